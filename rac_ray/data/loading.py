@@ -1,0 +1,121 @@
+"""From shards to batches: Ray Data reads each split once, and the clips stay in memory as uint8 ("resident").
+
+The order of clips is made deterministic by sorting by clip id once, and permuted by (seed, epoch) for training.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from rac_ray.data.shards import Clips, clips_of, read_manifest
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+if TYPE_CHECKING:
+    from ray.data import DataIterator, Dataset
+
+
+def open_parts(root: Storage, parts: Iterable[str]) -> "dict[str, Dataset]":
+    """Read ``domain/split`` parts with Ray Data into the object store, each once for the whole sweep."""
+    import ray.data
+
+    manifest = read_manifest(root)
+    if manifest is None:
+        raise BadInput(f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`")
+    return {
+        part: ray.data.read_parquet(
+            [f"{root.root}/{entry['file']}" for entry in manifest["splits"][part]["shards"]],
+            columns=["clip_id", "label", "frames"],
+        ).materialize()
+        for part in parts
+    }
+
+
+def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
+    """The hash over decoded pixels of each part: the name under which a process keeps it resident."""
+    manifest = read_manifest(root)
+    assert manifest is not None
+    return {part: manifest["splits"][part]["content"] for part in parts}
+
+
+class ResidentClips:
+    """Clips that a process has decoded, by content: trials that share a process do not read them again."""
+
+    def __init__(self) -> None:
+        self._clips: dict[str, Clips] = {}
+
+    def get(self, keys: Mapping[str, str], iterators: "Mapping[str, DataIterator]") -> dict[str, Clips]:
+        """The clips of each part, keeping exactly these in memory."""
+        self._clips = {key: clips for key, clips in self._clips.items() if key in keys.values()}
+        for part, key in keys.items():
+            if key not in self._clips:
+                self._clips[key] = _drain(iterators[part])
+        return {part: self._clips[key] for part, key in keys.items()}
+
+
+def _drain(iterator: "DataIterator") -> Clips:
+    batches: Iterable[pa.Table] = iterator.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0)  # type: ignore[assignment]
+    return clips_of(batches)
+
+
+class ResidentBatches:
+    """Batches of (clips (B, T, 1, H, W) uint8, labels (B,) int64) gathered from clips that lie on the device.
+
+    ``batch_size`` counts the clips of a step over all ``world`` workers; this worker yields its share. Training
+    order is a permutation drawn from (order_seed, epoch) and drops the last short batch; evaluation order is the
+    clips' own and drops none. Lightning announces the epoch through ``sampler.set_epoch``.
+    """
+
+    def __init__(
+        self,
+        clips: Clips,
+        batch_size: int,
+        *,
+        order_seed: int | None = None,
+        device: torch.device | str = "cpu",
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        if batch_size % world:
+            raise BadInput(f"batch size {batch_size} cannot be shared by {world} workers; valid: a multiple of {world}")
+        if order_seed is not None and len(clips) < batch_size:
+            raise BadInput(f"{len(clips)} training clips do not fill one batch of {batch_size}")
+        self.frames = torch.from_numpy(_writable(clips.frames)).unsqueeze(2).to(device)
+        self.labels = torch.from_numpy(_writable(clips.labels)).to(device)
+        self.batch_size = batch_size
+        self.order_seed = order_seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+        self.sampler, self.batch_sampler = self, None
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches that this worker yields; the same for every worker in training."""
+        if self.order_seed is not None:
+            return len(self.labels) // self.batch_size
+        return sum(1 for start in range(self.rank, len(self.labels), self.batch_size))
+
+    def order(self) -> Tensor:
+        """This epoch's order of clip indices (N,), over all workers."""
+        if self.order_seed is None:
+            return torch.arange(len(self.labels))
+        generator = np.random.Generator(np.random.Philox(key=self.order_seed, counter=self.epoch << 64))
+        return torch.from_numpy(generator.permutation(len(self.labels)))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = self.order().to(self.labels.device)
+        for step in range(len(self)):
+            chosen = order[step * self.batch_size : (step + 1) * self.batch_size][self.rank :: self.world]
+            yield self.frames[chosen], self.labels[chosen]
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """The array itself where torch may view it, else a copy (views of Arrow buffers are read-only)."""
+    return array if array.flags.writeable else array.copy()

@@ -1,0 +1,331 @@
+"""Parquet shards of clips, and the manifest that is written last.
+
+``<root>/<domain>/<split>-00000-of-00008.parquet`` holds plain columns that pyarrow, pandas and DuckDB read without
+this package; ``frames`` is a binary column of C-ordered bytes whose shape and dtype stand in the schema's
+metadata. ``<root>/manifest.json`` names every file with its SHA-256 and every split with a hash over its decoded
+pixels, so that ``verify`` can recompute all of it.
+"""
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from rac_ray.data.digits import Digits
+from rac_ray.data.temporal_shape import DOMAINS, GENERATOR_VERSION, SPLITS, Clip, TemporalShapeSpec, make_clip
+from rac_ray.data.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
+from rac_ray.errors import BadInput, one_of
+from rac_ray.storage import Storage
+
+MANIFEST = "manifest.json"
+CLIPS_PER_SHARD = 500
+CLIPS_PER_ROW_GROUP = 100
+CLIP_SHAPE = (NUM_FRAMES, FRAME_SIZE, FRAME_SIZE)
+METADATA_KEY = b"rac_ray"
+
+SCHEMA = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("domain", pa.string()),
+        ("split", pa.string()),
+        ("label", pa.int8()),
+        ("label_name", pa.string()),
+        ("frames", pa.binary()),
+        ("x", pa.list_(pa.float32())),
+        ("y", pa.list_(pa.float32())),
+        ("speed", pa.float32()),
+        ("radius", pa.float32()),
+        ("reflections", pa.int16()),
+        ("visible_frames", pa.int16()),
+        ("digit", pa.int32()),
+        ("octaves", pa.int16()),
+        ("noise_seeds", pa.list_(pa.int32())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What a dataset folder holds: enough to make every byte of it again."""
+
+    shape: TemporalShapeSpec
+    digits_source: str
+    digits_digest: str
+    clips: Mapping[str, int]
+    """Number of clips by ``domain/split``."""
+
+    def __post_init__(self) -> None:
+        for part, count in self.clips.items():
+            domain, _, split = part.partition("/")
+            if domain not in DOMAINS:
+                raise one_of("domain", domain, DOMAINS)
+            if split not in SPLITS:
+                raise one_of("split", split, SPLITS)
+            if count < 1:
+                raise BadInput(f"{part} is to hold {count} clips; valid: 1 or more")
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides a clip's pixels, apart from its own key."""
+        return {
+            "kind": "temporal_shape",
+            "generator_version": GENERATOR_VERSION,
+            "spec": self.shape.as_dict(),
+            "digits": {"source": self.digits_source, "digest": self.digits_digest},
+        }
+
+    def fingerprint(self, parts: Iterable[str]) -> str:
+        """16 hex digits for the named ``domain/split`` parts: known before a clip is made, the same on any machine."""
+        counts = {part: self.clips[part] for part in sorted(parts)}
+        return _digest_of({"identity": self.identity(), "clips": counts})
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A whole split in memory, ordered by clip id."""
+
+    frames: NDArray[np.uint8]
+    """(N, T, H, W)."""
+    labels: NDArray[np.int64]
+    """(N,)"""
+    clip_ids: list[str]
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file's place in a split."""
+
+    domain: str
+    split: str
+    number: int
+    of: int
+    first: int
+    rows: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.domain}/{self.split}-{self.number:05d}-of-{self.of:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What was read back from one shard: the manifest's raw material."""
+
+    rows: int
+    bytes: int
+    sha256: str
+    clip_digests: bytes
+    """32 bytes a clip: SHA-256 over label and pixels, in order."""
+    class_counts: dict[str, int]
+
+
+def _digest_of(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def shards_of(part: str, clips: int) -> list[Shard]:
+    """Cut a ``domain/split`` of ``clips`` clips into shards of at most CLIPS_PER_SHARD."""
+    domain, _, split = part.partition("/")
+    firsts = range(0, clips, CLIPS_PER_SHARD)
+    return [
+        Shard(domain, split, number, len(firsts), first, min(CLIPS_PER_SHARD, clips - first))
+        for number, first in enumerate(firsts)
+    ]
+
+
+def _row(shard: Shard, index: int, clip: Clip) -> dict[str, Any]:
+    path = clip.trajectory
+    return {
+        "clip_id": f"{shard.domain}/{shard.split}/{index:06d}",
+        "domain": shard.domain,
+        "split": shard.split,
+        "label": clip.label,
+        "label_name": LABEL_NAMES[clip.label],
+        "frames": clip.frames.tobytes(),
+        "x": path.positions[:, 0],
+        "y": path.positions[:, 1],
+        "speed": path.speed,
+        "radius": path.radius,
+        "reflections": path.reflections,
+        "visible_frames": clip.visible_frames,
+        "digit": clip.digit,
+        "octaves": clip.octaves,
+        "noise_seeds": clip.noise_seeds,
+    }
+
+
+def make_shard(root: Storage, dataset: DatasetSpec, shard: Shard, digits: Digits) -> ShardReport:
+    """Render one shard, write it atomically, and report on it."""
+    rows = [
+        _row(shard, index, make_clip(dataset.shape, shard.domain, shard.split, index, digits))
+        for index in range(shard.first, shard.first + shard.rows)
+    ]
+    metadata = {
+        "identity": _digest_of(dataset.identity()),
+        "shard": asdict(shard),
+        "frames_shape": CLIP_SHAPE,
+        "frames_dtype": "uint8",
+        "labels": LABEL_NAMES,
+    }
+    schema = SCHEMA.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    table = pa.Table.from_pylist(rows, schema=schema)
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=CLIPS_PER_ROW_GROUP, compression="zstd", compression_level=1)
+    content = sink.getvalue()
+    root.write_bytes(shard.name, content)
+    return _report(content, clips_of([table]))
+
+
+def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport:
+    """Report on a shard that is there already; BadInput when it is corrupt or belongs to another dataset."""
+    content = root.read_bytes(shard.name)
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput(f"shard {root.root}/{shard.name} is corrupt ({error}); delete it to have it made again") from error
+    metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    expected = {"identity": _digest_of(dataset.identity()), "shard": asdict(shard)}
+    if {key: metadata.get(key) for key in expected} != expected:
+        raise BadInput(
+            f"shard {root.root}/{shard.name} was made for another dataset spec; choose another folder or delete it"
+        )
+    return _report(content, clips_of([table]))
+
+
+def _report(content: bytes, clips: Clips) -> ShardReport:
+    digests = (
+        hashlib.sha256(bytes([label]) + frames.tobytes()).digest()
+        for frames, label in zip(clips.frames, clips.labels.tolist(), strict=True)
+    )
+    counts = Counter(LABEL_NAMES[label] for label in clips.labels.tolist())
+    return ShardReport(
+        rows=len(clips),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        clip_digests=b"".join(digests),
+        class_counts={name: counts[name] for name in LABEL_NAMES},
+    )
+
+
+def clips_of(tables: Iterable[pa.Table]) -> Clips:
+    """Decode tables with ``clip_id``, ``label`` and ``frames`` into one split ordered by clip id."""
+    frames, labels, clip_ids = [], [], []
+    for table in tables:
+        for batch in table.select(["clip_id", "label", "frames"]).to_batches():
+            frames.append(_decode(batch.column("frames")))
+            labels.append(batch.column("label").to_numpy())
+            clip_ids.extend(batch.column("clip_id").to_pylist())
+    order = np.argsort(np.array(clip_ids))
+    pixels = frames[0] if len(frames) == 1 else np.concatenate(frames)
+    if (order[:-1] > order[1:]).any():
+        pixels = pixels[order]
+    return Clips(pixels, np.concatenate(labels).astype(np.int64)[order], [clip_ids[i] for i in order])
+
+
+def _decode(column: pa.BinaryArray) -> NDArray[np.uint8]:
+    """View a binary column as (N, T, H, W) without a copy."""
+    _, offsets_buffer, data_buffer = column.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int32)[column.offset : column.offset + len(column) + 1]
+    if (np.diff(offsets) != np.prod(CLIP_SHAPE)).any():
+        raise BadInput(f"a clip has another size than {CLIP_SHAPE}: these shards are not Temporal Shape")
+    data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+    return data.reshape(-1, *CLIP_SHAPE)
+
+
+def read_split(root: Storage, part: str) -> Clips:
+    """Read all shards of ``domain/split`` that the manifest names, with plain pyarrow."""
+    manifest = read_manifest(root)
+    if manifest is None or part not in manifest["splits"]:
+        raise BadInput(f"data folder {root.root!r} has no {part}; make it with `rac-ray data generate`")
+    files = [root.read_bytes(entry["file"]) for entry in manifest["splits"][part]["shards"]]
+    return clips_of(pq.read_table(io.BytesIO(content), columns=["clip_id", "label", "frames"]) for content in files)
+
+
+def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, Any]:
+    """The manifest's entry for one split."""
+    counts: Counter[str] = Counter()
+    for report in reports:
+        counts.update(report.class_counts)
+    return {
+        "clips": sum(report.rows for report in reports),
+        "content": hashlib.sha256(b"".join(report.clip_digests for report in reports)).hexdigest(),
+        "class_counts": dict(counts),
+        "shards": [
+            {"file": shard.name, "rows": report.rows, "bytes": report.bytes, "sha256": report.sha256}
+            for shard, report in zip(shards, reports, strict=True)
+        ],
+    }
+
+
+def read_manifest(root: Storage) -> dict[str, Any] | None:
+    """The manifest, or None when the folder has none; BadInput when it is not readable."""
+    if not root.exists(MANIFEST):
+        return None
+    try:
+        return root.read_json(MANIFEST)
+    except ValueError as error:
+        raise BadInput(f"{root.root}/{MANIFEST} is corrupt ({error}); delete it to have it made again") from error
+
+
+def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
+    """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
+    have, want = _flat(manifest["identity"]), _flat(dataset.identity())
+    differing = [f"{key} {have.get(key)!r} instead of {want.get(key)!r}" for key in want if have.get(key) != want.get(key)]
+    for part in dataset.clips.keys() & manifest["splits"].keys():
+        if manifest["splits"][part]["clips"] != dataset.clips[part]:
+            differing.append(f"{manifest['splits'][part]['clips']} clips of {part} instead of {dataset.clips[part]}")
+    if differing:
+        raise BadInput(f"data folder {root.root!r} has {', '.join(sorted(differing))}; choose another with --data")
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    items: dict[str, Any] = {}
+    for key, inner in value.items():
+        items |= _flat(inner, f"{prefix}{key}.") if isinstance(inner, Mapping) else {f"{prefix}{key}": inner}
+    return items
+
+
+def damaged_files(root: Storage, manifest: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
+    """Files of the manifest that are there but have another SHA-256 (missing ones are not damaged)."""
+    return [
+        entry["file"]
+        for part in parts
+        for entry in manifest["splits"].get(part, {"shards": []})["shards"]
+        if root.exists(entry["file"]) and hashlib.sha256(root.read_bytes(entry["file"])).hexdigest() != entry["sha256"]
+    ]
+
+
+def verify(root: Storage) -> list[str]:
+    """Recompute everything the manifest claims; returns one sentence per problem, none when all is well."""
+    manifest = read_manifest(root)
+    if manifest is None:
+        return [f"{root.root}: there is no {MANIFEST}"]
+    problems = []
+    for part, entry in manifest["splits"].items():
+        reports = []
+        for shard in entry["shards"]:
+            if not root.exists(shard["file"]):
+                problems.append(f"{shard['file']}: missing")
+                continue
+            content = root.read_bytes(shard["file"])
+            if hashlib.sha256(content).hexdigest() != shard["sha256"]:
+                problems.append(f"{shard['file']}: SHA-256 differs from the manifest's")
+                continue
+            reports.append(_report(content, clips_of([pq.read_table(io.BytesIO(content))])))
+            if reports[-1].rows != shard["rows"]:
+                problems.append(f"{shard['file']}: {reports[-1].rows} clips, the manifest says {shard['rows']}")
+        if len(reports) == len(entry["shards"]):
+            found = split_entry(shards_of(part, entry["clips"]), reports)
+            differing = [key for key in ("clips", "content", "class_counts") if found[key] != entry[key]]
+            problems += [f"{part}: {key} is {found[key]}, the manifest says {entry[key]}" for key in differing]
+    return problems

@@ -1,0 +1,12 @@
+"""The one exception that means "the user asked for something impossible"."""
+
+from collections.abc import Iterable
+
+
+class BadInput(Exception):
+    """A user's mistake, told in one sentence; the command line prints it and exits with code 2."""
+
+
+def one_of(what: str, value: object, valid: Iterable[object]) -> BadInput:
+    """The standard sentence for a value outside a closed set: names the value and the valid ones."""
+    return BadInput(f"unknown {what} {value!r}; valid: {', '.join(str(v) for v in valid)}")

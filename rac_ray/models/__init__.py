@@ -1,0 +1,46 @@
+"""The models under comparison, by name. Each takes clips (B, T, C, H, W) float in [0, 1] to logits (B, num_classes)."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from rac_ray.errors import BadInput, one_of
+from rac_ray.models.cnn3d import CNN3D
+from rac_ray.models.convlstm import ConvLSTM
+from rac_ray.models.timesformer import TimeSformerClassifier
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "convlstm": ConvLSTM,
+    "cnn3d": CNN3D,
+    "timesformer1": partial(TimeSformerClassifier, heads=1),
+    "timesformer8": partial(TimeSformerClassifier, heads=8),
+}
+
+
+def check_model(name: str, hidden_units: int) -> None:
+    """Raise BadInput for an unknown model, or a number of hidden units that it cannot be built with."""
+    if name not in MODELS:
+        raise one_of("model", name, MODELS)
+    if hidden_units < 1:
+        raise BadInput(f"hidden units are {hidden_units}; valid: 1 or more")
+    if hidden_units % 2 and name.startswith("timesformer"):
+        raise BadInput(f"hidden units of {name} are {hidden_units}; valid: even numbers (its rotary embedding turns pairs)")
+
+
+def build_model(
+    name: str, hidden_units: int, *, num_frames: int = 20, frame_size: int = 64, channels: int = 1, num_classes: int = 5
+) -> nn.Module:
+    """Build a model of the registry with PyTorch's default initialisation, drawn from torch's global generator.
+
+    Raises BadInput for an unknown name or hidden units below 1 (TimeSformer: odd).
+    """
+    check_model(name, hidden_units)
+    return MODELS[name](
+        hidden_units, num_frames=num_frames, frame_size=frame_size, channels=channels, num_classes=num_classes
+    )
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

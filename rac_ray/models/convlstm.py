@@ -1,0 +1,64 @@
+"""Three ConvLSTM blocks: recurrence over frames (paper section 3.1; facts.md 2.1).
+
+Shapes: clips (B, T, C, H, W); h hidden units; gates (B, 4h, H, W) in the order input, forget, output, candidate.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvLSTMBlock(nn.Module):
+    """ConvLSTM cell over all frames, then 2x2 max pooling of every hidden state, then batch normalisation.
+
+    The state starts at zero for each clip and recurs unpooled. No peepholes, no forget-gate bias.
+    """
+
+    def __init__(self, channels: int, hidden_units: int) -> None:
+        super().__init__()
+        self.input_conv = nn.Conv2d(channels, 4 * hidden_units, 3, padding=1)
+        self.recurrent_conv = nn.Conv2d(hidden_units, 4 * hidden_units, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.norm = nn.BatchNorm3d(hidden_units)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(B, T, C, H, W) -> (B, T, h, H/2, W/2)."""
+        num_clips, num_frames = clips.shape[:2]
+        from_input = self.input_conv(clips.flatten(0, 1)).unflatten(0, (num_clips, num_frames))
+        hidden, cell, outputs = None, None, []
+        for frame_gates in from_input.unbind(1):
+            hidden, cell = self._step(frame_gates, hidden, cell)
+            outputs.append(self.pool(hidden))
+        return self.norm(torch.stack(outputs, dim=2)).transpose(1, 2)
+
+    def _step(self, from_input: Tensor, hidden: Tensor | None, cell: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One frame; a state of None is the zero state, whose convolution is the bias alone."""
+        if hidden is None:
+            assert self.recurrent_conv.bias is not None
+            from_state = self.recurrent_conv.bias.view(1, -1, 1, 1)
+        else:
+            from_state = self.recurrent_conv(hidden)
+        sigmoids, candidate = (from_input + from_state).tensor_split([from_input.shape[1] // 4 * 3], dim=1)
+        enter, forget, leave = sigmoids.sigmoid().chunk(3, dim=1)
+        new_cell = enter * candidate.tanh()
+        if cell is not None:
+            new_cell = forget * cell + new_cell
+        return leave * new_cell.tanh(), new_cell
+
+
+class ConvLSTM(nn.Module):
+    """Three blocks of h hidden units and a linear layer on the last time step of the third."""
+
+    def __init__(
+        self, hidden_units: int, *, num_frames: int, frame_size: int, channels: int, num_classes: int, blocks: int = 3
+    ) -> None:
+        super().__init__()
+        widths = [channels] + [hidden_units] * blocks
+        self.encoder = nn.Sequential(*(ConvLSTMBlock(*pair) for pair in zip(widths, widths[1:], strict=False)))
+        self.classifier = nn.Linear(hidden_units * (frame_size // 2**blocks) ** 2, num_classes)
+        with torch.no_grad():
+            # The released models saw one random clip in training mode when built; it moves the running statistics.
+            self.encoder(torch.rand(1, num_frames, channels, frame_size, frame_size))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(B, T, C, H, W) -> logits (B, num_classes)."""
+        return self.classifier(self.encoder(clips)[:, -1].flatten(1))

@@ -1,0 +1,190 @@
+"""Fit one trial with Lightning: early stopping, the best weights, and a checkpoint from which it goes on exactly.
+
+Knows Lightning, not Ray: the worker passes what a distributed run needs as trainer options.
+"""
+
+import io
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
+from torch import Tensor
+
+from rac_ray.data.loading import ResidentBatches
+from rac_ray.data.shards import Clips
+from rac_ray.models import build_model, count_parameters
+from rac_ray.storage import Storage
+from rac_ray.training.classifier import Classifier
+from rac_ray.trial import Recipe, Trial, seed_for
+
+LAST = "last.ckpt"
+CHECKPOINT_SECONDS = 10.0
+"""Least time between two running checkpoints: what a lost process can lose of a trial."""
+
+
+class NotFinite(RuntimeError):
+    """The training loss became NaN or infinite."""
+
+
+@dataclass
+class Fit:
+    """What training leaves behind."""
+
+    model: torch.nn.Module
+    """With the best weights loaded."""
+    epochs: list[dict[str, Any]]
+    """One row per epoch: epoch, train_loss, train_top1, val_loss, val_top1, best_val_top1, seconds."""
+    best_epoch: int
+    best_val_top1: float
+    parameters: int
+    precision: str
+    seconds_to_first_step: float
+    """From the call of ``fit`` to the first training step."""
+
+    def best_checkpoint(self) -> bytes:
+        """The best weights alone; ``torch.load(..., weights_only=True)`` reads them."""
+        sink = io.BytesIO()
+        torch.save(self.model.state_dict(), sink)
+        return sink.getvalue()
+
+
+class TrialProgress(Checkpoint):
+    """Keeps each epoch's row and the best weights (highest validation top-1, first epoch on ties), and saves it all.
+
+    Lightning runs checkpoint callbacks after all others, so what is saved has the early stopping's count of this
+    epoch in it.
+    """
+
+    def __init__(self, folder: Storage, report: Callable[[dict[str, Any]], None]) -> None:
+        self.folder = folder
+        self.report = report
+        self.epochs: list[dict[str, Any]] = []
+        self.best_top1 = -1.0
+        self.best_weights: dict[str, Tensor] = {}
+        self.finished = False
+        self.first_step_at = 0.0
+        self._epoch_started = 0.0
+        self._saved_at = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        names = ("epochs", "best_top1", "best_weights", "finished")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._epoch_started = time.monotonic()
+        self.first_step_at = self.first_step_at or self._epoch_started
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        figures = cast(Classifier, pl_module).figures
+        if not math.isfinite(figures["train_loss"]):
+            raise NotFinite(f"training loss is {figures['train_loss']} in epoch {trainer.current_epoch}")
+        if figures["val_top1"] > self.best_top1:
+            self.best_top1 = figures["val_top1"]
+            weights = cast(Classifier, pl_module).model.state_dict()
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
+        seconds = time.monotonic() - self._epoch_started
+        row = {"epoch": trainer.current_epoch, **figures, "best_val_top1": self.best_top1, "seconds": seconds}
+        self.epochs.append(row)
+        self.finished = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        due = self.finished or time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
+        if trainer.strategy.broadcast(due):
+            self._save(trainer)
+        self.report(row)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = f"{scratch}/{LAST}"
+            trainer.save_checkpoint(path)
+            if trainer.is_global_zero:
+                with self.folder.writing(LAST) as destination:
+                    shutil.copyfile(path, destination)
+        self._saved_at = time.monotonic()
+
+
+def resolved_precision(recipe: Recipe, device: torch.device) -> str:
+    """The precision that ``auto`` means on a device: 16-bit mixed on a GPU, 32-bit on a CPU."""
+    if recipe.precision != "auto":
+        return recipe.precision
+    return "16-mixed" if device.type == "cuda" else "32"
+
+
+def fit(
+    trial: Trial,
+    train: Clips,
+    val: Clips,
+    folder: Storage,
+    *,
+    device: torch.device,
+    report: Callable[[dict[str, Any]], None] = lambda _row: None,
+    trainer_options: Mapping[str, Any] | None = None,
+    prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
+    rank: int = 0,
+    world: int = 1,
+) -> Fit:
+    """Train ``trial``, from ``folder/last.ckpt`` if there is one, and return its best model.
+
+    ``report`` gets each epoch's row. Raises NotFinite when the loss does, and BadInput when the training clips do
+    not fill a batch. On a CPU a trial stopped after any epoch and fitted again ends at the same bits.
+    """
+    started = time.monotonic()
+    recipe = trial.recipe
+    torch.manual_seed(seed_for("weights", trial.seed))
+    classifier = Classifier(build_model(trial.model, trial.hidden_units), recipe)
+    share = {"device": device, "rank": rank, "world": world}
+    train_batches = ResidentBatches(train, recipe.batch_size, order_seed=seed_for("order", trial.seed), **share)
+    val_batches = ResidentBatches(val, recipe.batch_size, **share)
+    progress = TrialProgress(folder, report)
+    precision = resolved_precision(recipe, device)
+    with tempfile.TemporaryDirectory() as scratch:
+        checkpoint = _fetch_checkpoint(folder, Path(scratch), progress)
+        if not progress.finished:
+            trainer = pl.Trainer(
+                max_epochs=recipe.max_epochs,
+                callbacks=[EarlyStopping("val_top1", mode="max", patience=recipe.patience), progress],
+                precision=cast(Any, precision),
+                num_sanity_val_steps=0,
+                default_root_dir=scratch,
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+                **(trainer_options or {"accelerator": device.type, "devices": 1}),
+            )
+            # Full checkpoints hold optimiser and callback state; this one is our own, so unpickling it is safe.
+            prepare(trainer).fit(
+                classifier, train_batches, val_batches, ckpt_path=checkpoint, weights_only=False
+            )
+    classifier.model.load_state_dict(progress.best_weights)
+    best = max(progress.epochs, key=lambda row: row["val_top1"])
+    return Fit(
+        model=classifier.model,
+        epochs=progress.epochs,
+        best_epoch=best["epoch"],
+        best_val_top1=best["val_top1"],
+        parameters=count_parameters(classifier.model),
+        precision=precision,
+        seconds_to_first_step=(progress.first_step_at or time.monotonic()) - started,
+    )
+
+
+def _fetch_checkpoint(folder: Storage, scratch: Path, progress: TrialProgress) -> str | None:
+    """Bring ``last.ckpt`` to a local path; loads ``progress`` from it so that a finished fit is not run again."""
+    if not folder.exists(LAST):
+        return None
+    path = scratch / LAST
+    path.write_bytes(folder.read_bytes(LAST))
+    content = torch.load(path, map_location="cpu", weights_only=False)
+    progress.load_state_dict(content["callbacks"][progress.state_key])
+    return str(path)
