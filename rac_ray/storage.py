@@ -5,7 +5,6 @@ killed writer) never leaves half a file under the real name. Object stores publi
 upload completes, which is the same promise.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -104,20 +103,20 @@ class Storage:
             system.delete_file(path)
 
     def require_room(self, needed_bytes: int) -> None:
-        """Raise BadInput unless a file can be written here and ``needed_bytes`` are free (free space: local only)."""
+        """Raise BadInput unless ``needed_bytes`` are free (local only) and a file can be written here."""
+        if self.is_local:
+            standing = next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
+            free = shutil.disk_usage(standing).free
+            if free < needed_bytes:
+                raise BadInput(
+                    f"storage {self.root!r} has {free / 1e6:.0f} MB free, "
+                    f"this sweep needs about {needed_bytes / 1e6:.0f} MB"
+                )
         try:
             self.write_bytes(".writable", b"yes")
             self.delete(".writable")
         except OSError as error:
-            reason = "it is full" if error.errno == errno.ENOSPC else str(error)
-            raise BadInput(f"storage {self.root!r} cannot be written: {reason}") from error
-        if not self.is_local:
-            return
-        free = shutil.disk_usage(self.root).free
-        if free < needed_bytes:
-            raise BadInput(
-                f"storage {self.root!r} has {free / 1e6:.0f} MB free, this sweep needs about {needed_bytes / 1e6:.0f} MB"
-            )
+            raise BadInput(f"storage {self.root!r} cannot be written: {error.strerror or error}") from error
 
 
 def _flush_to_disk(path: str) -> None:

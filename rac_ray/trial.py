@@ -128,10 +128,13 @@ class Grid:
                 raise BadInput(f"--{name.replace('_', '-')} names nothing; give one value or more")
         return replace(self, **chosen)
 
+    def recipe(self, model: str) -> Recipe:
+        return self.recipes.get(model, Recipe())
+
     def trials(self, fingerprints: Mapping[str, str], digits: str) -> list[Trial]:
         """All trials, seeds innermost. ``fingerprints`` gives the data fingerprint of each source."""
         return [
-            Trial(model, hidden, source, seed, self.recipes.get(model, Recipe()), fingerprints[source], digits)
+            Trial(model, hidden, source, seed, self.recipe(model), fingerprints[source], digits)
             for source in self.sources
             for model in self.models
             for hidden in self.hidden_units

@@ -3,11 +3,13 @@
 The order of clips is made deterministic by sorting by clip id once, and permuted by (seed, epoch) for training.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -19,20 +21,18 @@ if TYPE_CHECKING:
     from ray.data import DataIterator, Dataset
 
 
-def open_parts(root: Storage, parts: Iterable[str]) -> "dict[str, Dataset]":
-    """Read ``domain/split`` parts with Ray Data into the object store, each once for the whole sweep."""
+def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
+    """Read ``domain/split`` parts with Ray Data into the object store, once for the whole sweep."""
     import ray.data
 
     manifest = read_manifest(root)
     if manifest is None:
         raise BadInput(f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`")
-    return {
-        part: ray.data.read_parquet(
-            [f"{root.root}/{entry['file']}" for entry in manifest["splits"][part]["shards"]],
-            columns=["clip_id", "label", "frames"],
-        ).materialize()
-        for part in parts
-    }
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    files = [f"{root.root}/{entry['file']}" for part in parts for entry in manifest["splits"][part]["shards"]]
+    return ray.data.read_parquet(files, columns=["clip_id", "domain", "split", "label", "frames"]).materialize()
 
 
 def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
@@ -48,18 +48,24 @@ class ResidentClips:
     def __init__(self) -> None:
         self._clips: dict[str, Clips] = {}
 
-    def get(self, keys: Mapping[str, str], iterators: "Mapping[str, DataIterator]") -> dict[str, Clips]:
-        """The clips of each part, keeping exactly these in memory."""
+    def get(self, keys: Mapping[str, str], iterator: "DataIterator") -> dict[str, Clips]:
+        """The clips of each part of ``keys``, which are the only ones kept in memory."""
         self._clips = {key: clips for key, clips in self._clips.items() if key in keys.values()}
-        for part, key in keys.items():
-            if key not in self._clips:
-                self._clips[key] = _drain(iterators[part])
+        if not all(key in self._clips for key in keys.values()):
+            by_part: dict[str, list[pa.Table]] = {part: [] for part in keys}
+            for block in iterator.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
+                for part, table in _parts_of(cast(pa.Table, block)):
+                    by_part.get(part, []).append(table)
+            self._clips = {key: clips_of(by_part[part]) for part, key in keys.items()}
         return {part: self._clips[key] for part, key in keys.items()}
 
 
-def _drain(iterator: "DataIterator") -> Clips:
-    batches: Iterable[pa.Table] = iterator.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0)  # type: ignore[assignment]
-    return clips_of(batches)
+def _parts_of(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Cut a block into its ``domain/split`` parts; zero-copy for the usual block, which holds one."""
+    named = pc.binary_join_element_wise(block.column("domain"), block.column("split"), "/")
+    parts = pc.unique(named).to_pylist()
+    for part in parts:
+        yield part, block if len(parts) == 1 else block.filter(pc.equal(named, part))
 
 
 class ResidentBatches:

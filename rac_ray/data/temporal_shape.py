@@ -61,6 +61,22 @@ class Direction:
     trained_on: str
     targets: tuple[str, ...]
 
+    @property
+    def train(self) -> str:
+        """The training part, ``domain/split``."""
+        return f"{self.trained_on}/train"
+
+    @property
+    def evaluations(self) -> dict[str, str]:
+        """Parts that the best checkpoint is evaluated on, with their role."""
+        targets = {f"{domain}/test": "target" for domain in self.targets}
+        return {f"{self.trained_on}/val": "source_val", f"{self.trained_on}/test": "source_test", **targets}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All parts that a trial of this direction reads."""
+        return (self.train, *self.evaluations)
+
 
 DIRECTIONS: dict[str, Direction] = {
     "2dot": Direction("2dot", ("5dot", "mnist", "mnist_bg", "mnist_bg_half")),
@@ -119,6 +135,9 @@ class TemporalShapeSpec:
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
+
+
+SPECS = {"released": TemporalShapeSpec(), "paper": TemporalShapeSpec.paper_text()}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,62 @@
+"""Pictures of a dataset: one contact sheet, and a GIF per class and domain."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.util import montage
+
+from rac_ray.data.shards import read_manifest, read_split
+from rac_ray.data.trajectories import LABEL_NAMES
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+GIF_SCALE = 3
+GIF_MILLISECONDS = 80
+SHEET_FRAMES = slice(0, None, 2)
+
+
+def first_of_each_class(root: Storage) -> dict[tuple[str, str], NDArray[np.uint8]]:
+    """The first clip (T, H, W) of each (domain, class) that the folder's first split of the domain holds."""
+    manifest = read_manifest(root)
+    if manifest is None:
+        raise BadInput(f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`")
+    parts = {part.partition("/")[0]: part for part in reversed(manifest["splits"])}
+    found: dict[tuple[str, str], NDArray[np.uint8]] = {}
+    for domain, part in sorted(parts.items()):
+        clips = read_split(root, part)
+        for label, name in enumerate(LABEL_NAMES):
+            places = np.flatnonzero(clips.labels == label)
+            if len(places):
+                found[domain, name] = clips.frames[places[0]]
+    return found
+
+
+def write_preview(root: Storage, out: Path) -> list[Path]:
+    """Write ``contact-sheet.png`` and ``<domain>-<class>.gif`` into ``out``; returns the files."""
+    clips = first_of_each_class(root)
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / "contact-sheet.png"]
+    _contact_sheet(clips).savefig(files[0], dpi=100)
+    for (domain, name), frames in clips.items():
+        files.append(out / f"{domain}-{name}.gif")
+        large = frames.repeat(GIF_SCALE, axis=1).repeat(GIF_SCALE, axis=2)
+        images = [Image.fromarray(frame) for frame in large]
+        images[0].save(files[-1], save_all=True, append_images=images[1:], duration=GIF_MILLISECONDS, loop=0)
+    return files
+
+
+def _contact_sheet(clips: dict[tuple[str, str], NDArray[np.uint8]]) -> Figure:
+    """Rows are (domain, class), columns are every second frame."""
+    rows = np.stack([frames[SHEET_FRAMES] for frames in clips.values()])
+    height, width = rows.shape[-2:]
+    sheet = montage(rows.reshape(-1, height, width), grid_shape=rows.shape[:2], padding_width=2, fill=96)
+    figure = Figure(figsize=(10, 0.95 * len(clips)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
+    centres = 2 + (height + 2) * np.arange(len(clips)) + height / 2
+    axes.set_yticks(centres, [f"{domain}  {name}" for domain, name in clips])
+    axes.set_xticks([])
+    return figure

@@ -1,0 +1,23 @@
+"""Robustness ratios: how much of the source accuracy is left on a target domain. Pure functions on numbers or arrays."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def robustness_ratio(target_top1: ArrayLike, source_top1: ArrayLike) -> NDArray[np.float64]:
+    """Target top-1 over best source-validation top-1 (paper, section 3: "rr."); NaN where the source is 0."""
+    return _ratio(np.asarray(target_top1, float), np.asarray(source_top1, float))
+
+
+def chance_corrected_ratio(target_top1: ArrayLike, source_top1: ArrayLike, classes: int = 5) -> NDArray[np.float64]:
+    """The same ratio of what lies above chance (1 / classes); NaN where the source does not lie above it.
+
+    A model that guesses everywhere has a robustness ratio of 1; this one has none.
+    """
+    above = np.asarray(source_top1, float) - 1 / classes
+    return _ratio(np.asarray(target_top1, float) - 1 / classes, np.where(above > 0, above, 0.0))
+
+
+def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
+    safe = np.where(denominator == 0, np.nan, denominator)
+    return numerator / safe

@@ -1,0 +1,1 @@
+"""Plan a sweep, run what is missing on Ray Tune, say what happens."""

@@ -1,0 +1,205 @@
+"""Run a plan on Ray: shards by Ray tasks, clips by Ray Data, trials by Tune, each trained by TorchTrainer.
+
+A trial of one worker runs TorchTrainer in its own process, which Tune reuses for the next trial; one of several
+workers gets a real worker group with DDP. The ledger, not Tune's files, is the truth: Tune's go to a folder that
+is thrown away.
+"""
+
+import os
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from rac_ray.data.generate import generate
+from rac_ray.data.loading import open_clips, part_keys
+from rac_ray.data.temporal_shape import DIRECTIONS
+from rac_ray.errors import BadInput
+from rac_ray.ledger import Ledger
+from rac_ray.sweep.planner import Plan
+from rac_ray.trial import Trial
+
+LOCAL_OBJECT_STORE = 2_000_000_000
+WORKER_ENVIRONMENT = {
+    # glibc gives large blocks back to the kernel at each free; the page faults cost as much as the arithmetic.
+    # Trials run in a thread, whose own arena would ignore the thresholds: one arena for all.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+PROCESS_RETRIES = 2
+"""How often a trial whose process died goes on from its last checkpoint."""
+
+
+def say_line(line: str) -> None:
+    """Print one line at once, to a terminal or a log."""
+    print(line, flush=True)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the sweep runs on and what each trial gets."""
+
+    address: str | None = None
+    """A running cluster (``auto`` or ``host:port``); None starts a local Ray."""
+    num_cpus: int | None = None
+    """Size of a local Ray; None takes the machine."""
+    workers: int = 1
+    """DDP workers per trial."""
+    gpus_per_worker: float = 0.0
+
+
+@contextmanager
+def ray_session(resources: Resources) -> Iterator[None]:
+    """A local Ray for the duration, or a connection to the cluster at ``address``."""
+    os.environ.update({**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT, **os.environ})
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = {"address": resources.address} if resources.address else {
+        "num_cpus": resources.num_cpus or os.cpu_count(),
+        "object_store_memory": LOCAL_OBJECT_STORE,
+        "include_dashboard": False,
+    }
+    try:
+        ray.init(log_to_driver=False, logging_level="ERROR", **options)
+    except (ConnectionError, ValueError) as error:
+        raise BadInput(f"no Ray cluster at {resources.address!r}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
+    """Tune's function trainable: one trial. Whatever it raises becomes a failure file, and the others go on."""
+    import logging
+
+    from ray.train import ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    from rac_ray.training.worker import Job, train_loop
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    trial = Trial.from_dict(config["trial"])
+    direction = DIRECTIONS[trial.source]
+    content = {part: jobs["content"][part] for part in direction.parts}
+    ledger: Ledger = jobs["ledger"]
+    workers, gpus = jobs["workers"], jobs["gpus_per_worker"]
+    job = Job(trial, ledger, direction.train, direction.evaluations, content, workers, time.time())
+    try:
+        TorchTrainer(
+            train_loop,
+            train_loop_config={"job": job},
+            datasets={"clips": datasets[trial.source]},
+            scaling_config=ScalingConfig(
+                num_workers=workers if workers > 1 else 0,
+                use_gpu=gpus > 0,
+                resources_per_worker={"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1},
+            ),
+            **_group_configs(trial, jobs["scratch"]) if workers > 1 else {},
+        ).fit()
+    except Exception as error:
+        ledger.fail(trial.trial_id, _failure(error))
+
+
+def _group_configs(trial: Trial, scratch: str) -> dict[str, Any]:
+    """A worker group's own configuration: named by the trial, so that a restart finds it; whole data for each rank."""
+    from ray.train import DataConfig, RunConfig
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    return {
+        "dataset_config": DataConfig(datasets_to_split=[]),
+        "run_config": RunConfig(
+            name=trial.trial_id, storage_path=scratch, callbacks=[TuneReportCallback()]
+        ),
+    }
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    """What is kept of an exception; ``class`` tells whose fault it was."""
+    from rac_ray.training.fit import NotFinite
+
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    classes = {NotFinite: "not finite", MemoryError: "out of memory", BadInput: "data"}
+    return {
+        "class": next((name for kind, name in classes.items() if isinstance(cause, kind)), "code"),
+        "reason": f"{type(cause).__name__}: {cause}",
+        "traceback": "".join(traceback.format_exception(error)),
+        "failed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def run_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> None:
+    """Make what data is missing, then run what trials are missing. Results are in the ledger afterwards."""
+    with ray_session(resources):
+        made = generate(plan.data, plan.dataset, plan.digits, say)
+        say(f"data {plan.data.root}: {made} shards made, digits={plan.digits.source}")
+        plan.ledger.register(plan.trials)
+        missing = plan.missing()
+        if missing:
+            _tune(plan, missing, resources, say)
+
+
+def _tune(plan: Plan, missing: list[Trial], resources: Resources, say: Callable[[str], None]) -> None:
+    """Run the missing trials through Tune, as many at a time as the cluster holds."""
+    from ray import tune
+
+    from rac_ray.sweep.monitor import Monitor
+
+    cpus, gpus = int(ray.cluster_resources().get("CPU", 1)), ray.cluster_resources().get("GPU", 0)
+    gpus_per_worker = resources.gpus_per_worker or (1.0 if gpus else 0.0)
+    at_once = int(gpus // (gpus_per_worker * resources.workers)) if gpus else cpus // resources.workers
+    if at_once < 1:
+        raise BadInput(
+            f"{resources.workers} workers per trial do not fit; the cluster has {cpus} CPUs and {gpus:.0f} GPUs"
+        )
+    sources = sorted({trial.source for trial in missing})
+    parts = {part for source in sources for part in DIRECTIONS[source].parts}
+    monitor = Monitor(plan.ledger, len(plan.trials), len(plan.trials) - len(missing), say)
+    alone = resources.workers == 1
+    with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
+        jobs = {
+            "content": part_keys(plan.data, parts),
+            "ledger": plan.ledger,
+            "workers": resources.workers,
+            "gpus_per_worker": gpus_per_worker,
+            "scratch": scratch,
+        }
+        datasets = {source: open_clips(plan.data, DIRECTIONS[source].parts) for source in sources}
+        trainable = tune.with_parameters(run_trial, datasets=datasets, jobs=jobs)
+        per_trial = {"CPU": 1, "GPU": gpus_per_worker} if alone else {"CPU": 0.01}
+        tune.Tuner(
+            tune.with_resources(trainable, per_trial),
+            param_space={"trial": tune.grid_search([trial.as_dict() for trial in missing])},
+            tune_config=tune.TuneConfig(
+                reuse_actors=alone,
+                max_concurrent_trials=at_once,
+                trial_name_creator=_tune_name,
+                trial_dirname_creator=_tune_name,
+            ),
+            run_config=tune.RunConfig(
+                name=plan.sweep.name,
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[monitor],
+                failure_config=tune.FailureConfig(max_failures=PROCESS_RETRIES),
+            ),
+        ).fit()
+
+
+def _tune_name(trial: Any) -> str:
+    return trial.config["trial"]["trial_id"]

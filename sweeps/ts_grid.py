@@ -1,0 +1,46 @@
+"""Temporal Shape: does the way a video model handles time decide how it stands domain shift?
+
+Broomé et al., "Recur, Attend or Convolve? On Whether Temporal Modeling Matters for Cross-Domain Robustness in
+Action Recognition", WACV 2023, sections 3.2 and 4.1.
+
+    python sweeps/ts_grid.py --preset demo      16 trials on few clips, about 4 minutes on two cores
+    python sweeps/ts_grid.py --preset laptop    a small real study, about two hours on two cores
+    python sweeps/ts_grid.py --preset paper     the study: 10 h x 4 models x 5 seeds x 2 sources = 400 trials
+"""
+
+from rac_ray.cli import sweep_main
+from rac_ray.sweep.planner import Sweep
+from rac_ray.trial import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid, Recipe
+
+MODELS = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
+
+PAPER = Grid(
+    models=MODELS,
+    hidden_units=PAPER_HIDDEN_UNITS,
+    seeds=PAPER_SEEDS,
+    sources=("2dot", "mnist_bg"),
+)
+
+QUICK = Recipe(learning_rate=0.003, batch_size=16, max_epochs=8, patience=4)
+
+DEMO = Grid(
+    models=MODELS,
+    hidden_units=(2, 4),
+    seeds=PAPER_SEEDS[:2],
+    sources=("2dot",),
+    train_clips=400,
+    val_clips=200,
+    test_clips=200,
+    recipes={model: QUICK for model in MODELS},
+    digits="optdigits",
+)
+
+SWEEP = Sweep(
+    name="ts_grid",
+    presets={"demo": DEMO, "paper": PAPER},
+    default_preset="paper",
+    description=__doc__,
+)
+
+if __name__ == "__main__":
+    sweep_main(SWEEP)
