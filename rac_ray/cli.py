@@ -125,15 +125,13 @@ def show_results(plan: "Plan") -> int:
     for source in dict.fromkeys(tables.evaluations["source"]):
         print(f"\nTrained on {source}: mean top-1 in % over hidden units and seeds [95% interval]")
         print(printable(accuracy_table(tables.evaluations, source)))
-    failed = tables.trials[tables.trials["state"] == "failed"]
-    for row in failed.to_dict("records"):
-        print(f"FAILED {row['trial_id']} {row['model']} h={row['hidden_units']} seed={row['seed']}: {row['reason']}")
+    states = tables.trials["state"].tolist()
+    for state, trial in zip(states, tables.trials.itertuples(), strict=True):
+        if state == "failed":
+            print(f"FAILED {trial.trial_id} {trial.model} h={trial.hidden_units} seed={trial.seed}: {trial.reason}")
     print(f"\n{tables.stamp}")
     print(f"results: {folder.root} (tables as Parquet, {len(figures)} figures)")
-    states = tables.trials["state"]
-    if (states == "failed").any():
-        return FAILED
-    return DONE if (states == "done").all() else INTERRUPTED
+    return FAILED if "failed" in states else INTERRUPTED if "pending" in states else DONE
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -146,15 +144,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     generate = verbs.add_parser("generate", help="make what is missing of a data folder")
     verify = verbs.add_parser("verify", help="recompute everything the manifest claims")
     preview = verbs.add_parser("preview", help="a contact sheet and a GIF per class and domain")
-    for verb, command in ((generate, _generate), (verify, _verify), (preview, _preview)):
+    for verb, run in ((generate, _generate), (verify, _verify), (preview, _preview)):
         verb.add_argument("folder", help="data folder")
-        verb.set_defaults(run=command)
+        verb.set_defaults(run=run)
     generate.add_argument("--source", type=listed, metavar="A,B", help="source domains (default: all)")
     for split, count in (("train", 4000), ("val", 1000), ("test", 500)):
         flag = f"--{split}-clips"
         generate.add_argument(flag, type=integer(flag), default=count, help="per domain (default: %(default)s)")
     generate.add_argument("--digits", default="auto", help="mnist, optdigits, or auto (default: %(default)s)")
-    generate.add_argument("--spec", default="released", help="released data, or the paper's text (default: %(default)s)")
+    generate.add_argument(
+        "--spec", default="released", help="released data, or the paper's text (default: %(default)s)"
+    )
     preview.add_argument("--out", default="preview", help="folder for the pictures (default: %(default)s)")
 
     def command() -> int:
@@ -200,3 +200,7 @@ def _preview(options: argparse.Namespace) -> int:
     files = write_preview(Storage.at(options.folder), Path(options.out))
     print(f"{len(files)} pictures in {options.out}")
     return DONE
+
+
+if __name__ == "__main__":
+    main()

@@ -74,7 +74,7 @@ class Storage:
         system, path = self._resolve(name)
         folder = path.rsplit("/", 1)[0]
         if self.is_local:
-            os.makedirs(folder, exist_ok=True)
+            Path(folder).mkdir(parents=True, exist_ok=True)
             temporary = f"{path}{TEMPORARY_MARK}{uuid.uuid4().hex[:8]}"
         else:
             temporary = str(Path(os.environ.get("TMPDIR", "/tmp")) / f"rac{TEMPORARY_MARK}{uuid.uuid4().hex}")
@@ -82,7 +82,7 @@ class Storage:
             yield temporary
             if self.is_local:
                 _flush_to_disk(temporary)
-                os.replace(temporary, path)
+                Path(temporary).replace(path)
             else:
                 system.create_dir(folder, recursive=True)
                 fs.copy_files(temporary, path, destination_filesystem=system)

@@ -21,17 +21,17 @@ PAPER = Grid(
     sources=("2dot", "mnist_bg"),
 )
 
-QUICK = Recipe(learning_rate=0.003, batch_size=16, max_epochs=8, patience=4)
+QUICK = Recipe(learning_rate=0.005, batch_size=16, max_epochs=6, patience=3)
 
 DEMO = Grid(
     models=MODELS,
     hidden_units=(2, 4),
     seeds=PAPER_SEEDS[:2],
     sources=("2dot",),
-    train_clips=400,
-    val_clips=200,
-    test_clips=200,
-    recipes={model: QUICK for model in MODELS},
+    train_clips=320,
+    val_clips=160,
+    test_clips=160,
+    recipes=dict.fromkeys(MODELS, QUICK),
     digits="optdigits",
 )
 
@@ -39,7 +39,7 @@ SWEEP = Sweep(
     name="ts_grid",
     presets={"demo": DEMO, "paper": PAPER},
     default_preset="paper",
-    description=__doc__,
+    description=__doc__ or "",
 )
 
 if __name__ == "__main__":

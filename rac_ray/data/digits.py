@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,8 @@ def optdigits() -> Digits:
     """scikit-learn's 1,797 digits of 8x8, enlarged to 20x20 and centred in 28x28 as MNIST's are."""
     from sklearn.datasets import load_digits
 
-    small = (load_digits().images * (255 / 16)).round().astype(np.uint8)
+    images = np.asarray(cast(Any, load_digits()).images)
+    small = (images * (255 / 16)).round().astype(np.uint8)
     large = np.zeros((len(small), DIGIT_SIZE, DIGIT_SIZE), np.uint8)
     for canvas, image in zip(large, small, strict=True):
         canvas[4:24, 4:24] = np.asarray(Image.fromarray(image).resize((20, 20), Image.Resampling.BICUBIC))

@@ -1,9 +1,10 @@
 """Make the shards of a dataset with Ray: one task, one shard; only missing shards; the manifest last."""
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 
 import ray
+from ray.exceptions import RayTaskError
 
 from rac_ray.data.digits import Digits
 from rac_ray.data.shards import (
@@ -20,7 +21,7 @@ from rac_ray.data.shards import (
     split_entry,
 )
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.storage import TEMPORARY_MARK, Storage
 
 BYTES_PER_CLIP = 90_000
 """Upper bound on disk: a clip's 81,920 pixel bytes and its latents, uncompressed."""
@@ -80,7 +81,10 @@ def generate(
         entry = split_entry(shards, [reports[shard] for shard in shards])
         promised = manifest["splits"].get(part, entry)["content"]
         if entry["content"] != promised:
-            raise BadInput(f"{part} was made again with other pixels than {root.root}/{MANIFEST} promises: other library versions; choose another folder")
+            raise BadInput(
+                f"{part} was made again with other pixels than {root.root}/{MANIFEST} promises, "
+                "by other library versions; choose another folder"
+            )
         manifest["splits"][part] = entry
     root.write_json(MANIFEST, manifest)
     return made
@@ -97,16 +101,13 @@ def _shard_task(root: Storage, dataset: DatasetSpec, shard: Shard, digits: Digit
 def _result_of(reference: "ray.ObjectRef[ShardReport]") -> ShardReport:
     try:
         return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
+    except RayTaskError as error:
         cause = error.as_instanceof_cause()
         raise cause if isinstance(cause, BadInput | OSError) else error from error
 
 
 def _clear_temporaries(root: Storage) -> None:
     """Remove what a killed run left under temporary names."""
-    if not root.is_local or not os.path.isdir(root.root):
-        return
-    for folder, _, files in os.walk(root.root):
-        for name in files:
-            if ".tmp-" in name:
-                os.unlink(os.path.join(folder, name))
+    if root.is_local:
+        for left in Path(root.root).rglob(f"*{TEMPORARY_MARK}*"):
+            left.unlink(missing_ok=True)

@@ -5,11 +5,10 @@ The order of clips is made deterministic by sorting by clip id once, and permute
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -53,7 +52,8 @@ class ResidentClips:
         self._clips = {key: clips for key, clips in self._clips.items() if key in keys.values()}
         if not all(key in self._clips for key in keys.values()):
             by_part: dict[str, list[pa.Table]] = {part: [] for part in keys}
-            for block in iterator.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
+            whole_blocks: Any = {"batch_format": "pyarrow", "batch_size": None, "prefetch_batches": 0}
+            for block in iterator.iter_batches(**whole_blocks):
                 for part, table in _parts_of(cast(pa.Table, block)):
                     by_part.get(part, []).append(table)
             self._clips = {key: clips_of(by_part[part]) for part, key in keys.items()}
@@ -62,10 +62,11 @@ class ResidentClips:
 
 def _parts_of(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """Cut a block into its ``domain/split`` parts; zero-copy for the usual block, which holds one."""
-    named = pc.binary_join_element_wise(block.column("domain"), block.column("split"), "/")
-    parts = pc.unique(named).to_pylist()
+    domains, splits = block.column("domain").to_pylist(), block.column("split").to_pylist()
+    named = np.array([f"{domain}/{split}" for domain, split in zip(domains, splits, strict=True)])
+    parts = np.unique(named).tolist()
     for part in parts:
-        yield part, block if len(parts) == 1 else block.filter(pc.equal(named, part))
+        yield part, block if len(parts) == 1 else block.filter(pa.array(named == part))
 
 
 class ResidentBatches:

@@ -170,7 +170,7 @@ def make_shard(root: Storage, dataset: DatasetSpec, shard: Shard, digits: Digits
         _row(shard, index, make_clip(dataset.shape, shard.domain, shard.split, index, digits))
         for index in range(shard.first, shard.first + shard.rows)
     ]
-    metadata = {
+    metadata: dict[str, Any] = {
         "identity": _digest_of(dataset.identity()),
         "shard": asdict(shard),
         "frames_shape": CLIP_SHAPE,
@@ -192,7 +192,9 @@ def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport
     try:
         table = pq.read_table(io.BytesIO(content))
     except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"shard {root.root}/{shard.name} is corrupt ({error}); delete it to have it made again") from error
+        raise BadInput(
+            f"shard {root.root}/{shard.name} is corrupt ({error}); delete it to have it made again"
+        ) from error
     metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     expected = {"identity": _digest_of(dataset.identity()), "shard": asdict(shard)}
     if {key: metadata.get(key) for key in expected} != expected:
@@ -232,7 +234,7 @@ def clips_of(tables: Iterable[pa.Table]) -> Clips:
     return Clips(pixels, np.concatenate(labels).astype(np.int64)[order], [clip_ids[i] for i in order])
 
 
-def _decode(column: pa.BinaryArray) -> NDArray[np.uint8]:
+def _decode(column: pa.Array) -> NDArray[np.uint8]:
     """View a binary column as (N, T, H, W) without a copy."""
     _, offsets_buffer, data_buffer = column.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int32)[column.offset : column.offset + len(column) + 1]
@@ -280,7 +282,9 @@ def read_manifest(root: Storage) -> dict[str, Any] | None:
 def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
     """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
     have, want = _flat(manifest["identity"]), _flat(dataset.identity())
-    differing = [f"{key} {have.get(key)!r} instead of {want.get(key)!r}" for key in want if have.get(key) != want.get(key)]
+    differing = [
+        f"{key} {have.get(key)!r} instead of {want.get(key)!r}" for key in want if have.get(key) != want.get(key)
+    ]
     for part in dataset.clips.keys() & manifest["splits"].keys():
         if manifest["splits"][part]["clips"] != dataset.clips[part]:
             differing.append(f"{manifest['splits'][part]['clips']} clips of {part} instead of {dataset.clips[part]}")

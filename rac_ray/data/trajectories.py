@@ -69,14 +69,14 @@ class Motion:
     radius: float
 
 
-def circle(rng: Generator, stage: Stage) -> Motion:
+def circle(rng: Generator, _stage: Stage) -> Motion:
     """A full turn at 2 px a frame; start angle and direction vary, the size does not."""
     angles = _maybe_reversed(rng, np.linspace(0, 2 * pi, NUM_FRAMES))
     angles = np.roll(angles, rng.integers(NUM_FRAMES))
     return Motion(CIRCLE_SPEED * _heading(angles), 8, CIRCLE_SPEED, CIRCLE_SPEED * (NUM_FRAMES - 1) / (2 * pi))
 
 
-def arc(rng: Generator, stage: Stage) -> Motion:
+def arc(rng: Generator, _stage: Stage) -> Motion:
     """Half a turn at 2 px a frame, hence twice the circle's radius, from any start angle."""
     angles = rng.uniform(0, 2 * pi) + np.linspace(0, pi, NUM_FRAMES)
     velocities = CIRCLE_SPEED * _heading(_maybe_reversed(rng, angles))
@@ -90,14 +90,14 @@ def spiral(rng: Generator, stage: Stage) -> Motion:
     return Motion((k * t)[:, None] * _heading(t), stage.spiral_radius, float("nan"), k * stage.spiral_radius)
 
 
-def line(rng: Generator, stage: Stage) -> Motion:
+def line(rng: Generator, _stage: Stage) -> Motion:
     """A constant velocity of 1, 2 or 3 px a frame in any direction."""
     speed = int(rng.integers(1, 4))
     direction = pi * (2 * rng.random() - 1)
     return Motion(np.tile(speed * _heading(np.array([direction])), (NUM_FRAMES, 1)), 2 * speed, speed, 0.0)
 
 
-def rectangle(rng: Generator, stage: Stage) -> Motion:
+def rectangle(rng: Generator, _stage: Stage) -> Motion:
     """An axis-aligned square, five frames a side at 1, 2 or 3 px a frame, from any corner, either way round."""
     speed = int(rng.integers(1, 4))
     headings = _maybe_reversed(rng, np.array([pi / 2, pi, -pi / 2, 0.0]))

@@ -25,7 +25,9 @@ def check_model(name: str, hidden_units: int) -> None:
     if hidden_units < 1:
         raise BadInput(f"hidden units are {hidden_units}; valid: 1 or more")
     if hidden_units % 2 and name.startswith("timesformer"):
-        raise BadInput(f"hidden units of {name} are {hidden_units}; valid: even numbers (its rotary embedding turns pairs)")
+        raise BadInput(
+            f"hidden units of {name} are {hidden_units}; valid: even numbers (its rotary embedding turns pairs)"
+        )
 
 
 def build_model(

@@ -3,6 +3,8 @@
 Shapes: clips (B, T, C, H, W), permuted inside to (B, C, T, H, W); h hidden units.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ class CNN3D(nn.Module):
     ) -> None:
         super().__init__()
         widths = [channels] + [hidden_units] * blocks
-        self.encoder = nn.Sequential(*(CNN3DBlock(*pair) for pair in zip(widths, widths[1:], strict=False)))
+        self.encoder = nn.Sequential(*(CNN3DBlock(*pair) for pair in pairwise(widths)))
         left = (num_frames // 2**blocks) * (frame_size // 2**blocks) ** 2
         self.classifier = nn.Linear(hidden_units * left, num_classes)
         with torch.no_grad():

@@ -3,6 +3,8 @@
 Shapes: clips (B, T, C, H, W); h hidden units; gates (B, 4h, H, W) in the order input, forget, output, candidate.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -53,7 +55,7 @@ class ConvLSTM(nn.Module):
     ) -> None:
         super().__init__()
         widths = [channels] + [hidden_units] * blocks
-        self.encoder = nn.Sequential(*(ConvLSTMBlock(*pair) for pair in zip(widths, widths[1:], strict=False)))
+        self.encoder = nn.Sequential(*(ConvLSTMBlock(*pair) for pair in pairwise(widths)))
         self.classifier = nn.Linear(hidden_units * (frame_size // 2**blocks) ** 2, num_classes)
         with torch.no_grad():
             # The released models saw one random clip in training mode when built; it moves the running statistics.

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -63,7 +63,7 @@ def figure4(tables: Tables, source: str) -> Figure:
     return _stamped(figure, tables)
 
 
-def _ratio_panel(axes: Axes, rows: pd.DataFrame) -> None:
+def _ratio_panel(axes: Axes, rows: Any) -> None:
     sizes: Sequence[int] = sorted(rows["hidden_units"].unique())
     for model, group in rows.groupby("model", sort=False):
         label, colour, marker = look_of(str(model))

@@ -1,4 +1,4 @@
-"""Robustness ratios: how much of the source accuracy is left on a target domain. Pure functions on numbers or arrays."""
+"""Robustness ratios: how much of the source accuracy is left on a target domain. Pure functions."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

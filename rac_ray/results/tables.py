@@ -6,7 +6,7 @@ Failed trials and trials that have not run keep their row in ``trials``, with th
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -143,7 +143,8 @@ def accuracy_table(evaluations: pd.DataFrame, source: str) -> pd.DataFrame:
     """
     rows = []
     chosen = evaluations[evaluations["source"] == source]
-    for (model, target, split), group in chosen.groupby(["model", "target", "split"], sort=False):
+    for key, group in chosen.groupby(["model", "target", "split"], sort=False):
+        model, target, split = cast(tuple[str, str, str], key)
         low, high = mean_top1_interval(group["correct"].to_numpy(), group["clips"].to_numpy())
         mean = group["top1"].mean()
         row = {"model": model, "target": target, "split": split, "role": group["role"].iloc[0], "mean": mean}

@@ -21,11 +21,9 @@ class Monitor(tune.Callback):
         self.say = say
         self._started = time.monotonic()
         self._this_run = 0
-        self._failures_before: dict[str, int] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         ours = Trial.from_dict(trial.config["trial"])
-        self._failures_before[ours.trial_id] = len(self.ledger.failures(ours.trial_id))
         self.say(f"{ours.trial_id} start  {ours.name}")
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -5,6 +5,7 @@ workers gets a real worker group with DDP. The ledger, not Tune's files, is the 
 is thrown away.
 """
 
+import logging
 import os
 import tempfile
 import time
@@ -67,13 +68,17 @@ def ray_session(resources: Resources) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    options: dict[str, Any] = {"address": resources.address} if resources.address else {
-        "num_cpus": resources.num_cpus or os.cpu_count(),
-        "object_store_memory": LOCAL_OBJECT_STORE,
-        "include_dashboard": False,
-    }
+    options: dict[str, Any] = (
+        {"address": resources.address}
+        if resources.address
+        else {
+            "num_cpus": resources.num_cpus or os.cpu_count(),
+            "object_store_memory": LOCAL_OBJECT_STORE,
+            "include_dashboard": False,
+        }
+    )
     try:
-        ray.init(log_to_driver=False, logging_level="ERROR", **options)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError) as error:
         raise BadInput(f"no Ray cluster at {resources.address!r}: {error}") from error
     try:
@@ -84,8 +89,6 @@ def ray_session(resources: Resources) -> Iterator[None]:
 
 def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
     """Tune's function trainable: one trial. Whatever it raises becomes a failure file, and the others go on."""
-    import logging
-
     from ray.train import ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -110,7 +113,7 @@ def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, 
             ),
             **_group_configs(trial, jobs["scratch"]) if workers > 1 else {},
         ).fit()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a visible failure of this trial alone
         ledger.fail(trial.trial_id, _failure(error))
 
 
@@ -121,9 +124,7 @@ def _group_configs(trial: Trial, scratch: str) -> dict[str, Any]:
 
     return {
         "dataset_config": DataConfig(datasets_to_split=[]),
-        "run_config": RunConfig(
-            name=trial.trial_id, storage_path=scratch, callbacks=[TuneReportCallback()]
-        ),
+        "run_config": RunConfig(name=trial.trial_id, storage_path=scratch, callbacks=[TuneReportCallback()]),
     }
 
 

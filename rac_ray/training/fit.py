@@ -163,9 +163,7 @@ def fit(
                 **(trainer_options or {"accelerator": device.type, "devices": 1}),
             )
             # Full checkpoints hold optimiser and callback state; this one is our own, so unpickling it is safe.
-            prepare(trainer).fit(
-                classifier, train_batches, val_batches, ckpt_path=checkpoint, weights_only=False
-            )
+            prepare(trainer).fit(classifier, train_batches, val_batches, ckpt_path=checkpoint, weights_only=False)
     classifier.model.load_state_dict(progress.best_weights)
     best = max(progress.epochs, key=lambda row: row["val_top1"])
     return Fit(

@@ -9,10 +9,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
 import torch
 from ray import train, tune
+from ray.train.torch import get_device
 
 from rac_ray.data.loading import ResidentClips
 from rac_ray.ledger import Ledger
@@ -47,7 +49,9 @@ class Job:
 def train_loop(config: dict[str, Any]) -> None:
     """Fit the job's trial, evaluate its best model on every part, and write its record (rank 0 only)."""
     job: Job = config["job"]
-    clips = RESIDENT.get(job.content, train.get_dataset_shard("clips"))
+    shard = train.get_dataset_shard("clips")
+    assert shard is not None
+    clips = RESIDENT.get(job.content, shard)
     val_part = next(part for part, role in job.evaluations.items() if role == "source_val")
     group = _group_options(job.workers) if job.workers > 1 else {"report": tune.report}
     device = _device()
@@ -75,7 +79,7 @@ def train_loop(config: dict[str, Any]) -> None:
 
 
 def _device() -> torch.device:
-    return train.torch.get_device() if torch.cuda.is_available() else torch.device("cpu")
+    return cast(torch.device, get_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def _group_options(workers: int) -> dict[str, Any]:
@@ -130,11 +134,5 @@ def _write_record(
         "seconds": {**timing, "total": time.time() - job.started_at},
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    rows = _concatenated(predictions)
+    rows = pa.concat_tables(each.table() for each in predictions)
     job.ledger.finish(job.trial.trial_id, record, result.epochs, rows, result.best_checkpoint())
-
-
-def _concatenated(predictions: list[Predictions]) -> Any:
-    import pyarrow as pa
-
-    return pa.concat_tables(each.table() for each in predictions)

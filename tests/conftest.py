@@ -1,0 +1,63 @@
+"""Shared fixtures: tiny data, and one local Ray per test module that asks for it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}
+
+import numpy as np
+import pytest
+
+from rac_ray.data.digits import Digits, optdigits
+from rac_ray.data.shards import Clips
+from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
+from rac_ray.sweep.runner import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
+from rac_ray.trial import Recipe, Trial
+
+OBJECT_STORE = 200_000_000
+
+
+@pytest.fixture(scope="session")
+def digits() -> Digits:
+    return optdigits()
+
+
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    """Two CPUs, a small object store, shut down with the module."""
+    import ray
+
+    os.environ |= {**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT}
+    ray.init(num_cpus=2, object_store_memory=OBJECT_STORE, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def make_clips(digits: Digits):
+    """Clips of a domain's split, in memory."""
+
+    def make(count: int, part: str = "2dot/train") -> Clips:
+        domain, split = part.split("/")
+        clips = [make_clip(TemporalShapeSpec(), domain, split, index, digits) for index in range(count)]
+        names = [f"{part}/{index:06d}" for index in range(count)]
+        return Clips(np.stack([clip.frames for clip in clips]), np.array([clip.label for clip in clips]), names)
+
+    return make
+
+
+@pytest.fixture
+def make_trial():
+    """A trial on 2dot with a short recipe."""
+
+    def make(model: str = "timesformer1", hidden_units: int = 4, seed: int = 0, **recipe: object) -> Trial:
+        settings = {"batch_size": 8, "max_epochs": 3, "patience": 3, "learning_rate": 0.01, **recipe}
+        return Trial(model, hidden_units, "2dot", seed, Recipe(**settings), "test-data", "optdigits")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return Path(__file__).parents[1]

@@ -1,0 +1,113 @@
+"""On a real local Ray: one task, one shard; only missing shards; a killed run leaves nothing half-written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rac_ray.data.digits import Digits
+from rac_ray.data.generate import generate, missing_clips
+from rac_ray.data.shards import DatasetSpec, read_split, verify
+from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+PARTS = {"2dot/train": 620, "mnist_bg/test": 30}
+
+
+@pytest.fixture
+def dataset(digits: Digits) -> DatasetSpec:
+    return DatasetSpec(TemporalShapeSpec(), digits.source, digits.digest, PARTS)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Storage:
+    return Storage.at(tmp_path / "data")
+
+
+def times(root: Storage) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in Path(root.root).rglob("*.parquet")}
+
+
+def test_makes_shards_and_a_manifest_and_then_nothing(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+    said: list[str] = []
+    assert generate(root, dataset, digits, said.append) == 3
+    assert len(said) == 3
+    assert verify(root) == []
+    before = times(root)
+    assert generate(root, dataset, digits) == 0
+    assert times(root) == before
+    expected = make_clip(dataset.shape, "mnist_bg", "test", 29, digits)
+    np.testing.assert_array_equal(read_split(root, "mnist_bg/test").frames[29], expected.frames)
+
+
+def test_makes_only_the_missing_shard_again(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+    generate(root, dataset, digits)
+    manifest = root.read_bytes("manifest.json")
+    root.delete("2dot/train-00001-of-00002.parquet")
+    assert missing_clips(root, dataset) == 120
+    before = times(root)
+    assert generate(root, dataset, digits) == 1
+    assert {path: when for path, when in times(root).items() if path in before} == before
+    assert root.read_bytes("manifest.json") == manifest
+    assert verify(root) == []
+
+
+def test_a_folder_grows_by_domains(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+    generate(root, dataset, digits)
+    before = times(root)
+    wider = DatasetSpec(dataset.shape, digits.source, digits.digest, {**PARTS, "5dot/test": 10})
+    assert generate(root, wider, digits) == 1
+    assert {path: when for path, when in times(root).items() if path in before} == before
+    assert verify(root) == []
+
+
+def test_temporary_files_of_a_killed_run_are_removed(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+    left = Path(root.root) / "2dot" / "train-00000-of-00002.parquet.tmp-0123abcd"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    generate(root, dataset, digits)
+    assert not left.exists()
+
+
+def test_a_corrupt_shard_without_a_manifest_is_named(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+    root.write_bytes("mnist_bg/test-00000-of-00001.parquet", b"PAR1 nonsense")
+    with pytest.raises(BadInput, match=r"mnist_bg/test-00000-of-00001.parquet is corrupt"):
+        generate(root, dataset, digits)
+    assert not root.exists("manifest.json")
+
+
+def test_a_damaged_shard_is_named_before_anything_is_made(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+    generate(root, dataset, digits)
+    root.write_bytes("mnist_bg/test-00000-of-00001.parquet", b"PAR1 nonsense")
+    root.delete("2dot/train-00000-of-00002.parquet")
+    with pytest.raises(BadInput, match=r"mnist_bg/test-00000-of-00001.parquet is corrupt; delete it"):
+        generate(root, dataset, digits)
+    assert not root.exists("2dot/train-00000-of-00002.parquet")
+
+
+def test_sigkill_leaves_only_whole_shards_and_the_next_run_completes(tmp_path: Path, repository: Path) -> None:
+    """The real command, killed with its whole process group after the first shard."""
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-m", "rac_ray.cli", "data", "generate", str(folder), "--source", "mnist_bg"]
+    command += ["--train-clips", "2500", "--val-clips", "500", "--test-clips", "100", "--digits", "optdigits"]
+    process = subprocess.Popen(command, cwd=repository, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while not list(folder.rglob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    survived = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    assert survived
+    assert not (folder / "manifest.json").exists()
+    finished = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=180, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert {path: path.stat().st_mtime_ns for path in survived} == survived
+    assert verify(Storage.at(folder)) == []

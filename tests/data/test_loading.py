@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rac_ray.data.digits import Digits
+from rac_ray.data.generate import generate
+from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips, part_keys
+from rac_ray.data.shards import DatasetSpec, read_split
+from rac_ray.data.temporal_shape import TemporalShapeSpec
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+
+def drawn(batches: ResidentBatches) -> list[int]:
+    """Labels in the order that the batches give them."""
+    return [int(label) for _, labels in batches for label in labels]
+
+
+@pytest.fixture
+def numbered(make_clips):
+    """Twenty clips whose labels are their places."""
+    clips = make_clips(20)
+    clips.labels[:] = np.arange(20)
+    return clips
+
+
+def test_training_order_is_a_permutation_by_seed_and_epoch_without_the_short_batch(numbered) -> None:
+    batches = ResidentBatches(numbered, 8, order_seed=5)
+    first = drawn(batches)
+    assert len(batches) == 2
+    assert len(set(first)) == 16
+    assert drawn(batches) == first
+    batches.set_epoch(1)
+    second = drawn(batches)
+    assert second != first
+    assert drawn(ResidentBatches(numbered, 8, order_seed=6)) != first
+    again = ResidentBatches(numbered, 8, order_seed=5)
+    again.set_epoch(1)
+    assert drawn(again) == second
+
+
+def test_evaluation_keeps_order_and_every_clip(numbered) -> None:
+    batches = ResidentBatches(numbered, 8)
+    assert len(batches) == 3
+    assert drawn(batches) == list(range(20))
+    frames, labels = next(iter(batches))
+    assert frames.shape == (8, 20, 1, 64, 64)
+    assert frames.dtype == torch.uint8
+    np.testing.assert_array_equal(frames[:, :, 0].numpy(), numbered.frames[:8])
+    assert labels.dtype == torch.int64
+
+
+@pytest.mark.parametrize("order_seed", [None, 3])
+def test_workers_share_each_batch(numbered, order_seed: int | None) -> None:
+    whole = [labels.tolist() for _, labels in ResidentBatches(numbered, 8, order_seed=order_seed)]
+    halves = [ResidentBatches(numbered, 8, order_seed=order_seed, rank=rank, world=2) for rank in (0, 1)]
+    shared = [[labels.tolist() for _, labels in half] for half in halves]
+    assert [sorted(left + right) for left, right in zip(*shared, strict=True)] == [sorted(batch) for batch in whole]
+    assert len(halves[0]) == len(halves[1])
+
+
+def test_a_last_clip_that_only_one_worker_gets(make_clips) -> None:
+    clips = make_clips(9)
+    halves = [ResidentBatches(clips, 4, rank=rank, world=2) for rank in (0, 1)]
+    assert [sum(len(labels) for _, labels in half) for half in halves] == [5, 4]
+
+
+def test_bad_batches_are_named(numbered) -> None:
+    with pytest.raises(BadInput, match="batch size 8 cannot be shared by 3 workers; valid: a multiple of 3"):
+        ResidentBatches(numbered, 8, world=3)
+    with pytest.raises(BadInput, match="20 training clips do not fill one batch of 64"):
+        ResidentBatches(numbered, 64, order_seed=0)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_ray_data_gives_the_shards_clips_once_per_process(tmp_path: Path, digits: Digits) -> None:
+    root, parts = Storage.at(tmp_path), ["2dot/train", "mnist/test"]
+    dataset = DatasetSpec(TemporalShapeSpec(), digits.source, digits.digest, {"2dot/train": 501, "mnist/test": 3})
+    generate(root, dataset, digits)
+    iterator = open_clips(root, parts).iterator()
+    resident = ResidentClips()
+    clips = resident.get(part_keys(root, parts), iterator)
+    for part in parts:
+        expected = read_split(root, part)
+        np.testing.assert_array_equal(clips[part].frames, expected.frames)
+        np.testing.assert_array_equal(clips[part].labels, expected.labels)
+        assert clips[part].clip_ids == expected.clip_ids
+    assert resident.get(part_keys(root, parts), iterator)["2dot/train"] is clips["2dot/train"]
+    only = resident.get(part_keys(root, ["mnist/test"]), iterator)
+    assert list(only) == ["mnist/test"]
+
+
+def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="has no manifest; make it with `rac-ray data generate`"):
+        open_clips(Storage.at(tmp_path), ["2dot/train"])

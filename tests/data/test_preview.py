@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rac_ray.data.digits import Digits
+from rac_ray.data.preview import first_of_each_class, write_preview
+from rac_ray.data.shards import DatasetSpec, make_shard, shards_of, split_entry
+from rac_ray.data.temporal_shape import TemporalShapeSpec
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+
+def test_a_sheet_and_a_gif_per_class_and_domain(tmp_path: Path, digits: Digits) -> None:
+    root = Storage.at(tmp_path / "data")
+    parts = {"2dot/train": 30, "mnist_bg/test": 30}
+    dataset = DatasetSpec(TemporalShapeSpec(), digits.source, digits.digest, parts)
+    splits = {}
+    for part, count in parts.items():
+        pieces = shards_of(part, count)
+        splits[part] = split_entry(pieces, [make_shard(root, dataset, piece, digits) for piece in pieces])
+    root.write_json("manifest.json", {"identity": dataset.identity(), "splits": splits})
+    files = write_preview(root, tmp_path / "out")
+    assert len(files) == 1 + 2 * 5
+    sheet = np.asarray(Image.open(files[0]).convert("L"))
+    assert sheet.std() > 20
+    with Image.open(tmp_path / "out" / "mnist_bg-spiral.gif") as gif:
+        assert (gif.n_frames, gif.size) == (20, (192, 192))  # type: ignore[attr-defined]
+        shown = np.asarray(gif.convert("L"))[::3, ::3]
+    clip = first_of_each_class(root)["mnist_bg", "spiral"]
+    assert np.abs(shown.astype(int) - clip[0]).max() <= 1
+
+
+def test_no_data_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="has no manifest"):
+        write_preview(Storage.at(tmp_path), tmp_path / "out")

@@ -1,0 +1,210 @@
+"""Appearance against facts.md 1.1, 1.5 and 1.7, and the purity of make_clip."""
+
+import hashlib
+import io
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rac_ray.data.digits import Digits, shrunk
+from rac_ray.data.perlin import perlin_image
+from rac_ray.data.temporal_shape import (
+    DIRECTIONS,
+    DOMAINS,
+    SPLITS,
+    TemporalShapeSpec,
+    draw_digit,
+    draw_dots,
+    jpeg_round_trip,
+    make_clip,
+    pool_index,
+)
+from rac_ray.errors import BadInput
+
+SPEC = TemporalShapeSpec()
+RAW = replace(SPEC, jpeg_quality=0)
+
+GOLDEN = {
+    "2dot": "5dd19ff72fee4aa6",
+    "5dot": "cdb7ba2d7733f4fb",
+    "mnist": "03109e946131b8cc",
+    "mnist_bg": "1aab6558ebc06fd7",
+    "mnist_bg_half": "b28dd10364b45014",
+}
+
+
+def pixels_of(domain: str, digits: Digits, spec: TemporalShapeSpec = SPEC) -> str:
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for index in range(4):
+            clip = make_clip(spec, domain, split, index, digits)
+            digest.update(bytes([clip.label]) + clip.frames.tobytes())
+    return digest.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_golden_pixels(domain: str, digits: Digits) -> None:
+    """A change here changes the data: raise GENERATOR_VERSION, look at the clips, then bless the new hash."""
+    assert pixels_of(domain, digits) == GOLDEN[domain]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_clip_does_not_depend_on_order_or_company(domain: str, digits: Digits) -> None:
+    order = list(range(12))
+    alone = {index: make_clip(SPEC, domain, "train", index, digits).frames for index in order}
+    random.Random(1).shuffle(order)
+    with ThreadPoolExecutor(4) as pool:
+        together = dict(
+            zip(order, pool.map(lambda i: make_clip(SPEC, domain, "train", i, digits).frames, order), strict=True)
+        )
+    assert all((alone[index] == together[index]).all() for index in order)
+
+
+def test_splits_seeds_and_domains_have_streams_of_their_own(digits: Digits) -> None:
+    clips = [make_clip(SPEC, "2dot", split, 0, digits) for split in SPLITS]
+    clips += [make_clip(replace(SPEC, seed=1), "2dot", "train", 0, digits), make_clip(SPEC, "5dot", "train", 0, digits)]
+    assert len({clip.trajectory.positions.tobytes() for clip in clips}) == len(clips)
+
+
+def test_the_split_is_torchs_random_split_with_seed_42() -> None:
+    train, val = torch.utils.data.random_split(range(5000), [4000, 1000], torch.Generator().manual_seed(42))  # type: ignore[arg-type]
+    assert [pool_index("train", i) for i in range(4000)] == list(train.indices)
+    assert [pool_index("val", i) for i in range(1000)] == list(val.indices)
+
+
+def test_splits_never_share_a_clip_however_large() -> None:
+    train = [pool_index("train", i) for i in range(6000)]
+    val = [pool_index("val", i) for i in range(3000)]
+    assert len(set(train + val)) == 9000
+    assert pool_index("test", 123456) == 123456
+
+
+def test_labels_are_uniform_and_may_be_balanced(digits: Digits) -> None:
+    def counts(spec: TemporalShapeSpec) -> list[int]:
+        labels = [make_clip(spec, "2dot", "test", index, digits).label for index in range(1000)]
+        return np.bincount(labels, minlength=5).tolist()
+
+    uniform = counts(RAW)
+    assert min(uniform) > 150
+    assert len(set(uniform)) > 1
+    assert counts(replace(RAW, labels="balanced")) == [200] * 5
+
+
+@pytest.mark.parametrize(("domain", "width"), [("2dot", 3), ("5dot", 5)])
+def test_dots_are_white_squares_centred_on_the_truncated_position(domain: str, width: int, digits: Digits) -> None:
+    clip = make_clip(RAW, domain, "train", 1, digits)
+    for frame, (x, y) in zip(clip.frames, clip.trajectory.positions.astype(int), strict=True):
+        rows, columns = np.nonzero(frame)
+        if len(rows):
+            assert (rows.mean(), columns.mean()) == (y, x)
+            assert len(rows) == width**2
+    assert set(np.unique(clip.frames)) == {0, 255}
+
+
+def test_papers_2dot_is_two_pixels_wide(digits: Digits) -> None:
+    clip = make_clip(replace(RAW, dots="paper"), "2dot", "train", 1, digits)
+    assert (clip.frames[0] > 0).sum() == 4
+
+
+def test_a_dot_over_the_left_or_top_border_vanishes_or_is_cut() -> None:
+    positions = np.array([[0.9, 30.0], [30.0, 0.0], [62.0, 62.0], [1.0, 1.0]])
+    frames, visible = draw_dots(positions, 3, "vanish")
+    assert visible == 2
+    assert [int((frame > 0).sum()) for frame in frames] == [0, 0, 9, 9]
+    frames, visible = draw_dots(positions, 3, "clip")
+    assert visible == 4
+    assert [int((frame > 0).sum()) for frame in frames] == [6, 6, 9, 9]
+    assert (draw_dots(np.array([[59.0, 0.5]]), 5, "clip")[0] > 0).sum() == 15
+
+
+def test_digits_have_their_corner_at_the_truncated_position(digits: Digits) -> None:
+    clip = make_clip(RAW, "mnist", "test", 3, digits)
+    symbol = shrunk(digits.test[clip.digit])
+    for frame, (x, y) in zip(clip.frames, clip.trajectory.positions.astype(int), strict=True):
+        expected = np.zeros((64, 64), np.uint8)
+        expected[y : y + 14, x : x + 14] = symbol
+        np.testing.assert_array_equal(frame, expected)
+
+
+def test_train_and_test_digits_come_from_their_pools() -> None:
+    pools = Digits("mnist", np.full((1, 28, 28), 100, np.uint8), np.full((1, 28, 28), 200, np.uint8))
+    brightest = {split: make_clip(RAW, "mnist", split, 0, pools).frames.max() for split in SPLITS}
+    assert brightest == {"train": 100, "val": 100, "test": 200}
+
+
+@pytest.mark.parametrize(("domain", "intensity"), [("mnist_bg", 1.0), ("mnist_bg_half", 0.5)])
+def test_the_background_flickers_over_135_images(domain: str, intensity: float, digits: Digits) -> None:
+    octaves, seeds = set(), set()
+    for index in range(60):
+        clip = make_clip(RAW, domain, "test", index, digits)
+        assert len(clip.noise_seeds) == 20
+        octaves.add(clip.octaves)
+        seeds |= set(clip.noise_seeds)
+        (x, y), frame = clip.trajectory.positions[7].astype(int), clip.frames[7]
+        noise = 255 * intensity * perlin_image(clip.octaves, clip.noise_seeds[7]).T
+        expected = noise.copy()
+        expected[y : y + 14, x : x + 14] += shrunk(digits.test[clip.digit])
+        np.testing.assert_array_equal(frame, np.clip(expected, 0, 255).astype(np.uint8))
+    assert octaves == set(range(1, 10))
+    assert seeds == set(range(1, 16))
+
+
+def test_negative_noise_darkens_the_digit() -> None:
+    symbol = np.full((14, 14), 100, np.uint8)
+    noise = 255 * perlin_image(3, 5).T
+    x, y = 20, 30
+    frame = draw_digit(np.array([[20.7, 30.2]]), symbol, 3, (5,), 1.0)[0]
+    inside = frame[y : y + 14, x : x + 14]
+    assert (inside < 100).any()
+    np.testing.assert_array_equal(inside, np.clip(100 + noise[y : y + 14, x : x + 14], 0, 255).astype(np.uint8))
+
+
+def test_paper_text_has_one_background_more_seeds_and_no_jpeg(digits: Digits) -> None:
+    clip = make_clip(TemporalShapeSpec.paper_text(), "mnist_bg", "test", 0, digits)
+    assert len(set(clip.noise_seeds)) == 1
+    drawn = {make_clip(TemporalShapeSpec.paper_text(), "mnist_bg", "test", i, digits).octaves for i in range(150)}
+    assert drawn == set(range(1, 11))
+
+
+def test_jpeg_round_trip_equals_one_pil_file_per_frame(digits: Digits) -> None:
+    raw = make_clip(RAW, "mnist_bg", "train", 0, digits).frames
+
+    def through_pil(frame: np.ndarray) -> np.ndarray:
+        sink = io.BytesIO()
+        Image.fromarray(frame).save(sink, "JPEG")  # PIL's default quality is 75
+        return np.asarray(Image.open(sink))
+
+    np.testing.assert_array_equal(jpeg_round_trip(raw, 75), np.stack([through_pil(frame) for frame in raw]))
+    np.testing.assert_array_equal(make_clip(SPEC, "mnist_bg", "train", 0, digits).frames, jpeg_round_trip(raw, 75))
+
+
+def test_directions_are_the_studys() -> None:
+    assert DIRECTIONS["2dot"].evaluations == {
+        "2dot/val": "source_val",
+        "2dot/test": "source_test",
+        "5dot/test": "target",
+        "mnist/test": "target",
+        "mnist_bg/test": "target",
+        "mnist_bg_half/test": "target",
+    }
+    assert DIRECTIONS["mnist_bg"].train == "mnist_bg_half/train"
+    assert DIRECTIONS["mnist_bg"].targets == ("mnist", "5dot", "2dot")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("labels", "sorted", "unknown labels 'sorted'; valid: uniform, balanced"),
+        ("background", "moving", "unknown background 'moving'; valid: flicker, static"),
+        ("jpeg_quality", 101, "jpeg_quality is 101; valid: 0 to 100"),
+        ("noise_seeds", 0, "noise_seeds is 0; valid: 1 to 100000"),
+    ],
+)
+def test_bad_specs_are_named(field: str, value: object, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        replace(SPEC, **{field: value})  # type: ignore[arg-type]
