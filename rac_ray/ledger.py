@@ -38,8 +38,9 @@ class Ledger:
         """Write down what is planned, so that a trial that never runs is missed."""
         known = set(self.trial_ids())
         for trial in trials:
-            if trial.trial_id not in known:
-                self.folder(trial.trial_id).write_json("trial.json", trial.as_dict())
+            folder = self.folder(trial.trial_id)
+            if trial.trial_id not in known or not folder.exists("trial.json"):
+                folder.write_json("trial.json", trial.as_dict())
 
     def trial(self, trial_id: str) -> dict[str, Any]:
         return self.folder(trial_id).read_json("trial.json")

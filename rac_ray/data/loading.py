@@ -31,7 +31,8 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     files = [f"{root.root}/{entry['file']}" for part in parts for entry in manifest["splits"][part]["shards"]]
-    return ray.data.read_parquet(files, columns=["clip_id", "domain", "split", "label", "frames"]).materialize()
+    columns = ["clip_id", "domain", "split", "label", "frames"]
+    return ray.data.read_parquet(files).select_columns(columns).materialize()
 
 
 def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,8 @@ RAY_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
+DRIVER_CPUS = 0.01
+"""What the waiting half of a trial with a worker group asks for; Tune refuses 0."""
 PROCESS_RETRIES = 2
 """How often a trial whose process died goes on from its last checkpoint."""
 
@@ -89,6 +91,7 @@ def ray_session(resources: Resources) -> Iterator[None]:
 
 def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
     """Tune's function trainable: one trial. Whatever it raises becomes a failure file, and the others go on."""
+    from ray import tune
     from ray.train import ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -115,6 +118,7 @@ def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, 
         ).fit()
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a visible failure of this trial alone
         ledger.fail(trial.trial_id, _failure(error))
+        tune.report({"failed": True})
 
 
 def _group_configs(trial: Trial, scratch: str) -> dict[str, Any]:
@@ -155,19 +159,25 @@ def run_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_
             _tune(plan, missing, resources, say)
 
 
+def trials_at_once(cluster: Mapping[str, float], workers: int, gpus_per_worker: float) -> int:
+    """How many trials the cluster holds; BadInput when not even one fits."""
+    needs = {"CPU": workers + (DRIVER_CPUS if workers > 1 else 0), "GPU": workers * gpus_per_worker}
+    at_once = min(int(cluster.get(name, 0) / need) for name, need in needs.items() if need)
+    if at_once < 1:
+        wanted = " and ".join(f"{need:g} {name}s" for name, need in needs.items() if need)
+        there = " and ".join(f"{cluster.get(name, 0):g} {name}s" for name, need in needs.items() if need)
+        raise BadInput(f"one trial with --workers {workers} needs {wanted}, the cluster has {there}")
+    return at_once
+
+
 def _tune(plan: Plan, missing: list[Trial], resources: Resources, say: Callable[[str], None]) -> None:
     """Run the missing trials through Tune, as many at a time as the cluster holds."""
     from ray import tune
 
     from rac_ray.sweep.monitor import Monitor
 
-    cpus, gpus = int(ray.cluster_resources().get("CPU", 1)), ray.cluster_resources().get("GPU", 0)
-    gpus_per_worker = resources.gpus_per_worker or (1.0 if gpus else 0.0)
-    at_once = int(gpus // (gpus_per_worker * resources.workers)) if gpus else cpus // resources.workers
-    if at_once < 1:
-        raise BadInput(
-            f"{resources.workers} workers per trial do not fit; the cluster has {cpus} CPUs and {gpus:.0f} GPUs"
-        )
+    gpus_per_worker = resources.gpus_per_worker or (1.0 if ray.cluster_resources().get("GPU") else 0.0)
+    at_once = trials_at_once(ray.cluster_resources(), resources.workers, gpus_per_worker)
     sources = sorted({trial.source for trial in missing})
     parts = {part for source in sources for part in DIRECTIONS[source].parts}
     monitor = Monitor(plan.ledger, len(plan.trials), len(plan.trials) - len(missing), say)
@@ -182,7 +192,7 @@ def _tune(plan: Plan, missing: list[Trial], resources: Resources, say: Callable[
         }
         datasets = {source: open_clips(plan.data, DIRECTIONS[source].parts) for source in sources}
         trainable = tune.with_parameters(run_trial, datasets=datasets, jobs=jobs)
-        per_trial = {"CPU": 1, "GPU": gpus_per_worker} if alone else {"CPU": 0.01}
+        per_trial = {"CPU": 1, "GPU": gpus_per_worker} if alone else {"CPU": DRIVER_CPUS}
         tune.Tuner(
             tune.with_resources(trainable, per_trial),
             param_space={"trial": tune.grid_search([trial.as_dict() for trial in missing])},

@@ -112,7 +112,7 @@ def test_pandas_reads_the_shards(folder: Storage, digits: Digits) -> None:
 
 def test_duckdb_reads_the_shards(folder: Storage) -> None:
     query = f"select count(*), min(octet_length(frames)), max(split) from '{folder.root}/2dot/train-*.parquet'"
-    assert duckdb.sql(query).fetchone() == (11, 20 * 64 * 64, "train")
+    assert duckdb.sql(query).fetchall() == [(11, 20 * 64 * 64, "train")]
 
 
 def test_verify_is_content_with_what_was_made(folder: Storage) -> None:

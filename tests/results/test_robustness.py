@@ -1,0 +1,15 @@
+import numpy as np
+
+from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
+
+
+def test_the_ratio_is_target_over_source() -> None:
+    np.testing.assert_allclose(robustness_ratio([0.45, 0.9], [0.9, 0.9]), [0.5, 1.0])
+    assert np.isnan(robustness_ratio(0.5, 0.0))
+
+
+def test_guessing_is_not_robust_once_chance_is_taken_off() -> None:
+    assert robustness_ratio(0.2, 0.2) == 1.0
+    assert np.isnan(chance_corrected_ratio(0.2, 0.2))
+    np.testing.assert_allclose(chance_corrected_ratio([0.2, 0.6, 0.1], [0.6, 0.6, 0.6]), [0.0, 1.0, -0.25])
+    np.testing.assert_allclose(chance_corrected_ratio(0.75, 1.0, classes=2), 0.5)

@@ -1,0 +1,159 @@
+"""The grid on a real local Ray: reuse, growth, failures that stay visible, a killed trial process."""
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rac_ray.errors import BadInput
+from rac_ray.ledger import Ledger
+from rac_ray.results import load
+from rac_ray.sweep.planner import Plan, Sweep, make_plan
+from rac_ray.sweep.runner import Resources, ray_session, run_plan, trials_at_once
+from rac_ray.trial import Grid, Recipe
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+QUICK = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)
+GRID = Grid(
+    models=("timesformer1", "cnn3d"),
+    hidden_units=(2,),
+    seeds=(0, 1),
+    sources=("2dot",),
+    train_clips=16,
+    val_clips=8,
+    test_clips=8,
+    recipes={"timesformer1": QUICK, "cnn3d": QUICK},
+    digits="optdigits",
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def plan_of(tmp_path: Path, data: str):
+    def make(**axes: Any) -> Plan:
+        grid = replace(GRID, **axes)
+        return make_plan(Sweep("tiny", {"all": grid}, "all", ""), "all", grid, str(tmp_path / "results"), data)
+
+    return make
+
+
+def record_bytes(ledger: Ledger) -> dict[str, bytes]:
+    return {
+        trial_id: ledger.folder(trial_id).read_bytes("record.json")
+        for trial_id in ledger.trial_ids()
+        if ledger.folder(trial_id).exists("record.json")
+    }
+
+
+def run(plan: Plan) -> list[str]:
+    lines: list[str] = []
+    run_plan(plan, Resources(), lines.append)
+    return lines
+
+
+def test_a_grown_grid_runs_only_what_is_new(plan_of) -> None:
+    plan = plan_of()
+    lines = run(plan)
+    assert sum(" done " in line for line in lines) == 4
+    assert any("4/4 done, 0 failed, none left" in line for line in lines)
+    before = record_bytes(plan.ledger)
+    assert len(before) == 4
+    assert not any(" start " in line for line in run(plan))
+    grown = plan_of(seeds=(0, 1, 7))
+    lines = run(grown)
+    assert sum(" start " in line for line in lines) == 2
+    after = record_bytes(plan.ledger)
+    assert len(after) == 6
+    assert {trial_id: content for trial_id, content in after.items() if trial_id in before} == before
+
+
+def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of) -> None:
+    """A checkpoint that is none makes one trial raise; a learning rate beyond all bounds another."""
+    diverging = replace(QUICK, learning_rate=1e38)
+    plan = plan_of(recipes={"timesformer1": QUICK, "cnn3d": diverging}, seeds=(0,))
+    broken, _ = plan.trials
+    plan.ledger.folder(broken.trial_id).write_bytes("last.ckpt", b"not a checkpoint")
+    plan.ledger.register(plan.trials)
+    lines = run(plan_of(recipes={"timesformer1": QUICK, "cnn3d": diverging}, seeds=(0, 1)))
+    tables = load(plan.ledger.storage.root)
+    rows = tables.trials.set_index(["model", "seed"])
+    assert rows["state"].to_dict() == {
+        ("cnn3d", 0): "failed",
+        ("cnn3d", 1): "failed",
+        ("timesformer1", 0): "failed",
+        ("timesformer1", 1): "done",
+    }
+    assert rows["reason"]["cnn3d", 0] == "not finite: NotFinite: training loss is nan in epoch 0"
+    assert rows["reason"]["timesformer1", 0].startswith("code: UnpicklingError: ")
+    failure = plan.ledger.failures(broken.trial_id)[0]
+    assert "Traceback" in failure["traceback"]
+    told = [line for line in lines if "FAILED" in line]
+    assert len(told) == 3
+    assert any(f"{broken.trial_id} FAILED timesformer1 h=2 2dot seed=0: UnpicklingError" in line for line in told)
+    assert all("failure-001.json)" in line for line in told)
+
+
+def test_a_killed_trial_process_ends_at_the_same_numbers(plan_of) -> None:
+    """SIGKILL to the training process; Tune starts the trial again, the table is that of an undisturbed run."""
+    slow = replace(QUICK, max_epochs=12, patience=12)
+    axes = {"models": ("cnn3d",), "seeds": (3,), "recipes": {"cnn3d": slow}, "train_clips": 16}
+    plan = plan_of(**axes)
+    killed: list[int] = []
+
+    def kill_once(line: str) -> None:
+        if " start " in line and not killed:
+            threading.Thread(target=kill_when_training, args=(killed,)).start()
+
+    run_plan(plan, Resources(), kill_once)
+    assert len(killed) == 1
+    (trial,) = plan.trials
+    disturbed = plan.ledger.record(trial.trial_id)
+    undisturbed_plan = replace(plan, ledger=Ledger(plan.ledger.storage.below("undisturbed")))
+    run(undisturbed_plan)
+    undisturbed = undisturbed_plan.ledger.record(trial.trial_id)
+    assert disturbed
+    assert undisturbed
+    assert disturbed["evaluations"] == undisturbed["evaluations"]
+    tables = [ledger.table(trial.trial_id, "predictions") for ledger in (plan.ledger, undisturbed_plan.ledger)]
+    assert tables[0].equals(tables[1])
+
+
+def kill_when_training(killed: list[int]) -> None:
+    """Kill the busiest process among this test's own Ray actors, once it has trained for a second."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for process in psutil.Process().children(recursive=True):
+            try:
+                if "ImplicitFunc.train" in " ".join(process.cmdline()):
+                    time.sleep(1.5)
+                    process.kill()
+                    killed.append(process.pid)
+                    return
+            except psutil.NoSuchProcess:
+                continue
+        time.sleep(0.05)
+
+
+def test_how_many_trials_fit() -> None:
+    assert trials_at_once({"CPU": 2}, 1, 0) == 2
+    assert trials_at_once({"CPU": 16, "GPU": 1}, 1, 0.25) == 4
+    assert trials_at_once({"CPU": 96, "GPU": 8}, 2, 1) == 4
+    with pytest.raises(BadInput, match=r"one trial with --workers 2 needs 2.01 CPUs, the cluster has 2 CPUs"):
+        trials_at_once({"CPU": 2}, 2, 0)
+
+
+def test_no_cluster_at_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(BadInput, match=r"no Ray cluster at 'nowhere'"), ray_session(Resources(address="nowhere")):
+        pass

@@ -1,0 +1,25 @@
+import torch
+
+from rac_ray.models import build_model
+from rac_ray.training.classifier import Classifier, Totals, to_unit_range
+from rac_ray.trial import Recipe
+
+
+def test_unit_range() -> None:
+    frames = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
+    assert to_unit_range(frames).tolist() == [[0.0, torch.tensor(51 / 255).item(), 1.0]]
+
+
+def test_totals_weigh_batches_by_their_clips() -> None:
+    totals = Totals()
+    totals.update(torch.tensor(1.0), torch.eye(5)[[0, 1, 2]], torch.tensor([0, 1, 3]))
+    totals.update(torch.tensor(4.0), torch.eye(5)[[4]], torch.tensor([4]))
+    values = totals.compute()
+    assert float(values["loss"]) == (3 * 1 + 4) / 4
+    assert float(values["top1"]) == 3 / 4
+
+
+def test_the_optimiser_is_the_recipes() -> None:
+    recipe = Recipe(learning_rate=0.5, momentum=0.25, weight_decay=0.125)
+    (group,) = Classifier(build_model("cnn3d", 2), recipe).configure_optimizers().param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]) == (0.5, 0.25, 0.125, False)

@@ -1,0 +1,180 @@
+"""Fitting without Ray: against a loop written out, stopped and resumed, early stopping, ties, golden losses."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from rac_ray.data.loading import ResidentBatches
+from rac_ray.data.shards import Clips
+from rac_ray.errors import BadInput
+from rac_ray.models import MODELS, build_model
+from rac_ray.storage import Storage
+from rac_ray.training import fit as fit_module
+from rac_ray.training.fit import Fit, NotFinite, fit, resolved_precision
+from rac_ray.trial import TRAINING_VERSION, Recipe, Trial, seed_for
+
+CPU = torch.device("cpu")
+GOLDEN_LOSSES = {
+    "convlstm": [1.645354, 1.445813],
+    "cnn3d": [1.45674, 0.842656],
+    "timesformer1": [1.62523, 1.616797],
+    "timesformer8": [1.796859, 1.650664],
+}
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def one_thread_and_a_checkpoint_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setattr(fit_module, "CHECKPOINT_SECONDS", 0.0)
+
+
+@pytest.fixture
+def train(make_clips: Callable[..., Clips]) -> Clips:
+    return make_clips(27)
+
+
+@pytest.fixture
+def val(make_clips: Callable[..., Clips]) -> Clips:
+    return make_clips(13, "2dot/val")
+
+
+def fitted(trial: Trial, train: Clips, val: Clips, folder: Path, **options: Any) -> Fit:
+    return fit(trial, train, val, Storage.at(folder), device=CPU, **options)
+
+
+def without_clock(result: Fit) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in result.epochs]
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", ["cnn3d", "timesformer1"])
+def test_equals_a_plain_loop(name: str, make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    trial: Trial = make_trial(name)
+    result = fitted(trial, train, val, tmp_path)
+    torch.manual_seed(seed_for("weights", trial.seed))
+    model = build_model(name, 4)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-5)
+    batches = ResidentBatches(train, 8, order_seed=seed_for("order", trial.seed))
+    for epoch, row in enumerate(result.epochs):
+        model.train()
+        batches.set_epoch(epoch)
+        losses = []
+        for frames, labels in batches:
+            optimiser.zero_grad()
+            loss = nn.functional.cross_entropy(model(frames.float() / 255), labels)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        model.eval()
+        with torch.no_grad():
+            predicted = torch.cat([model(f.float() / 255).argmax(1) for f, _ in ResidentBatches(val, 8)])
+        correct = int((predicted == torch.from_numpy(val.labels)).sum())
+        assert row["train_loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-6)
+        assert row["val_top1"] == correct / len(val)
+    assert [row["epoch"] for row in result.epochs] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+@pytest.mark.parametrize("name", ["cnn3d", "timesformer1"])
+def test_a_stopped_trial_goes_on_to_the_same_bits(
+    name: str, stopped_after: int, make_trial, train: Clips, val: Clips, tmp_path: Path
+) -> None:
+    trial = make_trial(name, max_epochs=4, patience=2)
+    whole = fitted(trial, train, val, tmp_path / "whole")
+    seen: list[int] = []
+
+    def stop(row: dict[str, Any]) -> None:
+        seen.append(row["epoch"])
+        if len(seen) == stopped_after:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fitted(trial, train, val, tmp_path / "parts", report=stop)
+    parts = fitted(trial, train, val, tmp_path / "parts", report=lambda row: seen.append(row["epoch"]))
+    assert seen == [row["epoch"] for row in whole.epochs]
+    assert without_clock(parts) == without_clock(whole)
+    assert same_weights(parts.model, whole.model)
+    assert (parts.best_epoch, parts.best_val_top1) == (whole.best_epoch, whole.best_val_top1)
+
+
+def test_a_finished_fit_is_not_run_again(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    first = fitted(make_trial(), train, val, tmp_path)
+    seen: list[dict[str, Any]] = []
+    again = fitted(make_trial(), train, val, tmp_path, report=seen.append)
+    assert seen == []
+    assert same_weights(first.model, again.model)
+
+
+def test_early_stopping_counts_strict_improvements_and_the_first_of_ties_is_best(
+    make_trial, train: Clips, val: Clips, tmp_path: Path
+) -> None:
+    """At a vanishing learning rate nothing changes: epoch 0 stays best, and training ends after the patience."""
+    result = fitted(make_trial(learning_rate=1e-30, max_epochs=50, patience=4), train, val, tmp_path)
+    assert len(result.epochs) == 5
+    assert result.best_epoch == 0
+    assert len({row["val_top1"] for row in result.epochs}) == 1
+
+
+def test_the_best_weights_are_what_is_returned(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    trial = make_trial("cnn3d", learning_rate=0.05, max_epochs=6, patience=6)
+    result = fitted(trial, train, val, tmp_path)
+    result.model.eval()
+    with torch.no_grad():
+        predicted = result.model(torch.from_numpy(val.frames).unsqueeze(2).float() / 255).argmax(1)
+    top1 = float((predicted == torch.from_numpy(val.labels)).double().mean())
+    assert top1 == result.best_val_top1 == max(row["val_top1"] for row in result.epochs)
+    (tmp_path / "best.ckpt").write_bytes(result.best_checkpoint())
+    weights = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    assert all(torch.equal(weights[name], value) for name, value in result.model.state_dict().items())
+
+
+def test_seed_zero_is_a_seed(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    losses = [
+        fitted(make_trial(seed=seed, max_epochs=1), train, val, tmp_path / str(number)).epochs[0]["train_loss"]
+        for number, seed in enumerate((0, 0, 1))
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_loss_that_is_not_finite_is_told(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    with pytest.raises(NotFinite, match="training loss is nan in epoch 0"):
+        fitted(make_trial("cnn3d", learning_rate=1e38), train, val, tmp_path)
+
+
+def test_one_class_missing_and_one_validation_clip(make_trial, make_clips, tmp_path: Path) -> None:
+    clips: Clips = make_clips(40)
+    kept = [place for place, label in enumerate(clips.labels) if label != 0]
+    train = Clips(clips.frames[kept], clips.labels[kept], [clips.clip_ids[place] for place in kept])
+    result = fitted(make_trial(max_epochs=1), train, make_clips(1, "2dot/val"), tmp_path)
+    assert result.best_val_top1 in (0.0, 1.0)
+
+
+def test_too_few_training_clips_are_named(make_trial, make_clips, val: Clips, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="7 training clips do not fill one batch of 8"):
+        fitted(make_trial(), make_clips(7), val, tmp_path)
+
+
+def test_auto_precision_follows_the_device() -> None:
+    assert resolved_precision(Recipe(), CPU) == "32"
+    assert resolved_precision(Recipe(), torch.device("cuda")) == "16-mixed"
+    assert resolved_precision(Recipe(precision="bf16-mixed"), torch.device("cuda")) == "bf16-mixed"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_golden_losses(name: str, make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    """Training numerics are part of a trial's id: when these losses change, raise TRAINING_VERSION and bless them."""
+    result = fitted(make_trial(name, max_epochs=2), train, val, tmp_path)
+    assert TRAINING_VERSION == 1
+    assert [row["train_loss"] for row in result.epochs] == pytest.approx(GOLDEN_LOSSES[name], rel=1e-3)

@@ -1,0 +1,121 @@
+"""The train loop under a real Ray: records, evaluation of every domain, and two DDP workers against one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from rac_ray.data.shards import read_split
+from rac_ray.models import build_model
+from rac_ray.results import load
+from rac_ray.sweep.planner import Plan, Sweep, make_plan
+from rac_ray.sweep.runner import Resources, run_plan
+from rac_ray.training.evaluate import predict
+from rac_ray.trial import Grid, Recipe
+
+RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
+GRID = Grid(
+    models=("timesformer1",),
+    hidden_units=(4,),
+    seeds=(0,),
+    sources=("2dot", "mnist_bg"),
+    train_clips=33,
+    val_clips=11,
+    test_clips=9,
+    recipes={"timesformer1": RECIPE},
+    digits="optdigits",
+)
+
+
+@pytest.fixture(scope="module")
+def three_cpus():
+    """Room for two workers and the waiting half of their trial."""
+    ray.init(num_cpus=3, object_store_memory=200_000_000, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def plans(three_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Plan]:
+    """The same trials by one worker and by two."""
+    folder = tmp_path_factory.mktemp("sweep")
+    sweep = Sweep("tiny", {"all": GRID}, "all", "")
+    plans = {
+        workers: make_plan(sweep, "all", GRID, str(folder / str(workers)), str(folder / "data")) for workers in (1, 2)
+    }
+    for workers, plan in plans.items():
+        run_plan(plan, Resources(workers=workers))
+    return plans
+
+
+def test_every_trial_has_a_record_with_all_its_domains(plans: dict[int, Plan]) -> None:
+    tables = load(plans[1].ledger.storage.root)
+    assert tables.trials["state"].tolist() == ["done", "done"]
+    roles = {
+        source: rows[["target", "split", "role", "clips"]].to_numpy().tolist()
+        for source, rows in tables.evaluations.groupby("source")
+    }
+    assert roles == {
+        "2dot": [
+            ["2dot", "val", "source_val", 11],
+            ["2dot", "test", "source_test", 9],
+            ["5dot", "test", "target", 9],
+            ["mnist", "test", "target", 9],
+            ["mnist_bg", "test", "target", 9],
+            ["mnist_bg_half", "test", "target", 9],
+        ],
+        "mnist_bg": [
+            ["mnist_bg_half", "val", "source_val", 11],
+            ["mnist_bg_half", "test", "source_test", 9],
+            ["mnist", "test", "target", 9],
+            ["5dot", "test", "target", 9],
+            ["2dot", "test", "target", 9],
+        ],
+    }
+    best = tables.trials.set_index("trial_id")["best_val_top1"]
+    validated = tables.evaluations.query("role == 'source_val'").set_index("trial_id")["top1"]
+    assert validated.to_dict() == best.to_dict()
+
+
+def test_predictions_are_what_the_best_checkpoint_says(plans: dict[int, Plan]) -> None:
+    plan = plans[1]
+    tables = load(plan.ledger.storage.root)
+    trial = plan.trials[0]
+    model = build_model(trial.model, trial.hidden_units)
+    weights = Path(plan.ledger.folder(trial.trial_id).root) / "best.ckpt"
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    clips = read_split(plan.data, "mnist/test")
+    expected = predict(model, clips, "mnist", "test", device=torch.device("cpu"))
+    rows = tables.predictions.query("trial_id == @trial.trial_id and target == 'mnist'")
+    np.testing.assert_allclose(np.stack(rows["logits"].tolist()), expected.logits, rtol=1e-4, atol=1e-6)
+    assert rows["clip_id"].tolist() == clips.clip_ids
+    counted = tables.evaluations.query("trial_id == @trial.trial_id and target == 'mnist'")["correct"].item()
+    assert (rows["label"] == rows["predicted"]).sum() == counted == expected.correct
+
+
+def test_two_gloo_workers_train_as_one_does(plans: dict[int, Plan]) -> None:
+    """The same global batches in the same order; only sums are rounded otherwise (tolerance 1e-4 relative)."""
+    one, two = (load(plans[workers].ledger.storage.root) for workers in (1, 2))
+    assert two.trials["workers"].tolist() == [2, 2]
+    assert one.trials["trial_id"].tolist() == two.trials["trial_id"].tolist()
+    for column in ("train_loss", "val_loss", "train_top1", "val_top1"):
+        np.testing.assert_allclose(two.epochs[column], one.epochs[column], rtol=1e-4, err_msg=column)
+    logits = [np.stack(tables.predictions["logits"].tolist()) for tables in (one, two)]
+    np.testing.assert_allclose(logits[1], logits[0], atol=1e-3)
+
+
+def test_records_name_their_circumstances(plans: dict[int, Plan]) -> None:
+    plan = plans[1]
+    record = plan.ledger.record(plan.trials[0].trial_id)
+    assert record
+    assert record["selection_rule"] == "highest source-validation top-1, first epoch on ties"
+    assert record["digits"] == "optdigits"
+    assert record["precision_used"] == "32"
+    assert record["versions"]["timesformer-pytorch"] == "0.4.1"
+    assert set(record["seconds"]) == {"to_first_step", "training", "evaluation", "total"}
+    assert set(record["content"]) == {
+        "2dot/train",
+        *(f"{row['target']}/{row['split']}" for row in record["evaluations"]),
+    }
