@@ -1,12 +1,14 @@
 # Needs Python 3.11 to 3.13 and make; everything else goes into .venv.
 PYTHON ?= python3
+# More options for the demo, for example ARGS='--storage /tmp/results'.
+ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .PHONY: demo test test-all check bench clean
 
 demo: $(INSTALLED)
-	$(BIN)/python sweeps/ts_grid.py --preset demo
+	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

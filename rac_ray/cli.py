@@ -126,9 +126,10 @@ def show_results(plan: "Plan") -> int:
         print(f"\nTrained on {source}: mean top-1 in % over hidden units and seeds [95% interval]")
         print(printable(accuracy_table(tables.evaluations, source)))
     states = tables.trials["state"].tolist()
-    for state, trial in zip(states, tables.trials.itertuples(), strict=True):
+    shown = tables.trials[["trial_id", "model", "hidden_units", "source", "seed", "reason"]].to_numpy().tolist()
+    for state, (trial_id, model, hidden_units, source, seed, reason) in zip(states, shown, strict=True):
         if state == "failed":
-            print(f"FAILED {trial.trial_id} {trial.model} h={trial.hidden_units} seed={trial.seed}: {trial.reason}")
+            print(f"FAILED {trial_id} {model} h={hidden_units} {source} seed={seed}: {reason}")
     print(f"\n{tables.stamp}")
     print(f"results: {folder.root} (tables as Parquet, {len(figures)} figures)")
     return FAILED if "failed" in states else INTERRUPTED if "pending" in states else DONE

@@ -35,9 +35,25 @@ DEMO = Grid(
     digits="optdigits",
 )
 
+LAPTOP = Grid(
+    models=MODELS,
+    hidden_units=(2, 4, 8),
+    seeds=PAPER_SEEDS[:2],
+    sources=("2dot", "mnist_bg"),
+    train_clips=800,
+    val_clips=400,
+    test_clips=400,
+    recipes={
+        "convlstm": Recipe(learning_rate=0.003, batch_size=16, max_epochs=15, patience=5),
+        "cnn3d": Recipe(learning_rate=0.003, batch_size=16, max_epochs=15, patience=5),
+        "timesformer1": Recipe(learning_rate=0.003, batch_size=16, max_epochs=40, patience=15),
+        "timesformer8": Recipe(learning_rate=0.003, batch_size=16, max_epochs=40, patience=15),
+    },
+)
+
 SWEEP = Sweep(
     name="ts_grid",
-    presets={"demo": DEMO, "paper": PAPER},
+    presets={"demo": DEMO, "laptop": LAPTOP, "paper": PAPER},
     default_preset="paper",
     description=__doc__ or "",
 )

@@ -122,7 +122,8 @@ class ShardReport:
     """What was read back from one shard: the manifest's raw material."""
 
     rows: int
-    bytes: int
+    size: int
+    """Of the file, in bytes."""
     sha256: str
     clip_digests: bytes
     """32 bytes a clip: SHA-256 over label and pixels, in order."""
@@ -212,7 +213,7 @@ def _report(content: bytes, clips: Clips) -> ShardReport:
     counts = Counter(LABEL_NAMES[label] for label in clips.labels.tolist())
     return ShardReport(
         rows=len(clips),
-        bytes=len(content),
+        size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         clip_digests=b"".join(digests),
         class_counts={name: counts[name] for name in LABEL_NAMES},
@@ -263,7 +264,7 @@ def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, An
         "content": hashlib.sha256(b"".join(report.clip_digests for report in reports)).hexdigest(),
         "class_counts": dict(counts),
         "shards": [
-            {"file": shard.name, "rows": report.rows, "bytes": report.bytes, "sha256": report.sha256}
+            {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}
             for shard, report in zip(shards, reports, strict=True)
         ],
     }

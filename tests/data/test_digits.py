@@ -18,7 +18,7 @@ def idx_bytes(count: int, fill: int) -> bytes:
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 

@@ -106,13 +106,15 @@ def test_plain_pyarrow_reads_frames_and_latents(folder: Storage, digits: Digits)
 def test_pandas_reads_the_shards(folder: Storage, digits: Digits) -> None:
     frame = pd.read_parquet(f"{folder.root}/2dot/train-00001-of-00002.parquet")
     assert frame["clip_id"].tolist() == [f"2dot/train/{i:06d}" for i in range(7, 11)]
-    pixels = np.frombuffer(frame["frames"][0], np.uint8).reshape(20, 64, 64)
+    pixels = np.frombuffer(frame["frames"].tolist()[0], np.uint8).reshape(20, 64, 64)
     np.testing.assert_array_equal(pixels, make_clip(SHAPE, "2dot", "train", 7, digits).frames)
 
 
 def test_duckdb_reads_the_shards(folder: Storage) -> None:
     query = f"select count(*), min(octet_length(frames)), max(split) from '{folder.root}/2dot/train-*.parquet'"
-    assert duckdb.sql(query).fetchall() == [(11, 20 * 64 * 64, "train")]
+    rows = duckdb.sql(query)
+    assert rows is not None
+    assert rows.fetchall() == [(11, 20 * 64 * 64, "train")]
 
 
 def test_verify_is_content_with_what_was_made(folder: Storage) -> None:

@@ -22,7 +22,7 @@ def test_figure4_has_a_panel_per_target_and_a_line_per_model(sweep_folder: Path)
     figure = figure4(load(sweep_folder), "2dot")
     assert [axes.get_title() for axes in figure.axes] == ["2dot to 5dot", "2dot to mnist"]
     lines = {str(line.get_label()): line for line in figure.axes[1].lines}
-    np.testing.assert_allclose(lines["3D CNN"].get_ydata(), [(0.4 / 0.8 + 0.45 / 0.85) / 2] * 2)
+    np.testing.assert_allclose(np.asarray(lines["3D CNN"].get_ydata(), float), [(0.4 / 0.8 + 0.45 / 0.85) / 2] * 2)
     assert lines["ConvLSTM"].get_xdata() == pytest.approx([2])
 
 

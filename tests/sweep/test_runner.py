@@ -92,8 +92,9 @@ def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of) -> N
         ("timesformer1", 0): "failed",
         ("timesformer1", 1): "done",
     }
-    assert rows["reason"]["cnn3d", 0] == "not finite: NotFinite: training loss is nan in epoch 0"
-    assert rows["reason"]["timesformer1", 0].startswith("code: UnpicklingError: ")
+    reasons = rows["reason"].to_dict()
+    assert reasons["cnn3d", 0] == "not finite: NotFinite: training loss is nan in epoch 0"
+    assert reasons["timesformer1", 0].startswith("code: UnpicklingError: ")
     failure = plan.ledger.failures(broken.trial_id)[0]
     assert "Traceback" in failure["traceback"]
     told = [line for line in lines if "FAILED" in line]

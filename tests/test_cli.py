@@ -1,0 +1,200 @@
+"""Bad input: one clear sentence before any compute, exit code 2, nothing written. And ``rac-ray data``."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rac_ray.cli import main, sweep_main
+from rac_ray.sweep.planner import Sweep
+from rac_ray.trial import Grid, Recipe
+
+RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=1, patience=1)
+GRID = Grid(
+    models=("timesformer1",),
+    hidden_units=(2,),
+    seeds=(0,),
+    sources=("2dot",),
+    train_clips=8,
+    val_clips=8,
+    test_clips=8,
+    recipes={"timesformer1": RECIPE, "cnn3d": RECIPE},
+    digits="optdigits",
+)
+SWEEP = Sweep("tiny", {"small": GRID}, "small", "a tiny sweep")
+
+
+@pytest.fixture
+def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the sweep's command line in an empty folder; returns (exit code, stdout, stderr)."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("RAC_RAY_MNIST", str(tmp_path / "no-mnist"))
+
+    def run(*arguments: str, sweep: Sweep = SWEEP) -> tuple[int | str | None, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            sweep_main(sweep, arguments)
+        out, err = capsys.readouterr()
+        return stopped.value.code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--models", "rnn"], "unknown model 'rnn'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
+        (["--source", "3dot"], "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
+        (["--hidden-units", "0"], "hidden units are 0; valid: 1 or more"),
+        (["--hidden-units", "-4"], "hidden units are -4; valid: 1 or more"),
+        (
+            ["--hidden-units", "3"],
+            "hidden units of timesformer1 are 3; valid: even numbers (its rotary embedding turns pairs)",
+        ),
+        (["--hidden-units", "two"], "hidden units 'two' is not an integer"),
+        (["--seeds", "4.2"], "seed '4.2' is not an integer"),
+        (["--seeds", ","], "--seeds names nothing; give one value or more"),
+        (["--preset", "huge"], "unknown preset 'huge'; valid: small"),
+        (["--digits", "svhn"], "unknown digits source 'svhn'; valid: auto, mnist, optdigits"),
+        (["--workers", "0"], "--workers is 0; valid: 1 or more"),
+        (["--workers", "many"], "--workers 'many' is not an integer"),
+        (["--frobnicate"], "unrecognized arguments: --frobnicate; see "),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(arguments: list[str], sentence: str, run_sweep) -> None:
+    code, out, err = run_sweep(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith(f"error: {sentence}")
+    assert err.count("\n") == 1
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_no_mnist(run_sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rac_ray.data import digits
+
+    monkeypatch.setattr(digits, "MIRRORS", ())
+    monkeypatch.setattr(digits.load_digits, "__defaults__", ("auto", None, ()))
+    code, _, err = run_sweep("--digits", "mnist")
+    assert code == 2
+    assert err.startswith("error: digits 'mnist' need train-images-idx3-ubyte and t10k-images-idx3-ubyte (.gz) in ")
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_storage_that_cannot_be_written(run_sweep) -> None:
+    Path("file").write_text("")
+    code, _, err = run_sweep("--storage", "file/results")
+    assert code == 2
+    assert "file/results/tiny' cannot be written: " in err
+    assert [path.name for path in Path.cwd().iterdir()] == ["file"]
+
+
+def test_storage_that_is_full(run_sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rac_ray.sweep.planner import Plan
+
+    monkeypatch.setattr(Plan, "bytes_needed", lambda _plan: 10**18)
+    code, _, err = run_sweep()
+    assert code == 2
+    assert "MB free, this sweep needs about 1000000000000 MB" in err
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_plan_lists_the_trials_and_writes_nothing(run_sweep) -> None:
+    code, out, _ = run_sweep("--plan", "--seeds", "0,1", "--models", "cnn3d,timesformer1")
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split("  ", 1)[1] for line in lines[:4]] == [
+        "pending  cnn3d h=2 2dot seed=0",
+        "pending  cnn3d h=2 2dot seed=1",
+        "pending  timesformer1 h=2 2dot seed=0",
+        "pending  timesformer1 h=2 2dot seed=1",
+    ]
+    assert lines[4].startswith("4 trials planned = 0 done + 0 failed + 4 pending; digits=optdigits; at most ")
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> None:
+    code, out, _ = run_sweep()
+    assert code == 0
+    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval]" in out
+    assert "1 trials planned: 1 done, 0 failed, 0 pending; digits=optdigits" in out
+    written = {path.name for path in (Path.cwd() / "results/tiny/small").rglob("*.*")}
+    assert written == {
+        "trials.parquet", "epochs.parquet", "evaluations.parquet", "predictions.parquet",
+        "figure3-2dot.png", "figure3-2dot.svg", "figure4-2dot.png", "figure4-2dot.svg",
+    }  # fmt: skip
+
+    shard = Path("data/tiny-small/mnist/test-00000-of-00001.parquet")
+    content = bytearray(shard.read_bytes())
+    content[1000] ^= 1
+    shard.write_bytes(content)
+    code, out, err = run_sweep("--seeds", "0,1")
+    assert (code, out) == (2, "")
+    assert err.endswith("mnist/test-00000-of-00001.parquet is corrupt; delete it to have it made again\n")
+    shard.unlink()
+
+    code, _, err = run_sweep(sweep=Sweep("tiny", {"small": replace(GRID, test_clips=9)}, "small", ""))
+    assert code == 2
+    assert "8 clips of 2dot/test instead of 9" in err
+
+    code, out, _ = run_sweep("--seeds", "0,1")
+    assert code == 0
+    assert "1 shards made" in out
+    assert out.count(" start ") == 1
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
+    from rac_ray.sweep.planner import make_plan
+
+    (trial,) = make_plan(SWEEP, "small", GRID, "results", "data/tiny-small").trials
+    folder = Path("results/tiny/trials") / trial.trial_id
+    folder.mkdir(parents=True)
+    (folder / "last.ckpt").write_bytes(b"not a checkpoint")
+    code, out, _ = run_sweep("--seeds", "0,1")
+    assert code == 1
+    assert f"FAILED {trial.trial_id} timesformer1 h=2 2dot seed=0: code: UnpicklingError" in out
+    assert "2 trials planned: 1 done, 1 failed, 0 pending" in out
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_data_generate_verify_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, pictures = str(tmp_path / "ts"), tmp_path / "pictures"
+
+    def run(*arguments: str) -> tuple[int | str | None, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main(["data", *arguments])
+        out, err = capsys.readouterr()
+        return stopped.value.code, out, err
+
+    sizes = ["--train-clips", "30", "--val-clips", "5", "--test-clips", "40", "--digits", "optdigits"]
+    code, out, _ = run("generate", folder, *sizes)
+    assert code == 0
+    assert out.endswith("9 shards made, 270 clips, digits=optdigits\n")
+    assert run("generate", folder, *sizes)[1].endswith("0 shards made, 270 clips, digits=optdigits\n")
+    assert run("verify", folder) == (0, f"{folder}: all shards are what the manifest says\n", "")
+    code, out, _ = run("preview", folder, "--out", str(pictures))
+    assert (code, out) == (0, f"26 pictures in {pictures}\n")
+    assert len(list(pictures.glob("*.gif"))) == 25
+    (tmp_path / "ts/5dot/test-00000-of-00001.parquet").unlink()
+    assert run("verify", folder) == (1, "5dot/test-00000-of-00001.parquet: missing\n", "")
+    code, _, err = run("generate", folder, *sizes, "--spec", "paper")
+    assert code == 2
+    assert "spec.background 'flicker' instead of 'static'" in err
+    assert run("generate", folder, "--spec", "other")[2] == "error: unknown spec 'other'; valid: released, paper\n"
+    assert run("generate", folder, "--source", "4dot")[0] == 2
+
+
+def test_the_installed_command_answers() -> None:
+    command = Path(sys.executable).with_name("rac-ray")
+    done = subprocess.run([command, "data", "verify", "nowhere"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.endswith("nowhere: there is no manifest.json\n")
+    wrong = subprocess.run([command, "date"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: argument data: invalid choice: 'date'")
+    assert "Traceback" not in wrong.stderr
