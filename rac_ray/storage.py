@@ -8,6 +8,7 @@ upload completes, which is the same promise.
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,18 +104,21 @@ class Storage:
             system.delete_file(path)
 
     def require_room(self, needed_bytes: int) -> None:
-        """Raise BadInput unless ``needed_bytes`` are free (local only) and a file can be written here."""
-        if self.is_local:
-            standing = next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
-            free = shutil.disk_usage(standing).free
-            if free < needed_bytes:
-                raise BadInput(
-                    f"storage {self.root!r} has {free / 1e6:.0f} MB free, "
-                    f"this sweep needs about {needed_bytes / 1e6:.0f} MB"
-                )
+        """Raise BadInput unless ``needed_bytes`` are free (local only) and files can be written; leaves nothing."""
         try:
-            self.write_bytes(".writable", b"yes")
-            self.delete(".writable")
+            if self.is_local:
+                standing = next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
+                free = shutil.disk_usage(standing).free
+                if free < needed_bytes:
+                    raise BadInput(
+                        f"storage {self.root!r} has {free / 1e6:.0f} MB free, "
+                        f"this sweep needs about {needed_bytes / 1e6:.0f} MB"
+                    )
+                with tempfile.TemporaryFile(dir=standing) as probe:
+                    probe.write(b"yes")
+            else:
+                self.write_bytes(".writable", b"yes")
+                self.delete(".writable")
         except OSError as error:
             raise BadInput(f"storage {self.root!r} cannot be written: {error.strerror or error}") from error
 

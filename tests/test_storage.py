@@ -93,7 +93,5 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
             (tmp_path / "filler").write_bytes(b"x" * 2**21)
         with pytest.raises(BadInput, match="has 0 MB free, this sweep needs about 5 MB"):
             Storage.at(tmp_path / "results").require_room(5_000_000)
-        with pytest.raises(BadInput, match="cannot be written: No space left on device"):
-            Storage.at(tmp_path / "results").require_room(0)
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)

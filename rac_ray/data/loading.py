@@ -110,18 +110,20 @@ class ResidentBatches:
             return len(self.labels) // self.batch_size
         return sum(1 for start in range(self.rank, len(self.labels), self.batch_size))
 
-    def order(self) -> Tensor:
+    def _order(self) -> Tensor:
         """This epoch's order of clip indices (N,), over all workers."""
-        if self.order_seed is None:
-            return torch.arange(len(self.labels))
         generator = np.random.Generator(np.random.Philox(key=self.order_seed, counter=self.epoch << 64))
-        return torch.from_numpy(generator.permutation(len(self.labels)))
+        return torch.from_numpy(generator.permutation(len(self.labels))).to(self.labels.device)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self.order().to(self.labels.device)
+        order = None if self.order_seed is None else self._order()
         for step in range(len(self)):
-            chosen = order[step * self.batch_size : (step + 1) * self.batch_size][self.rank :: self.world]
-            yield self.frames[chosen], self.labels[chosen]
+            first, last = step * self.batch_size + self.rank, (step + 1) * self.batch_size
+            mine = slice(first, last, self.world)
+            if order is None:
+                yield self.frames[mine], self.labels[mine]
+            else:  # index_select copies whole clips; indexing by a tensor is six times slower
+                yield self.frames.index_select(0, order[mine]), self.labels.index_select(0, order[mine])
 
 
 def _writable(array: np.ndarray) -> np.ndarray:

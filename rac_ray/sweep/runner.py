@@ -60,7 +60,6 @@ class Resources:
     """Size of a local Ray; None takes the machine."""
     workers: int = 1
     """DDP workers per trial."""
-    gpus_per_worker: float = 0.0
 
 
 @contextmanager
@@ -91,6 +90,7 @@ def ray_session(resources: Resources) -> Iterator[None]:
 
 def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
     """Tune's function trainable: one trial. Whatever it raises becomes a failure file, and the others go on."""
+    started_at = time.time()
     from ray import tune
     from ray.train import ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -103,7 +103,7 @@ def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, 
     content = {part: jobs["content"][part] for part in direction.parts}
     ledger: Ledger = jobs["ledger"]
     workers, gpus = jobs["workers"], jobs["gpus_per_worker"]
-    job = Job(trial, ledger, direction.train, direction.evaluations, content, workers, time.time())
+    job = Job(trial, ledger, direction.train, direction.evaluations, content, workers, started_at)
     try:
         TorchTrainer(
             train_loop,
@@ -151,6 +151,7 @@ def _failure(error: Exception) -> dict[str, Any]:
 def run_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> None:
     """Make what data is missing, then run what trials are missing. Results are in the ledger afterwards."""
     with ray_session(resources):
+        trials_at_once(ray.cluster_resources(), resources)
         made = generate(plan.data, plan.dataset, plan.digits, say)
         say(f"data {plan.data.root}: {made} shards made, digits={plan.digits.source}")
         plan.ledger.register(plan.trials)
@@ -159,9 +160,15 @@ def run_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_
             _tune(plan, missing, resources, say)
 
 
-def trials_at_once(cluster: Mapping[str, float], workers: int, gpus_per_worker: float) -> int:
-    """How many trials the cluster holds; BadInput when not even one fits."""
-    needs = {"CPU": workers + (DRIVER_CPUS if workers > 1 else 0), "GPU": workers * gpus_per_worker}
+def gpus_per_worker(cluster: Mapping[str, float]) -> int:
+    """One where the cluster has GPUs, none where it has not."""
+    return 1 if cluster.get("GPU") else 0
+
+
+def trials_at_once(cluster: Mapping[str, float], resources: Resources) -> int:
+    """How many trials a cluster with these resources holds; BadInput when not even one fits."""
+    workers = resources.workers
+    needs = {"CPU": workers + (DRIVER_CPUS if workers > 1 else 0), "GPU": workers * gpus_per_worker(cluster)}
     at_once = min(int(cluster.get(name, 0) / need) for name, need in needs.items() if need)
     if at_once < 1:
         wanted = " and ".join(f"{need:g} {name}s" for name, need in needs.items() if need)
@@ -176,8 +183,8 @@ def _tune(plan: Plan, missing: list[Trial], resources: Resources, say: Callable[
 
     from rac_ray.sweep.monitor import Monitor
 
-    gpus_per_worker = resources.gpus_per_worker or (1.0 if ray.cluster_resources().get("GPU") else 0.0)
-    at_once = trials_at_once(ray.cluster_resources(), resources.workers, gpus_per_worker)
+    cluster = ray.cluster_resources()
+    gpus = gpus_per_worker(cluster)
     sources = sorted({trial.source for trial in missing})
     parts = {part for source in sources for part in DIRECTIONS[source].parts}
     monitor = Monitor(plan.ledger, len(plan.trials), len(plan.trials) - len(missing), say)
@@ -187,18 +194,18 @@ def _tune(plan: Plan, missing: list[Trial], resources: Resources, say: Callable[
             "content": part_keys(plan.data, parts),
             "ledger": plan.ledger,
             "workers": resources.workers,
-            "gpus_per_worker": gpus_per_worker,
+            "gpus_per_worker": gpus,
             "scratch": scratch,
         }
         datasets = {source: open_clips(plan.data, DIRECTIONS[source].parts) for source in sources}
         trainable = tune.with_parameters(run_trial, datasets=datasets, jobs=jobs)
-        per_trial = {"CPU": 1, "GPU": gpus_per_worker} if alone else {"CPU": DRIVER_CPUS}
+        per_trial: dict[str, float] = {"CPU": 1, "GPU": gpus} if alone else {"CPU": DRIVER_CPUS}
         tune.Tuner(
             tune.with_resources(trainable, per_trial),
             param_space={"trial": tune.grid_search([trial.as_dict() for trial in missing])},
             tune_config=tune.TuneConfig(
                 reuse_actors=alone,
-                max_concurrent_trials=at_once,
+                max_concurrent_trials=trials_at_once(cluster, resources),
                 trial_name_creator=_tune_name,
                 trial_dirname_creator=_tune_name,
             ),

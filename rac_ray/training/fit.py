@@ -106,7 +106,7 @@ class TrialProgress(Checkpoint):
     def _save(self, trainer: pl.Trainer) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             path = f"{scratch}/{LAST}"
-            trainer.save_checkpoint(path)
+            trainer.save_checkpoint(path, weights_only=False)
             if trainer.is_global_zero:
                 with self.folder.writing(LAST) as destination:
                     shutil.copyfile(path, destination)

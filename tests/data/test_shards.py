@@ -186,6 +186,16 @@ def test_a_folder_of_another_spec_says_what_differs(folder: Storage, digits: Dig
     )
 
 
+def test_a_folder_of_another_generator_version_is_named(
+    folder: Storage, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(folder)
+    assert manifest
+    monkeypatch.setattr(shards, "GENERATOR_VERSION", 2)
+    with pytest.raises(BadInput, match="has generator_version 1 instead of 2; choose another with --data"):
+        require_same_dataset(manifest, dataset_of(digits, **{"2dot__train": 11}), folder)
+
+
 def test_fingerprints_cover_pixels_counts_and_nothing_else(digits: Digits) -> None:
     base = dataset_of(digits, **{"2dot__train": 10, "5dot__test": 5})
     same = base.fingerprint(["2dot/train"])

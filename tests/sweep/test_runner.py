@@ -12,6 +12,7 @@ import pytest
 from rac_ray.errors import BadInput
 from rac_ray.ledger import Ledger
 from rac_ray.results import load
+from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
 from rac_ray.sweep.runner import Resources, ray_session, run_plan, trials_at_once
 from rac_ray.trial import Grid, Recipe
@@ -145,11 +146,16 @@ def kill_when_training(killed: list[int]) -> None:
 
 
 def test_how_many_trials_fit() -> None:
-    assert trials_at_once({"CPU": 2}, 1, 0) == 2
-    assert trials_at_once({"CPU": 16, "GPU": 1}, 1, 0.25) == 4
-    assert trials_at_once({"CPU": 96, "GPU": 8}, 2, 1) == 4
+    assert trials_at_once({"CPU": 2}, Resources()) == 2
+    assert trials_at_once({"CPU": 16, "GPU": 1}, Resources()) == 1
+    assert trials_at_once({"CPU": 96, "GPU": 8}, Resources(workers=2)) == 4
+
+
+def test_workers_that_do_not_fit_are_named_before_anything_is_made(plan_of, tmp_path: Path) -> None:
+    plan = replace(plan_of(), data=Storage.at(tmp_path / "none"))
     with pytest.raises(BadInput, match=r"one trial with --workers 2 needs 2.01 CPUs, the cluster has 2 CPUs"):
-        trials_at_once({"CPU": 2}, 2, 0)
+        run_plan(plan, Resources(workers=2))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_cluster_at_an_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

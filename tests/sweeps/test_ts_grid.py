@@ -1,4 +1,4 @@
-"""The real command: the demo preset end to end, and a driver killed in the middle."""
+"""The real command: ``make demo`` end to end, and a driver killed in the middle."""
 
 import os
 import signal
@@ -31,9 +31,9 @@ def records(folder: Path) -> dict[str, bytes]:
 def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a finished demo and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        command_of(repository, folder), capture_output=True, text=True, timeout=DEMO_LIMIT_S, check=False
-    )
+    places = f"ARGS=--storage {folder}/results --data {folder}/data"
+    command = ["make", "demo", places]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=DEMO_LIMIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
 
@@ -72,6 +72,22 @@ def test_the_same_command_again_runs_nothing(demo: tuple[Path, str], repository:
     assert " start " not in again.stdout
     assert records(folder) == before
     assert again.stdout[again.stdout.index("Trained on") :] == first[first.index("Trained on") :]
+
+
+def test_on_a_running_cluster(repository: Path, tmp_path: Path) -> None:
+    """``--address`` of a cluster of two nodes that somebody else started."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        arguments = ["--address", cluster.address, "--models", "timesformer1", "--hidden-units", "2"]
+        command = command_of(repository, tmp_path, *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    finally:
+        cluster.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 trials planned: 2 done, 0 failed, 0 pending" in done.stdout
 
 
 def test_sigkill_of_the_driver_and_then_the_same_command(repository: Path, tmp_path: Path) -> None:
