@@ -78,7 +78,7 @@ class Storage:
             Path(folder).mkdir(parents=True, exist_ok=True)
             temporary = f"{path}{TEMPORARY_MARK}{uuid.uuid4().hex[:8]}"
         else:
-            temporary = str(Path(os.environ.get("TMPDIR", "/tmp")) / f"rac{TEMPORARY_MARK}{uuid.uuid4().hex}")
+            temporary = f"{tempfile.gettempdir()}/rac{TEMPORARY_MARK}{uuid.uuid4().hex}"
         try:
             yield temporary
             if self.is_local:

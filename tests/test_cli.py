@@ -52,7 +52,7 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["--hidden-units", "-4"], "hidden units are -4; valid: 1 or more"),
         (
             ["--hidden-units", "3"],
-            "hidden units of timesformer1 are 3; valid: even numbers (its rotary embedding turns pairs)",
+            "hidden units of a TimeSformer are 3; valid: even numbers (rotary embeddings turn pairs)",
         ),
         (["--hidden-units", "two"], "hidden units 'two' is not an integer"),
         (["--seeds", "4.2"], "seed '4.2' is not an integer"),

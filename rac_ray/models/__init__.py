@@ -18,18 +18,6 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def check_model(name: str, hidden_units: int) -> None:
-    """Raise BadInput for an unknown model, or a number of hidden units that it cannot be built with."""
-    if name not in MODELS:
-        raise one_of("model", name, MODELS)
-    if hidden_units < 1:
-        raise BadInput(f"hidden units are {hidden_units}; valid: 1 or more")
-    if hidden_units % 2 and name.startswith("timesformer"):
-        raise BadInput(
-            f"hidden units of {name} are {hidden_units}; valid: even numbers (its rotary embedding turns pairs)"
-        )
-
-
 def build_model(
     name: str, hidden_units: int, *, num_frames: int = 20, frame_size: int = 64, channels: int = 1, num_classes: int = 5
 ) -> nn.Module:
@@ -37,7 +25,10 @@ def build_model(
 
     Raises BadInput for an unknown name or hidden units below 1 (TimeSformer: odd).
     """
-    check_model(name, hidden_units)
+    if name not in MODELS:
+        raise one_of("model", name, MODELS)
+    if hidden_units < 1:
+        raise BadInput(f"hidden units are {hidden_units}; valid: 1 or more")
     return MODELS[name](
         hidden_units, num_frames=num_frames, frame_size=frame_size, channels=channels, num_classes=num_classes
     )

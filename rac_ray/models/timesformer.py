@@ -7,6 +7,8 @@ import warnings
 
 from torch import Tensor, nn
 
+from rac_ray.errors import BadInput
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)
     from timesformer_pytorch import TimeSformer
@@ -28,6 +30,10 @@ class TimeSformerClassifier(nn.Module):
         num_classes: int,
         depth: int = 3,
     ) -> None:
+        if hidden_units % 2:
+            raise BadInput(
+                f"hidden units of a TimeSformer are {hidden_units}; valid: even numbers (rotary embeddings turn pairs)"
+            )
         super().__init__()
         self.transformer = TimeSformer(
             dim=hidden_units * heads,

@@ -12,7 +12,7 @@ from rac_ray.data.shards import DatasetSpec, read_manifest
 from rac_ray.data.temporal_shape import DIRECTIONS, TemporalShapeSpec
 from rac_ray.errors import BadInput, one_of
 from rac_ray.ledger import Ledger, State
-from rac_ray.models import build_model, check_model, count_parameters
+from rac_ray.models import build_model, count_parameters
 from rac_ray.storage import Storage
 from rac_ray.trial import Grid, Trial
 
@@ -103,7 +103,7 @@ def check_grid(grid: Grid) -> None:
     check_sources(grid)
     for model in grid.models:
         for hidden_units in grid.hidden_units:
-            check_model(model, hidden_units)
+            parameters_of(model, hidden_units)
         batch_size = grid.recipe(model).batch_size
         if grid.train_clips < batch_size:
             raise BadInput(f"{grid.train_clips} training clips do not fill one batch of {batch_size}")

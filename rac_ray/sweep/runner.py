@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import ray
 
@@ -90,59 +90,77 @@ def ray_session(resources: Resources) -> Iterator[None]:
 
 def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
     """Tune's function trainable: one trial. Whatever it raises becomes a failure file, and the others go on."""
-    started_at = time.time()
     from ray import tune
+
+    trial, ledger = Trial.from_dict(config["trial"]), cast(Ledger, jobs["ledger"])
+    try:
+        _train(trial, ledger, datasets, jobs)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a visible failure of this trial alone
+        ledger.fail(trial.trial_id, failure_of(error))
+        tune.report({"failed": True})
+
+
+def _train(trial: Trial, ledger: Ledger, datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
+    """Hand the trial to TorchTrainer: in this process for one worker, in a worker group for more."""
+    started_at = time.time()
     from ray.train import ScalingConfig
     from ray.train.torch import TorchTrainer
 
     from rac_ray.training.worker import Job, train_loop
 
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    trial = Trial.from_dict(config["trial"])
     direction = DIRECTIONS[trial.source]
     content = {part: jobs["content"][part] for part in direction.parts}
-    ledger: Ledger = jobs["ledger"]
     workers, gpus = jobs["workers"], jobs["gpus_per_worker"]
     job = Job(trial, ledger, direction.train, direction.evaluations, content, workers, started_at)
-    try:
-        TorchTrainer(
-            train_loop,
-            train_loop_config={"job": job},
-            datasets={"clips": datasets[trial.source]},
-            scaling_config=ScalingConfig(
-                num_workers=workers if workers > 1 else 0,
-                use_gpu=gpus > 0,
-                resources_per_worker={"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1},
-            ),
-            **_group_configs(trial, jobs["scratch"]) if workers > 1 else {},
-        ).fit()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a visible failure of this trial alone
-        ledger.fail(trial.trial_id, _failure(error))
-        tune.report({"failed": True})
+    TorchTrainer(
+        train_loop,
+        train_loop_config={"job": job},
+        datasets={"clips": datasets[trial.source]},
+        scaling_config=ScalingConfig(
+            num_workers=workers if workers > 1 else 0,
+            use_gpu=gpus > 0,
+            resources_per_worker={"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1},
+        ),
+        **_group_configs(trial, jobs["scratch"]) if workers > 1 else {},
+    ).fit()
 
 
 def _group_configs(trial: Trial, scratch: str) -> dict[str, Any]:
     """A worker group's own configuration: named by the trial, so that a restart finds it; whole data for each rank."""
-    from ray.train import DataConfig, RunConfig
+    from ray.train import DataConfig, FailureConfig, RunConfig
     from ray.tune.integration.ray_train import TuneReportCallback
 
     return {
         "dataset_config": DataConfig(datasets_to_split=[]),
-        "run_config": RunConfig(name=trial.trial_id, storage_path=scratch, callbacks=[TuneReportCallback()]),
+        "run_config": RunConfig(
+            name=trial.trial_id,
+            storage_path=scratch,
+            callbacks=[TuneReportCallback()],
+            failure_config=FailureConfig(max_failures=PROCESS_RETRIES, controller_failure_limit=PROCESS_RETRIES),
+        ),
     }
 
 
-def _failure(error: Exception) -> dict[str, Any]:
-    """What is kept of an exception; ``class`` tells whose fault it was."""
-    from rac_ray.training.fit import NotFinite
+FAILURE_CLASSES = {
+    "NotFinite": "not finite",
+    "MemoryError": "out of memory",
+    "OutOfMemoryError": "out of memory",
+    "BadInput": "data",
+}
+"""Whose fault an exception is, by its name; every other one is the code's."""
 
-    cause = error
+
+def failure_of(error: Exception) -> dict[str, Any]:
+    """What is kept of an exception. A worker group's error is told by its first worker's."""
+    cause = next(iter(getattr(error, "worker_failures", {}).values()), error)
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    classes = {NotFinite: "not finite", MemoryError: "out of memory", BadInput: "data"}
+    name, _, message = "".join(traceback.format_exception_only(cause)).strip().splitlines()[-1].partition(": ")
+    name = name.rpartition(".")[2]
     return {
-        "class": next((name for kind, name in classes.items() if isinstance(cause, kind)), "code"),
-        "reason": f"{type(cause).__name__}: {cause}",
+        "class": FAILURE_CLASSES.get(name, "code"),
+        "reason": f"{name}: {message}",
         "traceback": "".join(traceback.format_exception(error)),
         "failed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

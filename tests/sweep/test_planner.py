@@ -63,7 +63,7 @@ def test_the_bound_on_disk_covers_data_and_checkpoints(tmp_path: Path) -> None:
     [
         ({"sources": ["3dot"]}, "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
         ({"models": ["rnn"]}, "unknown model 'rnn'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
-        ({"hidden_units": [3]}, "hidden units of timesformer1 are 3; valid: even numbers"),
+        ({"hidden_units": [3]}, "hidden units of a TimeSformer are 3; valid: even numbers"),
     ],
 )
 def test_bad_grids_are_named(axes: dict, message: str, tmp_path: Path) -> None:

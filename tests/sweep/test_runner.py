@@ -14,7 +14,8 @@ from rac_ray.ledger import Ledger
 from rac_ray.results import load
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
-from rac_ray.sweep.runner import Resources, ray_session, run_plan, trials_at_once
+from rac_ray.sweep.runner import Resources, failure_of, ray_session, run_plan, trials_at_once
+from rac_ray.training.fit import NotFinite
 from rac_ray.trial import Grid, Recipe
 
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -143,6 +144,30 @@ def kill_when_training(killed: list[int]) -> None:
             except psutil.NoSuchProcess:
                 continue
         time.sleep(0.05)
+
+
+def test_what_is_kept_of_a_failure() -> None:
+    """Of an exception in this process its first cause, of a worker group's the first worker's last line."""
+    from ray.train.v2.api.exceptions import WorkerGroupError
+
+    def kept(error: Exception) -> tuple[str, str]:
+        failure = failure_of(error)
+        return failure["class"], failure["reason"]
+
+    wrapped = RuntimeError("outer")
+    wrapped.__cause__ = MemoryError("17 GB")
+    assert kept(wrapped) == ("out of memory", "MemoryError: 17 GB")
+    assert kept(KeyError("x")) == ("code", "KeyError: 'x'")
+    traceback = (
+        "Traceback (most recent call last):\n  ...\nrac_ray.training.fit.NotFinite: training loss is nan: epoch 0"
+    )
+    group = WorkerGroupError(
+        "two workers failed", {1: NotFinite("training loss is nan: epoch 0"), 0: RuntimeError("x")}
+    )
+    assert kept(group) == ("not finite", "NotFinite: training loss is nan: epoch 0")
+    group = WorkerGroupError("two workers failed", {1: RuntimeError(traceback)})
+    assert kept(group) == ("not finite", "NotFinite: training loss is nan: epoch 0")
+    assert "two workers failed" in failure_of(group)["traceback"]
 
 
 def test_how_many_trials_fit() -> None:
