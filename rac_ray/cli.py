@@ -188,7 +188,7 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from rac_ray.data.shards import verify
+    from rac_ray.data.manifest import verify
 
     problems = verify(Storage.at(options.folder))
     print("\n".join(problems) or f"{options.folder}: all shards are what the manifest says")

@@ -7,19 +7,8 @@ import ray
 from ray.exceptions import RayTaskError
 
 from rac_ray.data.digits import Digits
-from rac_ray.data.shards import (
-    MANIFEST,
-    DatasetSpec,
-    Shard,
-    ShardReport,
-    damaged_files,
-    make_shard,
-    read_manifest,
-    read_shard,
-    require_same_dataset,
-    shards_of,
-    split_entry,
-)
+from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, require_same_dataset, split_entry
+from rac_ray.data.shards import DatasetSpec, Shard, ShardReport, make_shard, read_shard, shards_of
 from rac_ray.errors import BadInput
 from rac_ray.storage import TEMPORARY_MARK, Storage
 

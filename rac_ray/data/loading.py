@@ -12,7 +12,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from rac_ray.data.shards import Clips, clips_of, read_manifest
+from rac_ray.data.manifest import read_manifest
+from rac_ray.data.shards import Clips, clips_of
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.util import montage
 
-from rac_ray.data.shards import read_manifest, read_split
+from rac_ray.data.manifest import read_manifest, read_split
 from rac_ray.data.trajectories import LABEL_NAMES
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage

@@ -1,9 +1,7 @@
-"""Parquet shards of clips, and the manifest that is written last.
+"""Parquet shards of clips: what a dataset is, how one shard is made and read.
 
 ``<root>/<domain>/<split>-00000-of-00008.parquet`` holds plain columns that pyarrow, pandas and DuckDB read without
-this package; ``frames`` is a binary column of C-ordered bytes whose shape and dtype stand in the schema's
-metadata. ``<root>/manifest.json`` names every file with its SHA-256 and every split with a hash over its decoded
-pixels, so that ``verify`` can recompute all of it.
+this package; ``frames`` is a binary column of C-ordered bytes whose shape and dtype stand in the schema's metadata.
 """
 
 import hashlib
@@ -25,7 +23,6 @@ from rac_ray.data.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.errors import BadInput, one_of
 from rac_ray.storage import Storage
 
-MANIFEST = "manifest.json"
 CLIPS_PER_SHARD = 500
 CLIPS_PER_ROW_GROUP = 100
 CLIP_SHAPE = (NUM_FRAMES, FRAME_SIZE, FRAME_SIZE)
@@ -184,7 +181,7 @@ def make_shard(root: Storage, dataset: DatasetSpec, shard: Shard, digits: Digits
     pq.write_table(table, sink, row_group_size=CLIPS_PER_ROW_GROUP, compression="zstd", compression_level=1)
     content = sink.getvalue()
     root.write_bytes(shard.name, content)
-    return _report(content, clips_of([table]))
+    return report_on(content, clips_of([table]))
 
 
 def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport:
@@ -202,10 +199,10 @@ def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport
         raise BadInput(
             f"shard {root.root}/{shard.name} was made for another dataset spec; choose another folder or delete it"
         )
-    return _report(content, clips_of([table]))
+    return report_on(content, clips_of([table]))
 
 
-def _report(content: bytes, clips: Clips) -> ShardReport:
+def report_on(content: bytes, clips: Clips) -> ShardReport:
     digests = (
         hashlib.sha256(bytes([label]) + frames.tobytes()).digest()
         for frames, label in zip(clips.frames, clips.labels.tolist(), strict=True)
@@ -243,94 +240,3 @@ def _decode(column: pa.Array) -> NDArray[np.uint8]:
         raise BadInput(f"a clip has another size than {CLIP_SHAPE}: these shards are not Temporal Shape")
     data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
     return data.reshape(-1, *CLIP_SHAPE)
-
-
-def read_split(root: Storage, part: str) -> Clips:
-    """Read all shards of ``domain/split`` that the manifest names, with plain pyarrow."""
-    manifest = read_manifest(root)
-    if manifest is None or part not in manifest["splits"]:
-        raise BadInput(f"data folder {root.root!r} has no {part}; make it with `rac-ray data generate`")
-    files = [root.read_bytes(entry["file"]) for entry in manifest["splits"][part]["shards"]]
-    return clips_of(pq.read_table(io.BytesIO(content), columns=["clip_id", "label", "frames"]) for content in files)
-
-
-def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, Any]:
-    """The manifest's entry for one split."""
-    counts: Counter[str] = Counter()
-    for report in reports:
-        counts.update(report.class_counts)
-    return {
-        "clips": sum(report.rows for report in reports),
-        "content": hashlib.sha256(b"".join(report.clip_digests for report in reports)).hexdigest(),
-        "class_counts": dict(counts),
-        "shards": [
-            {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}
-            for shard, report in zip(shards, reports, strict=True)
-        ],
-    }
-
-
-def read_manifest(root: Storage) -> dict[str, Any] | None:
-    """The manifest, or None when the folder has none; BadInput when it is not readable."""
-    if not root.exists(MANIFEST):
-        return None
-    try:
-        return root.read_json(MANIFEST)
-    except ValueError as error:
-        raise BadInput(f"{root.root}/{MANIFEST} is corrupt ({error}); delete it to have it made again") from error
-
-
-def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
-    """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
-    have, want = _flat(manifest["identity"]), _flat(dataset.identity())
-    differing = [
-        f"{key} {have.get(key)!r} instead of {want.get(key)!r}" for key in want if have.get(key) != want.get(key)
-    ]
-    for part in dataset.clips.keys() & manifest["splits"].keys():
-        if manifest["splits"][part]["clips"] != dataset.clips[part]:
-            differing.append(f"{manifest['splits'][part]['clips']} clips of {part} instead of {dataset.clips[part]}")
-    if differing:
-        raise BadInput(f"data folder {root.root!r} has {', '.join(sorted(differing))}; choose another with --data")
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    items: dict[str, Any] = {}
-    for key, inner in value.items():
-        items |= _flat(inner, f"{prefix}{key}.") if isinstance(inner, Mapping) else {f"{prefix}{key}": inner}
-    return items
-
-
-def damaged_files(root: Storage, manifest: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
-    """Files of the manifest that are there but have another SHA-256 (missing ones are not damaged)."""
-    return [
-        entry["file"]
-        for part in parts
-        for entry in manifest["splits"].get(part, {"shards": []})["shards"]
-        if root.exists(entry["file"]) and hashlib.sha256(root.read_bytes(entry["file"])).hexdigest() != entry["sha256"]
-    ]
-
-
-def verify(root: Storage) -> list[str]:
-    """Recompute everything the manifest claims; returns one sentence per problem, none when all is well."""
-    manifest = read_manifest(root)
-    if manifest is None:
-        return [f"{root.root}: there is no {MANIFEST}"]
-    problems = []
-    for part, entry in manifest["splits"].items():
-        reports = []
-        for shard in entry["shards"]:
-            if not root.exists(shard["file"]):
-                problems.append(f"{shard['file']}: missing")
-                continue
-            content = root.read_bytes(shard["file"])
-            if hashlib.sha256(content).hexdigest() != shard["sha256"]:
-                problems.append(f"{shard['file']}: SHA-256 differs from the manifest's")
-                continue
-            reports.append(_report(content, clips_of([pq.read_table(io.BytesIO(content))])))
-            if reports[-1].rows != shard["rows"]:
-                problems.append(f"{shard['file']}: {reports[-1].rows} clips, the manifest says {shard['rows']}")
-        if len(reports) == len(entry["shards"]):
-            found = split_entry(shards_of(part, entry["clips"]), reports)
-            differing = [key for key in ("clips", "content", "class_counts") if found[key] != entry[key]]
-            problems += [f"{part}: {key} is {found[key]}, the manifest says {entry[key]}" for key in differing]
-    return problems

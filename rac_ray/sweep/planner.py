@@ -8,7 +8,8 @@ import torch
 
 from rac_ray.data.digits import Digits, load_digits
 from rac_ray.data.generate import BYTES_PER_CLIP, check_folder, missing_clips
-from rac_ray.data.shards import DatasetSpec, read_manifest
+from rac_ray.data.manifest import read_manifest
+from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import DIRECTIONS, TemporalShapeSpec
 from rac_ray.errors import BadInput, one_of
 from rac_ray.ledger import Ledger, State

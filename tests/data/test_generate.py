@@ -12,7 +12,8 @@ import pytest
 
 from rac_ray.data.digits import Digits
 from rac_ray.data.generate import generate, missing_clips
-from rac_ray.data.shards import DatasetSpec, read_split, verify
+from rac_ray.data.manifest import read_split, verify
+from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage

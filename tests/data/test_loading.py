@@ -7,7 +7,8 @@ import torch
 from rac_ray.data.digits import Digits
 from rac_ray.data.generate import generate
 from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips, part_keys
-from rac_ray.data.shards import DatasetSpec, read_split
+from rac_ray.data.manifest import read_split
+from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from rac_ray.data.digits import Digits
+from rac_ray.data.manifest import split_entry
 from rac_ray.data.preview import first_of_each_class, write_preview
-from rac_ray.data.shards import DatasetSpec, make_shard, shards_of, split_entry
+from rac_ray.data.shards import DatasetSpec, make_shard, shards_of
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage

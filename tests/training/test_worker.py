@@ -7,7 +7,7 @@ import pytest
 import ray
 import torch
 
-from rac_ray.data.shards import read_split
+from rac_ray.data.manifest import read_split
 from rac_ray.models import build_model
 from rac_ray.results import load
 from rac_ray.sweep.planner import Plan, Sweep, make_plan

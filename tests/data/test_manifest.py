@@ -1,0 +1,115 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rac_ray.data import shards
+from rac_ray.data.digits import Digits
+from rac_ray.data.manifest import read_manifest, read_split, require_same_dataset, split_entry, verify
+from rac_ray.data.shards import DatasetSpec, make_shard
+from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+from tests.data.conftest import SHAPE, dataset_of
+
+
+def test_read_split_gives_the_generators_clips_in_order(folder: Storage, digits: Digits) -> None:
+    clips = read_split(folder, "2dot/train")
+    assert clips.clip_ids == [f"2dot/train/{i:06d}" for i in range(11)]
+    for index in range(11):
+        clip = make_clip(SHAPE, "2dot", "train", index, digits)
+        assert clips.labels[index] == clip.label
+        np.testing.assert_array_equal(clips.frames[index], clip.frames)
+
+
+def test_pixels_do_not_depend_on_how_a_split_is_cut(folder: Storage, tmp_path: Path, digits: Digits) -> None:
+    manifest = read_manifest(folder)
+    assert manifest
+    whole = shards.Shard("2dot", "train", 0, 1, 0, 11)
+    report = make_shard(Storage.at(tmp_path / "whole"), dataset_of(digits, **{"2dot__train": 11}), whole, digits)
+    entry = split_entry([whole], [report])
+    assert entry["content"] == manifest["splits"]["2dot/train"]["content"]
+    assert entry["class_counts"] == manifest["splits"]["2dot/train"]["class_counts"]
+    assert sum(entry["class_counts"].values()) == 11
+
+
+def test_smaller_sets_nest_in_larger_ones(folder: Storage, tmp_path: Path, digits: Digits) -> None:
+    small, piece = Storage.at(tmp_path / "small"), shards.Shard("2dot", "train", 0, 1, 0, 4)
+    dataset = dataset_of(digits, **{"2dot__train": 4})
+    entry = split_entry([piece], [make_shard(small, dataset, piece, digits)])
+    small.write_json("manifest.json", {"identity": dataset.identity(), "splits": {"2dot/train": entry}})
+    np.testing.assert_array_equal(read_split(small, "2dot/train").frames, read_split(folder, "2dot/train").frames[:4])
+
+
+def test_verify_is_content_with_what_was_made(folder: Storage) -> None:
+    assert verify(folder) == []
+
+
+def test_verify_catches_a_flipped_byte(folder: Storage) -> None:
+    path = Path(folder.root) / "2dot/train-00000-of-00002.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert verify(folder) == ["2dot/train-00000-of-00002.parquet: SHA-256 differs from the manifest's"]
+
+
+def test_verify_catches_a_missing_shard(folder: Storage) -> None:
+    (Path(folder.root) / "2dot/train-00001-of-00002.parquet").unlink()
+    assert verify(folder) == ["2dot/train-00001-of-00002.parquet: missing"]
+
+
+def test_verify_catches_a_wrong_count(folder: Storage) -> None:
+    manifest = read_manifest(folder)
+    assert manifest
+    manifest["splits"]["mnist_bg/test"]["clips"] = 4
+    manifest["splits"]["mnist_bg/test"]["shards"][0]["rows"] = 4
+    folder.write_json("manifest.json", manifest)
+    assert verify(folder) == [
+        "mnist_bg/test-00000-of-00001.parquet: 3 clips, the manifest says 4",
+        "mnist_bg/test: clips is 3, the manifest says 4",
+    ]
+
+
+def test_verify_catches_other_pixels_under_a_right_checksum(folder: Storage) -> None:
+    manifest = read_manifest(folder)
+    assert manifest
+    manifest["splits"]["mnist_bg/test"]["content"] = "0" * 64
+    folder.write_json("manifest.json", manifest)
+    assert len(verify(folder)) == 1
+    assert "mnist_bg/test: content is" in verify(folder)[0]
+
+
+def test_verify_without_a_manifest(tmp_path: Path) -> None:
+    assert verify(Storage.at(tmp_path)) == [f"{tmp_path}: there is no manifest.json"]
+
+
+def test_a_folder_of_another_spec_says_what_differs(folder: Storage, digits: Digits) -> None:
+    manifest = read_manifest(folder)
+    assert manifest
+    other = DatasetSpec(TemporalShapeSpec(background="static"), "mnist", "0", {"2dot/train": 12})
+    with pytest.raises(BadInput) as told:
+        require_same_dataset(manifest, other, folder)
+    assert str(told.value) == (
+        f"data folder {folder.root!r} has 11 clips of 2dot/train instead of 12, "
+        f"digits.digest {digits.digest!r} instead of '0', digits.source 'optdigits' instead of 'mnist', "
+        "spec.background 'flicker' instead of 'static'; choose another with --data"
+    )
+
+
+def test_a_folder_of_another_generator_version_is_named(
+    folder: Storage, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(folder)
+    assert manifest
+    monkeypatch.setattr(shards, "GENERATOR_VERSION", 2)
+    with pytest.raises(BadInput, match="has generator_version 1 instead of 2; choose another with --data"):
+        require_same_dataset(manifest, dataset_of(digits, **{"2dot__train": 11}), folder)
+
+
+def test_a_missing_part_is_named(folder: Storage) -> None:
+    with pytest.raises(BadInput, match="has no mnist/test; make it with `rac-ray data generate`"):
+        read_split(folder, "mnist/test")
+    shutil.rmtree(folder.root)
+    with pytest.raises(BadInput, match="has no 2dot/train"):
+        read_split(folder, "2dot/train")
