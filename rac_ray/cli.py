@@ -132,6 +132,8 @@ def show_results(plan: "Plan") -> int:
             print(f"FAILED {trial_id} {model} h={hidden_units} {source} seed={seed}: {reason}")
     print(f"\n{tables.stamp}")
     print(f"results: {folder.root} (tables as Parquet, {len(figures)} figures)")
+    if "pending" in states:
+        print(f"{states.count('pending')} trials have not run; the same command goes on from here")
     return FAILED if "failed" in states else INTERRUPTED if "pending" in states else DONE
 
 

@@ -32,7 +32,7 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """The folder of a finished demo and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
     places = f"ARGS=--storage {folder}/results --data {folder}/data"
-    command = ["make", "demo", places]
+    command = ["make", "--no-print-directory", "demo", places]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=DEMO_LIMIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
@@ -88,6 +88,20 @@ def test_on_a_running_cluster(repository: Path, tmp_path: Path) -> None:
         cluster.shutdown()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 trials planned: 2 done, 0 failed, 0 pending" in done.stdout
+
+
+def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None:
+    """Ctrl-C in a terminal: the whole process group gets SIGINT."""
+    command = command_of(repository, tmp_path, "--models", "cnn3d", "--hidden-units", "4")
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert driver.stdout
+    while " start " not in driver.stdout.readline():
+        assert driver.poll() is None
+    time.sleep(2)
+    os.killpg(driver.pid, signal.SIGINT)
+    out, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 130
+    assert out.endswith("2 trials have not run; the same command goes on from here\n")
 
 
 def test_sigkill_of_the_driver_and_then_the_same_command(repository: Path, tmp_path: Path) -> None:
