@@ -53,7 +53,7 @@ def _contact_sheet(clips: dict[tuple[str, str], NDArray[np.uint8]]) -> Figure:
     rows = np.stack([frames[SHEET_FRAMES] for frames in clips.values()])
     height, width = rows.shape[-2:]
     sheet = montage(rows.reshape(-1, height, width), grid_shape=rows.shape[:2], padding_width=2, fill=96)
-    figure = Figure(figsize=(10, 0.95 * len(clips)), layout="constrained")
+    figure = Figure(figsize=(10, 0.8 * len(clips) + 0.2), layout="constrained")
     axes = figure.subplots()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
     centres = 2 + (height + 2) * np.arange(len(clips)) + height / 2

@@ -172,10 +172,28 @@ def run_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_
         trials_at_once(ray.cluster_resources(), resources)
         made = generate(plan.data, plan.dataset, plan.digits, say)
         say(f"data {plan.data.root}: {made} shards made, digits={plan.digits.source}")
+        require_same_pixels(plan)
         plan.ledger.register(plan.trials)
         missing = plan.missing()
         if missing:
             _tune(plan, missing, resources, say)
+
+
+def require_same_pixels(plan: Plan) -> None:
+    """BadInput when finished trials saw other pixels than the data folder holds now, though the spec is the same.
+
+    A trial's id covers the spec; what other versions of the image libraries make of it shows only in the pixels.
+    """
+    parts = {part for trial in plan.trials for part in DIRECTIONS[trial.source].parts}
+    now = part_keys(plan.data, parts)
+    for trial in plan.trials:
+        record = plan.ledger.record(trial.trial_id) or {"content": {}}
+        other = [part for part, content in record["content"].items() if content != now[part]]
+        if other:
+            raise BadInput(
+                f"trial {trial.trial_id} was trained with other pixels in {other[0]} than {plan.data.root} holds "
+                "(made by other library versions); use its data folder or another --storage"
+            )
 
 
 def gpus_per_worker(cluster: Mapping[str, float]) -> int:

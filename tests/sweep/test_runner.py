@@ -78,6 +78,17 @@ def test_a_grown_grid_runs_only_what_is_new(plan_of) -> None:
     assert {trial_id: content for trial_id, content in after.items() if trial_id in before} == before
 
 
+def test_finished_trials_of_other_pixels_are_not_mixed_in(plan_of) -> None:
+    plan = plan_of(models=("timesformer1",), seeds=(0,))
+    run(plan)
+    folder = plan.ledger.folder(plan.trials[0].trial_id)
+    record = folder.read_json("record.json")
+    record["content"]["mnist/test"] = "0" * 64
+    folder.write_json("record.json", record)
+    with pytest.raises(BadInput, match=r"was trained with other pixels in mnist/test than .* another --storage"):
+        run(plan_of(models=("timesformer1",), seeds=(0, 1)))
+
+
 def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of) -> None:
     """A checkpoint that is none makes one trial raise; a learning rate beyond all bounds another."""
     diverging = replace(QUICK, learning_rate=1e38)
