@@ -1,4 +1,4 @@
-"""What a sweep will do, before anything runs: its trials, its data, its disk. No Ray."""
+"""What a sweep will do, before anything runs: its trials, its data, its disk. Starts no Ray."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

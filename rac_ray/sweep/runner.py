@@ -93,6 +93,8 @@ def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, 
     from ray import tune
 
     trial, ledger = Trial.from_dict(config["trial"]), cast(Ledger, jobs["ledger"])
+    if ledger.record(trial.trial_id) is not None:
+        return  # the process died between the record and its report; Tune's retry has nothing left to do
     try:
         _train(trial, ledger, datasets, jobs)
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a visible failure of this trial alone

@@ -14,7 +14,7 @@ from rac_ray.ledger import Ledger
 from rac_ray.results import load
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
-from rac_ray.sweep.runner import Resources, failure_of, ray_session, run_plan, trials_at_once
+from rac_ray.sweep.runner import Resources, failure_of, ray_session, run_plan, run_trial, trials_at_once
 from rac_ray.training.fit import NotFinite
 from rac_ray.trial import Grid, Recipe
 
@@ -87,6 +87,16 @@ def test_finished_trials_of_other_pixels_are_not_mixed_in(plan_of) -> None:
     folder.write_json("record.json", record)
     with pytest.raises(BadInput, match=r"was trained with other pixels in mnist/test than .* another --storage"):
         run(plan_of(models=("timesformer1",), seeds=(0, 1)))
+
+
+def test_a_retry_after_the_record_trains_nothing(plan_of) -> None:
+    """Without the record this call would fail for want of data; with it there is nothing to do."""
+    plan = plan_of(models=("timesformer1",), seeds=(0,))
+    (trial,) = plan.trials
+    plan.ledger.folder(trial.trial_id).write_json("record.json", {"finished": True})
+    run_trial({"trial": trial.as_dict()}, {}, {"ledger": plan.ledger})
+    assert plan.ledger.record(trial.trial_id) == {"finished": True}
+    assert plan.ledger.failures(trial.trial_id) == []
 
 
 def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of) -> None:
