@@ -18,6 +18,7 @@ from rac_ray.storage import Storage
 from rac_ray.trial import Trial
 
 RECORD = "record.json"
+LAST_CHECKPOINT = "last.ckpt"
 State = Literal["done", "failed", "pending"]
 
 
@@ -71,10 +72,13 @@ class Ledger:
 
     def fail(self, trial_id: str, failure: Mapping[str, Any]) -> str:
         """Add a failure file and return its path; earlier ones stay."""
-        folder = self.folder(trial_id)
-        name = f"failure-{len(self.failures(trial_id)) + 1:03d}.json"
-        folder.write_json(name, dict(failure))
-        return f"{folder.root}/{name}"
+        number = len(self.failures(trial_id)) + 1
+        self.folder(trial_id).write_json(_failure_file(number), dict(failure))
+        return self.failure_path(trial_id, number)
+
+    def failure_path(self, trial_id: str, number: int) -> str:
+        """Where failure ``number`` (1, 2, ..) of a trial is, for people to open."""
+        return f"{self.folder(trial_id).root}/{_failure_file(number)}"
 
     def finish(
         self,
@@ -90,10 +94,14 @@ class Ledger:
         folder.write_bytes("predictions.parquet", _parquet(predictions))
         folder.write_bytes("best.ckpt", best_checkpoint)
         folder.write_json(RECORD, dict(record))
-        folder.delete("last.ckpt")
+        folder.delete(LAST_CHECKPOINT)
 
     def table(self, trial_id: str, name: Literal["epochs", "predictions"]) -> pa.Table:
         return pq.read_table(io.BytesIO(self.folder(trial_id).read_bytes(f"{name}.parquet")))
+
+
+def _failure_file(number: int) -> str:
+    return f"failure-{number:03d}.json"
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -15,6 +15,7 @@ from tests.results.conftest import GRID, finish
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+ACTIVATE = ". .venv/bin/activate"
 RUN_ELSEWHERE = {
     "make demo": "tests/sweeps/test_ts_grid.py",
     "make test": ".ci/run",
@@ -34,7 +35,16 @@ def test_the_readme_has_its_commands() -> None:
     for command, place in RUN_ELSEWHERE.items():
         assert command in (ROOT / place).read_text()
     for command in COMMANDS:
-        assert command in RUN_ELSEWHERE or command.startswith(("python sweeps/", "rac-ray data "))
+        assert command in (*RUN_ELSEWHERE, ACTIVATE) or command.startswith(("python sweeps/", "rac-ray data "))
+
+
+@pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the environment was not built by make")
+def test_the_activated_environment_has_the_commands() -> None:
+    assert ACTIVATE in COMMANDS
+    shown = "command -v rac-ray && python -c 'import sys; print(sys.prefix)'"
+    done = subprocess.run(["sh", "-c", f"{ACTIVATE} && {shown}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    environment = (ROOT / ".venv").resolve()
+    assert [Path(line).resolve() for line in done.stdout.splitlines()] == [environment / "bin/rac-ray", environment]
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("python sweeps/")])

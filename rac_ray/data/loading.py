@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from rac_ray.data.manifest import read_manifest
+from rac_ray.data.manifest import require_manifest
 from rac_ray.data.shards import Clips, clips_of
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
@@ -25,9 +25,7 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
     """Read ``domain/split`` parts with Ray Data into the object store, once for the whole sweep."""
     import ray.data
 
-    manifest = read_manifest(root)
-    if manifest is None:
-        raise BadInput(f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`")
+    manifest = require_manifest(root)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -38,8 +36,7 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
 
 def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
     """The hash over decoded pixels of each part: the name under which a process keeps it resident."""
-    manifest = read_manifest(root)
-    assert manifest is not None
+    manifest = require_manifest(root)
     return {part: manifest["splits"][part]["content"] for part in parts}
 
 
@@ -109,7 +106,7 @@ class ResidentBatches:
         """Batches that this worker yields; the same for every worker in training."""
         if self.order_seed is not None:
             return len(self.labels) // self.batch_size
-        return sum(1 for start in range(self.rank, len(self.labels), self.batch_size))
+        return len(range(self.rank, len(self.labels), self.batch_size))
 
     def _order(self) -> Tensor:
         """This epoch's order of clip indices (N,), over all workers."""

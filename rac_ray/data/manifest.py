@@ -53,6 +53,14 @@ def read_manifest(root: Storage) -> dict[str, Any] | None:
         raise BadInput(f"{root.root}/{MANIFEST} is corrupt ({error}); delete it to have it made again") from error
 
 
+def require_manifest(root: Storage) -> dict[str, Any]:
+    """The manifest; BadInput when the folder has none."""
+    manifest = read_manifest(root)
+    if manifest is None:
+        raise BadInput(f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`")
+    return manifest
+
+
 def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
     """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
     have, want = _flat(manifest["identity"]), _flat(dataset.identity())

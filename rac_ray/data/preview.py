@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.util import montage
 
-from rac_ray.data.manifest import read_manifest, read_split
+from rac_ray.data.manifest import read_split, require_manifest
 from rac_ray.data.trajectories import LABEL_NAMES
-from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 
 GIF_SCALE = 3
@@ -20,9 +19,7 @@ SHEET_FRAMES = slice(0, None, 2)
 
 def first_of_each_class(root: Storage) -> dict[tuple[str, str], NDArray[np.uint8]]:
     """The first clip (T, H, W) of each (domain, class) that the folder's first split of the domain holds."""
-    manifest = read_manifest(root)
-    if manifest is None:
-        raise BadInput(f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`")
+    manifest = require_manifest(root)
     parts = {part.partition("/")[0]: part for part in reversed(manifest["splits"])}
     found: dict[tuple[str, str], NDArray[np.uint8]] = {}
     for domain, part in sorted(parts.items()):

@@ -203,6 +203,7 @@ def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport
 
 
 def report_on(content: bytes, clips: Clips) -> ShardReport:
+    """Hashes and counts of a shard, given its file's bytes and the clips decoded from them."""
     digests = (
         hashlib.sha256(bytes([label]) + frames.tobytes()).digest()
         for frames, label in zip(clips.frames, clips.labels.tolist(), strict=True)

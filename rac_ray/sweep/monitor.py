@@ -51,7 +51,7 @@ class Monitor(tune.Callback):
         self.failed.add(trial.trial_id)
         failures = self.ledger.failures(trial.trial_id)
         reason = failures[-1]["reason"] if failures else "no record and no failure file"
-        where = f"{self.ledger.folder(trial.trial_id).root}/failure-{len(failures):03d}.json"
+        where = self.ledger.failure_path(trial.trial_id, len(failures))
         self.say(f"{trial.trial_id} FAILED {trial.name}: {reason} (traceback: {where})")
 
     def _time_left(self) -> str:

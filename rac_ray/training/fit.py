@@ -20,12 +20,12 @@ from torch import Tensor
 
 from rac_ray.data.loading import ResidentBatches
 from rac_ray.data.shards import Clips
+from rac_ray.ledger import LAST_CHECKPOINT
 from rac_ray.models import build_model, count_parameters
 from rac_ray.storage import Storage
 from rac_ray.training.classifier import Classifier
 from rac_ray.trial import Recipe, Trial, seed_for
 
-LAST = "last.ckpt"
 CHECKPOINT_SECONDS = 10.0
 """Least time between two running checkpoints: what a lost process can lose of a trial."""
 
@@ -105,10 +105,10 @@ class TrialProgress(Checkpoint):
 
     def _save(self, trainer: pl.Trainer) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            path = f"{scratch}/{LAST}"
+            path = f"{scratch}/{LAST_CHECKPOINT}"
             trainer.save_checkpoint(path, weights_only=False)
             if trainer.is_global_zero:
-                with self.folder.writing(LAST) as destination:
+                with self.folder.writing(LAST_CHECKPOINT) as destination:
                     shutil.copyfile(path, destination)
         self._saved_at = time.monotonic()
 
@@ -179,10 +179,10 @@ def fit(
 
 def _fetch_checkpoint(folder: Storage, scratch: Path, progress: TrialProgress) -> str | None:
     """Bring ``last.ckpt`` to a local path; loads ``progress`` from it so that a finished fit is not run again."""
-    if not folder.exists(LAST):
+    if not folder.exists(LAST_CHECKPOINT):
         return None
-    path = scratch / LAST
-    path.write_bytes(folder.read_bytes(LAST))
+    path = scratch / LAST_CHECKPOINT
+    path.write_bytes(folder.read_bytes(LAST_CHECKPOINT))
     content = torch.load(path, map_location="cpu", weights_only=False)
     progress.load_state_dict(content["callbacks"][progress.state_key])
     return str(path)
