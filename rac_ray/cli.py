@@ -1,23 +1,35 @@
-"""The command line: what every script in ``sweeps/`` accepts, and ``rac-ray data``.
+"""The command line: verbs that every script in ``sweeps/`` has, and ``rac-ray data``.
 
-Exit codes: 0 all planned trials are done (or the plan is printed), 1 some failed or the data does not verify,
-2 bad input, 130 interrupted.
+Exit codes: 0 all planned trials are done (or the question is answered), 1 some trials failed (or the data does not
+verify, or a driver does not stop), 2 bad input, 3 some trials have not run, 4 another driver holds the sweep,
+130 interrupted.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rac_ray.errors import BadInput, one_of
-from rac_ray.storage import Storage
+from rac_ray.errors import BAD_INPUT, BUSY, DONE, FAILED, INTERRUPTED, UNFINISHED, BadInput, one_of
+from rac_ray.storage import FULL_DISK, Storage
 
 if TYPE_CHECKING:
     from rac_ray.sweep.planner import Plan, Sweep
+    from rac_ray.sweep.runner import Resources
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+VERBS = {
+    "run": "run what is missing of the grid, then show the results (the default)",
+    "plan": "list the trials and what they cost; runs a short probe and nothing else",
+    "status": "where the sweep stands, who drives it, what runs, what failed",
+    "describe": "why one trial is or is not done, and what it differs in from the nearest finished one",
+    "retry": "retry --failed: run the trials that were given up once more, and what is missing",
+    "cancel": "ask the sweep's driver, wherever it runs, to stop",
+    "clean": "show files that nothing needs any more; --yes deletes them",
+    "results": "tables and figures of what is done",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,14 +39,32 @@ class Parser(argparse.ArgumentParser):
         raise BadInput(f"{message}; see {self.prog} --help")
 
 
-def integer(what: str) -> Callable[[str], int]:
-    """An argparse type that names what is not an integer."""
+def integer(what: str, least: int | None = None) -> Callable[[str], int]:
+    """An argparse type that names what is not an integer, or is below ``least``."""
 
     def parse(text: str) -> int:
         try:
-            return int(text)
+            value = int(text)
         except ValueError as error:
             raise BadInput(f"{what} {text!r} is not an integer") from error
+        if least is not None and value < least:
+            raise BadInput(f"{what} is {value}; valid: {least} or more")
+        return value
+
+    return parse
+
+
+def number(what: str) -> Callable[[str], float]:
+    """An argparse type for numbers from 0 up."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise BadInput(f"{what} {text!r} is not a number") from error
+        if not value >= 0:
+            raise BadInput(f"{what} is {text}; valid: 0 or more")
+        return value
 
     return parse
 
@@ -43,13 +73,25 @@ def listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
+def auto_or_integer(text: str) -> int | str:
+    return text if text == "auto" else integer("--trials-per-gpu", 1)(text)
+
+
 def run_command(command: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its code; a user's mistake is one sentence on stderr, never a traceback."""
+    from rac_ray.lock import Busy
+
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         code = command()
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
-        code = BAD_INPUT
+        code = BUSY if isinstance(error, Busy) else BAD_INPUT
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        print(f"error: {error.filename or 'the disk'} is full; make room, the same command goes on", file=sys.stderr)
+        code = UNFINISHED
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         code = INTERRUPTED
@@ -57,84 +99,146 @@ def run_command(command: Callable[[], int]) -> NoReturn:
 
 
 def sweep_main(sweep: "Sweep", arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry of a sweep script: run what is missing of its grid, then show what there is."""
-    run_command(lambda: _sweep(sweep, arguments))
+    """Entry of a sweep script: one of the verbs, by default run what is missing and show what there is."""
+    run_command(lambda: _sweep(sweep, list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def _sweep_parser(sweep: "Sweep") -> Parser:
     parser = Parser(description=sweep.description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, what in VERBS.items():
+        verb = verbs.add_parser(name, help=what, description=what)
+        _add_grid(verb, sweep)
+        if name in ("run", "retry", "plan"):
+            _add_machine(verb)
+        if name in ("run", "retry"):
+            _add_run(verb)
+    add = verbs.choices["describe"].add_argument
+    add("trial", help="a trial's id or the beginning of it")
+    verbs.choices["retry"].add_argument("--failed", action="store_true", help="the trials that were given up")
+    verbs.choices["status"].add_argument("--verbose", action="store_true", help="pending trials, too")
+    verbs.choices["results"].add_argument("--to", metavar="DIR", help="folder for tables and figures")
+    add = verbs.choices["clean"].add_argument
+    add("--yes", action="store_true", help="delete what is shown")
+    add("--best-checkpoints", action="store_true", help="also the best weights of finished trials")
+    return parser
+
+
+def _add_grid(parser: argparse.ArgumentParser, sweep: "Sweep") -> None:
     add = parser.add_argument
     add("--preset", default=sweep.default_preset, help=f"one of {', '.join(sweep.presets)} (default: %(default)s)")
     add("--source", type=listed, metavar="A,B", help="source domains")
     add("--models", type=listed, metavar="A,B", help="models")
     add("--hidden-units", type=listed, metavar="2,4", help="hidden units per layer; TimeSformer: per head, even")
     add("--seeds", type=listed, metavar="42,61", help="seeds; 0 is one like any other")
+    add("--only", metavar="FILTER", help="narrow the grid, as in 'model=convlstm|cnn3d,hidden_units<=8,state=failed'")
     add("--digits", help="mnist, optdigits, or auto: MNIST if it can be had (default: the preset's)")
     add("--storage", default="results", help="folder or URI for records, tables and figures (default: %(default)s)")
     add("--data", help="folder or URI for shards (default: data/<sweep>-<preset>)")
+    add("--json", action="store_true", help="one JSON object on stdout; events go to stderr")
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--address", help="a running Ray cluster, e.g. auto; without it a local Ray is started")
-    add("--num-cpus", type=integer("--num-cpus"), help="size of the local Ray (default: the machine's)")
-    add("--workers", type=integer("--workers"), default=1, help="DDP workers per trial (default: %(default)s)")
-    add("--plan", action="store_true", help="list the trials and what they need; run and write nothing")
-    return parser
+    add("--num-cpus", type=integer("--num-cpus", 1), help="size of the local Ray (default: the machine's)")
+    add("--workers", type=integer("--workers", 1), default=1, help="DDP workers per trial (default: %(default)s)")
+    add(
+        "--cpus-per-trial", type=integer("--cpus-per-trial", 1), help="cores of a trial, or of each worker (default: 1)"
+    )
+    add("--trials-per-gpu", type=auto_or_integer, default="auto", help="auto: by measured memory (default), or N")
+    add("--price-per-hour", type=number("--price-per-hour"), help="of the whole machine or cluster, for the forecast")
+    add(
+        "--probe-seconds",
+        type=number("--probe-seconds"),
+        default=1.0,
+        help="time to probe each model and size that no record tells of; 0: no probe (default: %(default)s)",
+    )
 
 
-def _sweep(sweep: "Sweep", arguments: Sequence[str] | None) -> int:
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    from rac_ray.sweep.failures import Budgets
+
+    add = parser.add_argument
+    for budget in fields(Budgets):
+        flag = f"--retry-{budget.name.replace('_', '-')}"
+        add(flag, type=integer(flag, 0), default=budget.default, metavar="N", help="default: %(default)s")
+    add(
+        "--back-off", type=number("--back-off"), default=5.0, help="seconds before a first retry (default: %(default)s)"
+    )
+    add("--stall-factor", type=number("--stall-factor"), default=50.0, help="median steps without one that are a stall")
+    add(
+        "--stall-seconds",
+        type=number("--stall-seconds"),
+        default=300.0,
+        help="and at least this (default: %(default)s)",
+    )
+    add("--take-over", action="store_true", help="take the sweep from a driver that lives; it stops")
+    add("--dashboard", action="store_true", help="serve Ray's dashboard of the local Ray, on loopback")
+    add("--verbose", action="store_true", help="also a line per epoch")
+    add("--submit", metavar="URL", help="hand the run to the cluster whose dashboard is at URL, and return at once")
+
+
+def _sweep(sweep: "Sweep", arguments: list[str]) -> int:
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["run", *arguments]
+    elif arguments[0] not in (*VERBS, "-h", "--help"):
+        raise one_of("verb", arguments[0], VERBS)
     options = _sweep_parser(sweep).parse_args(arguments)
+    from rac_ray import verbs
+
+    plan = _plan(sweep, options)
+    if getattr(options, "submit", None):
+        return verbs.submit(plan, options, arguments)
+    if hasattr(options, "address"):
+        options.resources = _resources(options)
+    return getattr(verbs, options.verb)(plan, options)
+
+
+def _plan(sweep: "Sweep", options: argparse.Namespace) -> "Plan":
+    from rac_ray.selection import Selection
+    from rac_ray.sweep.planner import make_plan
+
     if options.preset not in sweep.presets:
         raise one_of("preset", options.preset, sweep.presets)
-    if options.workers < 1:
-        raise BadInput(f"--workers is {options.workers}; valid: 1 or more")
-    numbers = {
+    axes: dict[str, Any] = {
         name: None if values is None else [integer(what)(text) for text in values]
         for name, what, values in (
             ("hidden_units", "hidden units", options.hidden_units),
             ("seeds", "seed", options.seeds),
         )
     }
-    grid = sweep.presets[options.preset].narrowed(sources=options.source, models=options.models, **numbers)
+    grid = sweep.presets[options.preset].narrowed(sources=options.source, models=options.models, **axes)
     if options.digits:
         grid = replace(grid, digits=options.digits)
-
-    from rac_ray.sweep.planner import make_plan
-
+    only = Selection.parse(options.only) if options.only is not None else None
     data = options.data or f"data/{sweep.name}-{options.preset}"
-    plan = make_plan(sweep, options.preset, grid, options.storage, data)
-    if options.plan:
-        print("\n".join(plan.lines()))
-        return DONE
-    needed = plan.bytes_needed()
-    plan.ledger.storage.require_room(needed)
-    plan.data.require_room(needed)
-
-    from rac_ray.sweep.runner import Resources, run_plan
-
-    run_plan(plan, Resources(options.address, options.num_cpus, options.workers))
-    return show_results(plan)
+    return make_plan(sweep, options.preset, grid, options.storage, data, only)
 
 
-def show_results(plan: "Plan") -> int:
-    """Print the tables of a plan's trials, write them and the figures, and return the exit code."""
-    from rac_ray.results.figures import draw_all
-    from rac_ray.results.tables import accuracy_table, load, printable
+def _resources(options: argparse.Namespace) -> "Resources":
+    """What the options say of the machine; the options of ``run`` have their defaults in a plan."""
+    from rac_ray.sweep.failures import Budgets
+    from rac_ray.sweep.price import Pricing
+    from rac_ray.sweep.runner import Resources
+    from rac_ray.training.watchdog import StallLimits
 
-    tables = load(plan.ledger.storage.root, {trial.trial_id for trial in plan.trials})
-    folder = plan.ledger.storage.below(plan.preset)
-    tables.write(folder.below("tables"))
-    figures = draw_all(tables, folder.below("figures"))
-    for source in dict.fromkeys(tables.evaluations["source"]):
-        print(f"\nTrained on {source}: mean top-1 in % over hidden units and seeds [95% interval]")
-        print(printable(accuracy_table(tables.evaluations, source)))
-    states = tables.trials["state"].tolist()
-    shown = tables.trials[["trial_id", "model", "hidden_units", "source", "seed", "reason"]].to_numpy().tolist()
-    for state, (trial_id, model, hidden_units, source, seed, reason) in zip(states, shown, strict=True):
-        if state == "failed":
-            print(f"FAILED {trial_id} {model} h={hidden_units} {source} seed={seed}: {reason}")
-    print(f"\n{tables.stamp}")
-    print(f"results: {folder.root} (tables as Parquet, {len(figures)} figures)")
-    if "pending" in states:
-        print(f"{states.count('pending')} trials have not run; the same command goes on from here")
-    return FAILED if "failed" in states else INTERRUPTED if "pending" in states else DONE
+    machine: dict[str, Any] = {name: getattr(options, name) for name in _MACHINE_OPTIONS}
+    machine["pricing"] = Pricing(options.probe_seconds, options.price_per_hour)
+    if options.verb == "plan":
+        return Resources(**machine)
+    return Resources(
+        **machine,
+        budgets=Budgets(**{budget.name: getattr(options, f"retry_{budget.name}") for budget in fields(Budgets)}),
+        pause=options.back_off,
+        stall=StallLimits(options.stall_factor, options.stall_seconds),
+        dashboard=options.dashboard,
+        take_over=options.take_over,
+        verbose=options.verbose,
+    )
+
+
+_MACHINE_OPTIONS = ("address", "num_cpus", "workers", "cpus_per_trial", "trials_per_gpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -170,8 +274,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _generate(options: argparse.Namespace) -> int:
     from rac_ray.data.generate import generate
     from rac_ray.data.temporal_shape import DIRECTIONS, SPECS
+    from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.planner import check_sources, dataset_for, digits_for
-    from rac_ray.sweep.runner import Resources, ray_session, say_line
+    from rac_ray.sweep.runner import Resources, ray_session
     from rac_ray.trial import Grid
 
     if options.spec not in SPECS:

@@ -1,6 +1,9 @@
-"""The one exception that means "the user asked for something impossible"."""
+"""The one exception that means "the user asked for something impossible", and what commands exit with."""
 
 from collections.abc import Iterable
+
+DONE, FAILED, BAD_INPUT, UNFINISHED, BUSY, INTERRUPTED = 0, 1, 2, 3, 4, 130
+"""Exit codes; ``cli`` says when."""
 
 
 class BadInput(Exception):

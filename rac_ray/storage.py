@@ -5,12 +5,14 @@ killed writer) never leaves half a file under the real name. Object stores publi
 upload completes, which is the same promise.
 """
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,11 @@ from pyarrow import fs
 
 from rac_ray.errors import BadInput
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""Of an OSError: a disk or a quota without room."""
 TEMPORARY_MARK = ".tmp-"
+READERS = 16
+"""Files read at once by ``read_all``: an object store answers one request in tens of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class Storage:
         """The storage of a sub-folder."""
         return Storage("/".join((self.root, *parts)))
 
+    @property
+    def above(self) -> "Storage":
+        """The storage of the folder that holds this one."""
+        return Storage(self.root.rpartition("/")[0])
+
     def _resolve(self, name: str) -> tuple[fs.FileSystem, str]:
         try:
             system, base = fs.FileSystem.from_uri(self.root) if not self.is_local else (fs.LocalFileSystem(), self.root)
@@ -60,6 +71,31 @@ class Storage:
         system, path = self._resolve(folder)
         infos = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
         return sorted(info.base_name for info in infos if TEMPORARY_MARK not in info.base_name)
+
+    def sizes(self, folder: str = "", *, temporary: bool = False) -> dict[str, int]:
+        """Bytes of every file below ``folder`` by its path relative to it, in one listing.
+
+        Files under temporary names are left out, or, with ``temporary``, are the only ones.
+        """
+        system, path = self._resolve(folder)
+        infos = system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
+        return {
+            info.path[len(path.rstrip("/")) + 1 :]: info.size
+            for info in infos
+            if info.type == fs.FileType.File and (TEMPORARY_MARK in info.base_name) == temporary
+        }
+
+    def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
+        """The content of many files, read side by side; files that have gone meanwhile are left out."""
+        with ThreadPoolExecutor(READERS) as pool:
+            read = pool.map(lambda name: (name, self._read_if_there(name)), names)
+            return {name: content for name, content in read if content is not None}
+
+    def _read_if_there(self, name: str) -> bytes | None:
+        try:
+            return self.read_bytes(name)
+        except FileNotFoundError:
+            return None
 
     def read_bytes(self, name: str) -> bytes:
         system, path = self._resolve(name)
@@ -97,24 +133,48 @@ class Storage:
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, json.dumps(value, indent=1, sort_keys=True).encode())
 
+    def create_json(self, name: str, value: Any) -> bool:
+        """Write a file that must not exist yet; False when it does. Exclusive on a disk, not on an object store."""
+        if not self.is_local:
+            created = not self.exists(name)
+            if created:
+                self.write_json(name, value)
+            return created
+        scratch = f"{name}{TEMPORARY_MARK}{uuid.uuid4().hex[:8]}"
+        self.write_json(scratch, value)
+        try:
+            Path(self.root, name).hardlink_to(Path(self.root, scratch))
+        except FileExistsError:
+            return False
+        finally:
+            self.delete(scratch)
+        return True
+
     def delete(self, name: str) -> None:
         """Delete one file; a file that is not there is fine."""
         system, path = self._resolve(name)
         if system.get_file_info(path).type == fs.FileType.File:
             system.delete_file(path)
 
+    def _standing(self) -> Path:
+        """The folder itself, or the nearest one above it that exists."""
+        return next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
+
+    def free_bytes(self) -> int | None:
+        """Room left on a local disk; None where nobody can tell (object stores)."""
+        return shutil.disk_usage(self._standing()).free if self.is_local else None
+
     def require_room(self, needed_bytes: int) -> None:
         """Raise BadInput unless ``needed_bytes`` are free (local only) and files can be written; leaves nothing."""
         try:
             if self.is_local:
-                standing = next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
-                free = shutil.disk_usage(standing).free
+                free = shutil.disk_usage(self._standing()).free
                 if free < needed_bytes:
                     raise BadInput(
                         f"storage {self.root!r} has {free / 1e6:.0f} MB free, "
                         f"this sweep needs about {needed_bytes / 1e6:.0f} MB"
                     )
-                with tempfile.TemporaryFile(dir=standing) as probe:
+                with tempfile.TemporaryFile(dir=self._standing()) as probe:
                     probe.write(b"yes")
             else:
                 self.write_bytes(".writable", b"yes")

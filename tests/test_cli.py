@@ -24,6 +24,7 @@ GRID = Grid(
     digits="optdigits",
 )
 SWEEP = Sweep("tiny", {"small": GRID}, "small", "a tiny sweep")
+NO_PROBE = ("--probe-seconds", "0")
 
 
 @pytest.fixture
@@ -60,6 +61,23 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["--preset", "huge"], "unknown preset 'huge'; valid: small"),
         (["--digits", "svhn"], "unknown digits source 'svhn'; valid: auto, mnist, optdigits"),
         (["--workers", "0"], "--workers is 0; valid: 1 or more"),
+        (["--cpus-per-trial", "0"], "--cpus-per-trial is 0; valid: 1 or more"),
+        (["--trials-per-gpu", "many"], "--trials-per-gpu 'many' is not an integer"),
+        (["--retry-code", "-1"], "--retry-code is -1; valid: 0 or more"),
+        (["--back-off", "soon"], "--back-off 'soon' is not a number"),
+        (["plan", "--price-per-hour", "-1"], "--price-per-hour is -1; valid: 0 or more"),
+        (["plan", "--price-per-hour", "nan"], "--price-per-hour is nan; valid: 0 or more"),
+        (["--only", "colour=red"], "unknown field in --only 'colour'; valid: model, source, trial_id, state, "),
+        (["--only", "model=cnn3d"], "--only 'model=cnn3d' leaves none of the 1 planned trials; they have model timesf"),
+        (["statsu"], "unknown verb 'statsu'; valid: run, plan, status, describe, retry, cancel, clean, results"),
+        (["status", "--workers", "2"], "unrecognized arguments: --workers 2; see "),
+        (["describe"], "the following arguments are required: trial; see "),
+        (["describe", "zz"], "no trial begins with 'zz'; valid: one id of `status --verbose` or its beginning"),
+        (["retry"], "retry what? valid: retry --failed"),
+        (
+            ["--submit", "somewhere"],
+            "--submit 'somewhere' is not a dashboard's URL; valid: as in http://127.0.0.1:8265",
+        ),
         (["--workers", "many"], "--workers 'many' is not an integer"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate; see "),
     ],
@@ -95,7 +113,7 @@ def test_storage_that_cannot_be_written(run_sweep) -> None:
 def test_storage_that_is_full(run_sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     from rac_ray.sweep.planner import Plan
 
-    monkeypatch.setattr(Plan, "bytes_needed", lambda _plan: 10**18)
+    monkeypatch.setattr(Plan, "bytes_needed", lambda *_: 10**18)
     code, _, err = run_sweep()
     assert code == 2
     assert "MB free, this sweep needs about 1000000000000 MB" in err
@@ -103,7 +121,7 @@ def test_storage_that_is_full(run_sweep, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_plan_lists_the_trials_and_writes_nothing(run_sweep) -> None:
-    code, out, _ = run_sweep("--plan", "--seeds", "0,1", "--models", "cnn3d,timesformer1")
+    code, out, _ = run_sweep("plan", "--probe-seconds", "0", "--seeds", "0,1", "--models", "cnn3d,timesformer1")
     assert code == 0
     lines = out.splitlines()
     assert [line.split("  ", 1)[1] for line in lines[:4]] == [
@@ -112,37 +130,37 @@ def test_plan_lists_the_trials_and_writes_nothing(run_sweep) -> None:
         "pending  timesformer1 h=2 2dot seed=0",
         "pending  timesformer1 h=2 2dot seed=1",
     ]
-    assert lines[4].startswith("4 trials planned = 0 done + 0 failed + 4 pending; digits=optdigits; at most ")
+    assert lines[4:] == [
+        "4 trials planned = 0 done + 0 failed + 0 running + 4 pending; digits=optdigits",
+        "4 trials missing; no forecast without a probe or records",
+        "disk: at most 7 MB more",
+    ]
     assert list(Path.cwd().iterdir()) == []
 
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> None:
-    code, out, _ = run_sweep()
+    code, out, _ = run_sweep(*NO_PROBE)
     assert code == 0
     assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval]" in out
-    assert "1 trials planned: 1 done, 0 failed, 0 pending; digits=optdigits" in out
+    assert "1 trials planned = 1 done + 0 failed + 0 running + 0 pending; digits=optdigits" in out
     written = {path.name for path in (Path.cwd() / "results/tiny/small").rglob("*.*")}
     assert written == {
         "trials.parquet", "epochs.parquet", "evaluations.parquet", "predictions.parquet",
-        "figure3-2dot.png", "figure3-2dot.svg", "figure4-2dot.png", "figure4-2dot.svg",
+        "figure3-2dot.png", "figure3-2dot.svg", "figure4-2dot.png", "figure4-2dot.svg", "forecast.json",
     }  # fmt: skip
 
     shard = Path("data/tiny-small/mnist/test-00000-of-00001.parquet")
     content = bytearray(shard.read_bytes())
     content[1000] ^= 1
     shard.write_bytes(content)
-    code, out, err = run_sweep("--seeds", "0,1")
-    assert (code, out) == (2, "")
-    assert err.endswith("mnist/test-00000-of-00001.parquet is corrupt; delete it to have it made again\n")
-    shard.unlink()
-
     code, _, err = run_sweep(sweep=Sweep("tiny", {"small": replace(GRID, test_clips=9)}, "small", ""))
     assert code == 2
     assert "8 clips of 2dot/test instead of 9" in err
 
-    code, out, _ = run_sweep("--seeds", "0,1")
+    code, out, _ = run_sweep(*NO_PROBE, "--seeds", "0,1")
     assert code == 0
+    assert "mnist/test-00000-of-00001.parquet is damaged; it is made again" in out
     assert "1 shards made" in out
     assert out.count(" start ") == 1
 
@@ -155,10 +173,15 @@ def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
     folder = Path("results/tiny/trials") / trial.trial_id
     folder.mkdir(parents=True)
     (folder / "last.ckpt").write_bytes(b"not a checkpoint")
-    code, out, _ = run_sweep("--seeds", "0,1")
+    code, out, _ = run_sweep(*NO_PROBE, "--seeds", "0,1", "--retry-data", "0")
     assert code == 1
-    assert f"FAILED {trial.trial_id} timesformer1 h=2 2dot seed=0: code: UnpicklingError" in out
-    assert "2 trials planned: 1 done, 1 failed, 0 pending" in out
+    assert f"FAILED {trial.trial_id} timesformer1 h=2 2dot seed=0: data: DamagedCheckpoint: last.ckpt cannot be" in out
+    assert "1 trials failed; `retry --failed` tries them again" in out
+    code, out, _ = run_sweep(*NO_PROBE, "--seeds", "0,1")
+    assert (code, out.count(" start ")) == (1, 0), "what was given up is not run again unasked"
+    code, out, _ = run_sweep("retry", "--failed", *NO_PROBE, "--seeds", "0,1")
+    assert (code, out.count(" start ")) == (0, 1)
+    assert "2 trials planned = 2 done + 0 failed + 0 running + 0 pending" in out
 
 
 @pytest.mark.usefixtures("local_ray")

@@ -11,7 +11,9 @@ import pytest
 
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
+from rac_ray.verbs import without
 from tests.results.conftest import GRID, finish
+from tests.test_ledger import give_up
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -47,17 +49,47 @@ def test_the_activated_environment_has_the_commands() -> None:
     assert [Path(line).resolve() for line in done.stdout.splitlines()] == [environment / "bin/rac-ray", environment]
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("python sweeps/")])
-def test_sweep_commands_plan_what_they_say(command: str, tmp_path: Path) -> None:
-    """As printed, with ``--plan``: everything is checked that can be before compute is spent."""
+RUNS = [command for command in COMMANDS if re.match(r"python sweeps/ts_grid.py (run |plan |--)", command)]
+OTHER_VERBS = [command for command in COMMANDS if command.startswith("python sweeps/") and command not in RUNS]
+PLANNED = {"laptop": 48, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, "--models": 2 * 2 * 2}
+
+
+def sweep(command: str, *more: str, folder: Path) -> subprocess.CompletedProcess[str]:
     arguments = shlex.split(command)[1:]
-    script = str(ROOT / arguments[0])
-    plan = [sys.executable, script, *arguments[1:], "--plan", "--digits", "optdigits"]
-    done = subprocess.run(plan, cwd=tmp_path, capture_output=True, text=True, check=False)
+    program = [sys.executable, str(ROOT / arguments[0]), *arguments[1:], *more, "--digits", "optdigits"]
+    return subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_sweep_commands_plan_what_they_say(command: str, tmp_path: Path) -> None:
+    """Each run as its plan, without a probe: everything is checked that can be before compute is spent."""
+    script, *arguments = shlex.split(command)[1:]
+    given = [argument for argument in arguments if argument not in ("run", "plan")]
+    given = without(given, ("--address", "--submit"))
+    plan = shlex.join(["python", script, "plan", "--probe-seconds", "0", *given])
+    done = sweep(plan, "--num-cpus", "8", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     planned = int(re.search(r"^(\d+) trials planned", done.stdout, re.MULTILINE)[1])  # type: ignore[index]
-    assert planned == (48 if "laptop" in command else 16 // 2 if "--models" in command else 400)
+    assert planned == next((count for words, count in PLANNED.items() if words in command), 400)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_other_verbs_in_their_order(tmp_path: Path) -> None:
+    """On a storage where one trial has failed; what only a cluster has is moved into the test's folder."""
+    assert {shlex.split(command)[2] for command in OTHER_VERBS} == {
+        "status", "describe", "retry", "cancel", "clean", "results",
+    }  # fmt: skip
+    ledger = Ledger(Storage.at(tmp_path / "results/ts_grid"))
+    for command in OTHER_VERBS:
+        if " retry " in command:
+            continue  # tests/test_cli.py runs it
+        trial = "fe2bbf6154b8"
+        give_up(ledger, trial)
+        done = sweep(
+            command.replace("/shared/", "").replace(" --to ./local", f" --to {tmp_path}/local"), folder=tmp_path
+        )
+        expected = {"status": 3, "describe": 0, "cancel": 0, "clean": 0, "results": 3}[shlex.split(command)[2]]
+        assert (done.returncode, "Traceback" in done.stderr) == (expected, False), command + done.stdout + done.stderr
 
 
 def test_data_commands_in_their_order(tmp_path: Path) -> None:

@@ -95,3 +95,39 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
             Storage.at(tmp_path / "results").require_room(5_000_000)
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_sizes_of_all_files_in_one_listing(tmp_path: Path) -> None:
+    storage = Storage.at(tmp_path)
+    assert storage.sizes("nothing") == {}
+    for name, content in (("trials/a/record.json", b"12"), ("trials/b/last.ckpt", b"123"), ("driver.json", b"")):
+        storage.write_bytes(name, content)
+    (tmp_path / "trials/b/best.ckpt.tmp-00aa").write_bytes(b"half")
+    assert storage.sizes("trials") == {"a/record.json": 2, "b/last.ckpt": 3}
+    assert storage.sizes(temporary=True) == {"trials/b/best.ckpt.tmp-00aa": 4}
+    assert set(storage.sizes()) == {"trials/a/record.json", "trials/b/last.ckpt", "driver.json"}
+
+
+def test_many_files_are_read_and_missing_ones_left_out(tmp_path: Path) -> None:
+    storage = Storage.at(tmp_path)
+    names = [f"{number}.txt" for number in range(50)]
+    for name in names[:40]:
+        storage.write_bytes(name, name.encode())
+    assert storage.read_all(names) == {name: name.encode() for name in names[:40]}
+
+
+def test_creating_is_exclusive(tmp_path: Path) -> None:
+    storage = Storage.at(tmp_path / "new")
+    assert storage.create_json("lock", 1)
+    assert not storage.create_json("lock", 2)
+    assert storage.read_json("lock") == 1
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["lock"]
+
+
+def test_the_folder_above_and_the_room_left(tmp_path: Path) -> None:
+    storage = Storage.at(tmp_path / "results" / "ts_grid")
+    assert storage.above == Storage.at(tmp_path / "results")
+    free = storage.free_bytes()
+    assert free
+    assert free > 0
+    assert Storage.at("s3://bucket/results").free_bytes() is None

@@ -10,21 +10,20 @@ from rac_ray.data.digits import Digits
 from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, require_same_dataset, split_entry
 from rac_ray.data.shards import DatasetSpec, Shard, ShardReport, make_shard, read_shard, shards_of
 from rac_ray.errors import BadInput
+from rac_ray.lock import waiting_for
 from rac_ray.storage import TEMPORARY_MARK, Storage
 
+GENERATOR = "generator.json"
+"""Names who is making shards in a data folder."""
 BYTES_PER_CLIP = 90_000
 """Upper bound on disk: a clip's 81,920 pixel bytes and its latents, uncompressed."""
 
 
 def check_folder(root: Storage, dataset: DatasetSpec) -> None:
-    """Raise BadInput, before anything is computed, for a folder of another spec or with a damaged shard."""
+    """Raise BadInput, before anything is computed, for a folder of another spec."""
     manifest = read_manifest(root)
-    if manifest is None:
-        return
-    require_same_dataset(manifest, dataset, root)
-    damaged = damaged_files(root, manifest, dataset.clips)
-    if damaged:
-        raise BadInput(f"shard {root.root}/{damaged[0]} is corrupt; delete it to have it made again")
+    if manifest is not None:
+        require_same_dataset(manifest, dataset, root)
 
 
 def missing_clips(root: Storage, dataset: DatasetSpec) -> int:
@@ -38,34 +37,44 @@ def generate(
 ) -> int:
     """Bring ``root`` to hold ``dataset``; returns how many shards had to be made.
 
-    Needs a running Ray. Shards that are there are read and kept; domains that the folder has beyond this dataset
-    stay. Raises BadInput for a folder of another spec and for corrupt shards.
+    Needs a running Ray. Shards that are there are read and kept, damaged ones are dropped and made again; domains
+    that the folder has beyond this dataset stay. One generator at a time works on a folder, a second one waits.
+    Raises BadInput for a folder of another spec.
     """
     check_folder(root, dataset)
+    if not missing_clips(root, dataset) and not _damaged(root, dataset) and not _unlisted(root, dataset):
+        return 0
+    with waiting_for(root, GENERATOR, say):
+        check_folder(root, dataset)
+        for name in _damaged(root, dataset):
+            say(f"data {root.root}/{name} is damaged; it is made again")
+            root.delete(name)
+        return _make_missing(root, dataset, digits, say)
+
+
+def _damaged(root: Storage, dataset: DatasetSpec) -> list[str]:
+    manifest = read_manifest(root)
+    return damaged_files(root, manifest, dataset.clips) if manifest else []
+
+
+def _unlisted(root: Storage, dataset: DatasetSpec) -> list[str]:
+    """Parts of the dataset that the manifest does not have."""
+    manifest = read_manifest(root) or {"splits": {}}
+    return [part for part in dataset.clips if part not in manifest["splits"]]
+
+
+def _make_missing(root: Storage, dataset: DatasetSpec, digits: Digits, say: Callable[[str], None]) -> int:
     manifest = read_manifest(root) or {"identity": dataset.identity(), "splits": {}}
+    unlisted = _unlisted(root, dataset)
     parts = {part: shards_of(part, clips) for part, clips in dataset.clips.items()}
     incomplete = {
         part: shards
         for part, shards in parts.items()
-        if part not in manifest["splits"] or not all(root.exists(shard.name) for shard in shards)
+        if part in unlisted or not all(root.exists(shard.name) for shard in shards)
     }
-    if not incomplete:
-        return 0
     _clear_temporaries(root)
     made = sum(not root.exists(shard.name) for shards in incomplete.values() for shard in shards)
-    shared_digits = ray.put(digits)
-    pending = {
-        _shard_task.remote(root, dataset, shard, shared_digits): shard
-        for shards in incomplete.values()
-        for shard in shards
-    }
-    reports: dict[Shard, ShardReport] = {}
-    while pending:
-        finished, _ = ray.wait(list(pending), num_returns=1)
-        for reference in finished:
-            shard = pending.pop(reference)
-            reports[shard] = _result_of(reference)
-            say(f"data {len(reports)}/{len(reports) + len(pending)} shards: {shard.name}, {shard.rows} clips")
+    reports = _reports(root, dataset, digits, [shard for shards in incomplete.values() for shard in shards], say)
     for part, shards in incomplete.items():
         entry = split_entry(shards, [reports[shard] for shard in shards])
         promised = manifest["splits"].get(part, entry)["content"]
@@ -77,6 +86,22 @@ def generate(
         manifest["splits"][part] = entry
     root.write_json(MANIFEST, manifest)
     return made
+
+
+def _reports(
+    root: Storage, dataset: DatasetSpec, digits: Digits, shards: list[Shard], say: Callable[[str], None]
+) -> dict[Shard, ShardReport]:
+    """Make, or read, each shard by a Ray task."""
+    shared_digits = ray.put(digits)
+    pending = {_shard_task.remote(root, dataset, shard, shared_digits): shard for shard in shards}
+    reports: dict[Shard, ShardReport] = {}
+    while pending:
+        finished, _ = ray.wait(list(pending), num_returns=1)
+        for reference in finished:
+            shard = pending.pop(reference)
+            reports[shard] = _result_of(reference)
+            say(f"data {len(reports)}/{len(reports) + len(pending)} shards: {shard.name}, {shard.rows} clips")
+    return reports
 
 
 @ray.remote(num_cpus=1, max_retries=2)

@@ -4,6 +4,7 @@ The order of clips is made deterministic by sorting by clip id once, and permute
 """
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,7 +32,9 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
     ray.data.DataContext.get_current().enable_progress_bars = False
     files = [f"{root.root}/{entry['file']}" for part in parts for entry in manifest["splits"][part]["shards"]]
     columns = ["clip_id", "domain", "split", "label", "frames"]
-    return ray.data.read_parquet(files).select_columns(columns).materialize()
+    # Without a CPU of their own, reads can be repeated when a node is lost while trials take every CPU there is.
+    reads = ray.data.read_parquet(files, num_cpus=0)
+    return reads.select_columns(columns).materialize()
 
 
 def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
@@ -97,6 +100,8 @@ class ResidentBatches:
         self.rank = rank
         self.world = world
         self.epoch = 0
+        self.seconds = 0.0
+        """Time spent on making batches since it was last set to 0."""
         self.sampler, self.batch_sampler = self, None
 
     def set_epoch(self, epoch: int) -> None:
@@ -117,11 +122,13 @@ class ResidentBatches:
         order = None if self.order_seed is None else self._order()
         for step in range(len(self)):
             first, last = step * self.batch_size + self.rank, (step + 1) * self.batch_size
-            mine = slice(first, last, self.world)
+            mine, started = slice(first, last, self.world), time.perf_counter()
             if order is None:
-                yield self.frames[mine], self.labels[mine]
+                batch = self.frames[mine], self.labels[mine]
             else:  # index_select copies whole clips; indexing by a tensor is six times slower
-                yield self.frames.index_select(0, order[mine]), self.labels.index_select(0, order[mine])
+                batch = self.frames.index_select(0, order[mine]), self.labels.index_select(0, order[mine])
+            self.seconds += time.perf_counter() - started
+            yield batch
 
 
 def _writable(array: np.ndarray) -> np.ndarray:

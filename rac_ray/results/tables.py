@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import Ledger
+from rac_ray.ledger import STATES, TRIAL, Entry, Ledger
 from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
 from rac_ray.results.statistics import mean_top1_interval
 from rac_ray.storage import Storage
@@ -55,12 +55,17 @@ class Tables:
 
     @property
     def stamp(self) -> str:
-        """How much of the grid these tables stand on, from which digits, and how the best checkpoint was chosen."""
+        """How much of the grid these tables stand on, and ``provenance``."""
         states = self.trials["state"].value_counts()
-        counts = ", ".join(f"{states.get(state, 0)} {state}" for state in ("done", "failed", "pending"))
-        digits = "/".join(sorted(self.trials["digits"].unique()))
+        counts = " + ".join(f"{states.get(state, 0)} {state}" for state in STATES)
+        return f"{len(self.trials)} trials planned = {counts}; {self.provenance}"
+
+    @property
+    def provenance(self) -> str:
+        """From which digits, and how the best checkpoint was chosen."""
+        digits = "/".join(sorted(self.trials["digits"].unique())) or "none yet"
         rules = "; ".join(sorted(self.trials["selection_rule"].dropna().unique())) or "none yet"
-        return f"{len(self.trials)} trials planned: {counts}; digits={digits}; checkpoint: {rules}"
+        return f"digits={digits}; checkpoint: {rules}"
 
 
 def load(path: "str | PathLike[str]", trial_ids: Collection[str] | None = None) -> Tables:
@@ -72,14 +77,18 @@ def load(path: "str | PathLike[str]", trial_ids: Collection[str] | None = None) 
     if folder.exists("trials.parquet"):
         return _stored(folder, trial_ids)
     ledger = Ledger(folder)
-    known = ledger.trial_ids()
-    if not known:
+    entries = ledger.scan()
+    if not entries:
         raise BadInput(f"no results in {folder.root!r}: neither trials/ nor trials.parquet is there")
-    chosen = [trial_id for trial_id in known if trial_ids is None or trial_id in trial_ids]
-    records = {trial_id: ledger.record(trial_id) for trial_id in chosen}
-    done = {trial_id: record for trial_id, record in records.items() if record is not None}
+    chosen = [
+        entry
+        for trial_id, entry in sorted(entries.items())
+        if (trial_ids is None or trial_id in trial_ids) and (TRIAL in entry.sizes or entry.record is not None)
+    ]
+    done = {entry.trial_id: entry.record for entry in chosen if entry.record is not None}
+    driver = ledger.driver(watch=False)
     return Tables(
-        trials=_frame([_trial_row(ledger, trial_id, records[trial_id]) for trial_id in chosen], TRIAL_COLUMNS),
+        trials=_frame([_trial_row(ledger, entry, driver) for entry in chosen], TRIAL_COLUMNS),
         epochs=_stacked(ledger, done, "epochs"),
         evaluations=_frame([row for record in done.values() for row in _evaluation_rows(record)], EVALUATION_COLUMNS),
         predictions=_stacked(ledger, done, "predictions"),
@@ -99,13 +108,12 @@ def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     return frame.sort_values([column for column in KEY if column in columns], kind="stable").reset_index(drop=True)
 
 
-def _trial_row(ledger: Ledger, trial_id: str, record: dict[str, Any] | None) -> dict[str, Any]:
-    trial = ledger.trial(trial_id) if record is None else record
-    row = {**trial, **trial["recipe"], "state": "done", "reason": ""}
+def _trial_row(ledger: Ledger, entry: Entry, driver: str | None) -> dict[str, Any]:
+    record = entry.record
+    trial = ledger.trial(entry.trial_id) if record is None else record
+    row = {**trial, **trial["recipe"], "state": entry.state(driver), "reason": entry.reason(driver)}
     if record is None:
-        failures = ledger.failures(trial_id)
-        reason = f"{failures[-1]['class']}: {failures[-1]['reason']}" if failures else "has not run"
-        return {**row, "state": "failed" if failures else "pending", "reason": reason}
+        return row
     seconds = {f"seconds_{name}": value for name, value in record["seconds"].items()}
     return {**row, **seconds, "source_test_top1": _top1(record, "source_test")}
 

@@ -1,62 +1,179 @@
-"""What a running sweep says: one line per trial event, failures at once and with where to read on."""
+"""What a running sweep says: one plain line per trial event, and on a terminal one live line below them.
 
+The live line has done/total, clips/s and the time left. Knows neither Tune nor Ray.
+"""
+
+import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
 
-from ray import tune
+from tqdm import tqdm
 
-from rac_ray.ledger import Ledger
+from rac_ray.sweep.failures import summary
+from rac_ray.sweep.queue import Queue
 from rac_ray.trial import Trial
 
+REFRESH_SECONDS = 1.0
 
-class Monitor(tune.Callback):
-    """Follows Tune and the ledger; prints through ``say``."""
 
-    def __init__(self, ledger: Ledger, planned: int, done: int, say: Callable[[str], None]) -> None:
-        self.ledger = ledger
-        self.planned = planned
-        self.finished = done
-        self.failed: set[str] = set()
-        self.say = say
-        self._started = time.monotonic()
-        self._this_run = 0
+def say_line(line: str) -> None:
+    """Print one line at once, to a terminal or a log; above the live line if there is one."""
+    tqdm.write(line, file=sys.stdout)
+    sys.stdout.flush()
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = Trial.from_dict(trial.config["trial"])
-        self.say(f"{ours.trial_id} start  {ours.name}")
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = Trial.from_dict(trial.config["trial"])
-        record = self.ledger.record(ours.trial_id)
-        if record is None:
-            self._tell_failure(ours)
-            return
-        self.finished += 1
-        self._this_run += 1
-        self.say(
-            f"{ours.trial_id} done   {ours.name}: val top-1 {record['best_val_top1']:.3f} in epoch "
-            f"{record['best_epoch']} of {record['epochs']}, {record['seconds']['total']:.0f} s; "
-            f"{self.finished}/{self.planned} done, {len(self.failed)} failed, {self._time_left()}"
+@dataclass
+class Running:
+    """What is known of a trial that runs."""
+
+    trial: Trial
+    began: float
+    share: float
+    """Of the machine."""
+    epochs: int = 0
+    clips_per_second: float = 0.0
+
+
+@dataclass
+class Monitor:
+    """Follows a run; ``say`` gets a line per event."""
+
+    queue: Queue
+    say: Callable[[str], None]
+    expected: Mapping[str, float] = field(default_factory=dict)
+    """Expected seconds of each trial by id; without one all count the same."""
+    expected_wall: float = 0.0
+    """Expected seconds of the whole run; 0 when nobody knows."""
+    verbose: bool = False
+    """Also a line per epoch."""
+    live: TextIO | None = None
+    """Terminal for the live line."""
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+        self.running: dict[str, Running] = {}
+        self.busy_seconds = 0.0
+        """Seconds that trials ran, each weighed with its share of the machine."""
+        self._work_done = 0.0
+        self._shown = -REFRESH_SECONDS
+        self._bar = (
+            tqdm(
+                total=len(self.queue.states),
+                initial=self.queue.counts()["done"],
+                bar_format="{n_fmt}/{total_fmt} done |{bar:20}| {desc}",
+                file=self.live,
+                leave=False,
+                dynamic_ncols=True,
+            )
+            if self.live
+            else None
         )
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune gave the trial up because its process died; the process could not write the failure itself."""
-        ours = Trial.from_dict(trial.config["trial"])
-        reason = "the trial's process died (killed, out of memory, or its node was lost)"
-        self.ledger.fail(ours.trial_id, {"class": "preempted", "reason": reason, "traceback": str(trial.error_file)})
-        self._tell_failure(ours)
+    def started(self, trial: Trial, attempt: int, resources: Mapping[str, float]) -> None:
+        """An attempt at a trial runs."""
+        share = self.queue.packing.share((trial.model, trial.hidden_units))
+        self.running[trial.trial_id] = Running(trial, self.clock(), share)
+        again = f", attempt {attempt}" if attempt > 1 else ""
+        part = f", {resources['GPU']:.3g} GPU" if resources.get("GPU") else ""
+        self.say(f"{trial.trial_id} start  {trial.name}{again}{part}")
 
-    def _tell_failure(self, trial: Trial) -> None:
-        self.failed.add(trial.trial_id)
-        failures = self.ledger.failures(trial.trial_id)
-        reason = failures[-1]["reason"] if failures else "no record and no failure file"
-        where = self.ledger.failure_path(trial.trial_id, len(failures))
-        self.say(f"{trial.trial_id} FAILED {trial.name}: {reason} (traceback: {where})")
+    def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
+        """A trial reported an epoch."""
+        running = self.running[trial.trial_id]
+        running.epochs = row["epoch"] + 1
+        running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
+        if self.verbose:
+            self.say(
+                f"{trial.trial_id} epoch  {trial.name}: {row['epoch']}, train loss {row['train_loss']:.4f}, "
+                f"val top-1 {row['val_top1']:.3f}, {row['seconds']:.1f} s"
+            )
+        self.tick()
 
-    def _time_left(self) -> str:
-        left = self.planned - self.finished - len(self.failed)
-        if not left:
+    def done(self, trial: Trial, record: Mapping[str, Any]) -> None:
+        """A trial has a record."""
+        self._ended(trial)
+        self._work_done += self._expected(trial)
+        counts = self.queue.counts()
+        self.say(
+            f"{trial.trial_id} done   {trial.name}: val top-1 {record['best_val_top1']:.3f} in epoch "
+            f"{record['best_epoch']} of {record['epochs']}, {record['seconds']['total']:.0f} s; "
+            f"{counts['done']}/{len(self.queue.states)} done, {counts['failed']} failed, {self.time_left()}"
+        )
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def failed(self, trial: Trial, failure: Mapping[str, Any], wait: float | None, path: str) -> None:
+        """An attempt failed, and is or is not tried again; told at once, with where to read on."""
+        self._ended(trial)
+        what = "FAILED" if wait is None else "failed"
+        then = "given up" if wait is None else f"again in {wait:.0f} s"
+        self.say(f"{trial.trial_id} {what} {trial.name}: {summary(failure)}; {then} (traceback: {path})")
+
+    def tick(self) -> None:
+        """Refresh the live line, at most once a second."""
+        if self._bar is None or self.clock() - self._shown < REFRESH_SECONDS:
+            return
+        self._shown = self.clock()
+        counts = self.queue.counts()
+        speed = sum(running.clips_per_second for running in self.running.values())
+        failed = f"{counts['failed']} failed, " if counts["failed"] else ""
+        self._bar.set_description_str(
+            f"{counts['running']} running, {failed}{speed:.0f} clips/s, {self.time_left()}", refresh=True
+        )
+
+    def close(self) -> None:
+        """Take the live line away; what still runs counts as busy until now."""
+        for running in list(self.running.values()):
+            self._ended(running.trial)
+        if self._bar is not None:
+            self._bar.close()
+
+    def idle_share(self) -> float:
+        """Share of the machine that ran no trial since this run's trials began, in [0, 1]."""
+        elapsed = self.clock() - self.began
+        return max(0.0, 1 - self.busy_seconds / elapsed) if elapsed else 0.0
+
+    def summary(self) -> str:
+        """One line at the end: the invariant, the time, the idle share."""
+        counts = self.queue.counts()
+        sums = " + ".join(f"{count} {state}" for state, count in counts.items())
+        return (
+            f"{len(self.queue.states)} trials planned = {sums}; {duration(self.clock() - self.began)}, "
+            f"{100 * self.idle_share():.0f}% of the machine idle"
+        )
+
+    def _ended(self, trial: Trial) -> None:
+        running = self.running.pop(trial.trial_id, None)
+        if running:
+            self.busy_seconds += (self.clock() - running.began) * running.share
+
+    def _expected(self, trial: Trial) -> float:
+        return self.expected.get(trial.trial_id, 1.0)
+
+    def time_left(self) -> str:
+        """From the pace so far, or, until a trial has ended, from what was expected."""
+        counts = self.queue.counts()
+        if not counts["pending"] + counts["running"]:
             return "none left"
-        minutes = (time.monotonic() - self._started) / self._this_run * left / 60
-        return f"about {minutes:.0f} min left" if minutes >= 1 else "under 1 min left"
+        left = [trial for trial in self.queue.trials if self.queue.states[trial.trial_id] in ("pending", "running")]
+        elapsed = self.clock() - self.began
+        if self._work_done:
+            return f"about {duration(elapsed / self._work_done * sum(self._to_do(trial) for trial in left))} left"
+        return f"about {duration(max(0.0, self.expected_wall - elapsed))} left" if self.expected_wall else "just begun"
+
+    def _to_do(self, trial: Trial) -> float:
+        """Expected seconds of a trial, less the share of its epochs that are over."""
+        running = self.running.get(trial.trial_id)
+        return self._expected(trial) * (1 - running.epochs / trial.recipe.max_epochs if running else 1)
+
+
+def duration(seconds: float) -> str:
+    """For people: ``40 s``, ``4.1 min``, ``12 min``, ``3.4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 600:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

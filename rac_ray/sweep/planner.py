@@ -1,10 +1,8 @@
 """What a sweep will do, before anything runs: its trials, its data, its disk. Starts no Ray."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-
-import torch
 
 from rac_ray.data.digits import Digits, load_digits
 from rac_ray.data.generate import BYTES_PER_CLIP, check_folder, missing_clips
@@ -12,8 +10,8 @@ from rac_ray.data.manifest import read_manifest
 from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import DIRECTIONS, TemporalShapeSpec
 from rac_ray.errors import BadInput, one_of
-from rac_ray.ledger import Ledger, State
-from rac_ray.models import build_model, count_parameters
+from rac_ray.ledger import Entry, Ledger, State
+from rac_ray.selection import Selection
 from rac_ray.storage import Storage
 from rac_ray.trial import Grid, Trial
 
@@ -36,7 +34,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated grid on a storage and a data folder."""
+    """A validated grid, or what ``--only`` leaves of it, on a storage and a data folder."""
 
     sweep: Sweep
     preset: str
@@ -46,41 +44,60 @@ class Plan:
     digits: Digits
     data: Storage
     ledger: Ledger
+    retry_failed: bool = False
+    """Whether trials that were given up are run again."""
+
+    @property
+    def folder(self) -> Storage:
+        """Where the preset's tables, figures and forecast are."""
+        return self.ledger.storage.below(self.preset)
+
+    @property
+    def trial_ids(self) -> list[str]:
+        return [trial.trial_id for trial in self.trials]
+
+    def entries(self) -> dict[str, Entry]:
+        """What the ledger holds of each planned trial, in the plan's order."""
+        return self.ledger.scan(self.trial_ids)
 
     def states(self) -> dict[str, State]:
-        """State by trial id; planned = done + failed + pending holds by construction."""
+        """State by trial id; each planned trial is in exactly one."""
         return self.ledger.states(self.trials)
 
-    def missing(self) -> list[Trial]:
-        """Trials without a record, largest models first so that the tail of the sweep is short."""
-        states = self.states()
-        missing = [trial for trial in self.trials if states[trial.trial_id] != "done"]
-        return sorted(missing, key=lambda trial: -trial.hidden_units)
+    def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:
+        """Other sweeps' ledgers on the same storage that have finished trials of this plan, by trial id."""
+        missing = [trial_id for trial_id, entry in entries.items() if entry.record is None]
+        found: dict[str, Ledger] = {}
+        for other in self.ledger.others() if missing else []:
+            there = set(other.trial_ids())
+            known = other.scan([trial_id for trial_id in missing if trial_id in there and trial_id not in found])
+            found |= {trial_id: other for trial_id, entry in known.items() if entry.record is not None}
+        return found
 
-    def bytes_needed(self) -> int:
+    def adopt(self) -> int:
+        """Take over what other sweeps on the same storage have finished; returns how many trials."""
+        found = self.elsewhere(self.entries())
+        for trial_id, other in found.items():
+            self.ledger.adopt(other, trial_id)
+        return len(found)
+
+    def bytes_of(self, trial: Trial) -> int:
+        """Upper bound on what a trial takes on disk."""
+        return BYTES_PER_TRIAL + BYTES_PER_PARAMETER * parameters_of(trial.model, trial.hidden_units)
+
+    def bytes_needed(self, entries: Mapping[str, Entry]) -> int:
         """Upper bound on disk for the data that is missing and the results of the trials that are."""
-        results = sum(
-            BYTES_PER_TRIAL + BYTES_PER_PARAMETER * parameters_of(trial.model, trial.hidden_units)
-            for trial in self.missing()
-        )
+        results = sum(self.bytes_of(trial) for trial in self.trials if entries[trial.trial_id].record is None)
         return missing_clips(self.data, self.dataset) * BYTES_PER_CLIP + results
-
-    def lines(self) -> list[str]:
-        """The plan for people: one line per trial, then the sums."""
-        states = self.states()
-        rows = [f"{trial.trial_id}  {states[trial.trial_id]:<8} {trial.name}" for trial in self.trials]
-        counts = {state: list(states.values()).count(state) for state in ("done", "failed", "pending")}
-        return [
-            *rows,
-            f"{len(self.trials)} trials planned = "
-            + " + ".join(f"{count} {state}" for state, count in counts.items())
-            + f"; digits={self.digits.source}; at most {self.bytes_needed() / 1e6:.0f} MB more on disk",
-        ]
 
 
 @lru_cache
 def parameters_of(model: str, hidden_units: int) -> int:
     """Trainable parameters, counted without allocating any."""
+    import torch
+
+    from rac_ray.models import build_model, count_parameters
+
     with torch.device("meta"):
         return count_parameters(build_model(model, hidden_units))
 
@@ -117,13 +134,31 @@ def digits_for(grid: Grid, data: Storage) -> Digits:
     return load_digits(made_from if grid.digits == "auto" else grid.digits)
 
 
-def make_plan(sweep: Sweep, preset: str, grid: Grid, storage: str, data: str) -> Plan:
+def make_plan(sweep: Sweep, preset: str, grid: Grid, storage: str, data: str, only: Selection | None = None) -> Plan:
     """Validate everything that can be known before compute is spent. Raises BadInput; writes nothing."""
     check_grid(grid)
     data_root, ledger = Storage.at(data), Ledger(Storage.at(storage).below(sweep.name))
     digits = digits_for(grid, data_root)
-    dataset = dataset_for(grid, sweep.spec, digits)
-    check_folder(data_root, dataset)
-    fingerprints = {source: dataset.fingerprint(DIRECTIONS[source].parts) for source in grid.sources}
+    fingerprints = {
+        source: dataset_for(grid.narrowed(sources=[source]), sweep.spec, digits).fingerprint(DIRECTIONS[source].parts)
+        for source in grid.sources
+    }
     trials = grid.trials(fingerprints, digits.source)
+    if only is not None:
+        trials = selected(trials, only, ledger)
+    sources = dict.fromkeys(trial.source for trial in trials)
+    dataset = dataset_for(grid.narrowed(sources=sources), sweep.spec, digits)
+    check_folder(data_root, dataset)
     return Plan(sweep, preset, grid, trials, dataset, digits, data_root, ledger)
+
+
+def selected(trials: list[Trial], only: Selection, ledger: Ledger) -> list[Trial]:
+    """The trials that a filter leaves; BadInput when it leaves none."""
+    states = ledger.states(trials) if only.needs_state else {}
+    rows = [{**asdict(trial), "trial_id": trial.trial_id, "state": states.get(trial.trial_id)} for trial in trials]
+    chosen = [trial for trial, row in zip(trials, rows, strict=True) if only.holds(row)]
+    if not chosen:
+        fields = dict.fromkeys(condition.field for condition in only.conditions if condition.field != "trial_id")
+        have = "; ".join(f"{name} {', '.join(str(v) for v in dict.fromkeys(r[name] for r in rows))}" for name in fields)
+        raise BadInput(f"--only {only.text!r} leaves none of the {len(trials)} planned trials; they have {have or '-'}")
+    return chosen

@@ -2,18 +2,18 @@
 
 A trial of one worker runs TorchTrainer in its own process, which Tune reuses for the next trial; one of several
 workers gets a real worker group with DDP. The ledger, not Tune's files, is the truth: Tune's go to a folder that
-is thrown away.
+is thrown away. One driver at a time: the run holds the sweep's lock.
 """
 
 import logging
 import os
+import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import ray
 
@@ -21,9 +21,19 @@ from rac_ray.data.generate import generate
 from rac_ray.data.loading import open_clips, part_keys
 from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.errors import BadInput
-from rac_ray.ledger import Ledger
-from rac_ray.sweep.planner import Plan
-from rac_ray.trial import Trial
+from rac_ray.ledger import DRIVER, Entry, State
+from rac_ray.lock import Lock, holding
+from rac_ray.sweep.attempt import run_trial
+from rac_ray.sweep.failures import Budgets
+from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
+from rac_ray.sweep.metrics import SweepMetrics
+from rac_ray.sweep.monitor import Monitor, duration, say_line
+from rac_ray.sweep.packing import Machine, Packing
+from rac_ray.sweep.planner import BYTES_PER_TRIAL, Plan
+from rac_ray.sweep.price import FORECAST, Price, Pricing, compared, price_of
+from rac_ray.sweep.queue import Queue
+from rac_ray.training.watchdog import StallLimits
+from rac_ray.training.worker import Setting
 
 LOCAL_OBJECT_STORE = 2_000_000_000
 WORKER_ENVIRONMENT = {
@@ -38,21 +48,19 @@ RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Failures are told by the monitor; Tune's experiment file is never read.
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
 }
-DRIVER_CPUS = 0.01
-"""What the waiting half of a trial with a worker group asks for; Tune refuses 0."""
-PROCESS_RETRIES = 2
-"""How often a trial whose process died goes on from its last checkpoint."""
-
-
-def say_line(line: str) -> None:
-    """Print one line at once, to a terminal or a log."""
-    print(line, flush=True)
+INTERRUPTED = "interrupted"
+"""Why a run stopped that got Ctrl-C or was told to terminate."""
+RESERVE_BYTES = 20_000_000
+"""Room that is left free on a disk, for failures and the last words of running trials."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What the sweep runs on and what each trial gets."""
+    """What the sweep runs on, what each trial gets, and what happens when one fails."""
 
     address: str | None = None
     """A running cluster (``auto`` or ``host:port``); None starts a local Ray."""
@@ -60,6 +68,24 @@ class Resources:
     """Size of a local Ray; None takes the machine."""
     workers: int = 1
     """DDP workers per trial."""
+    cpus_per_trial: int | None = None
+    """CPU cores (threads) of each trial, or of each of its workers; None is one."""
+    trials_per_gpu: int | Literal["auto"] = "auto"
+    """Trials that share a GPU; ``auto``: as many as their measured memory allows."""
+    budgets: Budgets = field(default_factory=Budgets)
+    """Retries by failure class."""
+    pause: float = 5.0
+    """Seconds before the first retry of a trial."""
+    pricing: Pricing = field(default_factory=lambda: Pricing(seconds=0))
+    """How the plan is priced first."""
+    stall: StallLimits = field(default_factory=StallLimits)
+    """When a trial counts as stalled."""
+    dashboard: bool = False
+    """Whether a local Ray serves its dashboard (on loopback only)."""
+    take_over: bool = False
+    """Whether to take the sweep from a driver that lives."""
+    verbose: bool = False
+    """Also a line per epoch."""
 
 
 @contextmanager
@@ -75,175 +101,175 @@ def ray_session(resources: Resources) -> Iterator[None]:
         else {
             "num_cpus": resources.num_cpus or os.cpu_count(),
             "object_store_memory": LOCAL_OBJECT_STORE,
-            "include_dashboard": False,
+            "include_dashboard": resources.dashboard,
         }
     )
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        context = ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError) as error:
         raise BadInput(f"no Ray cluster at {resources.address!r}: {error}") from error
+    if resources.dashboard and context.dashboard_url:
+        say_line(f"dashboard: http://{context.dashboard_url}")
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def run_trial(config: dict[str, Any], datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
-    """Tune's function trainable: one trial. Whatever it raises becomes a failure file, and the others go on."""
-    from ray import tune
-
-    trial, ledger = Trial.from_dict(config["trial"]), cast(Ledger, jobs["ledger"])
-    if ledger.record(trial.trial_id) is not None:
-        return  # the process died between the record and its report; Tune's retry has nothing left to do
-    try:
-        _train(trial, ledger, datasets, jobs)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a visible failure of this trial alone
-        ledger.fail(trial.trial_id, failure_of(error))
-        tune.report({"failed": True})
+Trainable = Callable[[dict[str, Any], dict[str, Any], Setting], None]
 
 
-def _train(trial: Trial, ledger: Ledger, datasets: dict[str, Any], jobs: dict[str, Any]) -> None:
-    """Hand the trial to TorchTrainer: in this process for one worker, in a worker group for more."""
-    started_at = time.time()
-    from ray.train import ScalingConfig
-    from ray.train.torch import TorchTrainer
+def run_plan(
+    plan: Plan, resources: Resources, say: Callable[[str], None] = say_line, trainable: Trainable = run_trial
+) -> str:
+    """Make what data is missing, then run what trials are missing; returns why it stopped early, or nothing.
 
-    from rac_ray.training.worker import Job, train_loop
-
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    direction = DIRECTIONS[trial.source]
-    content = {part: jobs["content"][part] for part in direction.parts}
-    workers, gpus = jobs["workers"], jobs["gpus_per_worker"]
-    job = Job(trial, ledger, direction.train, direction.evaluations, content, workers, started_at)
-    TorchTrainer(
-        train_loop,
-        train_loop_config={"job": job},
-        datasets={"clips": datasets[trial.source]},
-        scaling_config=ScalingConfig(
-            num_workers=workers if workers > 1 else 0,
-            use_gpu=gpus > 0,
-            resources_per_worker={"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1},
-        ),
-        **_group_configs(trial, jobs["scratch"]) if workers > 1 else {},
-    ).fit()
-
-
-def _group_configs(trial: Trial, scratch: str) -> dict[str, Any]:
-    """A worker group's own configuration: named by the trial, so that a restart finds it; whole data for each rank."""
-    from ray.train import DataConfig, FailureConfig, RunConfig
-    from ray.tune.integration.ray_train import TuneReportCallback
-
-    return {
-        "dataset_config": DataConfig(datasets_to_split=[]),
-        "run_config": RunConfig(
-            name=trial.trial_id,
-            storage_path=scratch,
-            callbacks=[TuneReportCallback()],
-            failure_config=FailureConfig(max_failures=PROCESS_RETRIES, controller_failure_limit=PROCESS_RETRIES),
-        ),
-    }
-
-
-FAILURE_CLASSES = {
-    "NotFinite": "not finite",
-    "MemoryError": "out of memory",
-    "OutOfMemoryError": "out of memory",
-    "BadInput": "data",
-}
-"""Whose fault an exception is, by its name; every other one is the code's."""
-
-
-def failure_of(error: Exception) -> dict[str, Any]:
-    """What is kept of an exception. A worker group's error is told by its first worker's."""
-    cause = next(iter(getattr(error, "worker_failures", {}).values()), error)
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    name, _, message = "".join(traceback.format_exception_only(cause)).strip().splitlines()[-1].partition(": ")
-    name = name.rpartition(".")[2]
-    return {
-        "class": FAILURE_CLASSES.get(name, "code"),
-        "reason": f"{name}: {message}",
-        "traceback": "".join(traceback.format_exception(error)),
-        "failed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def run_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> None:
-    """Make what data is missing, then run what trials are missing. Results are in the ledger afterwards."""
+    Results are in the ledger afterwards, the forecast and what came of it in the preset's ``forecast.json``. Raises
+    Busy when another driver lives on the sweep, BadInput when no trial fits the cluster or finished trials saw other
+    pixels than the data folder holds.
+    """
+    began = time.monotonic()
     with ray_session(resources):
-        trials_at_once(ray.cluster_resources(), resources)
-        made = generate(plan.data, plan.dataset, plan.digits, say)
-        say(f"data {plan.data.root}: {made} shards made, digits={plan.digits.source}")
-        require_same_pixels(plan)
-        plan.ledger.register(plan.trials)
-        missing = plan.missing()
-        if missing:
-            _tune(plan, missing, resources, say)
+        packing = packing_for(plan, resources, Machine.of(ray.cluster_resources()))
+        with holding(plan.ledger.storage, DRIVER, resources.take_over) as lock:
+            adopted = plan.adopt()
+            if adopted:
+                say(f"{adopted} finished trials taken over from other sweeps on this storage")
+            entries = plan.entries()
+            probing = time.monotonic()
+            price = price_of(plan, packing, entries, resources.pricing, say)
+            began += time.monotonic() - probing  # the forecast is of the run without the probe
+            made = generate(plan.data, plan.dataset, plan.digits, say)
+            say(f"data {plan.data.root}: {made} shards made, digits={plan.digits.source}")
+            require_same_pixels(plan, entries)
+            plan.ledger.register(plan.trials)
+            queue = queue_for(plan, resources, packing, entries, price, lock)
+            if not queue.trials:
+                return ""
+            for line in price.lines():
+                say(f"plan: {line}")
+            plan.folder.write_json(FORECAST, price.as_dict())
+            reason = _tune(plan, queue, resources, price, lock, say, trainable)
+            if reason:
+                return reason
+            finished = sum(queue.states[trial.trial_id] == "done" for trial in queue.trials)
+            actual = compared(price, time.monotonic() - began, finished)
+            plan.folder.write_json(FORECAST, {**price.as_dict(), "actual": actual})
+            if actual["ratio"]:
+                say(f"forecast: took {duration(actual['wall_seconds'])}, {actual['ratio']:.2f} of what was expected")
+            return ""
 
 
-def require_same_pixels(plan: Plan) -> None:
+def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> Price:
+    """The price of what is missing; starts Ray only to probe or to ask a cluster for its size."""
+    if not resources.pricing.seconds and not resources.address:
+        machine = Machine(resources.num_cpus or os.cpu_count() or 1)
+        return price_of(plan, packing_for(plan, resources, machine), plan.entries(), resources.pricing, say)
+    with ray_session(resources):
+        packing = packing_for(plan, resources, Machine.of(ray.cluster_resources()))
+        return price_of(plan, packing, plan.entries(), resources.pricing, say)
+
+
+def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
+    """How trials are packed on a machine; BadInput when one class does not fit at all."""
+    packing = Packing(machine, resources.workers, resources.cpus_per_trial, resources.trials_per_gpu)
+    for trial_class in {(trial.model, trial.hidden_units) for trial in plan.trials}:
+        packing.require(trial_class)
+    return packing
+
+
+def queue_for(
+    plan: Plan, resources: Resources, packing: Packing, entries: Mapping[str, Entry], price: Price, lock: Lock
+) -> Queue:
+    """What this run has to do, longest trials first, so that the tail is short.
+
+    That is trials that wait, and with ``plan.retry_failed`` those given up, too.
+    """
+    states: dict[str, State] = {trial_id: entry.state(lock.holder.token) for trial_id, entry in entries.items()}
+    for trial_id, state in states.items():
+        if plan.retry_failed and state == "failed":
+            states[trial_id] = "pending"
+    return Queue(
+        states,
+        sorted(
+            (trial for trial in plan.trials if states[trial.trial_id] == "pending"),
+            key=lambda trial: -price.expected[trial.trial_id],
+        ),
+        packing,
+        resources.budgets,
+        {trial_id: entry.attempts for trial_id, entry in entries.items()},
+        resources.pause,
+        guard=lambda: lock.stop_reason or no_room(plan, packing),
+    )
+
+
+def no_room(plan: Plan, packing: Packing) -> str:
+    """Why no further trial should start on a disk that is nearly full; nothing where there is room."""
+    free = plan.ledger.storage.free_bytes()
+    needed = RESERVE_BYTES + BYTES_PER_TRIAL * max(1, int(packing.machine.cpus))
+    if free is None or free >= needed:
+        return ""
+    return (
+        f"{plan.ledger.storage.root} has {free / 1e6:.0f} MB left and {needed / 1e6:.0f} MB are kept free; "
+        "make room and give the same command again"
+    )
+
+
+def require_same_pixels(plan: Plan, entries: Mapping[str, Entry]) -> None:
     """BadInput when finished trials saw other pixels than the data folder holds now, though the spec is the same.
 
     A trial's id covers the spec; what other versions of the image libraries make of it shows only in the pixels.
     """
     parts = {part for trial in plan.trials for part in DIRECTIONS[trial.source].parts}
     now = part_keys(plan.data, parts)
-    for trial in plan.trials:
-        record = plan.ledger.record(trial.trial_id) or {"content": {}}
-        other = [part for part, content in record["content"].items() if content != now[part]]
+    for trial_id, entry in entries.items():
+        saw = entry.record["content"] if entry.record else {}
+        other = [part for part, content in saw.items() if content != now[part]]
         if other:
             raise BadInput(
-                f"trial {trial.trial_id} was trained with other pixels in {other[0]} than {plan.data.root} holds "
+                f"trial {trial_id} was trained with other pixels in {other[0]} than {plan.data.root} holds "
                 "(made by other library versions); use its data folder or another --storage"
             )
 
 
-def gpus_per_worker(cluster: Mapping[str, float]) -> int:
-    """One where the cluster has GPUs, none where it has not."""
-    return 1 if cluster.get("GPU") else 0
-
-
-def trials_at_once(cluster: Mapping[str, float], resources: Resources) -> int:
-    """How many trials a cluster with these resources holds; BadInput when not even one fits."""
-    workers = resources.workers
-    needs = {"CPU": workers + (DRIVER_CPUS if workers > 1 else 0), "GPU": workers * gpus_per_worker(cluster)}
-    at_once = min(int(cluster.get(name, 0) / need) for name, need in needs.items() if need)
-    if at_once < 1:
-        wanted = " and ".join(f"{need:g} {name}s" for name, need in needs.items() if need)
-        there = " and ".join(f"{cluster.get(name, 0):g} {name}s" for name, need in needs.items() if need)
-        raise BadInput(f"one trial with --workers {workers} needs {wanted}, the cluster has {there}")
-    return at_once
-
-
-def _tune(plan: Plan, missing: list[Trial], resources: Resources, say: Callable[[str], None]) -> None:
-    """Run the missing trials through Tune, as many at a time as the cluster holds."""
+def _tune(
+    plan: Plan,
+    queue: Queue,
+    resources: Resources,
+    price: Price,
+    lock: Lock,
+    say: Callable[[str], None],
+    trainable: Trainable,
+) -> str:
+    """Run the queue's trials through Tune; returns why it stopped early, or nothing."""
     from ray import tune
 
-    from rac_ray.sweep.monitor import Monitor
-
-    cluster = ray.cluster_resources()
-    gpus = gpus_per_worker(cluster)
-    sources = sorted({trial.source for trial in missing})
+    sources = sorted({trial.source for trial in queue.trials})
     parts = {part for source in sources for part in DIRECTIONS[source].parts}
-    monitor = Monitor(plan.ledger, len(plan.trials), len(plan.trials) - len(missing), say)
-    alone = resources.workers == 1
-    with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
-        jobs = {
-            "content": part_keys(plan.data, parts),
-            "ledger": plan.ledger,
-            "workers": resources.workers,
-            "gpus_per_worker": gpus,
-            "scratch": scratch,
-        }
+    live = sys.stderr if say is say_line and sys.stderr.isatty() else None
+    wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
+    monitor = Monitor(queue, say, price.expected, wall, resources.verbose, live)
+    metrics = SweepMetrics(plan.sweep.name)
+    for trial in plan.trials:
+        metrics.state(trial, queue.states[trial.trial_id])
+    with tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True) as scratch:
+        setting = Setting(
+            ledger=plan.ledger,
+            driver=lock.holder.token,
+            content=part_keys(plan.data, parts),
+            workers=resources.workers,
+            per_worker=queue.packing.per_worker(),
+            stall=resources.stall,
+            scratch=scratch,
+        )
         datasets = {source: open_clips(plan.data, DIRECTIONS[source].parts) for source in sources}
-        trainable = tune.with_parameters(run_trial, datasets=datasets, jobs=jobs)
-        per_trial: dict[str, float] = {"CPU": 1, "GPU": gpus} if alone else {"CPU": DRIVER_CPUS}
+        ours = tune.with_parameters(trainable, datasets=datasets, setting=setting)
         tune.Tuner(
-            tune.with_resources(trainable, per_trial),
-            param_space={"trial": tune.grid_search([trial.as_dict() for trial in missing])},
+            tune.with_resources(ours, _bundle),
             tune_config=tune.TuneConfig(
-                reuse_actors=alone,
-                max_concurrent_trials=trials_at_once(cluster, resources),
+                search_alg=QueueSearcher(queue),
+                num_samples=-1,
+                reuse_actors=resources.workers == 1,
                 trial_name_creator=_tune_name,
                 trial_dirname_creator=_tune_name,
             ),
@@ -251,11 +277,27 @@ def _tune(plan: Plan, missing: list[Trial], resources: Resources, say: Callable[
                 name=plan.sweep.name,
                 storage_path=scratch,
                 verbose=0,
-                callbacks=[monitor],
-                failure_config=tune.FailureConfig(max_failures=PROCESS_RETRIES),
+                callbacks=[Follower(queue, plan.ledger, monitor, metrics)],
+                stop=Stop(queue, lock),
+                failure_config=tune.FailureConfig(max_failures=0),
             ),
         ).fit()
+    monitor.close()
+    for trial_id in queue.running:
+        queue.interrupted(trial_id)
+    if queue.counts()["pending"]:
+        queue.stop(INTERRUPTED)
+    if queue.stop_reason:
+        say(f"stopped: {queue.stop_reason}")
+    say(monitor.summary())
+    return queue.stop_reason
+
+
+def _bundle(config: Mapping[str, Any]) -> Any:
+    from ray import tune
+
+    return tune.PlacementGroupFactory([dict(config["resources"])])
 
 
 def _tune_name(trial: Any) -> str:
-    return trial.config["trial"]["trial_id"]
+    return f"{trial.config['trial']['trial_id']}-{trial.config['attempt']}"

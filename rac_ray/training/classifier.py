@@ -17,6 +17,10 @@ def to_unit_range(frames: Tensor) -> Tensor:
     return frames.float().div_(255)
 
 
+class NotFinite(RuntimeError):
+    """A loss or logits became NaN or infinite."""
+
+
 class Totals(Metric):
     """Sums over an epoch and over workers: loss, right answers, clips. Stays on the device until read."""
 

@@ -1,5 +1,6 @@
 """A model on a domain's clips: per-clip predictions first, every figure computed from them afterwards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from rac_ray.data.shards import Clips
-from rac_ray.training.classifier import to_unit_range
+from rac_ray.training.classifier import NotFinite, to_unit_range
 
 EVALUATION_BATCH = 64
 
@@ -52,9 +53,19 @@ class Predictions:
 
 
 def predict(
-    model: nn.Module, clips: Clips, target: str, split: str, *, device: torch.device, precision: str = "32"
+    model: nn.Module,
+    clips: Clips,
+    target: str,
+    split: str,
+    *,
+    device: torch.device,
+    precision: str = "32",
+    beat: Callable[[], None] = lambda: None,
 ) -> Predictions:
-    """Run ``model`` in evaluation mode over all clips, at the precision it was trained with."""
+    """Run ``model`` in evaluation mode over all clips, at the precision it was trained with.
+
+    ``beat`` is called after each batch. Raises NotFinite when a logit is NaN or infinite.
+    """
     model.eval().to(device)
     dtypes = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
     logits = []
@@ -62,4 +73,8 @@ def predict(
         for start in range(0, len(clips), EVALUATION_BATCH):
             frames = torch.tensor(clips.frames[start : start + EVALUATION_BATCH], device=device).unsqueeze(2)
             logits.append(model(to_unit_range(frames)).float())
-    return Predictions(target, split, clips.clip_ids, clips.labels, torch.cat(logits).cpu().numpy())
+            beat()
+    values = torch.cat(logits).cpu().numpy()
+    if not np.isfinite(values).all():
+        raise NotFinite(f"logits on {target}/{split} are not finite")
+    return Predictions(target, split, clips.clip_ids, clips.labels, values)

@@ -23,15 +23,15 @@ from rac_ray.data.shards import Clips
 from rac_ray.ledger import LAST_CHECKPOINT
 from rac_ray.models import build_model, count_parameters
 from rac_ray.storage import Storage
-from rac_ray.training.classifier import Classifier
+from rac_ray.training.classifier import Batch, Classifier, NotFinite
 from rac_ray.trial import Recipe, Trial, seed_for
 
 CHECKPOINT_SECONDS = 10.0
 """Least time between two running checkpoints: what a lost process can lose of a trial."""
 
 
-class NotFinite(RuntimeError):
-    """The training loss became NaN or infinite."""
+class DamagedCheckpoint(RuntimeError):
+    """``last.ckpt`` could not be read; it has been dropped, the next attempt starts anew."""
 
 
 @dataclass
@@ -41,7 +41,8 @@ class Fit:
     model: torch.nn.Module
     """With the best weights loaded."""
     epochs: list[dict[str, Any]]
-    """One row per epoch: epoch, train_loss, train_top1, val_loss, val_top1, best_val_top1, seconds."""
+    """One row per epoch: epoch, train_loss, train_top1, val_loss, val_top1, best_val_top1, seconds, clips (trained
+    and validated in them), loader_wait_share, gpu_memory_bytes (peak so far)."""
     best_epoch: int
     best_val_top1: float
     parameters: int
@@ -63,15 +64,24 @@ class TrialProgress(Checkpoint):
     epoch in it.
     """
 
-    def __init__(self, folder: Storage, report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        folder: Storage,
+        batches: ResidentBatches,
+        report: Callable[[dict[str, Any]], None],
+        beat: Callable[[], None],
+    ) -> None:
         self.folder = folder
+        self.batches = batches
         self.report = report
+        self.beat = beat
         self.epochs: list[dict[str, Any]] = []
         self.best_top1 = -1.0
         self.best_weights: dict[str, Tensor] = {}
         self.finished = False
         self.first_step_at = 0.0
         self._epoch_started = 0.0
+        self._epoch_clips = 0
         self._saved_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,18 +94,49 @@ class TrialProgress(Checkpoint):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._epoch_started = time.monotonic()
+        self._epoch_clips = 0
+        self.batches.seconds = 0.0
         self.first_step_at = self.first_step_at or self._epoch_started
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        self._count(batch)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        self._epoch_clips += len(batch[1])
+        self.beat()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures = cast(Classifier, pl_module).figures
-        if not math.isfinite(figures["train_loss"]):
-            raise NotFinite(f"training loss is {figures['train_loss']} in epoch {trainer.current_epoch}")
+        for name, said in (("train_loss", "training"), ("val_loss", "validation")):
+            if not math.isfinite(figures[name]):
+                raise NotFinite(f"{said} loss is {figures[name]} in epoch {trainer.current_epoch}")
         if figures["val_top1"] > self.best_top1:
             self.best_top1 = figures["val_top1"]
             weights = cast(Classifier, pl_module).model.state_dict()
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         seconds = time.monotonic() - self._epoch_started
-        row = {"epoch": trainer.current_epoch, **figures, "best_val_top1": self.best_top1, "seconds": seconds}
+        row = {
+            "epoch": trainer.current_epoch,
+            **figures,
+            "best_val_top1": self.best_top1,
+            "seconds": seconds,
+            "clips": self._epoch_clips * self.batches.world,
+            "loader_wait_share": self.batches.seconds / seconds,
+            "gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+        }
         self.epochs.append(row)
         self.finished = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         due = self.finished or time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
@@ -128,6 +169,7 @@ def fit(
     *,
     device: torch.device,
     report: Callable[[dict[str, Any]], None] = lambda _row: None,
+    beat: Callable[[], None] = lambda: None,
     trainer_options: Mapping[str, Any] | None = None,
     prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
     rank: int = 0,
@@ -135,8 +177,9 @@ def fit(
 ) -> Fit:
     """Train ``trial``, from ``folder/last.ckpt`` if there is one, and return its best model.
 
-    ``report`` gets each epoch's row. Raises NotFinite when the loss does, and BadInput when the training clips do
-    not fill a batch. On a CPU a trial stopped after any epoch and fitted again ends at the same bits.
+    ``report`` gets each epoch's row, ``beat`` is called after each step. Raises NotFinite when a loss is NaN or
+    infinite, DamagedCheckpoint, and BadInput when the training clips do not fill a batch. On a CPU a trial stopped
+    after any epoch and fitted again ends at the same bits.
     """
     started = time.monotonic()
     recipe = trial.recipe
@@ -145,7 +188,7 @@ def fit(
     share = {"device": device, "rank": rank, "world": world}
     train_batches = ResidentBatches(train, recipe.batch_size, order_seed=seed_for("order", trial.seed), **share)
     val_batches = ResidentBatches(val, recipe.batch_size, **share)
-    progress = TrialProgress(folder, report)
+    progress = TrialProgress(folder, train_batches, report, beat)
     precision = resolved_precision(recipe, device)
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = _fetch_checkpoint(folder, Path(scratch), progress)
@@ -183,6 +226,11 @@ def _fetch_checkpoint(folder: Storage, scratch: Path, progress: TrialProgress) -
         return None
     path = scratch / LAST_CHECKPOINT
     path.write_bytes(folder.read_bytes(LAST_CHECKPOINT))
-    content = torch.load(path, map_location="cpu", weights_only=False)
-    progress.load_state_dict(content["callbacks"][progress.state_key])
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=False)
+        progress.load_state_dict(content["callbacks"][progress.state_key])
+    except Exception as error:  # noqa: BLE001 - unpickling damaged bytes can raise anything
+        folder.delete(LAST_CHECKPOINT)
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedCheckpoint(f"{LAST_CHECKPOINT} cannot be read and was dropped: {reason}") from None
     return str(path)

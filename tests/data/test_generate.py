@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 
 from rac_ray.data.digits import Digits
-from rac_ray.data.generate import generate, missing_clips
+from rac_ray.data.generate import GENERATOR, generate, missing_clips
 from rac_ray.data.manifest import read_split, verify
 from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BadInput
+from rac_ray.lock import holding
 from rac_ray.storage import Storage
 
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -85,13 +87,39 @@ def test_a_corrupt_shard_without_a_manifest_is_named(root: Storage, dataset: Dat
     assert not root.exists("manifest.json")
 
 
-def test_a_damaged_shard_is_named_before_anything_is_made(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+def test_damaged_shards_are_told_and_made_again(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
     generate(root, dataset, digits)
-    root.write_bytes("mnist_bg/test-00000-of-00001.parquet", b"PAR1 nonsense")
-    root.delete("2dot/train-00000-of-00002.parquet")
-    with pytest.raises(BadInput, match=r"mnist_bg/test-00000-of-00001.parquet is corrupt; delete it"):
-        generate(root, dataset, digits)
-    assert not root.exists("2dot/train-00000-of-00002.parquet")
+    whole = {name: root.read_bytes(name) for name in root.sizes() if name.endswith(".parquet")}
+    truncated, missing = "mnist_bg/test-00000-of-00001.parquet", "2dot/train-00000-of-00002.parquet"
+    root.write_bytes(truncated, whole[truncated][:1000])
+    root.delete(missing)
+    said: list[str] = []
+    assert generate(root, dataset, digits, said.append) == 2
+    assert f"data {root.root}/{truncated} is damaged; it is made again" in said
+    assert {name: root.read_bytes(name) for name in whole} == whole
+    assert verify(root) == []
+    assert generate(root, dataset, digits) == 0
+
+
+def test_a_complete_folder_may_be_read_only(root: Storage, dataset: DatasetSpec, digits: Digits, monkeypatch) -> None:
+    generate(root, dataset, digits)
+    monkeypatch.setattr(Storage, "writing", None)
+    assert generate(root, dataset, digits) == 0
+
+
+def test_two_generators_on_one_folder_take_turns(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+    said: list[str] = []
+    with holding(root, GENERATOR) as first:
+        second = threading.Thread(target=lambda: said.append(f"made {generate(root, dataset, digits, said.append)}"))
+        second.start()
+        while not said:
+            time.sleep(0.02)
+        assert said == [f"waiting: {root.root} is held by {first.holder.sentence}; wait, `cancel` it, or take it over "
+                        "with --take-over"]  # fmt: skip
+        assert root.names() == [GENERATOR]
+    second.join()
+    assert said[-1].startswith("made ")
+    assert verify(root) == []
 
 
 def test_sigkill_leaves_only_whole_shards_and_the_next_run_completes(tmp_path: Path, repository: Path) -> None:

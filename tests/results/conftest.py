@@ -60,5 +60,6 @@ def sweep_folder(tmp_path: Path, trials: list[Trial]) -> Path:
     ledger.register(trials)
     for trial in trials[:6]:
         finish(ledger, trial, 0.05 if trial.seed == 42 else 0.0)
-    ledger.fail(trials[6].trial_id, {"class": "not finite", "reason": "NotFinite: nan", "traceback": ""})
+    ledger.fail(trials[6].trial_id, 1, {"class": "not finite", "reason": "NotFinite: nan", "traceback": ""})
+    ledger.decide(trials[6].trial_id, 1, retry=False)
     return tmp_path / "ts_grid"

@@ -15,7 +15,9 @@ def test_figure3_has_a_bar_per_model_and_domain(sweep_folder: Path) -> None:
     bars = [patch.get_height() for container in axes.containers for patch in getattr(container, "patches", [])]
     assert bars[:4] == pytest.approx([82.5, 77.5, 62.5, 42.5])
     assert len(bars) == 8
-    assert figure.get_supxlabel().startswith("8 trials planned: 6 done, 1 failed, 1 pending; digits=optdigits")
+    assert figure.get_supxlabel().startswith(
+        "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits"
+    )
 
 
 def test_figure4_has_a_panel_per_target_and_a_line_per_model(sweep_folder: Path) -> None:

@@ -55,7 +55,7 @@ def test_narrowed_to_some_trials(sweep_folder: Path, trials: list[Trial]) -> Non
     tables = load(sweep_folder, {trials[0].trial_id, trials[7].trial_id})
     assert len(tables.trials) == 2
     assert tables.stamp == (
-        "2 trials planned: 1 done, 0 failed, 1 pending; digits=optdigits; "
+        "2 trials planned = 1 done + 0 failed + 0 running + 1 pending; digits=optdigits; "
         "checkpoint: highest source-validation top-1, first epoch on ties"
     )
 

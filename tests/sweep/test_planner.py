@@ -5,10 +5,13 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.models import MODELS
+from rac_ray.selection import Selection
 from rac_ray.sweep.planner import Plan, Sweep, make_plan, parameters_of
 from rac_ray.trial import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid
+from tests.test_ledger import finish, give_up
 
 PAPER = Grid(tuple(MODELS), PAPER_HIDDEN_UNITS, PAPER_SEEDS, ("2dot", "mnist_bg"), digits="optdigits")
+SMALL = PAPER.narrowed(models=["cnn3d"], hidden_units=[2, 4], seeds=[0, 1], sources=["2dot"])
 SWEEP = Sweep("study", {"paper": PAPER}, "paper", "")
 
 
@@ -23,21 +26,58 @@ def test_the_study_is_400_trials_and_planning_writes_nothing(tmp_path: Path) -> 
         "2dot/train": 4000, "2dot/val": 1000, "2dot/test": 500, "5dot/test": 500, "mnist/test": 500,
         "mnist_bg/test": 500, "mnist_bg_half/test": 500, "mnist_bg_half/train": 4000, "mnist_bg_half/val": 1000,
     }  # fmt: skip
-    lines = plan.lines()
-    assert len(lines) == 401
-    assert lines[-1].startswith("400 trials planned = 0 done + 0 failed + 400 pending; digits=optdigits; at most ")
+    assert set(plan.states().values()) == {"pending"}
     assert list(tmp_path.iterdir()) == []
 
 
-def test_states_add_up_and_missing_is_what_is_not_done(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, PAPER.narrowed(models=["cnn3d"], hidden_units=[2, 4], seeds=[0, 1], sources=["2dot"]))
+def test_states_add_up(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SMALL)
     plan.ledger.register(plan.trials)
-    plan.ledger.folder(plan.trials[0].trial_id).write_json("record.json", {})
-    plan.ledger.fail(plan.trials[1].trial_id, {"reason": "x"})
-    states = plan.states()
-    assert sorted(states.values()) == ["done", "failed", "pending", "pending"]
-    assert [trial.hidden_units for trial in plan.missing()] == [4, 4, 2]
-    assert plan.lines()[-1].startswith("4 trials planned = 1 done + 1 failed + 2 pending")
+    plan.ledger.folder(plan.trials[0].trial_id).write_json("record.json", {"whole": True})
+    give_up(plan.ledger, plan.trials[1].trial_id)
+    assert list(plan.states().values()) == ["done", "failed", "pending", "pending"]
+    assert list(plan.entries()) == plan.trial_ids
+
+
+def test_only_narrows_a_plan_and_moves_no_id(tmp_path: Path) -> None:
+    ids = set(plan_of(tmp_path).trial_ids)
+    plan = only(tmp_path, "model=convlstm|cnn3d,hidden_units<=8,source=2dot", PAPER)
+    assert len(plan.trials) == 2 * 4 * 5
+    assert set(plan.trial_ids) < ids
+    assert "mnist_bg_half/train" not in plan.dataset.clips
+
+
+def test_only_by_state(tmp_path: Path) -> None:
+    whole = plan_of(tmp_path, SMALL)
+    give_up(whole.ledger, whole.trials[2].trial_id)
+    assert only(tmp_path, "state=failed", SMALL).trials == [whole.trials[2]]
+    assert len(only(tmp_path, "state!=failed", SMALL).trials) == 3
+    assert only(tmp_path, f"trial_id={whole.trials[1].trial_id[:5]}", SMALL).trials == [whole.trials[1]]
+
+
+def test_only_that_leaves_nothing_says_what_there_is(tmp_path: Path) -> None:
+    sentence = "--only 'model=rnn,h>4' leaves none of the 4 planned trials; they have model cnn3d; hidden_units 2, 4"
+    with pytest.raises(BadInput) as error:
+        only(tmp_path, "model=rnn,h>4", SMALL)
+    assert str(error.value) == sentence
+
+
+def only(tmp_path: Path, text: str, grid: Grid) -> Plan:
+    places = str(tmp_path / "results"), str(tmp_path / "data")
+    return make_plan(SWEEP, "paper", grid, *places, only=Selection.parse(text))
+
+
+def test_finished_trials_of_other_sweeps_and_presets_are_taken_over(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SMALL)
+    other = make_plan(replace(SWEEP, name="another"), "p", SMALL, str(tmp_path / "results"), str(tmp_path / "data"))
+    assert other.trial_ids == plan.trial_ids
+    for trial in other.trials[:2]:
+        finish(other.ledger, trial.trial_id)
+    finish(plan.ledger, plan.trials[0].trial_id)
+    assert plan.elsewhere(plan.entries()) == {plan.trials[1].trial_id: other.ledger}
+    assert plan.adopt() == 1
+    assert plan.adopt() == 0
+    assert list(plan.states().values()) == ["done", "done", "pending", "pending"]
 
 
 def test_a_source_alone_has_the_same_trials_as_in_company(tmp_path: Path) -> None:
@@ -54,7 +94,8 @@ def test_other_data_are_other_trials(tmp_path: Path) -> None:
 def test_the_bound_on_disk_covers_data_and_checkpoints(tmp_path: Path) -> None:
     grid = PAPER.narrowed(models=["timesformer8"], hidden_units=[48], seeds=[0], sources=["2dot"])
     clips = 4000 + 1000 + 5 * 500
-    assert plan_of(tmp_path, grid).bytes_needed() == clips * 90_000 + 500_000 + 16 * 8_968_709
+    plan = plan_of(tmp_path, grid)
+    assert plan.bytes_needed(plan.entries()) == clips * 90_000 + 500_000 + 16 * 8_968_709
     assert parameters_of("convlstm", 8) == 14_613
 
 

@@ -41,7 +41,7 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 def test_the_demo_prints_its_table_and_stamp(demo: tuple[Path, str]) -> None:
     _, out = demo
     assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval]" in out
-    assert "16 trials planned: 16 done, 0 failed, 0 pending; digits=optdigits" in out
+    assert "16 trials planned = 16 done + 0 failed + 0 running + 0 pending; digits=optdigits" in out
     for model in ("convlstm", "cnn3d", "timesformer1", "timesformer8"):
         assert any(line.startswith(model) for line in out.splitlines())
 
@@ -87,7 +87,7 @@ def test_on_a_running_cluster(repository: Path, tmp_path: Path) -> None:
     finally:
         cluster.shutdown()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 trials planned: 2 done, 0 failed, 0 pending" in done.stdout
+    assert "2 trials planned = 2 done + 0 failed + 0 running + 0 pending" in done.stdout
 
 
 def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None:
@@ -123,4 +123,4 @@ def test_sigkill_of_the_driver_and_then_the_same_command(repository: Path, tmp_p
     assert len(after) == 8
     assert {trial_id: content for trial_id, content in after.items() if trial_id in survived} == survived
     assert done.stdout.count(" start ") == 8 - len(survived)
-    assert "8 trials planned: 8 done, 0 failed, 0 pending" in done.stdout
+    assert "8 trials planned = 8 done + 0 failed + 0 running + 0 pending" in done.stdout

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import torch
 
 from rac_ray.models import build_model
+from rac_ray.training.classifier import NotFinite
 from rac_ray.training.evaluate import EVALUATION_BATCH, Predictions, predict
 
 
@@ -42,3 +44,12 @@ def test_sixteen_bit_evaluation_is_close(make_clips) -> None:
     assert half.dtype == np.float32
     assert not np.array_equal(exact, half)
     np.testing.assert_allclose(exact, half, atol=0.05)
+
+
+def test_logits_that_are_not_finite_are_told(make_clips) -> None:
+    class Diverged(torch.nn.Module):
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(frames), 5), float("inf"))
+
+    with pytest.raises(NotFinite, match="logits on mnist/test are not finite"):
+        predict(Diverged(), make_clips(3), "mnist", "test", device=torch.device("cpu"))

@@ -14,7 +14,8 @@ from rac_ray.errors import BadInput
 from rac_ray.models import MODELS, build_model
 from rac_ray.storage import Storage
 from rac_ray.training import fit as fit_module
-from rac_ray.training.fit import Fit, NotFinite, fit, resolved_precision
+from rac_ray.training.classifier import NotFinite
+from rac_ray.training.fit import DamagedCheckpoint, Fit, fit, resolved_precision
 from rac_ray.trial import TRAINING_VERSION, Recipe, Trial, seed_for
 
 CPU = torch.device("cpu")
@@ -51,7 +52,8 @@ def fitted(trial: Trial, train: Clips, val: Clips, folder: Path, **options: Any)
 
 
 def without_clock(result: Fit) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in result.epochs]
+    timed = ("seconds", "loader_wait_share")
+    return [{name: value for name, value in row.items() if name not in timed} for row in result.epochs]
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
@@ -178,3 +180,39 @@ def test_golden_losses(name: str, make_trial, train: Clips, val: Clips, tmp_path
     result = fitted(make_trial(name, max_epochs=2), train, val, tmp_path)
     assert TRAINING_VERSION == 1
     assert [row["train_loss"] for row in result.epochs] == pytest.approx(GOLDEN_LOSSES[name], rel=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"not a checkpoint", b"", b"PK\x03\x04 half a zip"])
+def test_a_damaged_checkpoint_is_told_and_dropped(
+    content: bytes, make_trial, train: Clips, val: Clips, tmp_path: Path
+) -> None:
+    trial = make_trial(max_epochs=2)
+    whole = fitted(trial, train, val, tmp_path / "whole")
+    folder = Storage.at(tmp_path / "damaged")
+    folder.write_bytes("last.ckpt", content)
+    with pytest.raises(DamagedCheckpoint, match=r"last\.ckpt cannot be read and was dropped: "):
+        fitted(trial, train, val, tmp_path / "damaged")
+    again = fitted(trial, train, val, tmp_path / "damaged")
+    assert without_clock(again) == without_clock(whole)
+    assert same_weights(again.model, whole.model)
+
+
+def test_a_truncated_checkpoint_of_a_real_run(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    trial = make_trial(max_epochs=2)
+    fitted(trial, train, val, tmp_path)
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DamagedCheckpoint):
+        fitted(trial, train, val, tmp_path)
+
+
+def test_every_step_beats_and_rows_tell_clips_and_waiting(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+    beats: list[int] = []
+    trial = make_trial(max_epochs=2, batch_size=8)
+    result = fitted(trial, train, val, tmp_path, beat=lambda: beats.append(1))
+    train_steps, val_steps = len(train) // 8, -(-len(val) // 8)
+    assert len(beats) == 2 * (train_steps + val_steps)
+    for row in result.epochs:
+        assert row["clips"] == 8 * train_steps + len(val)
+        assert 0 < row["loader_wait_share"] < 0.5
+        assert row["gpu_memory_bytes"] == 0

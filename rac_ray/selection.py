@@ -1,0 +1,85 @@
+"""The ``--only`` filter: ``model=convlstm|cnn3d,hidden_units<=8`` as a predicate over a trial's values.
+
+Conditions are separated by commas and must all hold. A condition is a field, an operator (= != < <= > >=) and a
+value, or for = and != several values separated by ``|``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rac_ray.errors import BadInput, one_of
+
+NUMBERS = ("hidden_units", "seed")
+WORDS = ("model", "source", "trial_id", "state")
+FIELDS = (*WORDS, *NUMBERS)
+ALIASES = {"h": "hidden_units"}
+CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*([^<>=!]*?)\s*")
+ORDER = {
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One comparison of a trial's field."""
+
+    field: str
+    operator: str
+    values: tuple[Any, ...]
+    """One value, or for = and != any number of them."""
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is true of a trial's ``values``, by field; a trial id matches by its beginning."""
+        have = values[self.field]
+        if self.operator in ORDER:
+            return ORDER[self.operator](have, self.values[0])
+        equal = have.startswith(self.values) if self.field == "trial_id" else have in self.values
+        return equal == (self.operator == "=")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """All conditions of a filter; none at all selects everything."""
+
+    text: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Selection":
+        """Raises BadInput for a condition, field, operator or number that is none."""
+        return cls(text, tuple(_condition(part) for part in text.split(",")))
+
+    @property
+    def needs_state(self) -> bool:
+        """Whether the ledger has to be read to decide."""
+        return any(condition.field == "state" for condition in self.conditions)
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        return all(condition.holds(values) for condition in self.conditions)
+
+
+def _condition(text: str) -> Condition:
+    match = CONDITION.fullmatch(text)
+    if match is None or not match[3]:
+        raise BadInput(f"--only has {text!r}; valid: field, one of = != < <= > >=, value, as in hidden_units<=8")
+    name, operator, value = ALIASES.get(match[1], match[1]), match[2], match[3]
+    if name not in FIELDS:
+        raise one_of("field in --only", name, FIELDS)
+    if operator in ORDER and name in WORDS:
+        raise BadInput(f"--only compares {name} with {operator!r}; valid: = and !=")
+    if operator in ORDER and "|" in value:
+        raise BadInput(f"--only compares {name} {operator} with several values {value!r}; valid: one")
+    values = [part.strip() for part in value.split("|")]
+    return Condition(name, operator, tuple(_number(name, part) if name in NUMBERS else part for part in values))
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise BadInput(f"--only compares {name} with {text!r}, which is not an integer") from error

@@ -1,0 +1,85 @@
+"""Why a trial is or is not done: where it stands, and what it differs in from the nearest finished one. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rac_ray.ledger import Entry
+
+AXES = ("model", "hidden_units", "source", "seed")
+COMPONENTS = (*AXES, "recipe", "data", "training_version")
+AXIS_WEIGHT = 10
+"""Another seed or size is another trial; another recipe, data or training version may be the same one, changed."""
+
+
+def components(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a trial's id is made of, flat: axes, ``recipe.*``, data fingerprint, training version."""
+    flat: dict[str, Any] = {name: trial[name] for name in COMPONENTS if name != "recipe"}
+    return flat | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
+
+
+def differences(trial: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Components in which two trials differ: (this one's, the other's)."""
+    ours, theirs = components(trial), components(other)
+    names = [*ours, *(name for name in theirs if name not in ours)]
+    return {name: (ours.get(name), theirs.get(name)) for name in names if ours.get(name) != theirs.get(name)}
+
+
+def nearest(trial: Mapping[str, Any], finished: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The finished trial that differs least, axes weighing most; the trial itself does not count."""
+
+    def distance(other: Mapping[str, Any]) -> int:
+        return sum(AXIS_WEIGHT if name in AXES else 1 for name in differences(trial, other))
+
+    return min((other for other in finished if other["trial_id"] != trial["trial_id"]), key=distance, default=None)
+
+
+def description(
+    trial: Mapping[str, Any],
+    entry: Entry,
+    driver: str | None,
+    failures: Iterable[Mapping[str, Any]],
+    finished: Iterable[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Everything about one trial, for ``describe``."""
+    near = nearest(trial, finished)
+    return {
+        "trial": dict(trial),
+        "state": entry.state(driver),
+        "reason": entry.reason(driver),
+        "attempts": entry.attempts,
+        "attempt": entry.attempt,
+        "failures": list(failures),
+        "record": entry.record,
+        "bytes": sum(entry.sizes.values()),
+        "files": dict(entry.sizes),
+        "nearest_finished": near["trial_id"] if near else None,
+        "differs_in": {name: list(pair) for name, pair in differences(trial, near).items()} if near else {},
+    }
+
+
+def described(about: Mapping[str, Any], folder: str) -> list[str]:
+    """A ``description`` as lines for people."""
+    trial, record = about["trial"], about["record"]
+    lines = [
+        f"{trial['trial_id']}  {trial['model']} h={trial['hidden_units']} {trial['source']} seed={trial['seed']}",
+        f"state: {about['state']}" + (f" ({about['reason']})" if about["reason"] else ""),
+    ]
+    if record:
+        seconds = record["seconds"]["total"]
+        lines.append(
+            f"result: val top-1 {record['best_val_top1']:.3f} in epoch {record['best_epoch']}, {seconds:.0f} s"
+        )
+    if about["attempt"] and about["state"] == "running":
+        attempt = about["attempt"]
+        lines.append(f"running: on {attempt['host']}, process {attempt['pid']}, since {attempt['began_at']}")
+    for failure in about["failures"]:
+        then = {True: "tried again", False: "given up"}.get(failure.get("retry"), "undecided")
+        lines.append(f"attempt {failure['attempt']} failed: {failure['class']}: {failure['reason']} ({then})")
+    settings = ", ".join(f"{name} {value}" for name, value in components(trial).items() if name not in AXES)
+    lines.append(f"made of: {settings}")
+    if about["nearest_finished"]:
+        pairs = ", ".join(f"{name} {ours} (there {theirs})" for name, (ours, theirs) in about["differs_in"].items())
+        lines.append(f"nearest finished trial {about['nearest_finished']} differs in {pairs}")
+    else:
+        lines.append("nearest finished trial: there is none on this storage")
+    return [*lines, f"files: {folder} ({about['bytes'] / 1e6:.1f} MB: {', '.join(sorted(about['files'])) or 'none'})"]

@@ -1,0 +1,121 @@
+"""Whose fault a failed attempt is, how often each kind is tried again, and how long to wait before. Pure."""
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rac_ray.storage import FULL_DISK
+
+FailureClass = Literal["preempted", "out of memory", "not finite", "data", "code", "stalled"]
+
+CLASSES: dict[str, FailureClass] = {
+    "NotFinite": "not finite",
+    "MemoryError": "out of memory",
+    "OutOfMemoryError": "out of memory",
+    "BadInput": "data",
+    "DamagedCheckpoint": "data",
+    "ArrowInvalid": "data",
+    "ActorDiedError": "preempted",
+    "ActorUnavailableError": "preempted",
+    "RayActorError": "preempted",
+    "NodeDiedError": "preempted",
+    "WorkerCrashedError": "preempted",
+    "OwnerDiedError": "preempted",
+    "ObjectLostError": "preempted",
+    "PreemptionError": "preempted",
+    "WorkerHealthCheckFailedError": "preempted",
+    "WorkerHealthCheckTimeoutError": "preempted",
+    "WorkerGroupStartupTimeoutError": "preempted",
+    "ActorPlacementGroupRemoved": "preempted",
+}
+"""Class by an exception's name; every other one is the code's."""
+OUT_OF_MEMORY = {
+    "code": ("out of memory", "ALLOC_FAILED"),
+    "preempted": ("running low on memory",),
+}
+"""Words in the message of an exception of that class that mean memory: cuBLAS and cuDNN raise RuntimeError, and Ray,
+when it kills a process that would exhaust its node, says why only in the message of the actor's death."""
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """How often a trial is tried again after a failure of each class, each class on its own account."""
+
+    preempted: int = 10
+    """Its process was killed, or its node was lost."""
+    out_of_memory: int = 3
+    """Each time with half as many such trials side by side."""
+    not_finite: int = 0
+    """A loss or logits became NaN or infinite: on a CPU the next attempt would end at the same step."""
+    data: int = 1
+    """A checkpoint or clips could not be read; a damaged checkpoint is dropped and made again."""
+    code: int = 1
+    """Any other exception."""
+    stalled: int = 2
+    """No step for far longer than a step takes; the process was killed."""
+
+    def of(self, failure_class: str) -> int:
+        return getattr(self, failure_class.replace(" ", "_"))
+
+
+BACK_OFF_LIMIT = 300.0
+"""Seconds that no back-off exceeds."""
+
+
+def back_off(failures: int, base: float) -> float:
+    """Seconds to wait after a trial's ``failures``-th failure: the base, doubled each time."""
+    return min(base * 2.0 ** (failures - 1), BACK_OFF_LIMIT)
+
+
+def classify(name: str, message: str) -> FailureClass:
+    """The class of an exception, by its name, and by its message for memory that ran out."""
+    found = CLASSES.get(name, "code")
+    return "out of memory" if any(words in message for words in OUT_OF_MEMORY.get(found, ())) else found
+
+
+def failure_of(error: BaseException) -> dict[str, Any]:
+    """What is kept of an exception. A worker group's error is told by its first worker's."""
+    cause = next(iter(getattr(error, "worker_failures", {}).values()), error)
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    name, _, message = "".join(traceback.format_exception_only(cause)).strip().splitlines()[-1].partition(": ")
+    name = name.rpartition(".")[2]
+    return {
+        "class": classify(name, message),
+        "reason": f"{name}: {message}",
+        "traceback": "".join(traceback.format_exception(error)),
+        "failed_at": now(),
+    }
+
+
+def lost_process(error: BaseException | None) -> dict[str, Any]:
+    """What is kept when a trial's process died without a word; ``error`` is what Ray says of its actor."""
+    said = " ".join(str(error).split()) if error else "Ray says nothing"
+    return {
+        "class": classify("ActorDiedError", said),
+        "reason": f"the trial's process died (killed, or its node was lost): {said[:300]}",
+        "traceback": str(error),
+        "failed_at": now(),
+    }
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an exception, or what caused it, is a disk or quota without room."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in FULL_DISK:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def now() -> str:
+    """UTC, for people to read."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def summary(failure: Mapping[str, Any]) -> str:
+    """One line: class and reason."""
+    return f"{failure['class']}: {failure['reason']}"

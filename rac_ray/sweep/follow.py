@@ -1,0 +1,143 @@
+"""Between Tune and the queue: hands attempts to Tune, learns from the ledger how they ended, says so."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+from rac_ray.ledger import Ledger
+from rac_ray.lock import Lock
+from rac_ray.sweep.failures import lost_process
+from rac_ray.sweep.metrics import SweepMetrics
+from rac_ray.sweep.monitor import Monitor
+from rac_ray.sweep.queue import Queue
+from rac_ray.trial import Trial
+
+HALT = "halt"
+"""Key of a trial's last report when the whole sweep has to stop, with the reason."""
+
+
+class QueueSearcher(Searcher):
+    """Tune asks it for trials; it passes on what the queue says."""
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__()
+        self.queue = queue
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its searcher for an experiment file that nobody reads."""
+        return {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """One attempt's config, None while there is none, FINISHED when there will be none."""
+        ticket = self.queue.next()
+        if ticket is None:
+            return Searcher.FINISHED if self.queue.over else None
+        return {"trial": ticket.trial.as_dict(), "attempt": ticket.attempt, "resources": dict(ticket.resources)}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The follower learns it from the ledger."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the truth."""
+
+
+class Follower(tune.Callback):
+    """Brings each event of Tune to the queue, the ledger, the console and the metrics."""
+
+    def __init__(self, queue: Queue, ledger: Ledger, monitor: Monitor, metrics: SweepMetrics) -> None:
+        self.queue = queue
+        self.ledger = ledger
+        self.monitor = monitor
+        self.metrics = metrics
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles callbacks for an experiment file that nobody reads."""
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.monitor.tick()
+        self.metrics.refresh()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        ours = _trial_of(trial)
+        self.queue.started(ours.trial_id)
+        self.metrics.state(ours, "running")
+        self.monitor.started(ours, trial.config["attempt"], trial.config["resources"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "val_top1" in result:
+            ours = _trial_of(trial)
+            self.metrics.epoch(ours, result)
+            self.monitor.epoch(ours, result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        ours, attempt = _trial_of(trial), trial.config["attempt"]
+        record = self.ledger.record(ours.trial_id)
+        if record is not None:
+            self.queue.done(ours.trial_id)
+            self.metrics.state(ours, "done")
+            self.monitor.done(ours, record)
+        elif reason := trial.last_result.get(HALT):
+            self._interrupted(ours, reason)
+        else:
+            failure = self.ledger.failure(ours.trial_id, attempt)
+            self._failed(ours, attempt, failure or lost_process(None))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The process died: by its own hand with a failure file, or without a word."""
+        ours, attempt = _trial_of(trial), trial.config["attempt"]
+        if self.ledger.record(ours.trial_id) is not None:
+            self.on_trial_complete(iteration, trials, trial)
+            return
+        failure = self.ledger.failure(ours.trial_id, attempt) or lost_process(trial.get_pickled_error())
+        self._failed(ours, attempt, failure)
+
+    def _failed(self, trial: Trial, attempt: int, failure: Mapping[str, Any]) -> None:
+        if self.queue.stop_reason:
+            self._interrupted(trial, self.queue.stop_reason)
+            return
+        wait = self.queue.failed(trial.trial_id, failure["class"])
+        try:
+            self.ledger.fail(trial.trial_id, attempt, failure)
+            self.ledger.decide(trial.trial_id, attempt, retry=wait is not None)
+        except OSError as error:
+            self.queue.stop(f"{self.ledger.storage.root} cannot be written: {error.strerror or error}")
+        self.metrics.state(trial, "failed" if wait is None else "pending")
+        self.monitor.failed(trial, failure, wait, self.ledger.failure_path(trial.trial_id, attempt))
+
+    def _interrupted(self, trial: Trial, reason: str) -> None:
+        self.queue.interrupted(trial.trial_id)
+        self.queue.stop(reason)
+        self.metrics.state(trial, "pending")
+
+
+def _trial_of(trial: Any) -> Trial:
+    return Trial.from_dict(trial.config["trial"])
+
+
+class Stop(tune.Stopper):
+    """Ends the whole run, running trials too, when its driver has to go."""
+
+    def __init__(self, queue: Queue, lock: Lock) -> None:
+        self.queue = queue
+        self.lock = lock
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """No trial is stopped alone."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the lock was lost or its holder asked to stop."""
+        if self.lock.stop_reason:
+            self.queue.stop(self.lock.stop_reason)
+        return bool(self.lock.stop_reason)

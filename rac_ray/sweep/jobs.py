@@ -1,0 +1,172 @@
+"""Hand a sweep to a running cluster through Ray Jobs and leave; ask after it, stop it, read what it says.
+
+On a cluster with token authentication the client sends the token of ``RAY_AUTH_TOKEN``, of the file that
+``RAY_AUTH_TOKEN_PATH`` names, or of ``~/.ray/auth_token``, in this order, and only under ``RAY_AUTH_MODE=token``.
+"""
+
+import os
+import shlex
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ray.exceptions import RayError
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+JOB_FILE = "job.json"
+EXCLUDES = (".git", ".venv", "/data", "/results", "__pycache__", "*.egg-info", ".pytest_cache", ".ruff_cache")
+"""What stays behind of a working directory, in the manner of ``.gitignore``, which Ray heeds, too."""
+ENVIRONMENT = {"RAY_JOB_STOP_WAIT_TIME_S": "60"}
+"""Of every job: Ray's three seconds between SIGTERM and SIGKILL are too few for a driver that puts things in order."""
+GOING = (JobStatus.PENDING, JobStatus.RUNNING)
+UNKNOWN = "unknown to the cluster"
+POLL_SECONDS = 0.5
+CONNECT_SECONDS, ANSWER_SECONDS, ACTION_SECONDS = 5, 10, 30
+"""Ray's client has no limits of its own. A head waits ten seconds for its job agent before it refuses a job."""
+ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+"""Ray's client prefers them to the address that it is given."""
+
+
+@dataclass(frozen=True)
+class SubmittedJob:
+    """A sweep that was handed over; kept as ``job.json`` in its folder."""
+
+    address: str
+    """URL of the cluster's dashboard."""
+    job_id: str
+    """Ray's submission id, as in ``ts_grid-20261122-224501-ab12``."""
+    entrypoint: str
+    submitted_at: str
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, str]) -> "SubmittedJob":
+        return cls(**content)
+
+
+def submit(
+    address: str,
+    script: Path,
+    arguments: Sequence[str],
+    *,
+    working_dir: Path,
+    folder: Storage,
+    environment: Mapping[str, str] = {},
+) -> SubmittedJob:
+    """Run ``script`` with ``arguments`` on the cluster, from a copy of ``working_dir``, and return at once.
+
+    Ray puts the copy on ``PYTHONPATH`` of the driver and of all workers, so that packages in it need not be installed
+    there; ``python`` is the one on the ``PATH`` that the cluster was started with. Everybody who sees the dashboard
+    sees ``environment``. Raises BadInput for an address that is no dashboard's URL or does not answer within seconds,
+    for a script outside of ``working_dir``, for a folder that cannot be written, and when the cluster refuses the job.
+    """
+    if not address.startswith(("http://", "https://")):
+        raise BadInput(f"--submit {address!r} is not a dashboard's URL; valid: as in http://127.0.0.1:8265")
+    script, working_dir = script.resolve(), working_dir.resolve()
+    if not (script.is_file() and script.is_relative_to(working_dir)):
+        raise BadInput(f"{str(script)!r} is not a file below {str(working_dir)!r}, which is what the cluster gets")
+    folder.require_room(0)
+    now = time.gmtime()
+    job = SubmittedJob(
+        address=address,
+        job_id=f"{script.stem}-{time.strftime('%Y%m%d-%H%M%S', now)}-{uuid.uuid4().hex[:4]}",
+        entrypoint=shlex.join(["python", str(script.relative_to(working_dir)), *arguments]),
+        submitted_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
+    )
+    runtime_env = {
+        "working_dir": str(working_dir),
+        "excludes": list(EXCLUDES),
+        "env_vars": {**ENVIRONMENT, **environment},
+    }
+    with _cluster(address) as client:
+        client.submit_job(entrypoint=job.entrypoint, submission_id=job.job_id, runtime_env=runtime_env)
+    folder.write_json(JOB_FILE, job.as_dict())
+    return job
+
+
+def last_job(folder: Storage) -> SubmittedJob | None:
+    """The job that a sweep's folder remembers; None when the sweep was never handed over."""
+    return SubmittedJob.from_dict(folder.read_json(JOB_FILE)) if folder.exists(JOB_FILE) else None
+
+
+def status(job: SubmittedJob) -> str:
+    """Ray's word for where the job stands (PENDING, RUNNING, STOPPED, SUCCEEDED, FAILED), or why nobody can tell."""
+    try:
+        with _cluster(job.address) as client:
+            return client.get_job_status(job.job_id).value
+    except _Forgotten:
+        return UNKNOWN
+    except BadInput as error:
+        return f"unreachable: {error}"
+
+
+def stop(job: SubmittedJob) -> bool:
+    """Tell Ray to end the job, and return at once; False when there is nothing to end, which ``status`` explains.
+
+    Ray sends SIGTERM to the driver and its child processes, and SIGKILL to what is left of them a minute later.
+    """
+    try:
+        with _cluster(job.address) as client:
+            return client.stop_job(job.job_id)
+    except BadInput:
+        return False
+
+
+def logs(job: SubmittedJob) -> str:
+    """All that the job has printed. Raises BadInput when the cluster cannot be asked or does not know the job."""
+    with _cluster(job.address) as client:
+        return client.get_job_logs(job.job_id)
+
+
+def wait(job: SubmittedJob, timeout: float) -> str:
+    """The job's status once it is neither PENDING nor RUNNING, or after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while (said := status(job)) in GOING and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return said
+
+
+class _Forgotten(BadInput):
+    """The cluster answers and has no such job: it is another one by now, or dropped its oldest jobs."""
+
+
+class _Client(JobSubmissionClient):
+    """Ray's client, with a limit on how long it waits for the cluster."""
+
+    def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
+        answer = ANSWER_SECONDS if method == "GET" else ACTION_SECONDS
+        return super()._do_request(method, endpoint, timeout=(CONNECT_SECONDS, answer), **options)
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[JobSubmissionClient]:
+    """A client of the cluster at ``address`` and no other; what fails inside raises BadInput, or _Forgotten."""
+    failures = (OSError, RuntimeError, ValueError, LookupError, RayError)
+    elsewhere = {name: os.environ.pop(name) for name in ADDRESS_VARIABLES if name in os.environ}
+    try:
+        try:
+            client = _Client(address)
+        except failures as error:
+            raise BadInput(f"no Ray cluster answers at {address}: {_reason(error)}") from error
+        try:
+            yield client
+        except failures as error:
+            kind = _Forgotten if "status code 404" in str(error) else BadInput
+            raise kind(f"the Ray cluster at {address} refuses: {_reason(error)}") from error
+    finally:
+        os.environ.update(elsewhere)
+
+
+def _reason(error: Exception) -> str:
+    """The line of a message that says most: the last one when the cluster sends a traceback, else the first."""
+    lines = str(error).strip().splitlines()
+    return lines[-1 if "Traceback" in lines[0] else 0]

@@ -1,0 +1,68 @@
+"""A running sweep as Ray metrics: what Prometheus scrapes and cluster/grafana-dashboard.json draws."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ray.util.metrics import Counter, Gauge
+
+from rac_ray.trial import Trial
+
+TAGS = ("sweep", "model", "h", "seed", "source")
+REFRESH_SECONDS = 5.0
+"""Ray drops a gauge that nobody has set for 20 seconds (twice its report interval); an epoch may take longer."""
+
+TrialState = Literal["pending", "running", "done", "failed"]
+
+
+class SweepMetrics:
+    """Publishes the trials of one sweep from the driver; every series is tagged by ``TAGS``."""
+
+    def __init__(self, sweep: str) -> None:
+        self.sweep = sweep
+        self._state = Gauge("rac_trial_state", "1 for a trial's state, 0 for those it was in before", (*TAGS, "state"))
+        self._epochs = Counter("rac_epochs", "Epochs finished", TAGS)
+        self._clips_per_second = Gauge("rac_clips_per_second", "Clips per second of a running trial's last epoch", TAGS)
+        self._best_val_top1 = Gauge("rac_best_val_top1", "Best source-validation top-1 so far, 0 to 1", TAGS)
+        self._loader_wait_share = Gauge("rac_loader_wait_share", "Share of the last epoch spent waiting for data", TAGS)
+        self._gpu_memory_bytes = Gauge("rac_gpu_memory_bytes", "GPU memory of a running trial", TAGS)
+        self._states: dict[Trial, set[TrialState]] = {}
+        self._values: dict[tuple[Gauge, frozenset[tuple[str, str]]], float] = {}
+        self._refreshed = time.monotonic()
+
+    def state(self, trial: Trial, state: TrialState) -> None:
+        """``trial`` is now in ``state``; unless it runs, it processes no clips and holds no GPU memory."""
+        tags = self._tags(trial)
+        states = self._states.setdefault(trial, set())
+        states.add(state)
+        for known in states:
+            self._set(self._state, known == state, {**tags, "state": known})
+        if state != "running":
+            self._set(self._clips_per_second, 0, tags)
+            self._set(self._gpu_memory_bytes, 0, tags)
+
+    def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
+        """``trial`` has finished an epoch; ``row`` is what it reported."""
+        tags = self._tags(trial)
+        self._epochs.inc(tags=tags)
+        self._set(self._clips_per_second, row["clips"] / row["seconds"] if row["seconds"] else 0, tags)
+        self._set(self._best_val_top1, row["best_val_top1"], tags)
+        self._set(self._loader_wait_share, row["loader_wait_share"], tags)
+        self._set(self._gpu_memory_bytes, row["gpu_memory_bytes"], tags)
+
+    def refresh(self) -> None:
+        """Keep every gauge alive; to be called often, does something every ``REFRESH_SECONDS``."""
+        now = time.monotonic()
+        if now - self._refreshed < REFRESH_SECONDS:
+            return
+        self._refreshed = now
+        for (gauge, tags), value in self._values.items():
+            gauge.set(value, dict(tags))
+
+    def _tags(self, trial: Trial) -> dict[str, str]:
+        values = (self.sweep, trial.model, str(trial.hidden_units), str(trial.seed), trial.source)
+        return dict(zip(TAGS, values, strict=True))
+
+    def _set(self, gauge: Gauge, value: float, tags: dict[str, str]) -> None:
+        self._values[gauge, frozenset(tags.items())] = float(value)
+        gauge.set(float(value), tags)

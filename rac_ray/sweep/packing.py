@@ -1,0 +1,136 @@
+"""How much of a machine each trial gets, from the memory that its class was measured to need. Pure.
+
+A class is a (model, hidden units): trials of one class need the same. On a GPU a trial asks Ray for the fraction that
+its memory needs; on a CPU for its cores, and for memory where the cores would let more trials in than memory does.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rac_ray.errors import BadInput
+
+TrialClass = tuple[str, int]
+MOST_PER_GPU = 8
+"""Trials that ``auto`` puts on one GPU at most: beyond it they wait for one another, not for memory."""
+HEADROOM = 1.2
+"""Measured peak memory is raised by this, and a GPU is filled to the inverse of it."""
+CONTEXT_BYTES = 600_000_000
+"""What a process takes of a GPU before its first tensor."""
+PROCESS_BYTES = 1_000_000_000
+"""Memory of a CPU trial whose class was not measured."""
+DRIVER_CPUS = 0.01
+"""What the waiting half of a trial with a worker group asks for; Tune refuses 0."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a Ray cluster has, all nodes together."""
+
+    cpus: float
+    gpus: float = 0
+    memory: float = 0
+    """Bytes that Ray lets trials ask for; 0 where it does not say."""
+    gpu_memory: float = 0
+    """Bytes of one GPU; 0 where none was measured."""
+
+    @classmethod
+    def of(cls, cluster: Mapping[str, float], gpu_memory: float = 0) -> "Machine":
+        """From ``ray.cluster_resources()``."""
+        return cls(cluster.get("CPU", 0), cluster.get("GPU", 0), cluster.get("memory", 0), gpu_memory)
+
+
+@dataclass
+class Packing:
+    """Resources of the trials of each class on a machine; lowered for a class that ran out of memory."""
+
+    machine: Machine
+    workers: int = 1
+    """DDP workers per trial; two or more get whole GPUs."""
+    cpus_per_trial: int | None = None
+    """None: one, or a GPU's share of the cores, or all cores divided by the number of trials."""
+    trials_per_gpu: int | Literal["auto"] = "auto"
+    peaks: Mapping[TrialClass, float] = field(default_factory=dict)
+    """Measured peak bytes of one trial by class."""
+    lowered: dict[TrialClass, int] = field(default_factory=dict)
+    """How often a class ran out of memory: each time half as many of it run side by side."""
+
+    def lower(self, trial_class: TrialClass) -> None:
+        """Run half as many trials of a class side by side from now on."""
+        self.lowered[trial_class] = self.lowered.get(trial_class, 0) + 1
+
+    def per_gpu(self, trial_class: TrialClass) -> int:
+        """Trials of a class that share a GPU."""
+        if self.trials_per_gpu == "auto":
+            peak = self.peaks.get(trial_class)
+            need = HEADROOM * peak + CONTEXT_BYTES if peak else math.inf
+            most = min(MOST_PER_GPU, int(self.machine.cpus / self.machine.gpus))
+            first = min(most, int(self.machine.gpu_memory / HEADROOM / need))
+        else:
+            first = self.trials_per_gpu
+        return max(1, first >> self.lowered.get(trial_class, 0))
+
+    @property
+    def cores(self) -> int:
+        """CPU threads of a trial (of each worker of one)."""
+        return self.cpus_per_trial or 1
+
+    def resources(self, trial_class: TrialClass) -> dict[str, float]:
+        """What one trial of a class asks Ray for; a trial with a worker group only for its waiting half."""
+        if self.workers > 1:
+            return {"CPU": DRIVER_CPUS}
+        if self.machine.gpus:
+            return {"CPU": self.cores, "GPU": 1 / self.per_gpu(trial_class)}
+        asked: dict[str, float] = {"CPU": self.cores}
+        if (memory := self._memory(trial_class)) > 0:
+            asked["memory"] = memory
+        return asked
+
+    def _memory(self, trial_class: TrialClass) -> float:
+        """Bytes to ask for on a CPU: 0 where the cores alone keep memory safe, else the next power of two."""
+        if not self.machine.memory:
+            return 0
+        slots = self.machine.cpus // self.cores
+        lowered = self.lowered.get(trial_class, 0)
+        widest = HEADROOM * max([PROCESS_BYTES, *self.peaks.values()])
+        if not lowered and slots * widest <= self.machine.memory:
+            return 0
+        need = HEADROOM * self.peaks.get(trial_class, PROCESS_BYTES)
+        share = self.machine.memory / max(1, slots) * 2**lowered if lowered else 0
+        return min(2.0 ** math.ceil(math.log2(max(need, share))), float(int(self.machine.memory)))
+
+    def per_worker(self) -> dict[str, float]:
+        """What each worker of a DDP group asks for."""
+        return {"CPU": self.cores, "GPU": 1} if self.machine.gpus else {"CPU": self.cores}
+
+    def whole(self, trial_class: TrialClass) -> dict[str, float]:
+        """All that one trial takes, its worker group included."""
+        own = self.resources(trial_class)
+        if self.workers == 1:
+            return own
+        group = {name: amount * self.workers for name, amount in self.per_worker().items()}
+        return {**group, "CPU": own["CPU"] + group["CPU"]}
+
+    def share(self, trial_class: TrialClass) -> float:
+        """The largest share of any resource of the machine that one trial takes."""
+        have = {"CPU": self.machine.cpus, "GPU": self.machine.gpus, "memory": self.machine.memory}
+        return max(amount / have[name] if have[name] else math.inf for name, amount in self.whole(trial_class).items())
+
+    def at_once(self, trial_class: TrialClass) -> int:
+        """Trials of a class that run side by side."""
+        return int(1 / self.share(trial_class) + 1e-9)
+
+    def require(self, trial_class: TrialClass) -> None:
+        """BadInput when not even one trial fits the machine."""
+        if self.at_once(trial_class) >= 1:
+            return
+        named = {"CPU": "CPUs", "GPU": "GPUs", "memory": "bytes of memory"}
+        have: dict[str, Any] = {"CPU": self.machine.cpus, "GPU": self.machine.gpus, "memory": self.machine.memory}
+        asked = self.whole(trial_class)
+        wanted = " and ".join(f"{amount:g} {named[name]}" for name, amount in asked.items())
+        there = " and ".join(f"{have[name]:g} {named[name]}" for name in asked)
+        raise BadInput(
+            f"one trial with --workers {self.workers} and --cpus-per-trial {self.cores} needs {wanted}, "
+            f"the cluster has {there}"
+        )

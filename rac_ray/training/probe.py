@@ -1,0 +1,173 @@
+"""What a trial of one (model, hidden units) class costs, measured in about a second. Knows torch, not Ray.
+
+Random clips serve as well as real ones: no model's work depends on the pixels. Seconds are measured with the threads
+that torch has now and with nothing beside it: give it what a trial will have.
+"""
+
+import ctypes
+import gc
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
+from rac_ray.models import build_model
+from rac_ray.training.classifier import Classifier
+from rac_ray.training.evaluate import EVALUATION_BATCH
+from rac_ray.training.fit import resolved_precision
+from rac_ray.trial import Recipe
+
+NUM_CLASSES = 5
+"""Of the models that ``build_model`` makes unless told otherwise."""
+FEWEST_CLIPS = 2
+"""Of a probing step; batch normalisation and the first estimate need no more."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one (model, hidden units) class was measured to need on one device."""
+
+    model: str
+    hidden_units: int
+    batch_size: int
+    """Clips of a training step by the recipe."""
+    probed_batch: int
+    """Clips of the training step that was measured: fewer where the recipe's would not have fitted in the time."""
+    seconds_per_train_clip: float
+    """Forward, backward and optimiser step."""
+    seconds_per_eval_clip: float
+    """Forward alone, in evaluation batches."""
+    peak_bytes: int
+    """Peak memory of a trial at the full batch sizes, without the clips that it keeps resident. On a GPU what torch
+    allocated, without the CUDA context; on a CPU resident memory of the whole process, imports included. The part
+    that a step adds to the memory before it is scaled linearly from the probed to the full batch; what does not grow
+    with the batch makes that too much for a small one."""
+    device: str
+    """The GPU's name, or the processor's."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Probe":
+        return cls(**value)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What one kind of step needs."""
+
+    batch: int
+    """Clips of the largest step made."""
+    seconds_per_clip: float
+    own_bytes: int
+    """In use before the steps."""
+    step_bytes: int
+    """What a step on the full batch adds to that at its peak."""
+
+
+def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device, seconds: float = 1.0) -> Probe:
+    """Make training steps, then evaluation steps, for about ``seconds`` each, at least one on two clips.
+
+    Raises BadInput for a model that does not exist, torch.OutOfMemoryError when a step does not fit the GPU.
+    """
+    classifier = Classifier(build_model(model, hidden_units), recipe).to(device)
+    optimiser = classifier.configure_optimizers()
+    precision = resolved_precision(recipe, device)
+    dtype = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(precision)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
+    most = max(recipe.batch_size, EVALUATION_BATCH)
+    frames = torch.randint(256, (most, NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE), dtype=torch.uint8, device=device)
+    labels = torch.randint(NUM_CLASSES, (most,), device=device)
+
+    def train(batch: int) -> None:
+        optimiser.zero_grad()
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            loss = classifier.training_step((frames[:batch], labels[:batch]), 0)
+        scaler.scale(loss).backward()
+        scaler.step(optimiser)
+        scaler.update()
+
+    def evaluate(batch: int) -> None:
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
+            classifier(frames[:batch]).float().cpu()
+
+    trained = _measured(train, recipe.batch_size, seconds, device)
+    optimiser.zero_grad()
+    classifier.eval()
+    evaluated = _measured(evaluate, EVALUATION_BATCH, seconds, device)
+    return Probe(
+        model=model,
+        hidden_units=hidden_units,
+        batch_size=recipe.batch_size,
+        probed_batch=trained.batch,
+        seconds_per_train_clip=trained.seconds_per_clip,
+        seconds_per_eval_clip=evaluated.seconds_per_clip,
+        peak_bytes=trained.own_bytes + max(trained.step_bytes, evaluated.step_bytes),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+    )
+
+
+STATUS = Path("/proc/self/status")
+"""Linux's account of a process; elsewhere a peak counts from the process's start (in bytes, on macOS)."""
+
+
+def _measured(step: Callable[[int], None], full: int, seconds: float, device: torch.device) -> _Measured:
+    """Make steps until no further one fits in ``seconds``, each on as many clips (at most ``full``) as fit in the rest.
+
+    The first one is not counted: it picks kernels and makes the optimiser's state. Where small batches take as long
+    as large ones, as on a GPU, the batch grows in a few steps.
+    """
+    batch = min(FEWEST_CLIPS, full)
+    step(batch)
+    own, taken = _reset_peak(device), []
+    _synchronise(device)
+    deadline = time.perf_counter() + seconds
+    while True:
+        began = time.perf_counter()
+        step(batch)
+        _synchronise(device)
+        now = time.perf_counter()
+        taken.append(now - began)
+        if (left := deadline - now) < taken[-1]:
+            break
+        affordable = min(full, int(batch * left / taken[-1]))
+        if affordable > batch:
+            batch, taken = affordable, []
+    added = (_peak(device) - own) / batch * full
+    return _Measured(batch, statistics.median(taken) / batch, own, int(added))
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _reset_peak(device: torch.device) -> int:
+    """Begin a new peak; returns the bytes in use.
+
+    What the C library keeps of freed memory is handed back first: steps would reuse it without raising the peak.
+    """
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif STATUS.exists():
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    return _peak(device)
+
+
+def _peak(device: torch.device) -> int:
+    """Most bytes in use since the last reset: allocated by torch on a GPU, resident in the process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if STATUS.exists():
+        return int(STATUS.read_text().partition("VmHWM:")[2].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,116 @@
+"""Faults to inject into a trial's process, from outside: trainables that break something and then run the trial.
+
+Each is a trainable for ``run_plan``; it breaks the first attempt at a trial and leaves later ones alone.
+"""
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from rac_ray.storage import Storage
+from rac_ray.sweep.attempt import run_trial
+from rac_ray.training.classifier import Classifier
+
+DAY = 86_400.0
+
+
+def _breaking(step: Any, config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    """Run a trial whose first attempt calls ``step`` in its third training step."""
+    if config["attempt"] > 1:
+        run_trial(config, datasets, setting)
+        return
+    original, calls = Classifier.training_step, []
+
+    def training_step(self: Classifier, batch: Any, batch_idx: int) -> Any:
+        calls.append(batch_idx)
+        if len(calls) == 3:
+            step()
+        return original(self, batch, batch_idx)
+
+    with patch.object(Classifier, "training_step", training_step):
+        run_trial(config, datasets, setting)
+
+
+def sleeps_for_ever(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    def nap_without_end() -> None:
+        time.sleep(10 * DAY)
+
+    _breaking(nap_without_end, config, datasets, setting)
+
+
+def takes_its_time(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    """Every step takes a third of a second more; the numbers are the same."""
+    original = Classifier.training_step
+
+    def training_step(self: Classifier, batch: Any, batch_idx: int) -> Any:
+        time.sleep(0.3)
+        return original(self, batch, batch_idx)
+
+    with patch.object(Classifier, "training_step", training_step):
+        run_trial(config, datasets, setting)
+
+
+def runs_out_of_gpu_memory(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    def allocate() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    _breaking(allocate, config, datasets, setting)
+
+
+def kills_itself(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, datasets, setting)
+
+
+def has_a_bug(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    def bug() -> None:
+        raise KeyError("a bug that goes away")
+
+    _breaking(bug, config, datasets, setting)
+
+
+def lives_through_a_jump_of_the_clock(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    """The date goes back a day, then forward two, while the trial trains."""
+    real, jumps = time.time, iter([-DAY, DAY])
+    shift = [0.0]
+
+    def jump() -> None:
+        shift[0] += next(jumps, 0.0)
+
+    with patch.object(time, "time", lambda: real() + shift[0]):
+        _breaking(jump, config, datasets, setting)
+
+
+def kills_the_driver_while_the_record_is_written(
+    config: dict[str, Any], datasets: dict[str, Any], setting: Any
+) -> None:
+    """The driver (its pid is in the environment) dies when the record's temporary file is there, its name not yet."""
+    original = Storage.writing
+
+    @contextmanager
+    def writing(self: Storage, name: str) -> Any:
+        with original(self, name) as path:
+            yield path
+            if name == "record.json":
+                os.kill(int(os.environ["TINY_DRIVER"]), signal.SIGKILL)
+                time.sleep(60)
+
+    with patch.object(Storage, "writing", writing):
+        run_trial(config, datasets, setting)
+
+
+def does_nothing(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+    """A trivial trial: a report and a record, no training."""
+    import pyarrow as pa
+    from ray import tune
+
+    trial = config["trial"]
+    tune.report({"epoch": 0})
+    evaluations = [{"role": "source_test", "target": "2dot", "split": "test", "clips": 1, "correct": 1, "top1": 1.0}]
+    record = {**trial, "best_val_top1": 1.0, "best_epoch": 0, "epochs": 1, "evaluations": evaluations, "content": {}}
+    record["seconds"] = {"total": 0.0}
+    setting.ledger.finish(trial["trial_id"], record, [{"epoch": 0}], pa.table({"clip_id": ["a"]}), b"")

@@ -1,0 +1,90 @@
+"""Shares of a machine, from measured memory; half as many after memory ran out."""
+
+import pytest
+
+from rac_ray.errors import BadInput
+from rac_ray.sweep.packing import CONTEXT_BYTES, DRIVER_CPUS, HEADROOM, MOST_PER_GPU, Machine, Packing
+
+SMALL, LARGE = ("timesformer1", 2), ("convlstm", 48)
+GPUS = Machine(cpus=64, gpus=8, memory=512e9, gpu_memory=40e9)
+CPUS = Machine(cpus=8, memory=16e9)
+
+
+def test_on_a_gpu_the_measured_peak_decides() -> None:
+    peak = (40e9 / HEADROOM / 3 - CONTEXT_BYTES) / HEADROOM
+    packing = Packing(GPUS, peaks={SMALL: 1e8, LARGE: peak})
+    assert packing.per_gpu(SMALL) == MOST_PER_GPU
+    assert packing.per_gpu(LARGE) == 3
+    assert packing.resources(LARGE) == {"CPU": 1, "GPU": pytest.approx(1 / 3)}
+    assert packing.at_once(LARGE) == 24
+    assert packing.per_gpu(("cnn3d", 8)) == 1, "a class that was not measured gets a whole GPU"
+
+
+def test_a_gpu_takes_no_more_trials_than_it_has_cores() -> None:
+    assert Packing(Machine(4, 2, 0, 40e9), peaks={SMALL: 1e8}).per_gpu(SMALL) == 2
+
+
+def test_a_given_number_is_taken() -> None:
+    packing = Packing(GPUS, trials_per_gpu=4)
+    assert packing.resources(SMALL) == {"CPU": 1, "GPU": 0.25}
+    assert packing.at_once(SMALL) == 32
+
+
+def test_memory_that_ran_out_halves_the_packing_of_that_class_alone() -> None:
+    packing = Packing(GPUS, trials_per_gpu=4)
+    found = []
+    for _ in range(4):
+        packing.lower(LARGE)
+        found.append(packing.per_gpu(LARGE))
+    assert found == [2, 1, 1, 1]
+    assert packing.per_gpu(SMALL) == 4
+
+
+def test_on_cpus_memory_is_asked_for_only_where_cores_let_too_many_in() -> None:
+    assert Packing(CPUS, peaks={SMALL: 1e9}).resources(SMALL) == {"CPU": 1}
+    packing = Packing(CPUS, peaks={SMALL: 1e9, LARGE: 3e9})
+    assert packing.resources(LARGE) == {"CPU": 1, "memory": 2**32}
+    assert packing.resources(SMALL) == {"CPU": 1, "memory": 2**31}
+    assert packing.at_once(LARGE) == 3
+    assert Packing(Machine(8), peaks={LARGE: 3e9}).resources(LARGE) == {"CPU": 1}
+
+
+def test_memory_that_ran_out_on_cpus() -> None:
+    packing = Packing(CPUS, peaks={SMALL: 1e9})
+    packing.lower(SMALL)
+    assert packing.at_once(SMALL) == 3
+    for _ in range(5):
+        packing.lower(SMALL)
+    assert packing.at_once(SMALL) == 1
+    packing.require(SMALL)
+
+
+def test_cores_per_trial() -> None:
+    packing = Packing(CPUS, cpus_per_trial=3)
+    assert packing.resources(SMALL) == {"CPU": 3}
+    assert packing.at_once(SMALL) == 2
+    assert packing.share(SMALL) == pytest.approx(3 / 8)
+
+
+def test_worker_groups() -> None:
+    packing = Packing(GPUS, workers=4)
+    assert packing.resources(SMALL) == {"CPU": DRIVER_CPUS}
+    assert packing.per_worker() == {"CPU": 1, "GPU": 1}
+    assert packing.whole(SMALL) == {"CPU": 4 + DRIVER_CPUS, "GPU": 4}
+    assert packing.at_once(SMALL) == 2
+    assert Packing(Machine(3), workers=2).at_once(SMALL) == 1
+
+
+def test_a_trial_that_does_not_fit_is_named() -> None:
+    sentence = r"one trial with --workers 2 and --cpus-per-trial 1 needs 2.01 CPUs, the cluster has 2 CPUs"
+    with pytest.raises(BadInput, match=sentence):
+        Packing(Machine(2), workers=2).require(SMALL)
+    with pytest.raises(BadInput, match=r"needs 9 CPUs, the cluster has 8 CPUs"):
+        Packing(CPUS, cpus_per_trial=9).require(SMALL)
+
+
+def test_a_machine_from_rays_words() -> None:
+    assert Machine.of({"CPU": 96.0, "GPU": 8.0, "memory": 1e12, "node:10.0.0.1": 1.0}, 80e9) == Machine(
+        96, 8, 1e12, 80e9
+    )
+    assert Machine.of({"CPU": 2}) == Machine(2)

@@ -1,0 +1,45 @@
+"""A sweep of seconds, in a process of its own: ``python -m tests.sweep.tiny_sweep FOLDER [one of faults]``."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rac_ray.cli import run_command
+from rac_ray.sweep.attempt import run_trial
+from rac_ray.sweep.planner import Plan, Sweep, make_plan
+from rac_ray.sweep.runner import Resources, run_plan
+from rac_ray.trial import Grid, Recipe
+from tests.sweep import faults
+
+QUICK = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
+GRID = Grid(
+    models=("timesformer1",),
+    hidden_units=(2,),
+    seeds=(0, 1, 2),
+    sources=("2dot",),
+    train_clips=16,
+    val_clips=8,
+    test_clips=8,
+    recipes={"timesformer1": QUICK, "cnn3d": QUICK},
+    digits="optdigits",
+)
+
+
+def tiny_plan(folder: Path, data: Path | None = None, **axes: object) -> Plan:
+    """The tiny grid, or with some of its fields replaced, on ``folder/results`` and ``folder/data``."""
+    grid = replace(GRID, **axes)  # type: ignore[arg-type]
+    sweep = Sweep("tiny", {"all": grid}, "all", "")
+    return make_plan(sweep, "all", grid, str(folder / "results"), str(data or folder / "data"))
+
+
+def main() -> int:
+    folder, *fault = sys.argv[1:]
+    os.environ["TINY_DRIVER"] = str(os.getpid())
+    trainable = getattr(faults, fault[0]) if fault else run_trial
+    reason = run_plan(tiny_plan(Path(folder)), Resources(num_cpus=2, pause=0.1), trainable=trainable)
+    return 3 if reason else 0
+
+
+if __name__ == "__main__":
+    run_command(main)

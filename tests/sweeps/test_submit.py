@@ -1,0 +1,100 @@
+"""Submit and leave: the real sweep on a real local Ray with its job server, and a laptop's verbs against it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from rac_ray.storage import Storage
+from rac_ray.sweep.jobs import SubmittedJob, last_job, logs, wait
+from tests.conftest import OBJECT_STORE
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> Iterator[str]:
+    """URL of a local Ray's dashboard, which is its job server, too."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # jobs start `python`
+        context = ray.init(
+            num_cpus=2,
+            object_store_memory=OBJECT_STORE,
+            include_dashboard=True,
+            dashboard_port=port,
+            log_to_driver=False,
+        )
+    yield f"http://{context.dashboard_url}"
+    ray.shutdown()
+
+
+@pytest.fixture
+def laptop(repository: Path, tmp_path: Path):
+    """Runs the real command on one slice of the demo; the storage is what both sides see."""
+
+    def command(only: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        places = ["--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data")]
+        program = [sys.executable, str(repository / "sweeps/ts_grid.py"), *arguments, "--preset", "demo"]
+        command = [*program, "--only", only, *places]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return command
+
+
+def job_in(folder: Path) -> SubmittedJob:
+    job = last_job(Storage.at(folder / "results/ts_grid"))
+    assert job
+    return job
+
+
+def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
+    """Submitted, watched to its end, its results pulled: all through the real command."""
+    one = "model=timesformer1,h=2,seed=42"
+    submitted = laptop(one, "run", "--submit", dashboard, "--probe-seconds", "0")
+    assert submitted.returncode == 0, submitted.stderr
+    job = job_in(tmp_path)
+    assert submitted.stdout.startswith(f"submitted {job.job_id} to {dashboard}\n")
+    assert wait(job, 120) == "SUCCEEDED", logs(job)
+    shown = laptop(one, "status")
+    assert shown.returncode == 0, shown.stdout
+    assert shown.stdout == (
+        "1 trials planned = 1 done + 0 failed + 0 running + 0 pending\ndriver: none\n"
+        f"job: {job.job_id} at {dashboard}: SUCCEEDED\n"
+    )
+    results = laptop(one, "results", "--to", str(tmp_path / "local"))
+    assert results.returncode == 0, results.stdout
+    assert (tmp_path / "local/tables/evaluations.parquet").exists()
+
+
+@pytest.mark.slow
+def test_a_submitted_sweep_is_cancelled_and_submitted_again(dashboard: str, laptop, tmp_path: Path) -> None:
+    two = "model=convlstm|timesformer1,h=2,seed=42"
+    submission = ["run", "--submit", dashboard, "--probe-seconds", "0"]
+
+    def counts() -> dict[str, int]:
+        return json.loads(laptop(two, "status", "--json").stdout)["counts"]
+
+    assert laptop(two, *submission).returncode == 0
+    deadline = time.monotonic() + 90
+    while not counts()["running"] and time.monotonic() < deadline:
+        time.sleep(0.5)
+    shown = laptop(two, "status")
+    assert shown.returncode == 3, shown.stdout + logs(job_in(tmp_path))
+    assert f" at {dashboard}: RUNNING" in shown.stdout
+    cancelled = laptop(two, "cancel")
+    assert (cancelled.returncode, "has stopped" in cancelled.stdout) == (0, True), cancelled.stdout + cancelled.stderr
+    left = counts()
+    assert (left["failed"], left["running"]) == (0, 0)
+    assert left["pending"] >= 1
+    assert laptop(two, *submission).returncode == 0
+    job = job_in(tmp_path)
+    assert wait(job, 240) == "SUCCEEDED", logs(job)
+    assert counts() == {"planned": 2, "done": 2, "failed": 0, "running": 0, "pending": 0}

@@ -1,0 +1,70 @@
+"""The ``--only`` grammar: what it selects, and one clear sentence for what it does not understand."""
+
+import pytest
+
+from rac_ray.errors import BadInput
+from rac_ray.selection import Selection
+
+ROWS = [
+    {"model": model, "hidden_units": h, "source": "2dot", "seed": seed, "trial_id": f"{model[:2]}{h}{seed}", "state": s}
+    for model, h, seed, s in [
+        ("convlstm", 2, 0, "done"),
+        ("convlstm", 8, 42, "failed"),
+        ("cnn3d", 4, 42, "pending"),
+        ("cnn3d", 12, 0, "done"),
+        ("timesformer1", 8, 7, "running"),
+    ]
+]
+
+
+def chosen(text: str) -> list[str]:
+    selection = Selection.parse(text)
+    return [row["trial_id"] for row in ROWS if selection.holds(row)]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("model=convlstm", ["co20", "co842"]),
+        ("model=convlstm,hidden_units<=4", ["co20"]),
+        ("model=convlstm|cnn3d , hidden_units >= 4", ["co842", "cn442", "cn120"]),
+        ("model!=convlstm|cnn3d", ["ti87"]),
+        ("h<4", ["co20"]),
+        ("h>8", ["cn120"]),
+        ("seed=0", ["co20", "cn120"]),
+        ("seed=0|7", ["co20", "cn120", "ti87"]),
+        ("state=failed", ["co842"]),
+        ("state!=done", ["co842", "cn442", "ti87"]),
+        ("trial_id=co", ["co20", "co842"]),
+        ("trial_id!=co|cn", ["ti87"]),
+        ("source=2dot,model=cnn3d,seed!=42", ["cn120"]),
+    ],
+)
+def test_what_a_filter_selects(text: str, ids: list[str]) -> None:
+    assert chosen(text) == ids
+
+
+def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
+    assert Selection.parse("state=failed,h=2").needs_state
+    assert not Selection.parse("h=2").needs_state
+    assert all(Selection().holds(row) for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "--only has ''; valid: field, one of = != < <= > >=, value, as in hidden_units<=8"),
+        ("model", "--only has 'model'; valid: "),
+        ("model=", "--only has 'model='; valid: "),
+        ("model==cnn3d", "--only has 'model==cnn3d'; valid: "),
+        ("model=cnn3d,", "--only has ''; valid: "),
+        ("colour=red", "unknown field in --only 'colour'; valid: model, source, trial_id, state, hidden_units, seed"),
+        ("model<cnn3d", "--only compares model with '<'; valid: = and !="),
+        ("seed=x", "--only compares seed with 'x', which is not an integer"),
+        ("h<=4|8", "--only compares hidden_units <= with several values '4|8'; valid: one"),
+    ],
+)
+def test_what_is_not_understood_is_named(text: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as error:
+        Selection.parse(text)
+    assert str(error.value).startswith(sentence)
