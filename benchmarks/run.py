@@ -27,7 +27,8 @@ from rac_ray.data.trajectories import NUM_FRAMES
 from rac_ray.results import load
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Sweep, make_plan
-from rac_ray.sweep.runner import WORKER_ENVIRONMENT, Resources, run_plan
+from rac_ray.sweep.runner import run_plan
+from rac_ray.sweep.session import WORKER_ENVIRONMENT, Resources
 from rac_ray.training.fit import fit
 from rac_ray.trial import Grid, Recipe, Trial
 

@@ -10,15 +10,14 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rac_ray.errors import BAD_INPUT, BUSY, DONE, FAILED, INTERRUPTED, UNFINISHED, BadInput, one_of
-from rac_ray.storage import FULL_DISK, Storage
+from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput, one_of
+from rac_ray.storage import FULL_DISK
 
 if TYPE_CHECKING:
     from rac_ray.sweep.planner import Plan, Sweep
-    from rac_ray.sweep.runner import Resources
+    from rac_ray.sweep.session import Resources
 
 VERBS = {
     "run": "run what is missing of the grid, then show the results (the default)",
@@ -188,7 +187,7 @@ def _sweep(sweep: "Sweep", arguments: list[str]) -> int:
     from rac_ray import verbs
 
     plan = _plan(sweep, options)
-    if getattr(options, "submit", None):
+    if getattr(options, "submit", None) is not None:
         return verbs.submit(plan, options, arguments)
     if hasattr(options, "address"):
         options.resources = _resources(options)
@@ -220,7 +219,7 @@ def _resources(options: argparse.Namespace) -> "Resources":
     """What the options say of the machine; the options of ``run`` have their defaults in a plan."""
     from rac_ray.sweep.failures import Budgets
     from rac_ray.sweep.price import Pricing
-    from rac_ray.sweep.runner import Resources
+    from rac_ray.sweep.session import Resources
     from rac_ray.training.watchdog import StallLimits
 
     machine: dict[str, Any] = {name: getattr(options, name) for name in _MACHINE_OPTIONS}
@@ -243,6 +242,8 @@ _MACHINE_OPTIONS = ("address", "num_cpus", "workers", "cpus_per_trial", "trials_
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry of ``rac-ray``."""
+    from rac_ray import data_verbs
+
     parser = Parser(prog="rac-ray", description="Make, check and look at Temporal Shape data.")
     nouns = parser.add_subparsers(required=True, metavar="data", dest="noun")
     verbs = nouns.add_parser("data", help="generate, verify or preview a data folder").add_subparsers(
@@ -251,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     generate = verbs.add_parser("generate", help="make what is missing of a data folder")
     verify = verbs.add_parser("verify", help="recompute everything the manifest claims")
     preview = verbs.add_parser("preview", help="a contact sheet and a GIF per class and domain")
-    for verb, run in ((generate, _generate), (verify, _verify), (preview, _preview)):
+    for verb, run in ((generate, data_verbs.generate), (verify, data_verbs.verify), (preview, data_verbs.preview)):
         verb.add_argument("folder", help="data folder")
         verb.set_defaults(run=run)
     generate.add_argument("--source", type=listed, metavar="A,B", help="source domains (default: all)")
@@ -269,45 +270,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         return options.run(options)
 
     run_command(command)
-
-
-def _generate(options: argparse.Namespace) -> int:
-    from rac_ray.data.generate import generate
-    from rac_ray.data.temporal_shape import DIRECTIONS, SPECS
-    from rac_ray.sweep.monitor import say_line
-    from rac_ray.sweep.planner import check_sources, dataset_for, digits_for
-    from rac_ray.sweep.runner import Resources, ray_session
-    from rac_ray.trial import Grid
-
-    if options.spec not in SPECS:
-        raise one_of("spec", options.spec, SPECS)
-    sources = tuple(options.source or DIRECTIONS)
-    sizes = {name: getattr(options, name) for name in ("train_clips", "val_clips", "test_clips")}
-    grid = Grid((), (), (), sources, digits=options.digits, **sizes)
-    check_sources(grid)
-    root = Storage.at(options.folder)
-    digits = digits_for(grid, root)
-    dataset = dataset_for(grid, SPECS[options.spec], digits)
-    with ray_session(Resources()):
-        made = generate(root, dataset, digits, say_line)
-    print(f"{root.root}: {made} shards made, {sum(dataset.clips.values())} clips, digits={digits.source}")
-    return DONE
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from rac_ray.data.manifest import verify
-
-    problems = verify(Storage.at(options.folder))
-    print("\n".join(problems) or f"{options.folder}: all shards are what the manifest says")
-    return FAILED if problems else DONE
-
-
-def _preview(options: argparse.Namespace) -> int:
-    from rac_ray.data.preview import write_preview
-
-    files = write_preview(Storage.at(options.folder), Path(options.out))
-    print(f"{len(files)} pictures in {options.out}")
-    return DONE
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ def trial_rows(plan: Plan, entries: Mapping[str, Entry], driver: str | None) -> 
 
 def run(plan: Plan, options: argparse.Namespace) -> int:
     """Run what is missing, then show what there is."""
-    from rac_ray.sweep.runner import Resources, run_plan
+    from rac_ray.sweep.runner import run_plan
+    from rac_ray.sweep.session import Resources
 
     needed = plan.bytes_needed(plan.entries())
     plan.ledger.storage.require_room(needed)

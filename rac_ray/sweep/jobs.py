@@ -88,7 +88,12 @@ def submit(
         "env_vars": {**ENVIRONMENT, **environment},
     }
     with _cluster(address) as client:
-        client.submit_job(entrypoint=job.entrypoint, submission_id=job.job_id, runtime_env=runtime_env)
+        client.submit_job(
+            entrypoint=job.entrypoint,
+            submission_id=job.job_id,
+            runtime_env=runtime_env,
+            metadata={"job_name": script.stem},
+        )
     folder.write_json(JOB_FILE, job.as_dict())
     return job
 

@@ -20,26 +20,27 @@ class SweepMetrics:
 
     def __init__(self, sweep: str) -> None:
         self.sweep = sweep
-        self._state = Gauge("rac_trial_state", "1 for a trial's state, 0 for those it was in before", (*TAGS, "state"))
+        self._state = Gauge("rac_trial_state", "1 for the state that a trial is in", (*TAGS, "state"))
         self._epochs = Counter("rac_epochs", "Epochs finished", TAGS)
         self._clips_per_second = Gauge("rac_clips_per_second", "Clips per second of a running trial's last epoch", TAGS)
         self._best_val_top1 = Gauge("rac_best_val_top1", "Best source-validation top-1 so far, 0 to 1", TAGS)
         self._loader_wait_share = Gauge("rac_loader_wait_share", "Share of the last epoch spent waiting for data", TAGS)
         self._gpu_memory_bytes = Gauge("rac_gpu_memory_bytes", "GPU memory of a running trial", TAGS)
-        self._states: dict[Trial, set[TrialState]] = {}
+        self._states: dict[Trial, TrialState] = {}
         self._values: dict[tuple[Gauge, frozenset[tuple[str, str]]], float] = {}
         self._refreshed = time.monotonic()
 
     def state(self, trial: Trial, state: TrialState) -> None:
-        """``trial`` is now in ``state``; unless it runs, it processes no clips and holds no GPU memory."""
+        """``trial`` is now in ``state``; its last state, and what only running trials have, go to 0 and end."""
         tags = self._tags(trial)
-        states = self._states.setdefault(trial, set())
-        states.add(state)
-        for known in states:
-            self._set(self._state, known == state, {**tags, "state": known})
-        if state != "running":
-            self._set(self._clips_per_second, 0, tags)
-            self._set(self._gpu_memory_bytes, 0, tags)
+        before = self._states.get(trial)
+        self._states[trial] = state
+        if before and before != state:
+            self._end(self._state, {**tags, "state": before})
+        if before == "running" and state != "running":
+            for gauge in (self._clips_per_second, self._loader_wait_share, self._gpu_memory_bytes):
+                self._end(gauge, tags)
+        self._set(self._state, 1, {**tags, "state": state})
 
     def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
         """``trial`` has finished an epoch; ``row`` is what it reported."""
@@ -66,3 +67,8 @@ class SweepMetrics:
     def _set(self, gauge: Gauge, value: float, tags: dict[str, str]) -> None:
         self._values[gauge, frozenset(tags.items())] = float(value)
         gauge.set(float(value), tags)
+
+    def _end(self, gauge: Gauge, tags: dict[str, str]) -> None:
+        """Set to 0 once more, and not again: Ray forgets the series, and a long sweep does not keep dead ones."""
+        self._values.pop((gauge, frozenset(tags.items())), None)
+        gauge.set(0.0, tags)

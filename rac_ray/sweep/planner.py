@@ -13,10 +13,15 @@ from rac_ray.errors import BadInput, one_of
 from rac_ray.ledger import Entry, Ledger, State
 from rac_ray.selection import Selection
 from rac_ray.storage import Storage
+from rac_ray.sweep.forecast import Interval
 from rac_ray.trial import Grid, Trial
 
 BYTES_PER_TRIAL = 500_000
 """Record, predictions and epochs of a trial, generously; its checkpoints come on top."""
+WEIGHT_BYTES, PREDICTION_BYTES, RECORD_BYTES = 4, 32, 10_000
+"""What a finished trial was seen to take, by parameter, by evaluated clip, and for the rest."""
+CLIP_BYTES = (1_000, 10_000)
+"""A clip's least and usual size in a shard: a dot on black, and the mean over the study's domains."""
 BYTES_PER_PARAMETER = 16
 """Of checkpoints: best weights once on their own; weights, momentum and best weights in the running one."""
 
@@ -84,6 +89,18 @@ class Plan:
     def bytes_of(self, trial: Trial) -> int:
         """Upper bound on what a trial takes on disk."""
         return BYTES_PER_TRIAL + BYTES_PER_PARAMETER * parameters_of(trial.model, trial.hidden_units)
+
+    def bytes_expected(self, entries: Mapping[str, Entry]) -> Interval:
+        """Further disk: as finished trials took, or from weights and predictions; at most ``bytes_needed``."""
+        finished = [sum(entry.sizes.values()) for entry in entries.values() if entry.record is not None]
+        missing = [trial for trial in self.trials if entries[trial.trial_id].record is None]
+        weights = sum(WEIGHT_BYTES * parameters_of(trial.model, trial.hidden_units) for trial in missing)
+        evaluated = sum(self.dataset.clips[part] for t in missing for part in DIRECTIONS[t.source].evaluations)
+        guess = weights + evaluated * PREDICTION_BYTES + len(missing) * RECORD_BYTES
+        expected = sum(finished) / len(finished) * len(missing) if finished else guess
+        clips = missing_clips(self.data, self.dataset)
+        high = self.bytes_needed(entries)
+        return Interval(min(high, weights + clips * CLIP_BYTES[0]), min(high, expected + clips * CLIP_BYTES[1]), high)
 
     def bytes_needed(self, entries: Mapping[str, Entry]) -> int:
         """Upper bound on disk for the data that is missing and the results of the trials that are."""

@@ -72,8 +72,8 @@ class Price:
     """Seconds of each missing trial, by id; without a forecast its parameters, which order as well."""
     peaks: Mapping[TrialClass, float]
     """Measured peak bytes of a trial by class."""
-    bytes_needed: int
-    """Upper bound on further disk."""
+    disk: Interval
+    """Further bytes; the high end is an upper bound."""
     machine: str
     """For people: what it was priced for."""
     price_per_hour: float | None = None
@@ -83,7 +83,7 @@ class Price:
         return {
             "trials": len(self.expected),
             "machine": self.machine,
-            "bytes_needed": self.bytes_needed,
+            "disk_bytes": self.disk.as_dict(),
             "price_per_hour": self.price_per_hour,
             "money": money,
             **(self.forecast.as_dict() if self.forecast else {"wall_seconds": None, "busy_seconds": None}),
@@ -91,7 +91,8 @@ class Price:
 
     def lines(self) -> list[str]:
         """The price for people."""
-        disk = f"disk: at most {self.bytes_needed / 1e6:.0f} MB more"
+        low, expected, high = (size / 1e6 for size in (self.disk.low, self.disk.expected, self.disk.high))
+        disk = f"disk: {expected:.1f} MB more [{low:.1f}, {high:.1f}]"
         if not self.expected:
             return ["nothing is missing", disk]
         if self.forecast is None:
@@ -179,7 +180,7 @@ def price_of(
             for trial in missing
         },
         peaks=packing.peaks,
-        bytes_needed=plan.bytes_needed(entries),
+        disk=plan.bytes_expected(entries),
         machine=machine,
         price_per_hour=options.price_per_hour,
     )

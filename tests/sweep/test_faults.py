@@ -20,7 +20,8 @@ from rac_ray.results import load
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.packing import Packing
 from rac_ray.sweep.planner import Plan
-from rac_ray.sweep.runner import Resources, Trainable, run_plan
+from rac_ray.sweep.runner import Trainable, run_plan
+from rac_ray.sweep.session import Resources
 from rac_ray.training.watchdog import StallLimits
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
@@ -118,6 +119,7 @@ def test_a_trial_process_that_is_killed(folder: Path, undisturbed: Path) -> None
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_bug_that_goes_away_and_one_without_a_budget(folder: Path, undisturbed: Path) -> None:
     plan = tiny_plan(folder, seeds=(0,))
     lines = run(plan, faults.has_a_bug, Resources(pause=0.1, budgets=Budgets(code=0)))
@@ -182,7 +184,7 @@ def wait_until(driver: subprocess.Popen[str], condition: Callable[[], bool]) -> 
 KILLS = ["before the first record", "between two records", "while a record is written"]
 
 
-@pytest.mark.parametrize("moment", KILLS)
+@pytest.mark.parametrize("moment", [KILLS[1], *(pytest.param(kill, marks=pytest.mark.slow) for kill in KILLS[::2])])
 def test_sigkill_of_the_driver_and_then_the_same_command(moment: str, folder: Path, undisturbed: Path) -> None:
     trials = folder / "results/tiny/trials"
     fault = ["kills_the_driver_while_the_record_is_written"] if moment == KILLS[2] else []
@@ -236,6 +238,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_nearly_full_stops_the_sweep_before_a_trial_fails(small_disk: Path, folder: Path) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(45_000_000))

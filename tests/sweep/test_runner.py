@@ -15,7 +15,8 @@ from rac_ray.results import load
 from rac_ray.storage import Storage
 from rac_ray.sweep.attempt import run_trial
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
-from rac_ray.sweep.runner import Resources, ray_session, run_plan
+from rac_ray.sweep.runner import run_plan
+from rac_ray.sweep.session import Resources, ray_session
 from rac_ray.training.worker import Setting
 from rac_ray.trial import Grid, Recipe
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from rac_ray.cli import run_command
 from rac_ray.sweep.attempt import run_trial
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
-from rac_ray.sweep.runner import Resources, run_plan
+from rac_ray.sweep.runner import run_plan
+from rac_ray.sweep.session import Resources
 from rac_ray.trial import Grid, Recipe
 from tests.sweep import faults
 

@@ -1,8 +1,12 @@
 """The train loop under a real Ray: records, evaluation of every domain, and two DDP workers against one."""
 
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import ray
 import torch
@@ -10,8 +14,10 @@ import torch
 from rac_ray.data.manifest import read_split
 from rac_ray.models import build_model
 from rac_ray.results import load
+from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
-from rac_ray.sweep.runner import Resources, run_plan
+from rac_ray.sweep.runner import run_plan
+from rac_ray.sweep.session import Resources
 from rac_ray.training.evaluate import predict
 from rac_ray.trial import Grid, Recipe
 
@@ -120,3 +126,49 @@ def test_records_name_their_circumstances(plans: dict[int, Plan]) -> None:
     assert set(record["seconds"]) == {"to_first_step", "training", "evaluation", "total"}
     evaluated = {f"{row['target']}/{row['split']}" for row in record["evaluations"]}
     assert set(record["content"]) == {"2dot/train", *evaluated}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_of_a_group_is_a_lost_process_and_the_trial_goes_on(
+    three_cpus: None, plans: dict[int, Plan], tmp_path: Path
+) -> None:
+    """SIGKILL to one of two ranks: one retry, on the account of lost processes, ends at the undisturbed figures."""
+    long = replace(GRID, sources=("2dot",), recipes={"timesformer1": replace(RECIPE, max_epochs=60, patience=60)})
+    sweep = Sweep("tiny", {"all": long}, "all", "")
+    disturbed, undisturbed = (
+        make_plan(sweep, "all", long, str(tmp_path / name), plans[1].data.root) for name in ("disturbed", "undisturbed")
+    )
+    killed: list[int] = []
+    resources = Resources(workers=2, pause=0.1, budgets=Budgets(preempted=1, code=0))
+    watcher = threading.Thread(target=kill_a_rank, args=(disturbed, killed))
+    watcher.start()
+    assert run_plan(disturbed, resources, lambda _line: None) == ""
+    watcher.join()
+    assert len(killed) == 1
+    (trial,) = disturbed.trials
+    (failure,) = disturbed.ledger.failures(trial.trial_id)
+    assert (failure["class"], failure["retry"]) == ("preempted", True), failure["reason"]
+    assert run_plan(undisturbed, resources, lambda _line: None) == ""
+    found, expected = (
+        load(plan.ledger.storage.root).evaluations["correct"].tolist() for plan in (disturbed, undisturbed)
+    )
+    assert found == expected
+
+
+def kill_a_rank(plan: Plan, killed: list[int]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        ranks = [p for p in psutil.Process().children(recursive=True) if "RayTrainWorker" in title(p)]
+        if len(ranks) == 2 and plan.ledger.log_tail(plan.trials[0].trial_id, 1):
+            time.sleep(0.5)
+            ranks[1].kill()
+            killed.append(ranks[1].pid)
+            return
+        time.sleep(0.05)
+
+
+def title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie is one, too
+        return ""

@@ -1,0 +1,49 @@
+"""What ``rac-ray data generate | verify | preview`` do."""
+
+import argparse
+from pathlib import Path
+
+from rac_ray.errors import DONE, FAILED, one_of
+from rac_ray.storage import Storage
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Make what is missing of a data folder."""
+    from rac_ray.data.generate import generate as make_shards
+    from rac_ray.data.temporal_shape import DIRECTIONS, SPECS
+    from rac_ray.sweep.monitor import say_line
+    from rac_ray.sweep.planner import check_sources, dataset_for, digits_for
+    from rac_ray.sweep.session import Resources, ray_session
+    from rac_ray.trial import Grid
+
+    if options.spec not in SPECS:
+        raise one_of("spec", options.spec, SPECS)
+    sources = tuple(options.source or DIRECTIONS)
+    sizes = {name: getattr(options, name) for name in ("train_clips", "val_clips", "test_clips")}
+    grid = Grid((), (), (), sources, digits=options.digits, **sizes)
+    check_sources(grid)
+    root = Storage.at(options.folder)
+    digits = digits_for(grid, root)
+    dataset = dataset_for(grid, SPECS[options.spec], digits)
+    with ray_session(Resources()):
+        made = make_shards(root, dataset, digits, say_line)
+    print(f"{root.root}: {made} shards made, {sum(dataset.clips.values())} clips, digits={digits.source}")
+    return DONE
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Recompute everything the manifest claims."""
+    from rac_ray.data.manifest import verify as problems_of
+
+    problems = problems_of(Storage.at(options.folder))
+    print("\n".join(problems) or f"{options.folder}: all shards are what the manifest says")
+    return FAILED if problems else DONE
+
+
+def preview(options: argparse.Namespace) -> int:
+    """Draw a contact sheet and a GIF per class and domain."""
+    from rac_ray.data.preview import write_preview
+
+    files = write_preview(Storage.at(options.folder), Path(options.out))
+    print(f"{len(files)} pictures in {options.out}")
+    return DONE

@@ -1,0 +1,94 @@
+"""What a sweep runs on, and Ray for the time that it does."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import ray
+from ray.job_config import JobConfig
+
+from rac_ray.errors import BadInput
+from rac_ray.sweep.failures import Budgets
+from rac_ray.sweep.monitor import say_line
+from rac_ray.sweep.price import Pricing
+from rac_ray.training.watchdog import StallLimits
+
+LOCAL_OBJECT_STORE = 2_000_000_000
+WORKER_ENVIRONMENT = {
+    # glibc gives large blocks back to the kernel at each free; the page faults cost as much as the arithmetic.
+    # Trials run in a thread, whose own arena would ignore the thresholds: one arena for all.
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # Failures are told by the monitor; Tune's experiment file is never read.
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the sweep runs on, what each trial gets, and what happens when one fails."""
+
+    address: str | None = None
+    """A running cluster (``auto`` or ``host:port``); None starts a local Ray."""
+    num_cpus: int | None = None
+    """Size of a local Ray; None takes the machine."""
+    workers: int = 1
+    """DDP workers per trial."""
+    cpus_per_trial: int | None = None
+    """CPU cores (threads) of each trial, or of each of its workers; None is one."""
+    trials_per_gpu: int | Literal["auto"] = "auto"
+    """Trials that share a GPU; ``auto``: as many as their measured memory allows."""
+    budgets: Budgets = field(default_factory=Budgets)
+    """Retries by failure class."""
+    pause: float = 5.0
+    """Seconds before the first retry of a trial."""
+    pricing: Pricing = field(default_factory=lambda: Pricing(seconds=0))
+    """How the plan is priced first."""
+    stall: StallLimits = field(default_factory=StallLimits)
+    """When a trial counts as stalled."""
+    dashboard: bool = False
+    """Whether a local Ray serves its dashboard (on loopback only)."""
+    take_over: bool = False
+    """Whether to take the sweep from a driver that lives."""
+    verbose: bool = False
+    """Also a line per epoch."""
+
+
+@contextmanager
+def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
+    """A local Ray for the duration, or a connection to the cluster at ``address``; ``name`` is for its jobs page."""
+    os.environ.update({**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT, **os.environ})
+    if ray.is_initialized():
+        yield
+        return
+    options: dict[str, Any] = (
+        {"address": resources.address, "runtime_env": {"env_vars": WORKER_ENVIRONMENT}}
+        if resources.address
+        else {
+            "num_cpus": resources.num_cpus or os.cpu_count(),
+            "object_store_memory": LOCAL_OBJECT_STORE,
+            "include_dashboard": resources.dashboard,
+        }
+    )
+    try:
+        job = JobConfig(metadata={"job_name": name})
+        context = ray.init(log_to_driver=False, logging_level=logging.ERROR, job_config=job, **options)
+    except (ConnectionError, ValueError) as error:
+        raise BadInput(f"no Ray cluster at {resources.address!r}: {error}") from error
+    if resources.dashboard and context.dashboard_url:
+        say_line(f"dashboard: http://{context.dashboard_url}")
+    try:
+        yield
+    finally:
+        ray.shutdown()

@@ -1,0 +1,111 @@
+"""The price of a plan from stored probes and records, without a cluster; the real probe is in tests/test_verbs.py."""
+
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from rac_ray.sweep.packing import Machine, Packing
+from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.price import (
+    OVERHEAD_SECONDS,
+    START_SECONDS,
+    Price,
+    Pricing,
+    compared,
+    known_probes,
+    price_of,
+    remember_probes,
+)
+from rac_ray.training.probe import Probe
+from rac_ray.trial import Trial
+from tests.sweep.tiny_sweep import tiny_plan
+
+PROBE = Probe("timesformer1", 2, 8, 8, 0.5, 0.25, 700_000_000, "cpu")
+CLIP = 20 * 64 * 64
+
+
+def priced(plan: Plan, **pricing: float) -> tuple[Price, Packing]:
+    packing = Packing(Machine(2))
+    return price_of(plan, packing, plan.entries(), Pricing(0, **pricing), print), packing
+
+
+def store(plan: Plan) -> None:
+    remember_probes(plan.ledger.storage.above, platform.node(), {("timesformer1", 2, 8): PROBE})
+
+
+def finish(plan: Plan, trial: Trial, **changes: object) -> None:
+    record = {
+        **trial.as_dict(),
+        "epochs": 2,
+        "workers": 1,
+        "attempt": 1,
+        "peak_bytes": 9e8,
+        "device": "cpu",
+        "host": platform.node(),
+        "seconds": {"to_first_step": 1.0, "training": 80.0, "evaluation": 24.0, "total": 107.0},
+        "evaluations": [{"clips": 48}],
+        **changes,
+    }
+    plan.ledger.folder(trial.trial_id).write_json("record.json", record)
+
+
+def test_without_probe_and_records_there_is_no_forecast_but_an_order(tmp_path: Path) -> None:
+    price, _ = priced(tiny_plan(tmp_path, models=("timesformer1", "cnn3d")))
+    assert price.forecast is None
+    assert len(set(price.expected.values())) == 2
+    assert price.lines()[0] == "6 trials missing; no forecast without a probe or records"
+    assert price.as_dict()["wall_seconds"] is None
+
+
+def test_from_a_stored_probe(tmp_path: Path) -> None:
+    """16 training, 8 validation and 6 x 8 evaluation clips, always 3 epochs: three trials on two cores."""
+    plan = tiny_plan(tmp_path)
+    store(plan)
+    price, packing = priced(plan, price_per_hour=3600.0)
+    one = OVERHEAD_SECONDS + 3 * (16 * 0.5 + 8 * 0.25) + 48 * 0.25
+    assert list(price.expected.values()) == pytest.approx([one] * 3)
+    assert price.forecast
+    made = (16 + 8 + 5 * 8) / 1500 / 2
+    assert price.forecast.wall_seconds.expected == pytest.approx(2 * one + START_SECONDS + made)
+    assert price.forecast.busy_seconds.expected == pytest.approx(3 * one)
+    assert price.as_dict()["money"]["expected"] == pytest.approx(price.forecast.wall_seconds.expected)
+    assert packing.peaks == {("timesformer1", 2): PROBE.peak_bytes + 24 * CLIP}
+    assert price.lines()[0] == "3 trials missing; expected [95% interval] on 2 CPUs:"
+    assert "at 3600/h" in price.lines()[3]
+    assert price.disk.low < price.disk.expected < price.disk.high
+
+
+def test_records_of_the_same_class_on_the_same_machine_count_more_than_a_probe(tmp_path: Path) -> None:
+    plan = tiny_plan(tmp_path)
+    store(plan)
+    finish(plan, plan.trials[0])
+    price, packing = priced(plan)
+    assert len(price.expected) == 2
+    per_eval, overhead = 24.0 / 48, 3.0
+    mean_epochs = (2 + 2 * 3) / 3  # one record beside the three epochs of the recipe
+    expected = overhead + mean_epochs * 40.0 + 48 * per_eval
+    assert list(price.expected.values()) == pytest.approx([expected, expected])
+    assert packing.peaks == {("timesformer1", 2): 9e8}
+    finish(plan, plan.trials[0], host="elsewhere")
+    assert max(priced(plan)[0].expected.values()) < 50, "a record of another machine does not count"
+
+
+def test_probes_are_kept_by_machine(tmp_path: Path) -> None:
+    plan = tiny_plan(tmp_path)
+    store(plan)
+    above = plan.ledger.storage.above
+    assert known_probes(above, platform.node()) == {("timesformer1", 2, 8): PROBE}
+    assert known_probes(above, "another machine") == {}
+    assert asdict(PROBE) == Probe.from_dict(PROBE.as_dict()).as_dict()
+
+
+def test_forecast_against_actual(tmp_path: Path) -> None:
+    plan = tiny_plan(tmp_path)
+    store(plan)
+    price, _ = priced(plan)
+    assert price.forecast
+    wall = price.forecast.wall_seconds.expected
+    assert compared(price, 1.2 * wall, 3)["ratio"] == pytest.approx(1.2)
+    assert compared(price, wall, 2)["ratio"] is None, "not all of it was run"
