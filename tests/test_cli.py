@@ -133,7 +133,7 @@ def test_plan_lists_the_trials_and_writes_nothing(run_sweep) -> None:
     assert lines[4:] == [
         "4 trials planned = 0 done + 0 failed + 0 running + 4 pending; digits=optdigits",
         "4 trials missing; no forecast without a probe or records",
-        "disk: 0.6 MB more [0.1, 7.5]",
+        "disk: 0.6 MB more [0.1, 7.1]",
     ]
     assert list(Path.cwd().iterdir()) == []
 

@@ -140,6 +140,9 @@ def price_of(
     """
     missing = [trial for trial in plan.trials if entries[trial.trial_id].record is None]
     records = [entry.record for entry in entries.values() if entry.record is not None]
+    machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
+    if not missing:
+        return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.ledger.storage.above.root)
     device = ray.get(_device_task.options(num_gpus=_gpu_piece(packing)).remote()) if options.seconds else this_device()
     packing.machine = replace(packing.machine, gpu_memory=device.gpu_memory)
@@ -170,9 +173,8 @@ def price_of(
     whole = len(classes) == len(costs)
     cores = max(1.0, packing.machine.cpus)
     fixed = START_SECONDS + missing_clips(plan.data, plan.dataset) / CLIPS_PER_SECOND / cores
-    machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
     return Price(
-        forecast=forecast(list(classes.values()), fixed) if missing and whole else None,
+        forecast=forecast(list(classes.values()), fixed) if whole else None,
         expected={
             trial.trial_id: classes[_key(trial)].seconds(classes[_key(trial)].epochs_mean)
             if whole
