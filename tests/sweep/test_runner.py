@@ -131,6 +131,7 @@ def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of) -> N
     assert "4 trials planned = 2 done + 2 failed + 0 running + 0 pending; " in lines[-1]
 
 
+@pytest.mark.slow
 def test_a_killed_trial_process_ends_at_the_same_numbers(plan_of) -> None:
     """SIGKILL to the training process; Tune starts the trial again, the table is that of an undisturbed run."""
     slow = replace(QUICK, max_epochs=12, patience=12)

@@ -74,6 +74,7 @@ def test_the_same_command_again_runs_nothing(demo: tuple[Path, str], repository:
     assert again.stdout[again.stdout.index("Trained on") :] == first[first.index("Trained on") :]
 
 
+@pytest.mark.slow
 def test_on_a_running_cluster(repository: Path, tmp_path: Path) -> None:
     """``--address`` of a cluster of two nodes that somebody else started."""
     from ray.cluster_utils import Cluster
