@@ -60,6 +60,8 @@ class Budgets:
         return getattr(self, failure_class.replace(" ", "_"))
 
 
+REASON_CHARACTERS = 500
+"""Of an exception's message in the reason; the traceback has it whole."""
 BACK_OFF_LIMIT = 300.0
 """Seconds that no back-off exceeds."""
 
@@ -80,11 +82,13 @@ def failure_of(error: BaseException) -> dict[str, Any]:
     cause = next(iter(getattr(error, "worker_failures", {}).values()), error)
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    name, _, message = "".join(traceback.format_exception_only(cause)).strip().splitlines()[-1].partition(": ")
-    name = name.rpartition(".")[2]
+    name, message = type(cause).__name__, " ".join(str(cause).split())
+    if "Traceback (most recent call last)" in message:  # Ray wraps what a remote function raised in its traceback
+        name, _, message = str(cause).strip().splitlines()[-1].partition(": ")
+        name = name.rpartition(".")[2]
     return {
         "class": classify(name, message),
-        "reason": f"{name}: {message}",
+        "reason": f"{name}: {message[:REASON_CHARACTERS]}",
         "traceback": "".join(traceback.format_exception(error)),
         "failed_at": now(),
     }

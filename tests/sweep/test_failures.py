@@ -56,6 +56,9 @@ def test_what_is_kept_of_a_failure() -> None:
     """Of an exception in this process its first cause, of a worker group's the first worker's last line."""
     from ray.train.v2.api.exceptions import WorkerGroupError
 
+    class ActorDiedError(Exception):
+        """By name as Ray's own, which only Ray can make."""
+
     def kept(error: Exception) -> tuple[str, str]:
         failure = failure_of(error)
         return failure["class"], failure["reason"]
@@ -74,6 +77,10 @@ def test_what_is_kept_of_a_failure() -> None:
     group = WorkerGroupError("two workers failed", {1: RuntimeError(traceback)})
     assert kept(group) == ("not finite", "NotFinite: training loss is nan: epoch 0")
     assert "two workers failed" in failure_of(group)["traceback"]
+    killed = WorkerGroupError(
+        "two workers failed", {1: ActorDiedError("killed:\n Worker exit type: SYSTEM_ERROR Detail: x")}
+    )
+    assert kept(killed) == ("preempted", "ActorDiedError: killed: Worker exit type: SYSTEM_ERROR Detail: x")
 
 
 def test_a_process_that_died_without_a_word() -> None:
