@@ -39,6 +39,10 @@ OUT_OF_MEMORY = {
 when it kills a process that would exhaust its node, says why only in the message of the actor's death."""
 
 
+PEER_LOST = ("Connection reset by peer", "Connection closed by peer", "ncclRemoteError")
+"""What the other ranks of a group say when one of them was killed."""
+
+
 @dataclass(frozen=True)
 class Budgets:
     """How often a trial is tried again after a failure of each class, each class on its own account."""
@@ -74,6 +78,8 @@ def back_off(failures: int, base: float) -> float:
 def classify(name: str, message: str) -> FailureClass:
     """The class of an exception, by its name, and by its message for memory that ran out."""
     found = CLASSES.get(name, "code")
+    if found == "code" and any(words in message for words in PEER_LOST):
+        return "preempted"
     return "out of memory" if any(words in message for words in OUT_OF_MEMORY.get(found, ())) else found
 
 

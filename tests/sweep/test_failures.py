@@ -43,6 +43,7 @@ def test_the_back_off_doubles_up_to_five_minutes() -> None:
         # What Ray says of every process killed by SIGKILL, whoever did it:
         ("ActorDiedError", "possible root causes: (1) SIGKILL by OOM killer due to high memory usage", "preempted"),
         ("NodeDiedError", "", "preempted"),
+        ("RuntimeError", "[gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer.", "preempted"),
         ("DamagedCheckpoint", "last.ckpt cannot be read", "data"),
         ("BadInput", "shard is corrupt", "data"),
         ("KeyError", "'x'", "code"),
