@@ -9,6 +9,36 @@ import torch
 from torch import Tensor, nn
 
 
+class ChannelsInnermost(nn.Conv3d):
+    """A convolution which on a CPU keeps channels innermost: there convolution and pooling of few channels are fastest.
+
+    A single channel gets a second one of zeros, because no layout is fast with one.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, h, T, H, W)."""
+        clips, weight = input, self.weight
+        if clips.device.type != "cpu" or (self.in_channels == 1 and self.out_channels < 4):
+            return super().forward(clips)
+        if self.in_channels == 1:
+            clips, weight = (nn.functional.pad(each, (0, 0, 0, 0, 0, 0, 0, 1)) for each in (clips, weight))
+        layout = torch.channels_last_3d
+        return self._conv_forward(
+            clips.contiguous(memory_format=layout), weight.contiguous(memory_format=layout), self.bias
+        )
+
+
+class ExactBatchNorm3d(nn.BatchNorm3d):
+    """Batch normalisation in the plain layout.
+
+    With channels innermost PyTorch 2.13 sums each channel up in a single float on a CPU: statistics of a quarter of a
+    million values were off by 0.3 %.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.contiguous())
+
+
 class CNN3DBlock(nn.Sequential):
     """3x3x3 convolution, ReLU, 2x2x2 max pooling, batch normalisation.
 
@@ -18,10 +48,10 @@ class CNN3DBlock(nn.Sequential):
 
     def __init__(self, channels: int, hidden_units: int) -> None:
         super().__init__(
-            nn.Conv3d(channels, hidden_units, 3, padding=1),
+            ChannelsInnermost(channels, hidden_units, 3, padding=1),
             nn.MaxPool3d(2),
             nn.ReLU(),
-            nn.BatchNorm3d(hidden_units),
+            ExactBatchNorm3d(hidden_units),
         )
 
 

@@ -8,6 +8,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from rac_ray.models.recurrence import Recurrence
+
+GROUP_BYTES = 2**23
+"""Gates of one frame of the clips that a CPU works on together: what stays in its cache from one frame to the next."""
+
 
 class ConvLSTMBlock(nn.Module):
     """ConvLSTM cell over all frames, then 2x2 max pooling of every hidden state, then batch normalisation.
@@ -24,6 +29,10 @@ class ConvLSTMBlock(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, h, H/2, W/2)."""
+        return self._in_groups(clips) if clips.device.type == "cpu" else self._frame_by_frame(clips)
+
+    def _frame_by_frame(self, clips: Tensor) -> Tensor:
+        """As it is defined."""
         num_clips, num_frames = clips.shape[:2]
         from_input = self.input_conv(clips.flatten(0, 1)).unflatten(0, (num_clips, num_frames))
         hidden, cell, outputs = None, None, []
@@ -31,6 +40,24 @@ class ConvLSTMBlock(nn.Module):
             hidden, cell = self._step(frame_gates, hidden, cell)
             outputs.append(self.pool(hidden))
         return self.norm(torch.stack(outputs, dim=2)).transpose(1, 2)
+
+    def _in_groups(self, clips: Tensor) -> Tensor:
+        """The same, a few clips at a time, with the gradient written out."""
+        frames, weight = clips.permute(1, 0, 3, 4, 2), self.input_conv.weight
+        if frames.shape[-1] == 1:  # a second channel of zeros: a layout with a single one has no fast convolution
+            frames, weight = nn.functional.pad(frames, (0, 1)), nn.functional.pad(weight, (0, 0, 0, 0, 0, 1))
+        assert self.input_conv.bias is not None
+        assert self.recurrent_conv.bias is not None
+        bias = self.input_conv.bias + self.recurrent_conv.bias
+        bytes_per_clip = frames[0, 0, ..., 0].numel() * bias.nbytes
+        pooled = []
+        for group in frames.split(max(1, GROUP_BYTES // bytes_per_clip), dim=1):
+            hidden = Recurrence.apply(group.contiguous(), weight, self.recurrent_conv.weight, bias)
+            pooled.append(self.pool(hidden.flatten(0, 1).permute(0, 3, 1, 2)).unflatten(0, hidden.shape[:2]))
+        images = torch.cat(pooled, dim=1)
+        # With channels innermost PyTorch 2.13 sums each of them up in a single float: plain layout for the statistics.
+        normed = self.norm(images.flatten(0, 1).unsqueeze(2).contiguous())
+        return normed.squeeze(2).unflatten(0, images.shape[:2]).transpose(0, 1)
 
     def _step(self, from_input: Tensor, hidden: Tensor | None, cell: Tensor | None) -> tuple[Tensor, Tensor]:
         """One frame; a state of None is the zero state, whose convolution is the bias alone."""

@@ -1,11 +1,21 @@
 """TimeSformer with divided space-time attention, from timesformer-pytorch 0.4.1 (paper section 3.1; facts.md 2.1, 2.3).
 
-Hidden units h are the width of one attention head (dim_head), so the residual stream is heads * h wide.
+Hidden units h are the width of one attention head (dim_head), so the residual stream is heads * h wide. Parameters and
+their names are the library's. On a CPU its own forward pass runs, which nothing written here could beat; on a GPU the
+same arithmetic in fewer kernels, with fused attention.
+
+Shapes: clips (B, T, C, H, W) of T frames with N patches each; tokens (B, 1 + T * N, D), the class token first; queries,
+keys and values (B, groups, heads, tokens of a group, h), where a group is what a patch attends to beside the class
+token: the same place in all frames, or all places of a frame.
 """
 
 import warnings
+from importlib.metadata import version
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention as attend
 
 from rac_ray.errors import BadInput
 
@@ -14,6 +24,10 @@ with warnings.catch_warnings():
     from timesformer_pytorch import TimeSformer
 
 PATCH_SIZE = 16
+KNOWN_LIBRARY = version("timesformer-pytorch") == "0.4.1"
+"""Whether the installed library is the one whose arithmetic is repeated here; with any other one its own runs."""
+Rotation = tuple[Tensor, Tensor]
+"""Cosines and signed sines (tokens of a group, h) of the rotary embedding."""
 
 
 class TimeSformerClassifier(nn.Module):
@@ -52,4 +66,68 @@ class TimeSformerClassifier(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.transformer(clips)
+        if clips.device.type == "cpu" or not KNOWN_LIBRARY:
+            return self.transformer(clips)
+        return fused(self.transformer, clips)
+
+
+def fused(transformer: TimeSformer, clips: Tensor) -> Tensor:
+    """The library's forward pass, clips (B, T, C, H, W) to logits (B, num_classes), with fused attention."""
+    parts: Any = transformer
+    num_frames, (rows, columns) = clips.shape[1], (size // PATCH_SIZE for size in clips.shape[-2:])
+    in_time = rotation(parts.frame_rot_emb(num_frames, device=clips.device), parts.frame_rot_emb.inv_freqs)
+    in_space = rotation(parts.image_rot_emb(rows, columns, device=clips.device), parts.frame_rot_emb.inv_freqs)
+    patches = parts.to_patch_embedding(cut(clips))
+    tokens = torch.cat((parts.cls_token.to(patches.dtype).expand(len(clips), 1, -1), patches), dim=1)
+    for over_time, over_space, feed_forward in parts.layers:
+        tokens = tokens + divided_attention(over_time.fn, over_time.norm(tokens), num_frames, "time", in_time)
+        tokens = tokens + divided_attention(over_space.fn, over_space.norm(tokens), num_frames, "space", in_space)
+        tokens = tokens + feed_forward(tokens)
+    return parts.to_out(tokens[:, 0])
+
+
+def cut(clips: Tensor) -> Tensor:
+    """Patches of all frames (B, T * N, PATCH_SIZE * PATCH_SIZE * C), rows before columns before channels."""
+    rows = clips.unflatten(-2, (-1, PATCH_SIZE)).unflatten(-1, (-1, PATCH_SIZE))
+    return rows.permute(0, 1, 3, 5, 4, 6, 2).flatten(1, 3).flatten(2)
+
+
+def rotation(sines_and_cosines: tuple[Tensor, Tensor], frequencies: Tensor) -> Rotation:
+    """The library's (1, tokens, rotated channels) for all h channels; those that it passes by are turned by zero.
+
+    The sign of the sines is that with which the two channels of a pair are exchanged.
+    """
+    sines, cosines = (value[0] for value in sines_and_cosines)
+    passed_by = 2 * len(frequencies) - sines.shape[-1]
+    sines = nn.functional.pad(sines, (0, passed_by))
+    signed = torch.stack((-sines[:, 0::2], sines[:, 1::2]), dim=-1).flatten(1)
+    return nn.functional.pad(cosines, (0, passed_by), value=1.0), signed
+
+
+def rotated(channels: Tensor, by: Rotation) -> Tensor:
+    """(.., tokens of a group, h) turned in pairs of channels."""
+    cosines, signed_sines = by
+    exchanged = channels.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    return torch.addcmul(channels * cosines, exchanged, signed_sines)
+
+
+def divided_attention(
+    layer: Any, tokens: Tensor, num_frames: int, over: Literal["time", "space"], by: Rotation
+) -> Tensor:
+    """Patches attend to their group and to the class token, the class token to everything: (B, 1 + T * N, D) again."""
+    # (B, 1 + T * N, 3, heads, h), of which the patches are (B, T, N, 3, heads, h)
+    projected = layer.to_qkv(tokens).unflatten(-1, (3, layer.heads, -1))
+    query, key, value = projected.permute(2, 0, 3, 1, 4)
+    of_class = attend(query[:, :, :1], key, value, scale=layer.scale)
+    patches = projected[:, 1:].unflatten(1, (num_frames, -1))
+    # (3, B, groups, heads, tokens of a group, h)
+    groups = patches.permute(3, 0, 2, 4, 1, 5) if over == "time" else patches.permute(3, 0, 1, 4, 2, 5)
+    query, key = rotated(groups[:2], by).to(groups.dtype)
+    of_all_groups = projected[:, :1].permute(2, 0, 1, 3, 4).unsqueeze(-2).expand(-1, -1, groups.shape[2], -1, -1, -1)
+    key, value = torch.cat((of_all_groups[1], key), dim=-2), torch.cat((of_all_groups[2], groups[2]), dim=-2)
+    # Fused kernels take four dimensions: (B * groups, heads, tokens, h).
+    out = attend(query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), scale=layer.scale)
+    out = out.unflatten(0, groups.shape[1:3])
+    # back to the patches' (B, T, N, heads, h)
+    of_patches = out.permute(0, 3, 1, 2, 4) if over == "time" else out.permute(0, 1, 3, 2, 4)
+    return layer.to_out(torch.cat((of_class.transpose(1, 2).flatten(2), of_patches.flatten(3).flatten(1, 2)), dim=1))

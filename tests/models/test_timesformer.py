@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rac_ray.models.timesformer import TimeSformerClassifier
+from rac_ray.models.timesformer import TimeSformerClassifier, fused
 
 
 def build(hidden_units: int, heads: int) -> TimeSformerClassifier:
@@ -38,3 +38,17 @@ def test_the_order_of_frames_matters() -> None:
 
 def test_the_residual_stream_is_heads_times_hidden_units_wide() -> None:
     assert build(6, 8).transformer.cls_token.shape == (1, 48)
+
+
+@pytest.mark.parametrize("hidden_units", [2, 4, 6, 10])
+@pytest.mark.parametrize("heads", [1, 8])
+def test_fused_attention_is_the_librarys_arithmetic(hidden_units: int, heads: int) -> None:
+    """Logits and every gradient in float64, at head widths with no, partly and wholly turned channels in space."""
+    transformer = build(hidden_units, heads).double().transformer
+    clips, target = torch.rand(2, 20, 1, 64, 64, dtype=torch.float64), torch.rand(2, 5, dtype=torch.float64)
+    ours, theirs = fused(transformer, clips), transformer(clips)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    weights = list(transformer.parameters())
+    gradients = [torch.autograd.grad((logits * target).sum(), weights) for logits in (ours, theirs)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
