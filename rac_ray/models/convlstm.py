@@ -29,7 +29,8 @@ class ConvLSTMBlock(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, h, H/2, W/2)."""
-        return self._in_groups(clips) if clips.device.type == "cpu" else self._frame_by_frame(clips)
+        on_cpu = clips.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        return self._in_groups(clips) if on_cpu else self._frame_by_frame(clips)
 
     def _frame_by_frame(self, clips: Tensor) -> Tensor:
         """As it is defined."""

@@ -78,7 +78,7 @@ def fused(transformer: TimeSformer, clips: Tensor) -> Tensor:
     in_time = rotation(parts.frame_rot_emb(num_frames, device=clips.device), parts.frame_rot_emb.inv_freqs)
     in_space = rotation(parts.image_rot_emb(rows, columns, device=clips.device), parts.frame_rot_emb.inv_freqs)
     patches = parts.to_patch_embedding(cut(clips))
-    tokens = torch.cat((parts.cls_token.to(patches.dtype).expand(len(clips), 1, -1), patches), dim=1)
+    tokens = torch.cat((parts.cls_token.expand(len(clips), 1, -1), patches), dim=1)
     for over_time, over_space, feed_forward in parts.layers:
         tokens = tokens + divided_attention(over_time.fn, over_time.norm(tokens), num_frames, "time", in_time)
         tokens = tokens + divided_attention(over_space.fn, over_space.norm(tokens), num_frames, "space", in_space)

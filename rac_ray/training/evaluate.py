@@ -1,18 +1,19 @@
-"""A model on a domain's clips: per-clip predictions first, every figure computed from them afterwards."""
+"""A model on all target domains: per-clip predictions first, every figure computed from them afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from rac_ray.data.shards import Clips
 from rac_ray.training.classifier import NotFinite, to_unit_range
 
-EVALUATION_BATCH = 64
+EVALUATION_BATCHES = {"cpu": 64, "cuda": 1024}
+"""Clips at once by device: a CPU gains nothing from more, a GPU takes the largest halving that fits."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +55,47 @@ class Predictions:
 
 def predict(
     model: nn.Module,
-    clips: Clips,
-    target: str,
-    split: str,
+    parts: Mapping[str, Clips],
     *,
     device: torch.device,
     precision: str = "32",
     beat: Callable[[], None] = lambda: None,
-) -> Predictions:
-    """Run ``model`` in evaluation mode over all clips, at the precision it was trained with.
+) -> list[Predictions]:
+    """Run ``model`` in evaluation mode over the clips of each ``domain/split``, at the precision it was trained with.
 
-    ``beat`` is called after each batch. Raises NotFinite when a logit is NaN or infinite.
+    All parts are one pass: a batch may hold clips of two. ``beat`` is called after each batch. Raises NotFinite when a
+    logit is NaN or infinite.
     """
     model.eval().to(device)
     dtypes = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
-    logits = []
+    frames = torch.cat([torch.tensor(clips.frames) for clips in parts.values()]).unsqueeze(2)
     with torch.inference_mode(), torch.autocast(device.type, dtypes.get(precision), enabled=precision in dtypes):
-        for start in range(0, len(clips), EVALUATION_BATCH):
-            frames = torch.tensor(clips.frames[start : start + EVALUATION_BATCH], device=device).unsqueeze(2)
-            logits.append(model(to_unit_range(frames)).float())
-            beat()
-    values = torch.cat(logits).cpu().numpy()
-    if not np.isfinite(values).all():
-        raise NotFinite(f"logits on {target}/{split} are not finite")
-    return Predictions(target, split, clips.clip_ids, clips.labels, values)
+        logits = _logits(model, frames, EVALUATION_BATCHES[device.type], device, beat)
+    predictions, first = [], 0
+    for part, clips in parts.items():
+        values = logits[first : first + len(clips)]
+        first += len(clips)
+        if not np.isfinite(values).all():
+            raise NotFinite(f"logits on {part} are not finite")
+        target, split = part.split("/")
+        predictions.append(Predictions(target, split, clips.clip_ids, clips.labels, values))
+    return predictions
+
+
+def _logits(
+    model: nn.Module, frames: Tensor, batch: int, device: torch.device, beat: Callable[[], None]
+) -> NDArray[np.float32]:
+    """Logits (N, num_classes) of frames (N, T, 1, H, W) uint8, in batches halved as often as memory runs out."""
+    logits: list[Tensor] = []
+    first = 0
+    while first < len(frames):
+        try:
+            logits.append(model(to_unit_range(frames[first : first + batch].to(device))).float())
+        except torch.OutOfMemoryError:
+            if batch == 1:
+                raise
+            batch //= 2
+            continue
+        first += len(logits[-1])
+        beat()
+    return torch.cat(logits).cpu().numpy()

@@ -20,7 +20,7 @@ import torch
 from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.models import build_model
 from rac_ray.training.classifier import Classifier
-from rac_ray.training.evaluate import EVALUATION_BATCH
+from rac_ray.training.evaluate import EVALUATION_BATCHES
 from rac_ray.training.fit import resolved_precision
 from rac_ray.trial import Recipe
 
@@ -83,7 +83,8 @@ def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device
     precision = resolved_precision(recipe, device)
     dtype = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(precision)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
-    most = max(recipe.batch_size, EVALUATION_BATCH)
+    evaluation_batch = EVALUATION_BATCHES["cpu"]  # what a GPU takes beyond it is room that would be free
+    most = max(recipe.batch_size, evaluation_batch)
     frames = torch.randint(256, (most, NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE), dtype=torch.uint8, device=device)
     labels = torch.randint(NUM_CLASSES, (most,), device=device)
 
@@ -102,7 +103,7 @@ def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device
     trained = _measured(train, recipe.batch_size, seconds, device)
     optimiser.zero_grad()
     classifier.eval()
-    evaluated = _measured(evaluate, EVALUATION_BATCH, seconds, device)
+    evaluated = _measured(evaluate, evaluation_batch, seconds, device)
     return Probe(
         model=model,
         hidden_units=hidden_units,

@@ -132,17 +132,8 @@ def _run(job: Job, group: dict[str, Any], log: TrialLog | None, watchdog: Watchd
     trained_at = time.monotonic()
     if group.get("rank", 0) > 0:
         return
-    predictions = [
-        predict(
-            result.model,
-            clips[part],
-            *part.split("/"),
-            device=device,
-            precision=result.precision,
-            beat=watchdog.beat,
-        )
-        for part in direction.evaluations
-    ]
+    evaluated = {part: clips[part] for part in direction.evaluations}
+    predictions = predict(result.model, evaluated, device=device, precision=result.precision, beat=watchdog.beat)
     began = job.began if job.host == platform.node() else ready_at
     timing = {
         "to_first_step": ready_at - began + result.seconds_to_first_step,

@@ -52,3 +52,14 @@ def test_fused_attention_is_the_librarys_arithmetic(hidden_units: int, heads: in
     gradients = [torch.autograd.grad((logits * target).sum(), weights) for logits in (ours, theirs)]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+def test_fused_attention_in_sixteen_bits_is_as_exact_as_the_librarys() -> None:
+    """bfloat16 autocast: both are within 2 % of float32, and the sum of what layers add stays in 32 bits."""
+    transformer = build(8, 8).transformer
+    clips = torch.rand(8, 20, 1, 64, 64)
+    exact = transformer(clips)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, theirs = fused(transformer, clips), transformer(clips)
+    for logits in (ours, theirs):
+        assert (logits.float() - exact).norm() < 0.02 * exact.norm()

@@ -27,7 +27,7 @@ def test_every_model_has_plausible_figures(name: str) -> None:
     found = probe(name, 2, Recipe(batch_size=8), device=CPU, seconds=0.2)
     assert (found.model, found.hidden_units, found.batch_size) == (name, 2, 8)
     assert FEWEST_CLIPS <= found.probed_batch <= 8
-    assert 0 < found.seconds_per_eval_clip < found.seconds_per_train_clip < 1
+    assert 0 < found.seconds_per_eval_clip < 2 * found.seconds_per_train_clip < 1
     assert 4 * count_parameters(build_model(name, 2)) < found.peak_bytes < 16e9
     assert found.device
     assert Probe.from_dict(json.loads(json.dumps(found.as_dict()))) == found
@@ -54,9 +54,10 @@ def test_without_time_one_step_on_two_clips_is_made() -> None:
     assert probe("timesformer1", 2, Recipe(), device=CPU, seconds=0).probed_batch == FEWEST_CLIPS
 
 
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
-def test_sixteen_bits(precision: Literal["16-mixed", "bf16-mixed"]) -> None:
-    found = probe("timesformer1", 4, Recipe(batch_size=4, precision=precision), device=CPU, seconds=0.05)
+def test_sixteen_bits(name: str, precision: Literal["16-mixed", "bf16-mixed"]) -> None:
+    found = probe(name, 4, Recipe(batch_size=4, precision=precision), device=CPU, seconds=0.05)
     assert found.seconds_per_train_clip > 0
 
 

@@ -95,7 +95,7 @@ def test_predictions_are_what_the_best_checkpoint_says(plans: dict[int, Plan]) -
     weights = Path(plan.ledger.folder(trial.trial_id).root) / "best.ckpt"
     model.load_state_dict(torch.load(weights, weights_only=True))
     clips = read_split(plan.data, "mnist/test")
-    expected = predict(model, clips, "mnist", "test", device=torch.device("cpu"))
+    (expected,) = predict(model, {"mnist/test": clips}, device=torch.device("cpu"))
     rows = tables.predictions.query("trial_id == @trial.trial_id and target == 'mnist'")
     np.testing.assert_allclose(np.stack(rows["logits"].tolist()), expected.logits, rtol=1e-4, atol=1e-6)
     assert rows["clip_id"].tolist() == clips.clip_ids
@@ -133,7 +133,7 @@ def test_a_killed_worker_of_a_group_is_a_lost_process_and_the_trial_goes_on(
     three_cpus: None, plans: dict[int, Plan], tmp_path: Path
 ) -> None:
     """SIGKILL to one of two ranks: one retry, on the account of lost processes, ends at the undisturbed figures."""
-    long = replace(GRID, sources=("2dot",), recipes={"timesformer1": replace(RECIPE, max_epochs=60, patience=60)})
+    long = replace(GRID, sources=("2dot",), recipes={"timesformer1": replace(RECIPE, max_epochs=30, patience=30)})
     sweep = Sweep("tiny", {"all": long}, "all", "")
     disturbed, undisturbed = (
         make_plan(sweep, "all", long, str(tmp_path / name), plans[1].data.root) for name in ("disturbed", "undisturbed")
