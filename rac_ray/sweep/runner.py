@@ -182,6 +182,7 @@ def _tune(
             content=part_keys(plan.data, parts),
             workers=resources.workers,
             per_worker=queue.packing.per_worker(),
+            cuda_graphs=resources.cuda_graphs,
             stall=resources.stall,
             scratch=scratch,
         )

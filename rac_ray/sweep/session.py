@@ -49,6 +49,8 @@ class Resources:
     """CPU cores (threads) of each trial, or of each of its workers; None is one."""
     trials_per_gpu: int | Literal["auto"] = "auto"
     """Trials that share a GPU; ``auto``: as many as their measured memory allows."""
+    cuda_graphs: bool = False
+    """Whether trials of one worker record their steps on a GPU and replay them."""
     budgets: Budgets = field(default_factory=Budgets)
     """Retries by failure class."""
     pause: float = 5.0

@@ -1,12 +1,13 @@
 """The only LightningModule: any model of the registry, cross entropy, SGD, and exact counts of what was right."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric
 
+from rac_ray.training.recorded import RecordedStep
 from rac_ray.trial import Recipe
 
 Batch = tuple[Tensor, Tensor]
@@ -21,34 +22,33 @@ class NotFinite(RuntimeError):
     """A loss or logits became NaN or infinite."""
 
 
-class Totals(Metric):
-    """Sums over an epoch and over workers: loss, right answers, clips. Stays on the device until read."""
-
-    full_state_update = False
+class Totals:
+    """Sums over an epoch: loss, right answers, clips. They stay on the device, in one place, until they are read."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.loss: Tensor
-        self.correct: Tensor
-        self.clips: Tensor
-        self.add_state("loss", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("correct", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("clips", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.sums = torch.zeros(3, dtype=torch.float64)
 
-    def update(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """``loss`` is the batch's mean; ``logits`` (B, classes), ``labels`` (B,)."""
-        self.loss += loss.detach().double() * len(labels)
-        self.correct += (logits.detach().argmax(dim=1) == labels).sum()
-        self.clips += len(labels)
+        if self.sums.device != loss.device:
+            self.sums = self.sums.to(loss.device)
+        correct = (logits.detach().argmax(dim=1) == labels).sum()
+        self.sums[0] += loss.detach().double() * len(labels)
+        self.sums[1] += correct
+        self.sums[2] += len(labels)
 
-    def compute(self) -> dict[str, Tensor]:
-        return {"loss": self.loss / self.clips, "top1": self.correct / self.clips.double()}
+    def read(self, over_workers: Callable[[Tensor], Tensor] = lambda sums: sums) -> dict[str, float]:
+        """Mean loss and top-1 since the last reading; ``over_workers`` adds up what each of them has."""
+        loss, correct, clips = over_workers(self.sums.clone()).tolist()
+        self.sums.zero_()
+        return {"loss": loss / clips, "top1": correct / clips}
 
 
 class Classifier(pl.LightningModule):
     """Trains ``model`` by ``recipe``; monitors ``val_top1``, and keeps each epoch's exact figures in ``figures``."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
+    def __init__(self, model: nn.Module, recipe: Recipe, *, cuda_graphs: bool = False) -> None:
+        """With ``cuda_graphs`` one worker's steps are recorded and replayed, the optimiser's part included."""
         super().__init__()
         self.model = model
         self.recipe = recipe
@@ -56,31 +56,72 @@ class Classifier(pl.LightningModule):
         self.val_totals = Totals()
         self.figures: dict[str, float] = {}
         """``train_loss, train_top1, val_loss, val_top1`` of the epoch that has just ended."""
+        self.automatic_optimization = not cuda_graphs
+        self._whole_train_step = RecordedStep(self._train_step, self._state)
+        self._whole_val_step = RecordedStep(self._val_step, lambda: [self.val_totals.sums])
 
     def forward(self, frames: Tensor) -> Tensor:
         """Clips (B, T, C, H, W) uint8 -> logits (B, num_classes)."""
         return self.model(to_unit_range(frames))
 
-    def _loss(self, batch: Batch, totals: Totals) -> Tensor:
-        frames, labels = batch
+    def loss(self, frames: Tensor, labels: Tensor, totals: Totals) -> Tensor:
+        """Mean cross entropy of a batch, which is added to ``totals``."""
         logits = self(frames)
         loss = nn.functional.cross_entropy(logits, labels)
-        totals.update(loss, logits, labels)
+        totals.add(loss, logits, labels)
         return loss
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._loss(batch, self.train_totals)
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        if self.automatic_optimization:
+            return self.loss(*batch, self.train_totals)
+        return self._whole_train_step(*batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._loss(batch, self.val_totals)
+        if self.automatic_optimization:
+            self._val_step(*batch)
+        else:
+            self._whole_val_step(*batch)
+
+    def _train_step(self, frames: Tensor, labels: Tensor) -> None:
+        """What Lightning does in a step, in one function that asks the device for nothing."""
+        optimiser, scaler = self.trainer.optimizers[0], self._scaler()
+        torch.clear_autocast_cache()  # 16-bit copies of weights made outside of a recording would be stale in it
+        optimiser.zero_grad()
+        loss = self.loss(frames, labels, self.train_totals)
+        if scaler is None:
+            loss.backward()
+            optimiser.step()
+        else:
+            scaler.scale(loss).backward()
+            scaler.step(optimiser)
+            scaler.update()
+        torch.clear_autocast_cache()
+
+    def _val_step(self, frames: Tensor, labels: Tensor) -> None:
+        self.loss(frames, labels, self.val_totals)
+
+    def _scaler(self) -> Any:
+        """The gradient scaler of 16-bit training, or None."""
+        return getattr(self.trainer.precision_plugin, "scaler", None)
+
+    def _state(self) -> list[Tensor]:
+        """Everything that a training step changes."""
+        of_optimiser = self.trainer.optimizers[0].state.values()
+        tensors = [value for state in of_optimiser for value in state.values() if isinstance(value, Tensor)]
+        scaler = self._scaler()
+        if scaler is not None:
+            tensors += [scaler._scale, scaler._growth_tracker]
+        return [*self.model.state_dict(keep_vars=True).values(), *tensors, self.train_totals.sums]
 
     def on_validation_epoch_end(self) -> None:
         """Validation ends before the training epoch does, when all of its steps are done: read both."""
         for prefix, totals in (("train", self.train_totals), ("val", self.val_totals)):
-            values = cast(dict[str, Tensor], totals.compute())
-            self.figures |= {f"{prefix}_{name}": float(value) for name, value in values.items()}
-            totals.reset()
+            values = totals.read(self._over_workers)
+            self.figures |= {f"{prefix}_{name}": value for name, value in values.items()}
         self.log("val_top1", self.figures["val_top1"])
+
+    def _over_workers(self, sums: Tensor) -> Tensor:
+        return self.trainer.strategy.reduce(sums, reduce_op="sum")
 
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(
@@ -88,4 +129,6 @@ class Classifier(pl.LightningModule):
             lr=self.recipe.learning_rate,
             momentum=self.recipe.momentum,
             weight_decay=self.recipe.weight_decay,
+            # One kernel for all parameters, and with 16 bits no question to the device whether the step may be made.
+            fused=self.device.type == "cuda",
         )

@@ -174,17 +174,21 @@ def fit(
     prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
     rank: int = 0,
     world: int = 1,
+    cuda_graphs: bool = False,
 ) -> Fit:
     """Train ``trial``, from ``folder/last.ckpt`` if there is one, and return its best model.
 
-    ``report`` gets each epoch's row, ``beat`` is called after each step. Raises NotFinite when a loss is NaN or
+    ``report`` gets each epoch's row, ``beat`` is called after each step. ``cuda_graphs`` replays the steps of a single
+    worker on a GPU. Raises NotFinite when a loss is NaN or
     infinite, DamagedCheckpoint, and BadInput when the training clips do not fill a batch. On a CPU a trial stopped
     after any epoch and fitted again ends at the same bits.
     """
     started = time.monotonic()
     recipe = trial.recipe
     torch.manual_seed(seed_for("weights", trial.seed))
-    classifier = Classifier(build_model(trial.model, trial.hidden_units), recipe)
+    classifier = Classifier(
+        build_model(trial.model, trial.hidden_units), recipe, cuda_graphs=cuda_graphs and world == 1
+    )
     share = {"device": device, "rank": rank, "world": world}
     train_batches = ResidentBatches(train, recipe.batch_size, order_seed=seed_for("order", trial.seed), **share)
     val_batches = ResidentBatches(val, recipe.batch_size, **share)

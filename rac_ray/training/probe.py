@@ -91,7 +91,7 @@ def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device
     def train(batch: int) -> None:
         optimiser.zero_grad()
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
-            loss = classifier.training_step((frames[:batch], labels[:batch]), 0)
+            loss = classifier.loss(frames[:batch], labels[:batch], classifier.train_totals)
         scaler.scale(loss).backward()
         scaler.step(optimiser)
         scaler.update()

@@ -53,6 +53,8 @@ class Setting:
     """DDP workers per trial."""
     per_worker: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1})
     """What each worker has of the machine."""
+    cuda_graphs: bool = False
+    """Whether a single worker's steps are recorded on a GPU and replayed."""
     stall: StallLimits = field(default_factory=StallLimits)
     scratch: str = ""
     """Folder for Ray's own files of a run."""
@@ -127,6 +129,7 @@ def _run(job: Job, group: dict[str, Any], log: TrialLog | None, watchdog: Watchd
         device=device,
         report=tell,
         beat=watchdog.beat,
+        cuda_graphs=job.setting.cuda_graphs,
         **group,
     )
     trained_at = time.monotonic()
@@ -203,6 +206,7 @@ def _write_record(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         "workers": job.setting.workers,
         "per_worker": dict(job.setting.per_worker),
+        "cuda_graphs": job.setting.cuda_graphs and job.setting.workers == 1 and device.type == "cuda",
         "attempt": job.attempt,
         "host": platform.node(),
         "python": platform.python_version(),

@@ -12,11 +12,20 @@ def test_unit_range() -> None:
 
 def test_totals_weigh_batches_by_their_clips() -> None:
     totals = Totals()
-    totals.update(torch.tensor(1.0), torch.eye(5)[[0, 1, 2]], torch.tensor([0, 1, 3]))
-    totals.update(torch.tensor(4.0), torch.eye(5)[[4]], torch.tensor([4]))
-    values = totals.compute()
-    assert float(values["loss"]) == (3 * 1 + 4) / 4
-    assert float(values["top1"]) == 3 / 4
+    totals.add(torch.tensor(1.0), torch.eye(5)[[0, 1, 2]], torch.tensor([0, 1, 3]))
+    totals.add(torch.tensor(4.0), torch.eye(5)[[4]], torch.tensor([4]))
+    assert totals.read() == {"loss": (3 * 1 + 4) / 4, "top1": 3 / 4}
+
+
+def test_totals_begin_anew_in_place_and_add_up_workers() -> None:
+    totals = Totals()
+    sums = totals.sums
+    totals.add(torch.tensor(1.0), torch.eye(5)[[0]], torch.tensor([0]))
+    totals.read()
+    totals.add(torch.tensor(2.0), torch.eye(5)[[0, 1]], torch.tensor([0, 4]))
+    assert totals.sums is sums
+    other_worker = torch.tensor([8.0, 2, 2], dtype=torch.float64)
+    assert totals.read(lambda mine: mine + other_worker) == {"loss": (4 + 8) / 4, "top1": 3 / 4}
 
 
 def test_the_optimiser_is_the_recipes() -> None:

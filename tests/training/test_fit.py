@@ -88,6 +88,32 @@ def test_equals_a_plain_loop(name: str, make_trial, train: Clips, val: Clips, tm
     assert [row["epoch"] for row in result.epochs] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_steps_made_in_one_function_train_to_the_same_bits(
+    name: str, make_trial, train: Clips, val: Clips, tmp_path: Path
+) -> None:
+    """What a GPU records and replays is, on a CPU, the same step as Lightning's own."""
+    trial = make_trial(name, max_epochs=2)
+    usual, whole = (fitted(trial, train, val, tmp_path / str(graphs), cuda_graphs=graphs) for graphs in (False, True))
+    assert without_clock(whole) == without_clock(usual)
+    assert same_weights(whole.model, usual.model)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", MODELS)
+def test_a_gpu_trains_alike_with_and_without_graphs(
+    name: str, make_trial, train: Clips, val: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trial = make_trial(name, max_epochs=4)
+    usual, replayed = (
+        fit(trial, train, val, Storage.at(tmp_path / str(graphs)), device=torch.device("cuda"), cuda_graphs=graphs)
+        for graphs in (False, True)
+    )
+    assert "without a CUDA graph" not in caplog.text
+    for one, other in zip(usual.epochs, replayed.epochs, strict=True):
+        assert other["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
+
+
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
 @pytest.mark.parametrize("name", ["cnn3d", "timesformer1"])
 def test_a_stopped_trial_goes_on_to_the_same_bits(
