@@ -1,13 +1,17 @@
 """The grid on a real local Ray: reuse, growth, failures that stay visible, a killed trial process."""
 
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+import torch
 
 from rac_ray.errors import BadInput
 from rac_ray.ledger import Ledger
@@ -78,6 +82,20 @@ def test_a_grown_grid_runs_only_what_is_new(plan_of) -> None:
     after = record_bytes(plan.ledger)
     assert len(after) == 6
     assert {trial_id: content for trial_id, content in after.items() if trial_id in before} == before
+
+
+def test_neighbours_and_reused_processes_change_no_bit(plan_of, tmp_path: Path) -> None:
+    """Six trials on two cores, side by side, three to a process: the last one is as in a process of its own."""
+    plan = plan_of(seeds=(0, 1, 2))
+    run(plan)
+    trial, ledger, out = plan.trials[-1], plan.ledger, tmp_path / "alone.pt"
+    arguments = [ledger.storage.root, trial.trial_id, plan.data.root, str(out)]
+    subprocess.run([sys.executable, "-m", "tests.sweep.fresh_trial", *arguments], check=True)
+    alone = torch.load(out, weights_only=True)
+    weights = torch.load(f"{ledger.folder(trial.trial_id).root}/best.ckpt", weights_only=True)
+    assert all(torch.equal(alone["weights"][name], value) for name, value in weights.items())
+    logits = np.array(ledger.table(trial.trial_id, "predictions").column("logits").to_pylist(), np.float32)
+    np.testing.assert_array_equal(logits, alone["logits"].numpy())
 
 
 def test_finished_trials_of_other_pixels_are_not_mixed_in(plan_of) -> None:
