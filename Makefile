@@ -1,11 +1,11 @@
 # Needs Python 3.11 to 3.13 and make; everything else goes into .venv.
 PYTHON ?= python3
-# More options for the demo, for example ARGS='--storage /tmp/results'.
+# More options for the demo and the benchmarks, for example ARGS='--storage /tmp/results'.
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -23,6 +23,15 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.run
+
+bench-speed: $(INSTALLED)
+	$(BIN)/python -m benchmarks.speed $(ARGS)
+
+bench-demo: $(INSTALLED)
+	$(BIN)/python -m benchmarks.demo $(ARGS)
+
+bench-curves: $(INSTALLED)
+	$(BIN)/python -m benchmarks.curves $(ARGS)
 
 # torch goes first: resolved together with the rest, pip may take another build of it.
 $(INSTALLED): pyproject.toml constraints.txt

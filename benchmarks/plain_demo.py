@@ -1,0 +1,88 @@
+"""The demo preset without this package's speed: ``python -m benchmarks.plain_demo FOLDER``.
+
+Writes every part as JPEG files, trains the grid's trials one after the other by the plain loop, and evaluates the best
+weights on every part. ``benchmarks.demo`` sets it against the real command.
+"""
+
+import copy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from benchmarks.plain import batches_of, build_plain, evaluate, optimiser_of, train_epoch, write_jpegs
+from rac_ray.data.digits import load_digits
+from rac_ray.data.temporal_shape import DIRECTIONS, Direction
+from rac_ray.trial import Grid, Trial
+from sweeps.ts_grid import DEMO
+
+EVALUATIONS = "evaluations.csv"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The weights of the epoch with the highest validation top-1, the first on ties."""
+
+    top1: float
+    epoch: int
+    weights: dict[str, Tensor]
+
+
+def write_parts(grid: Grid, folder: Path) -> None:
+    """Every part that the grid reads, as JPEG files."""
+    digits, counts = load_digits(grid.digits), {"train": grid.train_clips, "val": grid.val_clips}
+    for part in dict.fromkeys(part for source in grid.sources for part in DIRECTIONS[source].parts):
+        domain, split = part.split("/")
+        write_jpegs(folder / part, domain, split, counts.get(split, grid.test_clips), digits)
+
+
+def train(trial: Trial, direction: Direction, folder: Path, device: torch.device) -> nn.Module:
+    """Train by the trial's recipe; returns the model with its best weights."""
+    recipe = trial.recipe
+    torch.manual_seed(trial.seed)
+    model = build_plain(trial.model, trial.hidden_units).to(device)
+    optimiser, scaler = optimiser_of(model, recipe), torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
+    batches = batches_of(folder / direction.train, recipe.batch_size, training=True, device=device)
+    val_part = next(part for part, role in direction.evaluations.items() if role == "source_val")
+    best = Best(-1.0, -1, {})
+    for epoch in range(recipe.max_epochs):
+        loss, _ = train_epoch(model, batches, optimiser, scaler, device)
+        top1 = evaluated(model, folder / val_part, recipe.batch_size, device)["top1"]
+        print(f"{trial.name} epoch {epoch}: train loss {loss:.4f}, val top-1 {top1:.3f}", file=sys.stderr, flush=True)
+        if top1 > best.top1:
+            best = Best(top1, epoch, copy.deepcopy(model.state_dict()))
+        if epoch - best.epoch >= recipe.patience:
+            break
+    model.load_state_dict(best.weights)
+    return model
+
+
+def evaluated(model: nn.Module, part: Path, batch_size: int, device: torch.device) -> dict[str, Any]:
+    """Clips, right answers and top-1 on one part."""
+    correct, clips = evaluate(model, batches_of(part, batch_size, training=False, device=device), device)
+    return {"clips": clips, "correct": correct, "top1": correct / clips}
+
+
+def run(grid: Grid, folder: Path, device: torch.device) -> pd.DataFrame:
+    """Everything, into ``evaluations.csv``: a row per trial and evaluation part."""
+    write_parts(grid, folder)
+    rows = []
+    for trial in grid.trials(dict.fromkeys(grid.sources, "plain"), grid.digits):
+        direction = DIRECTIONS[trial.source]
+        model = train(trial, direction, folder, device)
+        about = {name: getattr(trial, name) for name in ("model", "hidden_units", "source", "seed")}
+        for part, role in direction.evaluations.items():
+            target, split = part.split("/")
+            figures = evaluated(model, folder / part, trial.recipe.batch_size, device)
+            rows.append({**about, "target": target, "split": split, "role": role, **figures})
+    table = pd.DataFrame(rows)
+    table.to_csv(folder / EVALUATIONS, index=False)
+    return table
+
+
+if __name__ == "__main__":
+    run(DEMO, Path(sys.argv[1]), torch.device("cuda" if torch.cuda.is_available() else "cpu"))

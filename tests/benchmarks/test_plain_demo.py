@@ -1,0 +1,25 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks.plain_demo import EVALUATIONS, run
+from rac_ray.data.temporal_shape import DIRECTIONS
+from rac_ray.trial import Recipe
+from sweeps.ts_grid import DEMO
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_tiny_grid_ends_with_every_part_evaluated(tmp_path: Path) -> None:
+    few = {"train_clips": 16, "val_clips": 8, "test_clips": 4}
+    tiny = replace(DEMO, models=("timesformer1",), hidden_units=(2,), seeds=(42,), **few)
+    grid = replace(tiny, recipes={"timesformer1": Recipe(batch_size=8, max_epochs=2)})
+    table = run(grid, tmp_path / "plain", torch.device("cpu"))
+    direction = DIRECTIONS["2dot"]
+    assert (table["target"] + "/" + table["split"]).tolist() == list(direction.evaluations)
+    assert table["role"].tolist() == list(direction.evaluations.values())
+    assert table["clips"].tolist() == [8, 4, 4, 4, 4, 4]
+    assert bool((table["correct"] <= table["clips"]).all())
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "plain" / EVALUATIONS), table)

@@ -1,0 +1,84 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.measure import Measured, Task
+from benchmarks.roofline import Rates, Work
+from benchmarks.speed import Broken, Row, environment, measured, parsed, rates_table, roofline_table
+from rac_ray.errors import BadInput
+from rac_ray.sweep.session import WORKER_ENVIRONMENT
+
+FAST, SLOW = Measured(200.0, 400.0, 2_000_000_000, 10), Measured(50.0, 100.0, 1_000_000_000, 3)
+
+
+def row(plain: Measured | None, ours: Measured | None, *together: Measured) -> Row:
+    return Row("cnn3d", 2, plain, ours, together, (), Work(1e6, 1e6), Work(1e6, 1e6), 0.0, ())
+
+
+def test_the_smallest_real_run(repository: Path, tmp_path: Path) -> None:
+    small = "--models timesformer1 --hidden-units 2 --seconds 0.2 --clips 64 --batch-size 16 --device cpu"
+    command = [sys.executable, "-m", "benchmarks.speed", *small.split(), "--json", str(tmp_path / "speed.json")]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = [line for line in done.stdout.splitlines() if line.startswith("| timesformer1 | 2 |")]
+    assert len(tables) == 5
+    assert tables[-1].endswith("| yes |")
+    content = json.loads((tmp_path / "speed.json").read_text())
+    assert content["rates"]["flops"] > 1e8
+    (measured_row,) = content["rows"]
+    for side in (measured_row["plain"], measured_row["ours"], *measured_row["side_by_side"]):
+        assert side["training"] > 0
+        assert side["evaluation"] > 0
+        assert side["training_steps"] >= 1
+        assert side["peak_bytes"] > 1e8
+
+
+def test_a_bad_model_is_one_sentence(repository: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.speed", "--models", "cnn3d,lstm"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: unknown model 'lstm'; valid: convlstm, cnn3d, timesformer1, timesformer8\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--hidden-units two", "hidden units 'two' is not an integer"),
+        ("--hidden-units 3", "hidden units of a TimeSformer are 3; valid: even numbers"),
+        ("--seconds -1", "--seconds is -1; valid: 0 or more"),
+        ("--device tpu", "unknown device 'tpu'; valid: cpu, cuda"),
+        ("--clips 32", "--clips is 32; valid: the batch size of 64 or more"),
+        ("--batch-size 1", "--batch-size is 1; valid: 2 or more"),
+    ],
+)
+def test_bad_options_are_named(arguments: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        parsed(["--device", "cpu", *arguments.split()])
+
+
+def test_only_our_side_has_the_sweeps_environment() -> None:
+    given = {"HOME": "/home/somebody", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+    assert environment(given, ours=False) == {"HOME": "/home/somebody"}
+    assert environment(given, ours=True) == {"HOME": "/home/somebody", **WORKER_ENVIRONMENT}
+
+
+def test_a_process_that_ends_early_is_told(tmp_path: Path) -> None:
+    task = Task("plain", "timesformer1", 2, 16, 0.0, "cpu", 1, str(tmp_path / "nowhere"))
+    with pytest.raises(Broken, match=r"plain, timesformer1 h=2: ended with 1 and said: FileNotFoundError: .*nowhere"):
+        measured([task])
+
+
+def test_rates_with_ratios_and_memory() -> None:
+    table = rates_table([row(SLOW, FAST, FAST, FAST)], "training")
+    assert table.splitlines()[-1] == "| cnn3d | 2 | 50.0 | 200.0 | 4.00 | 400.0 (2) | 8.00 | 1.00 | 2.00 | 4.00 |"
+    table = rates_table([row(None, FAST)], "evaluation")
+    assert table.splitlines()[-1] == "| cnn3d | 2 | - | 400.0 | - | - | - | - | 2.00 | - |"
+
+
+def test_the_share_of_the_bound() -> None:
+    lines = roofline_table([row(SLOW, FAST)], Rates(flops=1e9, moved_bytes=8e8)).splitlines()
+    assert lines[-2] == "| cnn3d | 2 | training | 1.0 | 1.0 | 800.0 | memory | 25% |"
+    assert lines[-1] == "| cnn3d | 2 | evaluation | 1.0 | 1.0 | 800.0 | memory | 50% |"
