@@ -53,6 +53,8 @@ class Task:
     threads: int
     """torch's threads; 0 leaves its default."""
     folder: str
+    cuda_graphs: bool = False
+    """Whether our training steps are replayed, as the sweep does when it is told to."""
 
     @property
     def name(self) -> str:
@@ -193,6 +195,7 @@ def measure_ours(task: Task, wait: Callable[[], None]) -> Measured:
                 device=device,
                 report=epoch_has_ended,
                 beat=trained_or_validated,
+                cuda_graphs=task.cuda_graphs,
             )
         )
     model, precision = build_model(task.model, task.hidden_units), resolved_precision(recipe, device)

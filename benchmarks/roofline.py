@@ -98,31 +98,30 @@ def work_per_clip(model: nn.Module, batch_size: int, device: torch.device) -> tu
     """Of a training step (forward and backward) and of an evaluation, each in batches of ``batch_size``."""
     model.to(device)
     half = torch.autocast(device.type, torch.float16, enabled=device.type == "cuda")
+    clips = torch.rand(max(COUNTED_CLIPS), NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE, device=device)
+    labels = torch.zeros(len(clips), dtype=torch.int64, device=device)
 
-    labels = torch.zeros(max(COUNTED_CLIPS), dtype=torch.int64, device=device)
-
-    def train(clips: Tensor) -> None:
+    def train(count: int) -> None:
         model.zero_grad()
         with half:
-            loss = functional.cross_entropy(model(clips), labels[: len(clips)])
+            loss = functional.cross_entropy(model(clips[:count]), labels[:count])
         loss.backward()
 
-    def evaluate(clips: Tensor) -> None:
+    def evaluate(count: int) -> None:
         with torch.no_grad(), half:
-            model(clips)
+            model(clips[:count])
 
     model.train()
-    clips = torch.rand(max(COUNTED_CLIPS), NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE, device=device)
-    training = _per_clip(train, clips, batch_size)
+    training = _per_clip(train, batch_size)
     model.zero_grad()
     model.eval()
-    return training, _per_clip(evaluate, clips, batch_size)
+    return training, _per_clip(evaluate, batch_size)
 
 
-def _per_clip(step: Callable[[Tensor], object], clips: Tensor, batch_size: int) -> Work:
+def _per_clip(step: Callable[[int], object], batch_size: int) -> Work:
     """Work per clip of a batch, on the line through what steps on the two counts of clips take."""
     few, many = COUNTED_CLIPS
-    at_few, at_many = (counted(partial(step, clips[:count])) for count in COUNTED_CLIPS)
+    at_few, at_many = (counted(partial(step, count)) for count in COUNTED_CLIPS)
 
     def extended(of_few: float, of_many: float) -> float:
         per_clip = (of_many - of_few) / (many - few)

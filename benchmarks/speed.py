@@ -288,7 +288,7 @@ def report(rows: Sequence[Row], rates: Rates, device: torch.device, batch_size: 
 
 def as_json(rows: Sequence[Row], rates: Rates, options: argparse.Namespace) -> str:
     """Everything that was measured, and under which options."""
-    asked = {name: getattr(options, name) for name in ("device", "seconds", "batch_size", "clips")}
+    asked = {name: getattr(options, name) for name in ("device", "seconds", "batch_size", "clips", "cuda_graphs")}
     content = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), **asked, "rates": asdict(rates)}
     return json.dumps({**content, "rows": [asdict(row) for row in rows]}, indent=1)
 
@@ -303,6 +303,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     add("--batch-size", type=integer("--batch-size", 2), default=64, help="of training (default: %(default)s)")
     add("--clips", type=integer("--clips", 2), default=4000, help="training clips of an epoch (default: %(default)s)")
     add("--device", default=DEVICES[torch.cuda.is_available()], help="cpu or cuda (default: %(default)s)")
+    add("--cuda-graphs", action="store_true", help="ours with its training steps replayed, as in a sweep")
     add("--json", metavar="FILE", help="also write everything that was measured")
     options = parser.parse_args(arguments)
     options.hidden_units = [integer("hidden units", 1)(text) for text in options.hidden_units]
@@ -332,7 +333,15 @@ def main(arguments: Sequence[str]) -> int:
             for hidden_units in options.hidden_units:
                 print(f"{model} h={hidden_units} ..", file=sys.stderr, flush=True)
                 task = Task(
-                    "ours", model, hidden_units, options.batch_size, options.seconds, options.device, cores(), folder
+                    side="ours",
+                    model=model,
+                    hidden_units=hidden_units,
+                    batch_size=options.batch_size,
+                    seconds=options.seconds,
+                    device=options.device,
+                    threads=cores(),
+                    folder=folder,
+                    cuda_graphs=options.cuda_graphs,
                 )
                 rows.append(measure_row(task))
     print(report(rows, rates, device, options.batch_size))

@@ -48,7 +48,6 @@ class Recurrence(torch.autograd.Function):
         hidden_units = state_weight.shape[1]
         upstream = torch.empty_like(gates[0])
         to_enter, to_forget, to_leave, to_candidate = upstream.split(hidden_units, dim=-1)
-        to_forget.zero_()
         from_later: Tensor | None = None
         later_cell: Tensor | None = None
         for time in reversed(range(len(frames))):

@@ -85,7 +85,6 @@ class Classifier(pl.LightningModule):
     def _train_step(self, frames: Tensor, labels: Tensor) -> None:
         """What Lightning does in a step, in one function that asks the device for nothing."""
         optimiser, scaler = self.trainer.optimizers[0], self._scaler()
-        torch.clear_autocast_cache()  # 16-bit copies of weights made outside of a recording would be stale in it
         optimiser.zero_grad()
         loss = self.loss(frames, labels, self.train_totals)
         if scaler is None:
@@ -95,7 +94,6 @@ class Classifier(pl.LightningModule):
             scaler.scale(loss).backward()
             scaler.step(optimiser)
             scaler.update()
-        torch.clear_autocast_cache()
 
     def _val_step(self, frames: Tensor, labels: Tensor) -> None:
         self.loss(frames, labels, self.val_totals)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from rac_ray.data.shards import Clips
 from rac_ray.training.classifier import NotFinite, to_unit_range
 
-EVALUATION_BATCHES = {"cpu": 64, "cuda": 1024}
-"""Clips at once by device: a CPU gains nothing from more, a GPU takes the largest halving that fits."""
+EVALUATION_BATCHES = {"cpu": 64, "cuda": 256}
+"""Clips at once by device: a CPU gains nothing from more; a GPU takes these, which probes have counted, or the largest
+halving that fits."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device
     precision = resolved_precision(recipe, device)
     dtype = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(precision)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
-    evaluation_batch = EVALUATION_BATCHES["cpu"]  # what a GPU takes beyond it is room that would be free
+    evaluation_batch = EVALUATION_BATCHES[device.type]
     most = max(recipe.batch_size, evaluation_batch)
     frames = torch.randint(256, (most, NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE), dtype=torch.uint8, device=device)
     labels = torch.randint(NUM_CLASSES, (most,), device=device)

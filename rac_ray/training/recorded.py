@@ -67,8 +67,10 @@ class RecordedStep:
         try:
             _set(self.state(), before)
             graph = torch.cuda.CUDAGraph()
+            torch.clear_autocast_cache()  # 16-bit copies of weights made before would be stale in every replay
             with torch.cuda.graph(graph):
                 self.step(*self._inputs)
+            torch.clear_autocast_cache()
             self._replay(graph, frames, labels)
             off = difference(self.state(), expected)
         except RuntimeError as error:

@@ -1,13 +1,14 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.measure import Measured, Task
 from benchmarks.roofline import Rates, Work
-from benchmarks.speed import Broken, Row, environment, measured, parsed, rates_table, roofline_table
+from benchmarks.speed import Broken, Others, Row, environment, measured, parsed, rates_table, roofline_table
 from rac_ray.errors import BadInput
 from rac_ray.sweep.session import WORKER_ENVIRONMENT
 
@@ -63,6 +64,15 @@ def test_only_our_side_has_the_sweeps_environment() -> None:
     given = {"HOME": "/home/somebody", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     assert environment(given, ours=False) == {"HOME": "/home/somebody"}
     assert environment(given, ours=True) == {"HOME": "/home/somebody", **WORKER_ENVIRONMENT}
+
+
+def test_the_share_of_others_leaves_out_what_is_ours() -> None:
+    others, ends = Others(), time.perf_counter() + 0.5
+    while time.perf_counter() < ends:
+        continue
+    busy, own = others._seconds()
+    assert 0 <= others.share() <= 1
+    assert busy > own > 0.4
 
 
 def test_a_process_that_ends_early_is_told(tmp_path: Path) -> None:
