@@ -1,8 +1,8 @@
 """TimeSformer with divided space-time attention, from timesformer-pytorch 0.4.1 (paper section 3.1; facts.md 2.1, 2.3).
 
 Hidden units h are the width of one attention head (dim_head), so the residual stream is heads * h wide. Parameters and
-their names are the library's. On a CPU its own forward pass runs, which nothing written here could beat; on a GPU the
-same arithmetic in fewer kernels, with fused attention.
+their names are the library's. On a CPU its own forward pass runs, a few clips at a time; nothing written here could
+beat that. On a GPU the same arithmetic runs in fewer kernels, with fused attention.
 
 Shapes: clips (B, T, C, H, W) of T frames with N patches each; tokens (B, 1 + T * N, D), the class token first; queries,
 keys and values (B, groups, heads, tokens of a group, h), where a group is what a patch attends to beside the class
@@ -24,6 +24,10 @@ with warnings.catch_warnings():
     from timesformer_pytorch import TimeSformer
 
 PATCH_SIZE = 16
+WIDENING = 8
+"""Channels of the feed-forward layer's first half over those of the residual stream."""
+GROUP_BYTES = 12 * 2**20
+"""Widest activation of the clips that a CPU works on together: beyond it its cache is left too often."""
 KNOWN_LIBRARY = version("timesformer-pytorch") == "0.4.1"
 """Whether the installed library is the one whose arithmetic is repeated here; with any other one its own runs."""
 Rotation = tuple[Tensor, Tensor]
@@ -66,9 +70,15 @@ class TimeSformerClassifier(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
-        if clips.device.type == "cpu" or not KNOWN_LIBRARY:
-            return self.transformer(clips)
-        return fused(self.transformer, clips)
+        if clips.device.type == "cpu":
+            return torch.cat([self.transformer(group) for group in clips.split(self._clips_together(clips))])
+        return fused(self.transformer, clips) if KNOWN_LIBRARY else self.transformer(clips)
+
+    def _clips_together(self, clips: Tensor) -> int:
+        """How many clips a CPU works on at once."""
+        num_tokens = 1 + clips[0].numel() // (clips.shape[2] * PATCH_SIZE**2)
+        widest = num_tokens * self.transformer.to_patch_embedding.out_features * WIDENING * clips.element_size()
+        return max(1, GROUP_BYTES // widest)
 
 
 def fused(transformer: TimeSformer, clips: Tensor) -> Tensor:

@@ -40,6 +40,15 @@ def test_the_residual_stream_is_heads_times_hidden_units_wide() -> None:
     assert build(6, 8).transformer.cls_token.shape == (1, 48)
 
 
+def test_groups_of_clips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of two of five clips: 321 tokens of 32 channels, eight times as wide at most, in float64."""
+    model = build(4, 8).double()
+    clips = torch.rand(5, 20, 1, 64, 64, dtype=torch.float64)
+    monkeypatch.setattr("rac_ray.models.timesformer.GROUP_BYTES", 2 * 321 * 32 * 8 * 8)
+    assert model._clips_together(clips) == 2
+    torch.testing.assert_close(model(clips), model.transformer(clips), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("hidden_units", [2, 4, 6, 10])
 @pytest.mark.parametrize("heads", [1, 8])
 def test_fused_attention_is_the_librarys_arithmetic(hidden_units: int, heads: int) -> None:
