@@ -6,6 +6,7 @@ verify, or a driver does not stop), 2 bad input, 3 some trials have not run, 4 a
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,12 @@ from rac_ray.storage import FULL_DISK
 if TYPE_CHECKING:
     from rac_ray.sweep.planner import Plan, Sweep
     from rac_ray.sweep.session import Resources
+
+STORAGE = "RAC_RAY_STORAGE"
+"""Environment variable: a folder or URI for results and data, the one setting of a cluster's shared storage."""
+GPUS = "RAC_RAY_NUM_GPUS"
+"""Environment variable: GPUs that a cluster will have when it has grown."""
+ADDRESS = "RAY_ADDRESS"
 
 VERBS = {
     "run": "run what is missing of the grid, then show the results (the default)",
@@ -132,15 +139,29 @@ def _add_grid(parser: argparse.ArgumentParser, sweep: "Sweep") -> None:
     add("--seeds", type=listed, metavar="42,61", help="seeds; 0 is one like any other")
     add("--only", metavar="FILTER", help="narrow the grid, as in 'model=convlstm|cnn3d,hidden_units<=8,state=failed'")
     add("--digits", help="mnist, optdigits, or auto: MNIST if it can be had (default: the preset's)")
-    add("--storage", default="results", help="folder or URI for records, tables and figures (default: %(default)s)")
-    add("--data", help="folder or URI for shards (default: data/<sweep>-<preset>)")
+    add("--storage", help=f"folder or URI for records, tables and figures (default: ${STORAGE}/results or results)")
+    add("--data", help=f"folder or URI for shards (default: data/<sweep>-<preset>, in ${STORAGE} if that is set)")
     add("--json", action="store_true", help="one JSON object on stdout; events go to stderr")
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--address", help="a running Ray cluster, e.g. auto; without it a local Ray is started")
-    add("--num-cpus", type=integer("--num-cpus", 1), help="size of the local Ray (default: the machine's)")
+    add(
+        "--address",
+        default=os.environ.get(ADDRESS) or None,
+        help=f"a running Ray cluster, e.g. auto (default: ${ADDRESS}); without it a local Ray is started",
+    )
+    add(
+        "--num-cpus",
+        type=integer("--num-cpus", 1),
+        help="of the local Ray, or of the cluster when it has grown (default: what is there)",
+    )
+    add(
+        "--num-gpus",
+        type=integer(f"--num-gpus or ${GPUS}", 0),
+        default=os.environ.get(GPUS) or None,
+        help=f"likewise (default: ${GPUS}, or what is there)",
+    )
     add("--workers", type=integer("--workers", 1), default=1, help="DDP workers per trial (default: %(default)s)")
     add(
         "--cpus-per-trial", type=integer("--cpus-per-trial", 1), help="cores of a trial, or of each worker (default: 1)"
@@ -197,6 +218,7 @@ def _sweep(sweep: "Sweep", arguments: list[str]) -> int:
 
 def _plan(sweep: "Sweep", options: argparse.Namespace) -> "Plan":
     from rac_ray.selection import Selection
+    from rac_ray.storage import Storage
     from rac_ray.sweep.planner import make_plan
 
     if options.preset not in sweep.presets:
@@ -212,8 +234,10 @@ def _plan(sweep: "Sweep", options: argparse.Namespace) -> "Plan":
     if options.digits:
         grid = replace(grid, digits=options.digits)
     only = Selection.parse(options.only) if options.only is not None else None
-    data = options.data or f"data/{sweep.name}-{options.preset}"
-    return make_plan(sweep, options.preset, grid, options.storage, data, only)
+    shared = os.environ.get(STORAGE)
+    folder = Storage.at(shared) if shared else Storage(".")
+    data = options.data or folder.below("data", f"{sweep.name}-{options.preset}").root
+    return make_plan(sweep, options.preset, grid, options.storage or folder.below("results").root, data, only)
 
 
 def _resources(options: argparse.Namespace) -> "Resources":
@@ -223,6 +247,11 @@ def _resources(options: argparse.Namespace) -> "Resources":
     from rac_ray.sweep.session import Resources
     from rac_ray.training.watchdog import StallLimits
 
+    if options.address and "://" in options.address:
+        raise BadInput(
+            f"--address or ${ADDRESS} {options.address!r} is a dashboard's URL; valid: auto, or host:port; "
+            "--submit takes a URL"
+        )
     machine: dict[str, Any] = {name: getattr(options, name) for name in _MACHINE_OPTIONS}
     machine["pricing"] = Pricing(options.probe_seconds, options.price_per_hour)
     if options.verb == "plan":
@@ -238,7 +267,7 @@ def _resources(options: argparse.Namespace) -> "Resources":
     )
 
 
-_MACHINE_OPTIONS = ("address", "num_cpus", "workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")
+_MACHINE_OPTIONS = ("address", "num_cpus", "num_gpus", "workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,5 +1,6 @@
 """Bad input: one clear sentence before any compute, exit code 2, nothing written. And ``rac-ray data``."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -75,6 +76,12 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["describe", "zz"], "no trial begins with 'zz'; valid: one id of `status --verbose` or its beginning"),
         (["retry"], "retry what? valid: retry --failed"),
         (
+            ["--address", "http://127.0.0.1:8265"],
+            "--address or $RAY_ADDRESS 'http://127.0.0.1:8265' is a dashboard's URL; valid: auto, or host:port; "
+            "--submit takes a URL",
+        ),
+        (["--num-gpus", "-1"], "--num-gpus or $RAC_RAY_NUM_GPUS is -1; valid: 0 or more"),
+        (
             ["--submit", "somewhere"],
             "--submit 'somewhere' is not a dashboard's URL; valid: as in http://127.0.0.1:8265",
         ),
@@ -108,6 +115,25 @@ def test_storage_that_cannot_be_written(run_sweep) -> None:
     assert code == 2
     assert "file/results/tiny' cannot be written: " in err
     assert [path.name for path in Path.cwd().iterdir()] == ["file"]
+
+
+def test_a_clusters_settings_come_from_its_environment(
+    run_sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the cluster files export; an option that is given counts more."""
+    shared = tmp_path / "shared"
+    monkeypatch.setenv("RAC_RAY_STORAGE", str(shared))
+    assert run_sweep("results")[2].startswith(f"error: no results in '{shared}/results/tiny': ")
+    said = run_sweep("results", "--storage", "elsewhere")[2]
+    assert said.startswith(f"error: no results in '{Path.cwd()}/elsewhere/tiny': ")
+    monkeypatch.setenv("RAC_RAY_NUM_GPUS", "16")
+    code, out, _ = run_sweep("plan", *NO_PROBE, "--num-cpus", "64", "--json")
+    assert json.loads(out)["forecast"]["machine"] == "64 CPUs and 16 GPUs"
+    monkeypatch.setenv("RAC_RAY_NUM_GPUS", "many")
+    assert run_sweep("plan")[::2] == (2, "error: --num-gpus or $RAC_RAY_NUM_GPUS 'many' is not an integer\n")
+    monkeypatch.setenv("RAC_RAY_NUM_GPUS", "")
+    monkeypatch.setenv("RAY_ADDRESS", "https://head:8265")
+    assert run_sweep("plan")[0] == 2
 
 
 def test_storage_that_is_full(run_sweep, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ its memory needs; on a CPU for its cores, and for memory where the cores would l
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from rac_ray.errors import BadInput
 
@@ -34,11 +34,27 @@ class Machine:
     """Bytes that Ray lets trials ask for; 0 where it does not say."""
     gpu_memory: float = 0
     """Bytes of one GPU; 0 where none was measured."""
+    node_cpus: float = math.inf
+    """Most that one node has; a trial's process cannot be larger."""
+    node_memory: float = math.inf
+    """Bytes, likewise."""
+    grows: bool = False
+    """Whether nodes that are not there yet are counted in."""
 
     @classmethod
-    def of(cls, cluster: Mapping[str, float], gpu_memory: float = 0) -> "Machine":
-        """From ``ray.cluster_resources()``."""
-        return cls(cluster.get("CPU", 0), cluster.get("GPU", 0), cluster.get("memory", 0), gpu_memory)
+    def of(cls, nodes: Sequence[Mapping[str, float]], num_cpus: int | None = None, num_gpus: int | None = None) -> Self:
+        """From the resources of a cluster's nodes, and the CPUs and GPUs that it will have when it has grown.
+
+        A node with a GPU is taken to bring at least ``MOST_PER_GPU`` CPUs with it. Of nodes that are not there yet
+        nothing else is known: the largest node is then any size.
+        """
+        cpus, gpus, memory = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU", "memory"))
+        more_gpus = max(0, (num_gpus or 0) - gpus)
+        more_cpus = max((num_cpus or 0) - cpus, MOST_PER_GPU * more_gpus, 0)
+        if more_cpus:
+            return cls(cpus + more_cpus, gpus + more_gpus, grows=True)
+        largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in ("CPU", "memory")}
+        return cls(cpus, gpus, memory, node_cpus=largest["CPU"], node_memory=largest["memory"])
 
 
 @dataclass
@@ -98,7 +114,8 @@ class Packing:
             return 0
         need = HEADROOM * self.peaks.get(trial_class, PROCESS_BYTES)
         share = self.machine.memory / max(1, slots) * 2**lowered if lowered else 0
-        return min(2.0 ** math.ceil(math.log2(max(need, share))), float(int(self.machine.memory)))
+        most = min(self.machine.memory, self.machine.node_memory)
+        return min(2.0 ** math.ceil(math.log2(max(need, share))), float(int(most)))
 
     def per_worker(self) -> dict[str, float]:
         """What each worker of a DDP group asks for."""
@@ -122,7 +139,10 @@ class Packing:
         return int(1 / self.share(trial_class) + 1e-9)
 
     def require(self, trial_class: TrialClass) -> None:
-        """BadInput when not even one trial fits the machine."""
+        """BadInput when not even one trial fits the machine, or one process of it no node."""
+        if self.cores > self.machine.node_cpus:
+            most = f"{self.machine.node_cpus:g} CPUs of the largest node"
+            raise BadInput(f"--cpus-per-trial is {self.cores}; valid: up to the {most}")
         if self.at_once(trial_class) >= 1:
             return
         named = {"CPU": "CPUs", "GPU": "GPUs", "memory": "bytes of memory"}

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -34,6 +35,8 @@ from rac_ray.training.worker import Setting
 
 INTERRUPTED = "interrupted"
 """Why a run stopped that got Ctrl-C or was told to terminate."""
+MOST_SHOWN = 512
+"""Trials that wait for room in Ray at most: each is a placement group that its scheduler looks at again and again."""
 RESERVE_BYTES = 20_000_000
 """Room that is left free on a disk, for failures and the last words of running trials."""
 
@@ -52,7 +55,7 @@ def run_plan(
     """
     began = time.monotonic()
     with ray_session(resources, f"{plan.sweep.name} {plan.preset}"):
-        packing = packing_for(plan, resources, Machine.of(ray.cluster_resources()))
+        packing = packing_for(plan, resources, machine_of(resources))
         with holding(plan.ledger.storage, DRIVER, resources.take_over) as lock:
             adopted = plan.adopt()
             if adopted:
@@ -83,13 +86,25 @@ def run_plan(
 
 
 def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> Price:
-    """The price of what is missing; starts Ray only to probe or to ask a cluster for its size."""
+    """The price of what is missing; starts Ray only to probe or to ask a cluster for its size.
+
+    A cluster is not made to grow for a probe.
+    """
     if not resources.pricing.seconds and not resources.address:
-        machine = Machine(resources.num_cpus or os.cpu_count() or 1)
+        machine = Machine(resources.num_cpus or os.cpu_count() or 1, resources.num_gpus or 0)
         return price_of(plan, packing_for(plan, resources, machine), plan.entries(), resources.pricing, say)
     with ray_session(resources):
-        packing = packing_for(plan, resources, Machine.of(ray.cluster_resources()))
-        return price_of(plan, packing, plan.entries(), resources.pricing, say)
+        packing, pricing = packing_for(plan, resources, machine_of(resources)), resources.pricing
+        if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
+            say("no GPU is up, and a plan starts none: priced from records and earlier probes")
+            pricing = replace(pricing, seconds=0)
+        return price_of(plan, packing, plan.entries(), pricing, say)
+
+
+def machine_of(resources: Resources) -> Machine:
+    """What the running Ray has, or will have."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Machine.of(nodes, resources.num_cpus, resources.num_gpus)
 
 
 def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
@@ -167,6 +182,7 @@ def _tune(
     from ray import tune
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor tells what happens
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shown_ahead(queue))
     sources = sorted({trial.source for trial in queue.trials})
     parts = {part for source in sources for part in DIRECTIONS[source].parts}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
@@ -215,6 +231,17 @@ def _tune(
         say(f"stopped: {queue.stop_reason}")
     say(monitor.summary())
     return queue.stop_reason
+
+
+def shown_ahead(queue: Queue) -> int:
+    """Trials that Ray sees while they wait for room: it adds nodes for those.
+
+    As many as a cluster holds that grows; else one, so that what a trial asks for is decided as late as can be.
+    """
+    if not queue.packing.machine.grows:
+        return 1
+    classes = {(trial.model, trial.hidden_units) for trial in queue.trials}
+    return min(MOST_SHOWN, max(queue.packing.at_once(each) for each in classes))
 
 
 def _bundle(config: Mapping[str, Any]) -> Any:

@@ -42,7 +42,9 @@ class Resources:
     address: str | None = None
     """A running cluster (``auto`` or ``host:port``); None starts a local Ray."""
     num_cpus: int | None = None
-    """Size of a local Ray; None takes the machine."""
+    """Size of a local Ray (None: the machine), or what a cluster that grows will have (None: what it has)."""
+    num_gpus: int | None = None
+    """The same of GPUs; None: those that are there."""
     workers: int = 1
     """DDP workers per trial."""
     cpus_per_trial: int | None = None
@@ -79,6 +81,7 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
         if resources.address
         else {
             "num_cpus": resources.num_cpus or os.cpu_count(),
+            "num_gpus": resources.num_gpus,
             "object_store_memory": LOCAL_OBJECT_STORE,
             "include_dashboard": resources.dashboard,
         }

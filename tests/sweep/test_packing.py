@@ -1,5 +1,7 @@
 """Shares of a machine, from measured memory; half as many after memory ran out."""
 
+from dataclasses import replace
+
 import pytest
 
 from rac_ray.errors import BadInput
@@ -84,7 +86,26 @@ def test_a_trial_that_does_not_fit_is_named() -> None:
 
 
 def test_a_machine_from_rays_words() -> None:
-    assert Machine.of({"CPU": 96.0, "GPU": 8.0, "memory": 1e12, "node:10.0.0.1": 1.0}, 80e9) == Machine(
-        96, 8, 1e12, 80e9
-    )
-    assert Machine.of({"CPU": 2}) == Machine(2)
+    head, worker = {"CPU": 8.0, "memory": 1e10, "node:10.0.0.1": 1.0}, {"CPU": 96.0, "GPU": 8.0, "memory": 1e12}
+    assert Machine.of([head, worker]) == Machine(104, 8, 1.01e12, node_cpus=96, node_memory=1e12)
+    assert Machine.of([head, worker], num_cpus=100, num_gpus=8) == Machine.of([head, worker])
+    assert Machine.of([{"CPU": 2}]) == Machine(2, node_cpus=2, node_memory=0)
+
+
+def test_a_cluster_that_grows_is_packed_as_it_will_be() -> None:
+    head = {"CPU": 8.0, "memory": 1e10}
+    grown = Machine.of([head], num_gpus=16)
+    assert grown == Machine(8 + 16 * 8, 16, grows=True)
+    packing = Packing(replace(grown, gpu_memory=80e9), peaks={SMALL: 2e9})
+    assert packing.resources(SMALL) == {"CPU": 1, "GPU": 1 / 8}
+    assert packing.at_once(SMALL) == 128
+    assert Machine.of([head], num_cpus=64) == Machine(64, grows=True)
+
+
+def test_nothing_asks_for_more_than_the_largest_node_has() -> None:
+    """Four nodes of two cores and 4 GB: memory for three trials of 4 GB is there, but on no one node for one of 8."""
+    packing = Packing(Machine.of([{"CPU": 2, "memory": 4e9}] * 4), peaks={LARGE: 3.2e9})
+    packing.lower(LARGE)
+    assert packing.resources(LARGE)["memory"] == 4e9
+    with pytest.raises(BadInput, match=r"--cpus-per-trial is 3; valid: up to the 2 CPUs of the largest node"):
+        Packing(packing.machine, cpus_per_trial=3).require(SMALL)
