@@ -127,7 +127,7 @@ def test_a_clusters_settings_come_from_its_environment(
     said = run_sweep("results", "--storage", "elsewhere")[2]
     assert said.startswith(f"error: no results in '{Path.cwd()}/elsewhere/tiny': ")
     monkeypatch.setenv("RAC_RAY_NUM_GPUS", "16")
-    code, out, _ = run_sweep("plan", *NO_PROBE, "--num-cpus", "64", "--json")
+    out = run_sweep("plan", *NO_PROBE, "--num-cpus", "64", "--json")[1]
     assert json.loads(out)["forecast"]["machine"] == "64 CPUs and 16 GPUs"
     monkeypatch.setenv("RAC_RAY_NUM_GPUS", "many")
     assert run_sweep("plan")[::2] == (2, "error: --num-gpus or $RAC_RAY_NUM_GPUS 'many' is not an integer\n")

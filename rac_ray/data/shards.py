@@ -189,7 +189,7 @@ def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport
     content = root.read_bytes(shard.name)
     try:
         table = pq.read_table(io.BytesIO(content))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise BadInput(
             f"shard {root.root}/{shard.name} is corrupt ({error}); delete it to have it made again"
         ) from error

@@ -209,8 +209,7 @@ def fit(
                 use_distributed_sampler=False,
                 **(trainer_options or {"accelerator": device.type, "devices": 1}),
             )
-            # Full checkpoints hold optimiser and callback state; this one is our own, so unpickling it is safe.
-            prepare(trainer).fit(classifier, train_batches, val_batches, ckpt_path=checkpoint, weights_only=False)
+            prepare(trainer).fit(classifier, train_batches, val_batches, ckpt_path=checkpoint, weights_only=True)
     classifier.model.load_state_dict(progress.best_weights)
     best = max(progress.epochs, key=lambda row: row["val_top1"])
     return Fit(
@@ -225,13 +224,16 @@ def fit(
 
 
 def _fetch_checkpoint(folder: Storage, scratch: Path, progress: TrialProgress) -> str | None:
-    """Bring ``last.ckpt`` to a local path; loads ``progress`` from it so that a finished fit is not run again."""
+    """Bring ``last.ckpt`` to a local path; loads ``progress`` from it so that a finished fit is not run again.
+
+    Only tensors and plain values are read: a file that would run code when it is unpickled counts as damaged.
+    """
     if not folder.exists(LAST_CHECKPOINT):
         return None
     path = scratch / LAST_CHECKPOINT
     path.write_bytes(folder.read_bytes(LAST_CHECKPOINT))
     try:
-        content = torch.load(path, map_location="cpu", weights_only=False)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         progress.load_state_dict(content["callbacks"][progress.state_key])
     except Exception as error:  # noqa: BLE001 - unpickling damaged bytes can raise anything
         folder.delete(LAST_CHECKPOINT)

@@ -1,9 +1,13 @@
-"""A sweep of seconds, in a process of its own: ``python -m tests.sweep.tiny_sweep FOLDER [one of faults]``."""
+"""A sweep of seconds, in a process of its own: ``python -m tests.sweep.tiny_sweep FOLDER [one of faults]``.
+
+On the cluster at ``RAY_ADDRESS``, or on a local Ray of two CPUs.
+"""
 
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rac_ray.cli import run_command
 from rac_ray.sweep.attempt import run_trial
@@ -38,7 +42,8 @@ def main() -> int:
     folder, *fault = sys.argv[1:]
     os.environ["TINY_DRIVER"] = str(os.getpid())
     trainable = getattr(faults, fault[0]) if fault else run_trial
-    reason = run_plan(tiny_plan(Path(folder)), Resources(num_cpus=2, pause=0.1), trainable=trainable)
+    where: dict[str, Any] = {"address": os.environ["RAY_ADDRESS"]} if "RAY_ADDRESS" in os.environ else {"num_cpus": 2}
+    reason = run_plan(tiny_plan(Path(folder)), Resources(**where, pause=0.1), trainable=trainable)
     return 3 if reason else 0
 
 

@@ -1,0 +1,170 @@
+"""``cluster/onprem.yaml`` on machines made on the spot: a real ``ray up`` over real SSH, a sweep, ``ray down``."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rac_ray.ledger import Ledger
+from rac_ray.results import load
+from rac_ray.storage import Storage
+from tests.cluster.hosts import Host, cannot, hosts
+
+BIN = Path(sys.executable).parent
+SWEEP = "sweeps/ts_grid.py"
+GRID = "--preset demo --models timesformer1,timesformer8 --hidden-units 2,4 --seeds 42,61"
+NODES = "import ray; ray.init(log_to_driver=False); print('nodes:', sum(node['Alive'] for node in ray.nodes()))"
+UP_SECONDS = 180
+DOWN_SECONDS = 150
+"""Workers go by themselves, a minute after they have lost the head."""
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """Who starts the cluster: a home with a key and a token, and the edited cluster file."""
+
+    home: Path
+    shared: Path
+    config: Path
+    project: Path
+    hosts: list[Host]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = f"{BIN}:{os.environ['PATH']}"
+        settings = {"RAY_AUTH_MODE": "token", "RAY_UP_enable_autoscaler_v2": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+        return {"HOME": str(self.home), "PATH": path, "RAC_RAY_STORAGE": str(self.shared), **settings}
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.project, env=self.environment, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    def on_head(self, command: str) -> str:
+        """What a command prints that ``ray exec`` runs on the head."""
+        done = self.run("ray", "exec", str(self.config), command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @contextmanager
+    def dashboard(self) -> Iterator[str]:
+        """The URL under which ``ray dashboard`` forwards the head's."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = ["ray", "dashboard", "--port", str(port), str(self.config)]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        forwarding = subprocess.Popen(command, cwd=self.project, env=self.environment, **quiet)
+        try:
+            deadline = time.monotonic() + 60
+            while not _answers(port):
+                assert forwarding.poll() is None, "ray dashboard has ended"
+                assert time.monotonic() < deadline, "nothing is forwarded"
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(forwarding.pid, signal.SIGINT)  # as Ctrl-C does: its SSH goes with it
+            forwarding.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def edited(repository: Path, shared: Path, key: Path, machines: list[Host]) -> dict[str, Any]:
+    """The cluster file with what its first lines tell to edit, this environment instead of an installation, and small.
+
+    Each machine says that it has one CPU.
+    """
+    config = yaml.safe_load((repository / "cluster/onprem.yaml").read_text())
+    head, *workers = machines
+    config["provider"] |= {"head_ip": head.address, "worker_ips": [worker.address for worker in workers]}
+    config["auth"] = {"ssh_user": "root", "ssh_private_key": str(key)}
+    config["min_workers"] = config["max_workers"] = len(workers)
+    *installation, environment = config["setup_commands"]
+    assert [("venv" in line, "pip install" in line) for line in installation] == [
+        (True, False), (False, True), (False, True),
+    ]  # fmt: skip
+    config["setup_commands"] = [f"ln -sfn {sys.prefix} ~/rac_ray_env", environment]
+    (exports,) = config["head_setup_commands"]
+    assert "RAC_RAY_STORAGE=/shared/rac_ray" in exports
+    config["head_setup_commands"] = [exports.replace("/shared/rac_ray", str(shared))]
+    for role in ("head", "worker"):
+        stop, start = config[f"{role}_start_ray_commands"]
+        small = f"{start} --num-cpus=1 --object-store-memory=150000000 --disable-usage-stats"
+        config[f"{role}_start_ray_commands"] = [stop, small]
+    return config
+
+
+@pytest.fixture
+def laptop(repository: Path, tmp_path: Path) -> Iterator[Laptop]:
+    if reason := cannot():
+        pytest.skip(reason)
+    home, shared = tmp_path / "home", tmp_path / "shared"
+    (home / ".ssh").mkdir(parents=True)
+    shared.mkdir()
+    key = home / ".ssh/id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    with hosts(3, tmp_path / "hosts", shared, key.with_suffix(".pub")) as machines:
+        config = tmp_path / "onprem.yaml"
+        config.write_text(yaml.safe_dump(edited(repository, shared, key, machines)))
+        yield Laptop(home, shared, config, repository, machines)
+
+
+@pytest.mark.slow
+def test_up_sweep_pull_down(laptop: Laptop, tmp_path: Path) -> None:
+    assert laptop.run("ray", "get-auth-token", "--generate").returncode == 0
+    up = laptop.run("ray", "up", "--yes", str(laptop.config))
+    assert up.returncode == 0, up.stdout + up.stderr
+    deadline = time.monotonic() + UP_SECONDS
+    while "nodes: 3" not in (said := laptop.on_head(f'python -c "{NODES}"')) and time.monotonic() < deadline:
+        time.sleep(2)
+    assert "nodes: 3" in said
+
+    laptop.on_head(f"cd ~/rac_ray && python {SWEEP} {GRID} --probe-seconds 0")
+    entries = Ledger(Storage.at(laptop.shared / "results/ts_grid")).scan().values()
+    records = [entry.record for entry in entries]
+    assert [record is not None for record in records] == [True] * 8
+    assert len({record["host"] for record in records if record}) >= 2, "one machine did all the work"
+
+    pulled = laptop.run("python", SWEEP, "results", *GRID.split(), "--to", str(tmp_path / "local"))
+    assert pulled.returncode == 0, pulled.stderr
+    assert (tmp_path / "local/tables").is_dir()
+    tables = load(str(laptop.shared / "results/ts_grid"))
+    assert tables.trials["state"].tolist() == ["done"] * 8
+
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((laptop.hosts[0].address, 8265), timeout=5)
+    with laptop.dashboard() as url:
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{url}/api/version", timeout=10)
+        more = GRID.replace("42,61", "42,61,71")
+        submitted = laptop.run("python", SWEEP, "run", "--submit", url, *more.split(), "--probe-seconds", "0")
+        assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+        job = re.search(r"submitted (\S+) to", submitted.stdout)
+        assert job
+        while "PENDING" in (said := laptop.run("python", SWEEP, "status", *more.split()).stdout) or "RUNNING" in said:
+            time.sleep(1)
+        assert "12 trials planned = 12 done" in said
+        assert "SUCCEEDED" in said
+
+    down = laptop.run("ray", "down", "--yes", str(laptop.config))
+    assert down.returncode == 0, down.stdout + down.stderr
+    deadline = time.monotonic() + DOWN_SECONDS
+    while any(host.processes() for host in laptop.hosts) and time.monotonic() < deadline:
+        time.sleep(1)
+    assert [host.processes() for host in laptop.hosts] == [[], [], []]
