@@ -22,6 +22,8 @@ RUN_ELSEWHERE = {
     "make demo": "tests/sweeps/test_ts_grid.py",
     "make test": ".ci/run",
 }
+ON_A_CLUSTER = ("ray ", "export RAC_RAY_STORAGE=")
+"""Beginnings of commands that tests/cluster/test_onprem.py runs, from this text."""
 
 
 def blocks(language: str) -> list[str]:
@@ -37,7 +39,8 @@ def test_the_readme_has_its_commands() -> None:
     for command, place in RUN_ELSEWHERE.items():
         assert command in (ROOT / place).read_text()
     for command in COMMANDS:
-        assert command in (*RUN_ELSEWHERE, ACTIVATE) or command.startswith(("python sweeps/", "rac-ray data "))
+        known = ("python sweeps/", "rac-ray data ", *ON_A_CLUSTER)
+        assert command in (*RUN_ELSEWHERE, ACTIVATE) or command.startswith(known)
 
 
 @pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the environment was not built by make")

@@ -1,7 +1,11 @@
-"""``cluster/onprem.yaml`` on machines made on the spot: a real ``ray up`` over real SSH, a sweep, ``ray down``."""
+"""``cluster/onprem.yaml`` on machines made on the spot, with the README's commands: up, sweep, pull, down.
+
+A real ``ray up`` over real SSH.
+"""
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -22,9 +26,9 @@ from rac_ray.ledger import Ledger
 from rac_ray.results import load
 from rac_ray.storage import Storage
 from tests.cluster.hosts import Host, cannot, hosts
+from tests.test_readme import COMMANDS
 
 BIN = Path(sys.executable).parent
-SWEEP = "sweeps/ts_grid.py"
 GRID = "--preset demo --models timesformer1,timesformer8 --hidden-units 2,4 --seeds 42,61"
 NODES = "import ray; ray.init(log_to_driver=False); print('nodes:', sum(node['Alive'] for node in ray.nodes()))"
 UP_SECONDS = 180
@@ -48,24 +52,28 @@ class Laptop:
         settings = {"RAY_AUTH_MODE": "token", "RAY_UP_enable_autoscaler_v2": "0", "RAY_USAGE_STATS_ENABLED": "0"}
         return {"HOME": str(self.home), "PATH": path, "RAC_RAY_STORAGE": str(self.shared), **settings}
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=self.project, env=self.environment, capture_output=True, text=True, timeout=600, check=False
-        )
-
-    def on_head(self, command: str) -> str:
-        """What a command prints that ``ray exec`` runs on the head."""
-        done = self.run("ray", "exec", str(self.config), command)
-        assert done.returncode == 0, done.stdout + done.stderr
+    def ask(self, told: str, *more: str, fine: tuple[int, ...] = (0, 3)) -> str:
+        """What one of the README's commands prints, with this cluster's file and a small grid."""
+        options: dict[str, Any] = {"cwd": self.project, "env": self.environment, "capture_output": True, "text": True}
+        done = subprocess.run(self.here(told, *more), shell=True, timeout=600, check=False, **options)
+        assert done.returncode in fine, done.stdout + done.stderr
         return done.stdout
 
+    def do(self, told: str, *more: str) -> str:
+        """The same of a command that has to succeed."""
+        return self.ask(told, *more, fine=(0,))
+
+    def here(self, told: str, *more: str) -> str:
+        command = told.replace("cluster/a100.yaml", str(self.config))
+        return " ".join((re.sub(r"sweeps/ts_grid\.py( (plan|run|status|results))?", rf"\g<0> {GRID}", command), *more))
+
     @contextmanager
-    def dashboard(self) -> Iterator[str]:
-        """The URL under which ``ray dashboard`` forwards the head's."""
+    def dashboard(self, told: str) -> Iterator[str]:
+        """The URL under which the README's command forwards the head's."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = ["ray", "dashboard", "--port", str(port), str(self.config)]
+        command = shlex.split(self.here(told, "--port", str(port)))
         quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
         forwarding = subprocess.Popen(command, cwd=self.project, env=self.environment, **quiet)
         try:
@@ -127,43 +135,38 @@ def laptop(repository: Path, tmp_path: Path) -> Iterator[Laptop]:
 
 @pytest.mark.slow
 def test_up_sweep_pull_down(laptop: Laptop, tmp_path: Path) -> None:
-    assert laptop.run("ray", "get-auth-token", "--generate").returncode == 0
-    up = laptop.run("ray", "up", "--yes", str(laptop.config))
-    assert up.returncode == 0, up.stdout + up.stderr
+    first = COMMANDS.index("export RAC_RAY_STORAGE=s3://my-bucket/rac_ray RAY_AUTH_MODE=token")
+    token, up, plan, run, dashboard, submit, status, pull, down = COMMANDS[first + 1 : first + 10]
+    laptop.do(token)
+    laptop.do(up)
+    count = f"ray exec cluster/a100.yaml 'python -c \"{NODES}\"'"
     deadline = time.monotonic() + UP_SECONDS
-    while "nodes: 3" not in (said := laptop.on_head(f'python -c "{NODES}"')) and time.monotonic() < deadline:
+    while "nodes: 3" not in (said := laptop.do(count)) and time.monotonic() < deadline:
         time.sleep(2)
     assert "nodes: 3" in said
 
-    laptop.on_head(f"cd ~/rac_ray && python {SWEEP} {GRID} --probe-seconds 0")
+    assert "8 trials planned = 0 done" in laptop.do(plan)
+    assert "8 trials planned = 8 done" in laptop.do(run)
     entries = Ledger(Storage.at(laptop.shared / "results/ts_grid")).scan().values()
-    records = [entry.record for entry in entries]
-    assert [record is not None for record in records] == [True] * 8
-    assert len({record["host"] for record in records if record}) >= 2, "one machine did all the work"
-
-    pulled = laptop.run("python", SWEEP, "results", *GRID.split(), "--to", str(tmp_path / "local"))
-    assert pulled.returncode == 0, pulled.stderr
-    assert (tmp_path / "local/tables").is_dir()
-    tables = load(str(laptop.shared / "results/ts_grid"))
-    assert tables.trials["state"].tolist() == ["done"] * 8
+    assert len({entry.record["host"] for entry in entries if entry.record}) >= 2, "one machine did all the work"
 
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((laptop.hosts[0].address, 8265), timeout=5)
-    with laptop.dashboard() as url:
+    with laptop.dashboard(dashboard) as url:
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"{url}/api/version", timeout=10)
-        more = GRID.replace("42,61", "42,61,71")
-        submitted = laptop.run("python", SWEEP, "run", "--submit", url, *more.split(), "--probe-seconds", "0")
-        assert submitted.returncode == 0, submitted.stdout + submitted.stderr
-        job = re.search(r"submitted (\S+) to", submitted.stdout)
-        assert job
-        while "PENDING" in (said := laptop.run("python", SWEEP, "status", *more.split()).stdout) or "RUNNING" in said:
+        more = "--seeds 42,61,71"
+        assert "submitted ts_grid-" in laptop.do(submit.replace("http://127.0.0.1:8265", url), more)
+        while "PENDING" in (said := laptop.ask(status, more)) or "RUNNING" in said:
             time.sleep(1)
         assert "12 trials planned = 12 done" in said
         assert "SUCCEEDED" in said
 
-    down = laptop.run("ray", "down", "--yes", str(laptop.config))
-    assert down.returncode == 0, down.stdout + down.stderr
+    assert laptop.do(pull.replace("./local", str(tmp_path / "local"))).count("Trained on 2dot") == 1
+    assert load(str(laptop.shared / "results/ts_grid")).trials["state"].tolist() == ["done"] * 12
+    assert load(str(tmp_path / "local/tables")).trials["state"].tolist() == ["done"] * 8
+
+    laptop.do(down)
     deadline = time.monotonic() + DOWN_SECONDS
     while any(host.processes() for host in laptop.hosts) and time.monotonic() < deadline:
         time.sleep(1)
