@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput, one_of
+from rac_ray.object_store import RETRY_SECONDS, is_transient
 from rac_ray.storage import FULL_DISK
 
 if TYPE_CHECKING:
@@ -94,9 +95,13 @@ def run_command(command: Callable[[], int]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         code = BUSY if isinstance(error, Busy) else BAD_INPUT
     except OSError as error:
-        if error.errno not in FULL_DISK:
+        if error.errno in FULL_DISK:
+            said = f"{error.filename or 'the disk'} is full; make room, the same command goes on"
+        elif is_transient(error):
+            said = f"the storage has not answered for {RETRY_SECONDS:.0f} s; the same command goes on: {error}"
+        else:
             raise
-        print(f"error: {error.filename or 'the disk'} is full; make room, the same command goes on", file=sys.stderr)
+        print(f"error: {said}", file=sys.stderr)
         code = UNFINISHED
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -146,8 +146,8 @@ class Ledger:
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
         """The record of a finished trial, else None; a record that is not whole JSON does not count."""
-        folder = self.folder(trial_id)
-        return _parsed(folder.read_bytes(RECORD)) if folder.exists(RECORD) else None
+        content = self.folder(trial_id).read_if_there(RECORD)
+        return None if content is None else _parsed(content)
 
     def failures(self, trial_id: str) -> list[dict[str, Any]]:
         """Failed attempts, oldest first, of finished trials too."""
@@ -181,7 +181,7 @@ class Ledger:
 
     def failure_path(self, trial_id: str, attempt: int) -> str:
         """Where the failure of an attempt (1, 2, ..) is, for people to open."""
-        return f"{self.folder(trial_id).root}/{_failure_file(attempt)}"
+        return self.folder(trial_id).address(_failure_file(attempt))
 
     def log_tail(self, trial_id: str, lines: int) -> list[str]:
         """The last lines of a trial's log; none when it has none."""

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rac_ray.errors import BadInput
+from rac_ray.object_store import SILENT_SECONDS
 from rac_ray.storage import Storage
 
 BEAT_SECONDS = 5.0
@@ -26,6 +27,13 @@ PATIENCE_BEATS = 3
 """A holder on another machine that adds no beat in this many is taken for dead."""
 SETTLE_SECONDS = 0.3
 """After replacing a dead holder's file: two who do so at once both look again, and one goes."""
+STORE_SETTLE_SECONDS = 2.0
+"""The same on an object store, where creating a file is not exclusive either. A holder whose own write took longer
+than half of it waits until one that it may have replaced has seen so."""
+FAILED_BEAT_SECONDS = 1.0
+"""Pause after a beat that the storage did not take."""
+SLOW_LOOK_SECONDS = 2.0
+"""A look that takes longer met a storage that did not answer, and proves nothing about the holder."""
 CANCEL = "cancel.json"
 
 
@@ -63,17 +71,25 @@ def current_holder(folder: Storage, name: str) -> Holder | None:
 
 
 def living_holder(folder: Storage, name: str, watch: bool = True) -> Holder | None:
-    """The holder if it lives. One on another machine is watched for up to 15 seconds, or without ``watch`` believed."""
+    """The holder if it lives. One on another machine is watched for a while, or without ``watch`` believed.
+
+    That is 15 seconds, 35 on an object store, of a storage that answers: while it does not, nobody can beat.
+    """
     holder = current_holder(folder, name)
     if holder is None or holder.machine == _machine():
         return holder if holder and _process_started(holder.pid) == holder.process_started is not None else None
     if not watch:
         return holder
-    for _ in range(int(PATIENCE_BEATS * BEAT_SECONDS / 0.5)):
+    patience = PATIENCE_BEATS * BEAT_SECONDS + (0 if folder.is_local else SILENT_SECONDS)
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
         time.sleep(0.5)
+        asked = time.monotonic()
         now = current_holder(folder, name)
         if now is None or now != holder:
             return now
+        if time.monotonic() - asked > SLOW_LOOK_SECONDS:
+            until = time.monotonic() + patience
     return None
 
 
@@ -106,8 +122,11 @@ class Lock:
         living = living_holder(self.folder, self.name)
         if living and not take_over:
             raise _busy(self.folder, living)
+        asked = time.monotonic()
         if not self.folder.create_json(self.name, asdict(self.holder)):
             self._replace(living if take_over else None)
+        elif not self.folder.is_local:
+            self._settle(asked)
         holder = current_holder(self.folder, self.name)
         if holder is None or holder.token != self.holder.token:
             raise _busy(self.folder, holder)
@@ -119,8 +138,15 @@ class Lock:
         there = current_holder(self.folder, self.name)
         if there and there != living and (quicker := living_holder(self.folder, self.name)):
             raise _busy(self.folder, quicker)
+        asked = time.monotonic()
         self.folder.write_json(self.name, asdict(self.holder))
-        time.sleep(SETTLE_SECONDS)
+        self._settle(asked)
+
+    def _settle(self, asked: float) -> None:
+        """Wait until whoever wrote at the same time has written, too: the last one to write holds."""
+        settle = SETTLE_SECONDS if self.folder.is_local else STORE_SETTLE_SECONDS
+        slow = not self.folder.is_local and time.monotonic() - asked > settle / 2
+        time.sleep(PATIENCE_BEATS * BEAT_SECONDS if slow else settle)
 
     def release(self) -> None:
         """Give the folder back, unless it is another's by now."""
@@ -131,25 +157,30 @@ class Lock:
             self.folder.delete(self.name)
 
     def _beat(self) -> None:
-        while not self._released.wait(BEAT_SECONDS) and not self.stop_reason:
+        pause = BEAT_SECONDS
+        while not self._released.wait(pause) and not self.stop_reason:
+            pause = BEAT_SECONDS
             try:
-                self.stop_reason = self._look()
-            except OSError:
-                continue  # a storage that does not answer for a while takes no lock away
+                self.stop_reason = self._look(replace(self.folder, retry_seconds=0.0))
+            except (OSError, BadInput):  # a storage that does not answer for a while takes no lock away
+                pause = min(BEAT_SECONDS, FAILED_BEAT_SECONDS)
 
-    def _look(self) -> str:
-        """One beat: why to stop, or nothing."""
-        holder = current_holder(self.folder, self.name)
+    def _look(self, folder: Storage) -> str:
+        """One beat: why to stop, or nothing.
+
+        ``folder`` tries nothing again: a beat that is written late could replace the file of one who took over.
+        """
+        holder = current_holder(folder, self.name)
         if holder is None:
-            return f"{self.folder.root}/{self.name} was deleted"
+            return f"{self.folder.address(self.name)} was deleted"
         if holder.token != self.holder.token:
             return f"{holder.sentence} took over"
-        if self.folder.exists(CANCEL):
-            request = self.folder.read_json(CANCEL)
+        if folder.exists(CANCEL):
+            request = folder.read_json(CANCEL)
             if request["token"] == self.holder.token:
-                self.folder.delete(CANCEL)
+                folder.delete(CANCEL)
                 return f"cancelled by {request['by']}"
-        self.folder.write_json(self.name, asdict(replace(holder, beats=holder.beats + 1)))
+        folder.write_json(self.name, asdict(replace(holder, beats=holder.beats + 1)))
         return ""
 
 

@@ -47,7 +47,7 @@ def generate(
     with waiting_for(root, GENERATOR, say):
         check_folder(root, dataset)
         for name in _damaged(root, dataset):
-            say(f"data {root.root}/{name} is damaged; it is made again")
+            say(f"data {root.address(name)} is damaged; it is made again")
             root.delete(name)
         return _make_missing(root, dataset, digits, say)
 
@@ -80,7 +80,7 @@ def _make_missing(root: Storage, dataset: DatasetSpec, digits: Digits, say: Call
         promised = manifest["splits"].get(part, entry)["content"]
         if entry["content"] != promised:
             raise BadInput(
-                f"{part} was made again with other pixels than {root.root}/{MANIFEST} promises, "
+                f"{part} was made again with other pixels than {root.address(MANIFEST)} promises, "
                 "by other library versions; choose another folder"
             )
         manifest["splits"][part] = entry

@@ -30,10 +30,11 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    files = [f"{root.root}/{entry['file']}" for part in parts for entry in manifest["splits"][part]["shards"]]
+    system, folder = root.resolve()
+    files = [f"{folder}/{entry['file']}" for part in parts for entry in manifest["splits"][part]["shards"]]
     columns = ["clip_id", "domain", "split", "label", "frames"]
     # Without a CPU of their own, reads can be repeated when a node is lost while trials take every CPU there is.
-    reads = ray.data.read_parquet(files, num_cpus=0)
+    reads = ray.data.read_parquet(files, filesystem=system, num_cpus=0)
     return reads.select_columns(columns).materialize()
 
 

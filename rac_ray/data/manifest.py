@@ -5,6 +5,7 @@ What the manifest claims can be recomputed from the shards; ``verify`` does.
 
 import hashlib
 import io
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -45,12 +46,13 @@ def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, An
 
 def read_manifest(root: Storage) -> dict[str, Any] | None:
     """The manifest, or None when the folder has none; BadInput when it is not readable."""
-    if not root.exists(MANIFEST):
+    content = root.read_if_there(MANIFEST)
+    if content is None:
         return None
     try:
-        return root.read_json(MANIFEST)
+        return json.loads(content)
     except ValueError as error:
-        raise BadInput(f"{root.root}/{MANIFEST} is corrupt ({error}); delete it to have it made again") from error
+        raise BadInput(f"{root.address(MANIFEST)} is corrupt ({error}); delete it to have it made again") from error
 
 
 def require_manifest(root: Storage) -> dict[str, Any]:

@@ -191,13 +191,13 @@ def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport
         table = pq.read_table(io.BytesIO(content))
     except (OSError, ValueError, pa.ArrowException) as error:
         raise BadInput(
-            f"shard {root.root}/{shard.name} is corrupt ({error}); delete it to have it made again"
+            f"shard {root.address(shard.name)} is corrupt ({error}); delete it to have it made again"
         ) from error
     metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     expected = {"identity": _digest_of(dataset.identity()), "shard": asdict(shard)}
     if {key: metadata.get(key) for key in expected} != expected:
         raise BadInput(
-            f"shard {root.root}/{shard.name} was made for another dataset spec; choose another folder or delete it"
+            f"shard {root.address(shard.name)} was made for another dataset spec; choose another folder or delete it"
         )
     return report_on(content, clips_of([table]))
 

@@ -91,5 +91,5 @@ def draw_all(tables: Tables, folder: Storage) -> list[str]:
                 file = f"{name}-{source}.{suffix}"
                 with folder.writing(file) as path, Path(path).open("wb") as stream:
                     figure.savefig(stream, format=suffix, dpi=150)
-                written.append(f"{folder.root}/{file}")
+                written.append(folder.address(file))
     return written

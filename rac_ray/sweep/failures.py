@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rac_ray.object_store import TRANSIENT
 from rac_ray.storage import FULL_DISK
 
 FailureClass = Literal["preempted", "out of memory", "not finite", "data", "code", "stalled"]
@@ -48,7 +49,7 @@ class Budgets:
     """How often a trial is tried again after a failure of each class, each class on its own account."""
 
     preempted: int = 10
-    """Its process was killed, or its node was lost."""
+    """Its process was killed, its node was lost, or its object store did not answer for minutes."""
     out_of_memory: int = 3
     """Each time with half as many such trials side by side."""
     not_finite: int = 0
@@ -78,7 +79,7 @@ def back_off(failures: int, base: float) -> float:
 def classify(name: str, message: str) -> FailureClass:
     """The class of an exception, by its name, and by its message for memory that ran out."""
     found = CLASSES.get(name, "code")
-    if found == "code" and any(words in message for words in PEER_LOST):
+    if found == "code" and (any(words in message for words in PEER_LOST) or TRANSIENT.search(message)):
         return "preempted"
     return "out of memory" if any(words in message for words in OUT_OF_MEMORY.get(found, ())) else found
 

@@ -112,9 +112,9 @@ def edited(repository: Path, shared: Path, key: Path, machines: list[Host]) -> d
     assert "RAC_RAY_STORAGE=/shared/rac_ray" in exports
     config["head_setup_commands"] = [exports.replace("/shared/rac_ray", str(shared))]
     for role in ("head", "worker"):
-        stop, start = config[f"{role}_start_ray_commands"]
-        small = f"{start} --num-cpus=1 --object-store-memory=150000000 --disable-usage-stats"
-        config[f"{role}_start_ray_commands"] = [stop, small]
+        started = config[f"{role}_start_ray_commands"]
+        small = "ray start --num-cpus=1 --object-store-memory=150000000 --disable-usage-stats"
+        config[f"{role}_start_ray_commands"] = [command.replace("ray start", small) for command in started]
     return config
 
 
@@ -139,7 +139,7 @@ def test_up_sweep_pull_down(laptop: Laptop, tmp_path: Path) -> None:
     token, up, plan, run, dashboard, submit, status, pull, down = COMMANDS[first + 1 : first + 10]
     laptop.do(token)
     laptop.do(up)
-    count = f"ray exec cluster/a100.yaml 'python -c \"{NODES}\"'"
+    count = "ray exec cluster/a100.yaml " + shlex.quote(f'python -c "{NODES}"')
     deadline = time.monotonic() + UP_SECONDS
     while "nodes: 3" not in (said := laptop.do(count)) and time.monotonic() < deadline:
         time.sleep(2)

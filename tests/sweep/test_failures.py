@@ -44,6 +44,8 @@ def test_the_back_off_doubles_up_to_five_minutes() -> None:
         ("ActorDiedError", "possible root causes: (1) SIGKILL by OOM killer due to high memory usage", "preempted"),
         ("NodeDiedError", "", "preempted"),
         ("RuntimeError", "[gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer.", "preempted"),
+        ("OSError", "When reading 'a': AWS Error NETWORK_CONNECTION during HeadObject operation", "preempted"),
+        ("OSError", "[Errno 5] Input/output error", "code"),
         ("DamagedCheckpoint", "last.ckpt cannot be read", "data"),
         ("BadInput", "shard is corrupt", "data"),
         ("KeyError", "'x'", "code"),
