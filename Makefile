@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -32,6 +32,9 @@ bench-demo: $(INSTALLED)
 
 bench-curves: $(INSTALLED)
 	$(BIN)/python -m benchmarks.curves $(ARGS)
+
+bench-scale: $(INSTALLED)
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 # torch goes first: resolved together with the rest, pip may take another build of it.
 $(INSTALLED): pyproject.toml constraints.txt

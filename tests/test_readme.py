@@ -130,7 +130,17 @@ def test_the_tree_names_every_module() -> None:
 
 def test_make_and_ci_run_what_the_readme_says() -> None:
     makefile, ci = (ROOT / "Makefile").read_text(), (ROOT / ".ci/run").read_text()
-    for target in ("demo", "test", "test-all", "check", "bench", "bench-speed", "bench-demo", "bench-curves"):
+    for target in (
+        "demo",
+        "test",
+        "test-all",
+        "check",
+        "bench",
+        "bench-speed",
+        "bench-demo",
+        "bench-curves",
+        "bench-scale",
+    ):
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
         assert f"make {target}" in README
     assert re.search(r"make check\nmake test\n", ci)

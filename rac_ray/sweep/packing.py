@@ -69,6 +69,8 @@ class Packing:
     trials_per_gpu: int | Literal["auto"] = "auto"
     peaks: Mapping[TrialClass, float] = field(default_factory=dict)
     """Measured peak bytes of one trial by class."""
+    trials: int | None = None
+    """Trials to run: ``auto`` lets no more share a GPU than it takes to have all of them running."""
     lowered: dict[TrialClass, int] = field(default_factory=dict)
     """How often a class ran out of memory: each time half as many of it run side by side."""
 
@@ -82,6 +84,8 @@ class Packing:
             peak = self.peaks.get(trial_class)
             need = HEADROOM * peak + CONTEXT_BYTES if peak else math.inf
             most = min(MOST_PER_GPU, int(self.machine.cpus / self.machine.gpus))
+            if self.trials is not None:
+                most = min(most, math.ceil(self.trials / self.machine.gpus))
             first = min(most, int(self.machine.gpu_memory / HEADROOM / need))
         else:
             first = self.trials_per_gpu

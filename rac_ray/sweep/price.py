@@ -145,7 +145,7 @@ def price_of(
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.ledger.storage.above.root)
     device = ray.get(_device_task.options(num_gpus=_gpu_piece(packing)).remote()) if options.seconds else this_device()
-    packing.machine = replace(packing.machine, gpu_memory=device.gpu_memory)
+    packing.machine, packing.trials = replace(packing.machine, gpu_memory=device.gpu_memory), len(missing)
     probes = known_probes(stored, device.name)
     costs = {_key(trial): _from_records(plan, trial, records, packing, device) for trial in missing}
     unknown = {

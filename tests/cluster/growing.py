@@ -17,6 +17,8 @@ from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
 
 WORKERS = 2
+HEAD = "ray.head.default"
+"""What the provider calls it."""
 SMALL = {"CPU": 1, "object_store_memory": 80_000_000}
 NO_COMMANDS = ("initialization", "setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
 CLUSTER = {
@@ -32,9 +34,9 @@ CLUSTER = {
         "disable_node_updaters": True,
         "disable_launch_config_check": True,
     },
-    "head_node_type": "head",
+    "head_node_type": HEAD,
     "available_node_types": {
-        "head": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
+        HEAD: {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
         "worker": {"resources": SMALL, "node_config": {}, "min_workers": 0, "max_workers": WORKERS},
     },
 }

@@ -77,6 +77,12 @@ def test_worker_groups() -> None:
     assert Packing(Machine(3), workers=2).at_once(SMALL) == 1
 
 
+def test_gpus_are_not_shared_while_others_would_be_idle() -> None:
+    for trials, shared in ((400, MOST_PER_GPU), (16, 2), (9, 2), (8, 1), (1, 1)):
+        assert Packing(GPUS, peaks={SMALL: 1e8}, trials=trials).per_gpu(SMALL) == shared
+    assert Packing(GPUS, trials_per_gpu=4, trials=8).per_gpu(SMALL) == 4
+
+
 def test_a_trial_that_does_not_fit_is_named() -> None:
     sentence = r"one trial with --workers 2 and --cpus-per-trial 1 needs 2.01 CPUs, the cluster has 2 CPUs"
     with pytest.raises(BadInput, match=sentence):

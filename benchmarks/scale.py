@@ -1,0 +1,216 @@
+"""Past this machine: the study on 1 to 512 GPUs, simulated, and what breaks first: ``make bench-scale``.
+
+Nobody has timed these models on a GPU here, so a trial's time is an assumption, printed above the table: work per clip
+(``benchmarks.roofline``) at ``SHARE`` of an A100's rates, and never less than the time to launch a step's kernels.
+``--records FOLDER`` takes the times of finished trials instead, ``<storage>/<sweep>``.
+"""
+
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.plain import build_plain
+from benchmarks.roofline import Rates, work_per_clip
+from benchmarks.run import machine
+from rac_ray.cli import Parser, run_command
+from rac_ray.ledger import Ledger
+from rac_ray.storage import Storage
+from rac_ray.sweep.forecast import epoch_bounds
+from rac_ray.sweep.packing import Machine, Packing
+from rac_ray.sweep.queue import Queue
+from rac_ray.sweep.simulation import Outcome, Simulation, Site, Times
+from rac_ray.trial import Trial
+from sweeps.ts_grid import PAPER
+
+A100 = Rates(flops=312e12, moved_bytes=1.555e12)
+"""NVIDIA's data sheet: dense float16 matrix products, memory of the 40 GB model."""
+SHARE = 0.25
+"""Of those rates; ours reaches 25 to 84 % of this machine's (RESULTS.md)."""
+LAUNCHES = {"convlstm": 4000, "cnn3d": 250, "timesformer1": 1500, "timesformer8": 1500}
+"""Kernels of a training step, rounded up from the layers of each model; 20 frames one after the other in ConvLSTM."""
+LAUNCH_SECONDS = 6e-6
+ALONE_SHARE = 0.25
+"""Of a GPU that one trial keeps busy: from four on they wait for each other."""
+TRIALS_PER_GPU = (8, 1)
+SPOT = {"grows": True, "boot_seconds": 420.0, "losses_per_hour": 0.05, "price": 11.0, "head_price": 0.38}
+ON_DEMAND = {**SPOT, "losses_per_hour": 0.0, "price": 22.0}
+"""A p4d.24xlarge as known in 2025; spot at half. One loss in twenty hours of a node."""
+TIMES = Times(driver=30.0, process=10.0, trial=0.5)
+GPU_COUNTS = (1, 8, 64, 512)
+SEEDS = 20
+LEDGERS = (100, 1_000, 10_000)
+QUEUED = 10_000
+REQUESTS_PER_TRIAL = 21
+"""To an object store in a trial's whole life, half of them writes; counted by the S3 server of the tests."""
+
+
+def study() -> list[Trial]:
+    """The 400 trials of the ``paper`` preset."""
+    return PAPER.trials(dict.fromkeys(PAPER.sources, "paper"), "mnist")
+
+
+def assumed_epoch(model: str, hidden_units: int, batch_size: int) -> float:
+    """Seconds of an epoch of the study alone on an A100, by the assumption."""
+    training, evaluation = work_per_clip(build_plain(model, hidden_units), batch_size, torch.device("cpu"))
+    launches = LAUNCHES[model] * LAUNCH_SECONDS
+    of_step = max(batch_size / (SHARE * A100.bound(training)), launches)
+    of_validation = max(batch_size / (SHARE * A100.bound(evaluation)), launches / 3)
+    return (PAPER.train_clips * of_step + PAPER.val_clips * of_validation) / batch_size
+
+
+def recorded_epochs(folder: str) -> dict[tuple[str, int], float]:
+    """Median seconds of an epoch by class, from finished trials."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for entry in Ledger(Storage.at(folder)).scan().values():
+        if record := entry.record:
+            seconds = record["seconds"]["training"] / record["epochs"]
+            found.setdefault((record["model"], record["hidden_units"]), []).append(seconds)
+    return {key: statistics.median(values) for key, values in found.items()}
+
+
+def work_of(
+    trials: Iterable[Trial], epochs: Mapping[tuple[str, int], float], per_gpu: int, seed: int
+) -> dict[str, float]:
+    """Seconds of each trial beside ``per_gpu - 1`` others; early stopping anywhere between its bounds, evenly."""
+    drawn, slower = random.Random(seed), max(1.0, per_gpu * ALONE_SHARE)
+    return {
+        trial.trial_id: slower * epochs[trial.model, trial.hidden_units] * drawn.randint(*epoch_bounds(trial.recipe))
+        for trial in trials
+    }
+
+
+def simulated(
+    trials: Sequence[Trial], epochs: Mapping[tuple[str, int], float], site: Site, per_gpu: int
+) -> list[Outcome]:
+    """The study once per seed: other stopping epochs, other losses."""
+    return [
+        Simulation(trials, work_of(trials, epochs, per_gpu, seed), site, TIMES, trials_per_gpu=per_gpu, seed=seed).run()
+        for seed in range(SEEDS)
+    ]
+
+
+def spread(values: Sequence[float], form: str = ".1f") -> str:
+    """Mean and the range that holds 95 % of the seeds."""
+    ordered = sorted(values)
+    cut = int(0.025 * len(ordered))
+    return f"{statistics.fmean(ordered):{form}} [{ordered[cut]:{form}}, {ordered[-1 - cut]:{form}}]"
+
+
+def scale_table(trials: Sequence[Trial], epochs: Mapping[tuple[str, int], float]) -> str:
+    """Makespan, cost and use by number of GPUs."""
+    lines = [
+        "| GPUs | trials per GPU | nodes | hours | longest trial, hours | USD | GPUs busy | attempts lost |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for gpus in GPU_COUNTS:
+        for name, costs in (("spot", SPOT), ("on demand", ON_DEMAND)):
+            for per_gpu in TRIALS_PER_GPU:
+                size = min(gpus, 8)
+                shares = {"price": costs["price"] * size / 8}
+                site = replace(Site(gpus // size, size, 12 * size, 40e9), **{**costs, **shares})  # type: ignore[arg-type]
+                found = simulated(trials, epochs, site, per_gpu)
+                assert all(outcome.states["done"] == len(trials) for outcome in found)
+                cells = [
+                    spread([outcome.makespan / 3600 for outcome in found], ".2f"),
+                    spread([outcome.longest / 3600 for outcome in found], ".2f"),
+                    spread([outcome.cost for outcome in found], ".0f"),
+                    spread([100 * outcome.busy for outcome in found], ".0f") + " %",
+                    f"{statistics.fmean([outcome.lost for outcome in found]):.1f}",
+                ]
+                lines.append(f"| {gpus} | {per_gpu} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def scans(folder: Path, sizes: Sequence[int]) -> list[tuple[str, str]]:
+    """Seconds to look at a ledger on this disk."""
+    rows = []
+    for count in sizes:
+        ledger = Ledger(Storage.at(folder / str(count)))
+        for number in range(count):
+            place = Path(ledger.folder(f"{number:012x}").root)
+            place.mkdir(parents=True)
+            for name in ("trial.json", "epochs.parquet", "predictions.parquet", "best.ckpt", "record.json"):
+                (place / name).write_text(json.dumps({"trial_id": f"{number:012x}", "seconds": {"total": 1.0}}))
+        rows.append((f"scan of {count:,} finished trials, s", f"{seconds_of(ledger.scan):.2f}"))
+    return rows
+
+
+def queueing(count: int) -> list[tuple[str, str]]:
+    """What a queue of so many trials costs its driver."""
+    first = study()[0]
+    tracemalloc.start()
+    trials = [replace(first, seed=seed) for seed in range(count)]
+    queue = Queue({trial.trial_id: "pending" for trial in trials}, trials, Packing(Machine(count)))
+    per_trial = tracemalloc.get_traced_memory()[0] / count
+    tracemalloc.stop()
+
+    def hand_out_all() -> None:
+        while ticket := queue.next():
+            queue.started(ticket.trial.trial_id)
+
+    of_next = seconds_of(hand_out_all) / count
+    queue.done(trials[0].trial_id)
+    return [
+        (f"queue of {count:,} trials, kB of memory each", f"{per_trial / 1e3:.1f}"),
+        ("handing one out, ms", f"{1e3 * of_next:.3f}"),
+        ("counting their states, ms", f"{1e3 * seconds_of(queue.counts):.2f}"),
+        ("whether it is over, ms", f"{1e3 * seconds_of(lambda: queue.over):.2f}"),
+    ]
+
+
+def requests(trial_seconds: float) -> list[tuple[str, str]]:
+    """What 1,000 nodes of 8 GPUs with 8 trials each ask of an object store."""
+    per_second = 1000 * 8 * 8 / trial_seconds * REQUESTS_PER_TRIAL
+    return [
+        ("median trial beside seven others, s", f"{trial_seconds:.0f}"),
+        ("requests per second to the object store, 64,000 trials at once", f"{per_second:,.0f}"),
+        ("of them writes; S3 promises 3,500 writes and 5,500 reads per second and prefix", f"{per_second / 2:,.0f}"),
+    ]
+
+
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(["| what | measured |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = Parser(prog="python -m benchmarks.scale", description="The study on more GPUs than there are.")
+    parser.add_argument("--records", metavar="FOLDER", help="a sweep's folder: times of its trials instead of assumed")
+    options = parser.parse_args(arguments)
+    trials = study()
+    classes = {(trial.model, trial.hidden_units): trial.recipe.batch_size for trial in trials}
+    epochs = {key: assumed_epoch(*key, batch_size) for key, batch_size in classes.items()}
+    recorded = recorded_epochs(options.records) if options.records else {}
+    epochs |= {key: value for key, value in recorded.items() if key in epochs}
+    work = work_of(trials, epochs, 8, 0)
+    print(f"{machine()}, {time.strftime('%Y-%m-%d')}\n")
+    print(f"Seconds of an epoch: {len(recorded)} of {len(epochs)} classes from records, the others assumed,")
+    print(f"{SHARE:.0%} of {A100.flops / 1e12:.0f} TFLOP/s and {A100.moved_bytes / 1e12:.2f} TB/s, and")
+    print(f"{LAUNCH_SECONDS * 1e6:.0f} us for each kernel of a step at least:\n")
+    for model in LAUNCHES:
+        cells = ", ".join(f"h={h} {epochs[model, h]:.2f}" for h in (2, 8, 16, 48))
+        print(f"- {model}: {cells}")
+    print(f"\nMean of {SEEDS} simulated sweeps [95 % of them], nodes booting and idle counted as up\n")
+    print(scale_table(trials, epochs))
+    print(f"\nWhat breaks first at {QUEUED:,} trials and 1,000 nodes\n")
+    with tempfile.TemporaryDirectory() as folder:
+        print(table([*scans(Path(folder), LEDGERS), *queueing(QUEUED), *requests(statistics.median(work.values()))]))
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(lambda: main(sys.argv[1:]))

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks import scale
+from benchmarks.scale import (
+    assumed_epoch,
+    queueing,
+    recorded_epochs,
+    requests,
+    scans,
+    simulated,
+    spread,
+    study,
+    work_of,
+)
+from rac_ray.ledger import Ledger
+from rac_ray.storage import Storage
+from rac_ray.sweep.simulation import Site
+from tests.results.conftest import GRID, finish
+
+EVEN = {(trial.model, trial.hidden_units): 1.0 for trial in study()}
+
+
+def test_the_study_has_its_trials() -> None:
+    assert len(study()) == 400
+    assert len(EVEN) == 40
+
+
+def test_work_lies_between_the_bounds_of_early_stopping_and_grows_with_company() -> None:
+    alone, beside = (work_of(study(), EVEN, per_gpu, seed=3) for per_gpu in (1, 8))
+    assert len(alone) == 400
+    assert all(beside[trial_id] == pytest.approx(2 * seconds) for trial_id, seconds in alone.items())
+    patience = {trial.trial_id: trial.recipe for trial in study()}
+    assert all(patience[key].patience < value <= patience[key].max_epochs for key, value in alone.items())
+
+
+def test_an_epoch_is_never_quicker_than_its_launches(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 4000 / 64 + 1000 / 64 / 3
+    assert assumed_epoch("cnn3d", 2, 64) >= 0.99 * steps * scale.LAUNCHES["cnn3d"] * scale.LAUNCH_SECONDS
+    monkeypatch.setattr(scale, "LAUNCHES", {"cnn3d": 10**6})
+    assert assumed_epoch("cnn3d", 2, 64) == pytest.approx(steps * 6.0)
+
+
+def test_times_come_from_records(tmp_path: Path) -> None:
+    """The fixture's trials train for 9 seconds and 5 epochs."""
+    for trial in GRID.trials({"2dot": "feed"}, "optdigits")[:2]:
+        finish(Ledger(Storage.at(tmp_path)), trial)
+    assert recorded_epochs(str(tmp_path)) == {("cnn3d", 2): 9.0 / 5}
+
+
+def test_one_gpu_takes_what_all_trials_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "SEEDS", 2)
+    monkeypatch.setattr(scale, "TIMES", scale.Times(driver=0.0))
+    found = simulated(study(), EVEN, Site(nodes=1, gpus=1, cpus=12, gpu_memory=40e9), per_gpu=1)
+    assert [outcome.makespan for outcome in found] == [
+        pytest.approx(sum(work_of(study(), EVEN, 1, seed).values())) for seed in range(2)
+    ]
+
+
+def test_spread() -> None:
+    assert spread([3.0, 1.0, 2.0]) == "2.0 [1.0, 3.0]"
+    assert spread([float(value) for value in range(100)], ".0f") == "50 [2, 97]"
+
+
+def test_the_smallest_measurements(tmp_path: Path) -> None:
+    ((what, seconds),) = scans(tmp_path, [10])
+    assert what == "scan of 10 finished trials, s"
+    assert float(seconds) >= 0
+    assert [float(value) > 0 for _, value in queueing(100)] == [True, True, True, True]
+    assert [value.replace(",", "") for _, value in requests(64.0)] == ["64", "21000", "10500"]
+
+
+def test_ledgers_of_the_scan_are_whole(tmp_path: Path) -> None:
+    scans(tmp_path, [3])
+    entries = Ledger(Storage.at(tmp_path / "3")).scan()
+    assert {entry.state(None) for entry in entries.values()} == {"done"}
