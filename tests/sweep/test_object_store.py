@@ -127,6 +127,7 @@ def assert_undisturbed(plan: Plan, lines: list[str], undisturbed: Tables) -> Non
     assert_same_tables(load(plan.ledger.storage.root), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_for_seconds(stored: Plan, server: ObjectServer, undisturbed: Tables) -> None:
     plan = plan_on(server, "seconds")
     before = server.failed
