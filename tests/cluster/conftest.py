@@ -1,10 +1,13 @@
 """A laptop from which clusters are started: its own home, cloud credentials that open nothing, and a small project."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.files import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +22,10 @@ def laptop(tmp_path_factory: pytest.TempPathFactory, patch: pytest.MonkeyPatch) 
     for name in (".ray", ".aws", "project"):
         (home / name).mkdir()
     (home / ".ray/auth_token").write_text("not a token")
+    for name in ("rac_ray", "sweeps"):
+        (home / "project" / name).mkdir()
+    for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, home / "project")
     credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_EC2_METADATA_DISABLED": "true"}
     for name, value in {"HOME": str(home), "AWS_DEFAULT_REGION": "us-east-1", **credentials}.items():
         patch.setenv(name, value)

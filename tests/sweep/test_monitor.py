@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import termios
+from contextlib import suppress
 
 import pytest
 
@@ -104,6 +105,15 @@ def test_without_verbose_no_line_per_epoch(trials: list[Trial]) -> None:
     assert not any(" epoch  " in line for line in lines)
 
 
+def whole(terminal: int) -> str:
+    """All that a terminal has to show; it gives a few thousand bytes at a time."""
+    pieces = []
+    with suppress(BlockingIOError):
+        while piece := os.read(terminal, 65536):
+            pieces.append(piece)
+    return b"".join(pieces).decode()
+
+
 def test_the_live_line_on_a_terminal(trials: list[Trial]) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 120))
@@ -115,7 +125,7 @@ def test_the_live_line_on_a_terminal(trials: list[Trial]) -> None:
         play(trials, clock, monitor, queue)
         monitor.close()
         terminal.flush()
-        shown = os.read(ours, 65536).decode()
+        shown = whole(ours)
     os.close(ours)
     frames = [frame.strip() for frame in re.split(r"[\r\n]|\x1b\[A", shown) if frame.strip()]
     assert any(re.search(r"1/4 done \|.* 2 running, 240 clips/s, just begun$", frame) for frame in frames)
