@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -35,6 +35,9 @@ bench-curves: $(INSTALLED)
 
 bench-scale: $(INSTALLED)
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-paired: $(INSTALLED)
+	$(BIN)/python -m benchmarks.paired $(ARGS)
 
 # torch goes first: resolved together with the rest, pip may take another build of it.
 $(INSTALLED): pyproject.toml constraints.txt

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from benchmarks.measure import Task
 from benchmarks.run import machine
 from benchmarks.speed import Broken, make_data, measured
-from rac_ray.cli import Parser, listed, number
+from rac_ray.arguments import Parser, listed, number
 from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of
 from rac_ray.models import MODELS
 from rac_ray.results.figures import look_of

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
@@ -19,7 +20,7 @@ from benchmarks.plain_demo import EVALUATIONS
 from benchmarks.run import ROOT, machine
 from benchmarks.speed import environment
 from rac_ray.results import load
-from rac_ray.results.tables import accuracy_table
+from rac_ray.results.statistics import interval
 from sweeps.ts_grid import SWEEP
 
 
@@ -44,12 +45,15 @@ def _timed(command: list[str], variables: dict[str, str]) -> float:
 
 
 def side_by_side(tables: dict[str, pd.DataFrame], source: str) -> str:
-    """Mean top-1 in % with its 95% interval, by model and evaluation part, as Markdown; a column per table."""
+    """Mean top-1 in % with its 95% interval over seeds by model and evaluation part, a column per table."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for side, evaluations in tables.items():
-        for row in accuracy_table(evaluations, source).to_dict("records"):
-            shown = f"{100 * row['mean']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-            cells.setdefault((row["model"], f"{row['target']} {row['split']}"), {})[side] = shown
+        chosen = evaluations.loc[evaluations["source"] == source]
+        for key, rows in chosen.groupby(["model", "target", "split"], sort=False):
+            model, target, split = cast(tuple[str, str, str], key)
+            mean, low, high = interval([group["top1"].mean() for _, group in rows.groupby("seed")])
+            shown = f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+            cells.setdefault((model, f"{target} {split}"), {})[side] = shown
     lines = [f"| model | evaluated on | {' | '.join(tables)} |", "|---|---|" + "---|" * len(tables)]
     for (model, part), by_side in cells.items():
         lines.append(f"| {model} | {part} | {' | '.join(by_side.get(side, '-') for side in tables)} |")

@@ -77,7 +77,7 @@ def noise_against_the_package(digits: Digits) -> Row:
 
 def paper_shards(folder: Path) -> Iterator[Row]:
     """The real command on the paper preset's counts, with the peak memory of any one process."""
-    command = f"{sys.executable} -m rac_ray.cli data generate {folder} --digits optdigits"
+    command = f"{sys.executable} -m rac_ray.command data generate {folder} --digits optdigits"
     started = time.perf_counter()
     process = psutil.Popen(command.split(), cwd=ROOT, stdout=-3)
     peak = 0

@@ -21,7 +21,7 @@ import torch
 from benchmarks.plain import build_plain
 from benchmarks.roofline import Rates, work_per_clip
 from benchmarks.run import machine
-from rac_ray.cli import Parser, run_command
+from rac_ray.arguments import Parser, run_command
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
 from rac_ray.sweep.forecast import epoch_bounds

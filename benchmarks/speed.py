@@ -29,7 +29,7 @@ from benchmarks.plain import PLAIN_MODELS, build_plain, write_jpegs
 from benchmarks.roofline import Rates, measured_rates, work_per_clip
 from benchmarks.run import ROOT, machine
 from benchmarks.speed_tables import Row, report
-from rac_ray.cli import Parser, integer, listed, number
+from rac_ray.arguments import Parser, integer, listed, number
 from rac_ray.data.digits import optdigits
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of

@@ -1,21 +1,14 @@
-"""The command line: verbs that every script in ``sweeps/`` has, and ``rac-ray data``.
-
-Exit codes: 0 all planned trials are done (or the question is answered), 1 some trials failed (or the data does not
-verify, or a driver does not stop), 2 bad input, 3 some trials have not run, 4 another driver holds the sweep,
-130 interrupted.
-"""
+"""The command line of every script in ``sweeps/``: its verbs and their options. ``arguments`` has the exit codes."""
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput, one_of
-from rac_ray.object_store import RETRY_SECONDS, is_transient
-from rac_ray.storage import FULL_DISK
+from rac_ray.arguments import Parser, add_results, auto_or_integer, integer, listed, number, run_command
+from rac_ray.errors import BadInput, one_of
 
 if TYPE_CHECKING:
     from rac_ray.sweep.planner import Plan, Sweep
@@ -39,76 +32,6 @@ VERBS = {
 }
 
 
-class Parser(argparse.ArgumentParser):
-    """Turns argparse's usage errors into the one-sentence kind."""
-
-    def error(self, message: str) -> NoReturn:
-        raise BadInput(f"{message}; see {self.prog} --help")
-
-
-def integer(what: str, least: int | None = None) -> Callable[[str], int]:
-    """An argparse type that names what is not an integer, or is below ``least``."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError as error:
-            raise BadInput(f"{what} {text!r} is not an integer") from error
-        if least is not None and value < least:
-            raise BadInput(f"{what} is {value}; valid: {least} or more")
-        return value
-
-    return parse
-
-
-def number(what: str) -> Callable[[str], float]:
-    """An argparse type for numbers from 0 up."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise BadInput(f"{what} {text!r} is not a number") from error
-        if not value >= 0:
-            raise BadInput(f"{what} is {text}; valid: 0 or more")
-        return value
-
-    return parse
-
-
-def listed(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def auto_or_integer(text: str) -> int | str:
-    return text if text == "auto" else integer("--trials-per-gpu", 1)(text)
-
-
-def run_command(command: Callable[[], int]) -> NoReturn:
-    """Run a command and exit with its code; a user's mistake is one sentence on stderr, never a traceback."""
-    from rac_ray.lock import Busy
-
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
-    try:
-        code = command()
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = BUSY if isinstance(error, Busy) else BAD_INPUT
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            said = f"{error.filename or 'the disk'} is full; make room, the same command goes on"
-        elif is_transient(error):
-            said = f"the storage has not answered for {RETRY_SECONDS:.0f} s; the same command goes on: {error}"
-        else:
-            raise
-        print(f"error: {said}", file=sys.stderr)
-        code = UNFINISHED
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        code = INTERRUPTED
-    sys.exit(code)
-
-
 def sweep_main(sweep: "Sweep", arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry of a sweep script: one of the verbs, by default run what is missing and show what there is."""
     run_command(lambda: _sweep(sweep, list(sys.argv[1:] if arguments is None else arguments)))
@@ -128,7 +51,7 @@ def _sweep_parser(sweep: "Sweep") -> Parser:
     add("trial", help="a trial's id or the beginning of it")
     verbs.choices["retry"].add_argument("--failed", action="store_true", help="the trials that were given up")
     verbs.choices["status"].add_argument("--verbose", action="store_true", help="pending trials, too")
-    verbs.choices["results"].add_argument("--to", metavar="DIR", help="folder for tables and figures")
+    add_results(verbs.choices["results"])
     add = verbs.choices["clean"].add_argument
     add("--yes", action="store_true", help="delete what is shown")
     add("--best-checkpoints", action="store_true", help="also the best weights of finished trials")
@@ -273,39 +196,3 @@ def _resources(options: argparse.Namespace) -> "Resources":
 
 
 _MACHINE_OPTIONS = ("address", "num_cpus", "num_gpus", "workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")
-
-
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry of ``rac-ray``."""
-    from rac_ray import data_verbs
-
-    parser = Parser(prog="rac-ray", description="Make, check and look at Temporal Shape data.")
-    nouns = parser.add_subparsers(required=True, metavar="data", dest="noun")
-    verbs = nouns.add_parser("data", help="generate, verify or preview a data folder").add_subparsers(
-        required=True, metavar="generate|verify|preview", dest="verb"
-    )
-    generate = verbs.add_parser("generate", help="make what is missing of a data folder")
-    verify = verbs.add_parser("verify", help="recompute everything the manifest claims")
-    preview = verbs.add_parser("preview", help="a contact sheet and a GIF per class and domain")
-    for verb, run in ((generate, data_verbs.generate), (verify, data_verbs.verify), (preview, data_verbs.preview)):
-        verb.add_argument("folder", help="data folder")
-        verb.set_defaults(run=run)
-    generate.add_argument("--source", type=listed, metavar="A,B", help="source domains (default: all)")
-    for split, count in (("train", 4000), ("val", 1000), ("test", 500)):
-        flag = f"--{split}-clips"
-        generate.add_argument(flag, type=integer(flag), default=count, help="per domain (default: %(default)s)")
-    generate.add_argument("--digits", default="auto", help="mnist, optdigits, or auto (default: %(default)s)")
-    generate.add_argument(
-        "--spec", default="released", help="released data, or the paper's text (default: %(default)s)"
-    )
-    preview.add_argument("--out", default="preview", help="folder for the pictures (default: %(default)s)")
-
-    def command() -> int:
-        options = parser.parse_args(arguments)
-        return options.run(options)
-
-    run_command(command)
-
-
-if __name__ == "__main__":
-    main()

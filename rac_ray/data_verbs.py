@@ -19,7 +19,7 @@ def generate(options: argparse.Namespace) -> int:
     if options.spec not in SPECS:
         raise one_of("spec", options.spec, SPECS)
     sources = tuple(options.source or DIRECTIONS)
-    sizes = {name: getattr(options, name) for name in ("train_clips", "val_clips", "test_clips")}
+    sizes = {name: getattr(options, name) for name in ("train_clips", "val_clips", "test_clips", "paired_clips")}
     grid = Grid((), (), (), sources, digits=options.digits, **sizes)
     check_sources(grid)
     root = Storage.at(options.folder)

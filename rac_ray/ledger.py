@@ -128,12 +128,12 @@ class Ledger:
                 f"{trial_id}/{name}"
                 for trial_id in open_ones
                 for name in sizes[trial_id]
-                if name == ATTEMPT or _is_failure(name)
+                if name == ATTEMPT or is_failure(name)
             }
         )
         entries = {}
         for trial_id, names in sizes.items():
-            found = [others.get(f"{trial_id}/{name}") for name in sorted(names) if _is_failure(name)]
+            found = [others.get(f"{trial_id}/{name}") for name in sorted(names) if is_failure(name)]
             failures = tuple(failure for failure in found if failure is not None)
             attempt = others.get(f"{trial_id}/{ATTEMPT}")
             entries[trial_id] = Entry(trial_id, names, records[trial_id], attempt, failures)
@@ -152,7 +152,7 @@ class Ledger:
     def failures(self, trial_id: str) -> list[dict[str, Any]]:
         """Failed attempts, oldest first, of finished trials too."""
         folder = self.folder(trial_id)
-        return [folder.read_json(name) for name in folder.names() if _is_failure(name)]
+        return [folder.read_json(name) for name in folder.names() if is_failure(name)]
 
     def states(self, trials: Sequence[Trial]) -> dict[str, State]:
         """State by trial id; every planned trial is in exactly one."""
@@ -225,7 +225,8 @@ class Ledger:
         return pq.read_table(io.BytesIO(self.folder(trial_id).read_bytes(f"{name}.parquet")))
 
 
-def _is_failure(name: str) -> bool:
+def is_failure(name: str) -> bool:
+    """Whether a file of a trial's folder tells of a failed attempt."""
     return name.startswith("failure-")
 
 

@@ -119,6 +119,9 @@ class Grid:
     recipes: Mapping[str, Recipe] = field(default_factory=lambda: PAPER_RECIPES)
     digits: str = "auto"
     """Digits source: ``mnist``, ``optdigits``, or ``auto``."""
+    paired_clips: int = 0
+    """Counterfactual clips per domain to evaluate on as well, each the same but for its looks in all domains; 0: none,
+    and trials have the ids that they had before there were any."""
 
     def narrowed(self, **axes: Iterable[Any] | None) -> "Grid":
         """The grid with some axes replaced; None leaves an axis as it is, repeated values count once."""

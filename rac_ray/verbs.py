@@ -214,33 +214,8 @@ def clean(plan: Plan, options: argparse.Namespace) -> int:
 
 def results(plan: Plan, options: argparse.Namespace) -> int:
     """Print the tables of a plan's trials, write them and the figures, and return the exit code."""
-    from rac_ray.results.figures import draw_all
-    from rac_ray.results.tables import accuracy_table, load, printable
+    from rac_ray.results_verb import Wanted, present
 
-    tables = load(plan.ledger.storage.root, set(plan.trial_ids))
     folder = Storage.at(options.to) if getattr(options, "to", None) else plan.folder
-    tables.write(folder.below("tables"))
-    figures = draw_all(tables, folder.below("figures"))
-    lines = []
-    for source in dict.fromkeys(tables.evaluations["source"]):
-        lines.append(f"\nTrained on {source}: mean top-1 in % over hidden units and seeds [95% interval]")
-        lines.append(printable(accuracy_table(tables.evaluations, source)))
-    shown = tables.trials[["trial_id", "state", "model", "hidden_units", "source", "seed", "reason"]]
-    for trial_id, state, model, hidden_units, source, seed, reason in shown.to_numpy().tolist():
-        if state == "failed":
-            lines.append(f"FAILED {trial_id} {model} h={hidden_units} {source} seed={seed}: {reason}")
-    states: dict[str, State] = dict(zip(tables.trials["trial_id"], tables.trials["state"], strict=True))
-    counts = counted(plan, {trial_id: states.get(trial_id, "pending") for trial_id in plan.trial_ids})
-    lines.append(f"\n{invariant(counts)}; {tables.provenance}")
-    lines.append(f"results: {folder.root} (tables as Parquet, {len(figures)} figures)")
-    if counts["failed"]:
-        lines.append(f"{counts['failed']} trials failed; `retry --failed` tries them again")
-    if counts["pending"] + counts["running"]:
-        lines.append(f"{counts['pending'] + counts['running']} trials have not run; the same command goes on from here")
-    value = {
-        "counts": counts,
-        "folder": folder.root,
-        "trials": json.loads(str(tables.trials.to_json(orient="records"))),
-    }
-    answer(options, value, lines)
-    return exit_code(counts)
+    title = f"{plan.sweep.name} {plan.preset}"
+    return present(plan.ledger.storage, folder, Wanted.of(options), plan.trial_ids, title)

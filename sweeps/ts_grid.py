@@ -19,6 +19,7 @@ PAPER = Grid(
     hidden_units=PAPER_HIDDEN_UNITS,
     seeds=PAPER_SEEDS,
     sources=("2dot", "mnist_bg"),
+    paired_clips=500,
 )
 
 QUICK = Recipe(learning_rate=0.005, batch_size=16, max_epochs=6, patience=3)

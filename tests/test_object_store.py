@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from rac_ray.cli import run_command
+from rac_ray.arguments import run_command
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server

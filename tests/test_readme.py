@@ -39,7 +39,7 @@ def test_the_readme_has_its_commands() -> None:
     for command, place in RUN_ELSEWHERE.items():
         assert command in (ROOT / place).read_text()
     for command in COMMANDS:
-        known = ("python sweeps/", "rac-ray data ", *ON_A_CLUSTER)
+        known = ("python sweeps/", "rac-ray ", *ON_A_CLUSTER)
         assert command in (*RUN_ELSEWHERE, ACTIVATE) or command.startswith(known)
 
 
@@ -105,20 +105,39 @@ def test_data_commands_in_their_order(tmp_path: Path) -> None:
     assert (tmp_path / "data/try-pictures/contact-sheet.png").exists()
 
 
-def test_the_python_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def finished_sweep() -> None:
     ledger = Ledger(Storage.at("results/ts_grid"))
     trials = GRID.trials({"2dot": "feed"}, "optdigits")
     ledger.register(trials)
     for trial in trials:
         finish(ledger, trial)
+
+
+def test_results_and_replay_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished_sweep()
+    program = str(Path(sys.executable).with_name("rac-ray"))
+    commands = [shlex.split(command) for command in COMMANDS if re.match("rac-ray (results|replay) ", command)]
+    assert [arguments[1] for arguments in commands] == ["results", "replay"]
+    for arguments in commands:
+        done = subprocess.run([program, *arguments[1:]], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr, "DIFFERENT" in done.stdout) == (0, "", False)
+    assert Path("pulled/report.html").exists()
+    assert Path("replayed/derived/tables/figure3-2dot.md").exists()
+
+
+def test_from_load_to_figure_4_in_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished_sweep()
     (example,) = blocks("python")
     *statements, last = example.strip().splitlines()
+    assert len([line for line in statements if line]) == 10 - 1
     names: dict[str, object] = {}
     exec("\n".join(statements), names)
-    pivot = eval(last, names)
-    assert isinstance(pivot, pd.DataFrame)
-    assert pivot.loc[("2dot", "mnist")].to_dict() == pytest.approx({"cnn3d": 0.5, "convlstm": 0.5})
+    ratios = eval(last, names)
+    assert isinstance(ratios, pd.DataFrame)
+    assert ratios.loc[("mnist", 4)].to_dict() == pytest.approx({"cnn3d": 0.5, "convlstm": 0.5})
+    assert {path.name for path in tmp_path.glob("*.png")} == {"figure4-5dot.png", "figure4-mnist.png"}
 
 
 def test_the_tree_names_every_module() -> None:
@@ -140,6 +159,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-demo",
         "bench-curves",
         "bench-scale",
+        "bench-paired",
     ):
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
         assert f"make {target}" in README

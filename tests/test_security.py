@@ -16,6 +16,8 @@ from rac_ray.data.digits import Digits
 from rac_ray.data.shards import SCHEMA, DatasetSpec, make_shard, read_shard, shards_of
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
+from rac_ray.results.capsule import unpack
+from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
@@ -86,8 +88,10 @@ def test_shards_have_plain_columns_only() -> None:
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_secrets_stay_out_of_everything_that_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed trial, with its traceback and log, and finished ones; tables and what was said besides."""
+def test_secrets_stay_out_of_everything_that_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Failed attempts, with traceback and log, finished trials, tables, report, capsule, and what was said besides."""
     secrets = {
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI",
         "RAY_AUTH_TOKEN": "c0ffee-token",
@@ -99,7 +103,12 @@ def test_secrets_stay_out_of_everything_that_is_written(tmp_path: Path, monkeypa
     lines: list[str] = []
     run_plan(plan, Resources(pause=0.1), lines.append, faults.has_a_bug)
     assert all(plan.ledger.failures(trial.trial_id) for trial in plan.trials)
+    capsule = tmp_path / "results/out.tar.zst"
+    present(plan.ledger.storage, plan.folder, Wanted(verdict=True, report=True, capsule=str(capsule)))
+    unpack(capsule, tmp_path / "results/unpacked")
+    lines.append(capsys.readouterr().out)
     written = [path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    assert b"Traceback" in (tmp_path / "results").joinpath(plan.folder.root, "report.html").read_bytes()
     assert len(written) >= 5 * len(plan.trials)
     for secret in secrets.values():
         assert not [content for content in (*written, "\n".join(lines).encode()) if secret.encode() in content]

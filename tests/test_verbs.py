@@ -120,6 +120,9 @@ def test_results_go_where_they_are_asked_to(verb, tmp_path: Path) -> None:
     assert not (tmp_path / "results/tiny/all").exists()
     code, out, _ = verb("results", "--digits", "optdigits", "--json", sweep=sweep)
     assert json.loads(out)["counts"] == {"planned": 8, "done": 7, "failed": 0, "running": 0, "pending": 1}
+    code, out, _ = verb("results", "--digits", "optdigits", "--verdict", "--report", sweep=sweep)
+    assert "ts-mnist-absolute: " in out
+    assert (tmp_path / "results/tiny/all/report.html").exists()
 
 
 def test_cancel_without_a_driver(verb) -> None:

@@ -58,8 +58,8 @@ class Digits:
         return digest.hexdigest()[:16]
 
     def pool(self, split: str) -> NDArray[np.uint8]:
-        """Test digits for the split ``test``, training digits for ``train`` and ``val`` (facts.md 1.1)."""
-        return self.test if split == "test" else self.train
+        """Training digits for the splits ``train`` and ``val``, test digits for the others (facts.md 1.1)."""
+        return self.train if split in ("train", "val") else self.test
 
 
 def shrunk(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -28,6 +28,11 @@ def read_split(root: Storage, part: str) -> Clips:
     return clips_of(pq.read_table(io.BytesIO(content), columns=["clip_id", "label", "frames"]) for content in files)
 
 
+def content_hash(clip_digests: Iterable[bytes]) -> str:
+    """Hash over the labels and decoded pixels of a split, of its shards' clip digests in order."""
+    return hashlib.sha256(b"".join(clip_digests)).hexdigest()
+
+
 def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, Any]:
     """The manifest's entry for one split."""
     counts: Counter[str] = Counter()
@@ -35,7 +40,7 @@ def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, An
         counts.update(report.class_counts)
     return {
         "clips": sum(report.rows for report in reports),
-        "content": hashlib.sha256(b"".join(report.clip_digests for report in reports)).hexdigest(),
+        "content": content_hash(report.clip_digests for report in reports),
         "class_counts": dict(counts),
         "shards": [
             {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}

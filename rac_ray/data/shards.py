@@ -78,6 +78,18 @@ class DatasetSpec:
             "digits": {"source": self.digits_source, "digest": self.digits_digest},
         }
 
+    def as_dict(self, parts: Iterable[str]) -> dict[str, Any]:
+        """What makes the clips of the named ``domain/split`` parts again, for a record; ``from_dict`` reads it."""
+        return {**self.identity(), "clips": {part: self.clips[part] for part in parts}}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "DatasetSpec":
+        """Raises BadInput for what another version of the generator made."""
+        if value["generator_version"] != GENERATOR_VERSION:
+            raise BadInput(f"clips of generator version {value['generator_version']}; this one is {GENERATOR_VERSION}")
+        digits = value["digits"]
+        return cls(TemporalShapeSpec(**value["spec"]), digits["source"], digits["digest"], value["clips"])
+
     def fingerprint(self, parts: Iterable[str]) -> str:
         """16 hex digits for the named ``domain/split`` parts: known before a clip is made, the same on any machine."""
         counts = {part: self.clips[part] for part in sorted(parts)}
@@ -141,10 +153,15 @@ def shards_of(part: str, clips: int) -> list[Shard]:
     ]
 
 
+def clip_id_of(domain: str, split: str, index: int) -> str:
+    """Name of clip ``index`` of a split; names sort as their numbers do."""
+    return f"{domain}/{split}/{index:06d}"
+
+
 def _row(shard: Shard, index: int, clip: Clip) -> dict[str, Any]:
     path = clip.trajectory
     return {
-        "clip_id": f"{shard.domain}/{shard.split}/{index:06d}",
+        "clip_id": clip_id_of(shard.domain, shard.split, index),
         "domain": shard.domain,
         "split": shard.split,
         "label": clip.label,

@@ -3,10 +3,16 @@
 A clip is (T, H, W) = (20, 64, 64) uint8, axis order row (y), column (x). Clip i of (spec, domain, split) is a pure
 function of that key: a counter-based generator is keyed by it, so neither order nor worker count nor dataset
 size can move a pixel. Latents (the path) and appearance are drawn from separate streams.
+
+The split ``paired`` holds counterfactual clips: clip i has one label, one path and one digit in all domains, and one
+background in those that have any, because its streams' keys name no domain. Only the looks differ from ``2dot/paired``
+to ``mnist/paired``, so that a model's answers can be compared clip by clip. Their paths are a digit's in dot domains
+too: top-1 on ``2dot/paired`` is no substitute for that on ``2dot/test``, and is usually lower for what trained on dots.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Container
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -23,7 +29,11 @@ from rac_ray.errors import BadInput, one_of
 GENERATOR_VERSION = 1
 """Raised whenever the same spec gives other pixels; a test with golden hashes fails when somebody forgets."""
 
-SPLITS = ("train", "val", "test")
+PAIRED = "paired"
+"""The split whose clips differ between domains in their looks only; also the role of such evaluations."""
+STREAMS = {"train": "source", "val": "source", "test": "test", PAIRED: PAIRED}
+"""Split -> its stream of clips."""
+SPLITS = tuple(STREAMS)
 POOL_TRAIN, POOL_VAL, POOL_SEED = 4000, 1000, 42
 
 Frames = NDArray[np.uint8]
@@ -53,6 +63,14 @@ DOMAINS: dict[str, Domain] = {
 """``mnist_bg`` at full intensity is what 2dot models were tested on; at half, what mnist_bg models were trained on
 (facts.md 0.3)."""
 
+PAIRED_STAGE = max((domain.stage for domain in DOMAINS.values()), key=lambda stage: stage.symbol_size)
+"""Where the paths of paired clips are drawn: a digit's stage, the narrowest. It keeps the object's centre within
+[7, 57] px, inside the walls of every domain (facts.md 1.4), and off the border at which dots vanish. The start is in
+every domain's range too (facts.md 1.3), but for a spiral's of ``5dot``: up to 40 instead of 38, as the range was
+narrowed for a dot's spiral and a paired one is a digit's, of radius 8 instead of 10."""
+SYMBOL_CENTRE = SYMBOL_SIZE // 2
+"""From a digit's top-left corner to its centre, in pixels, as a dot's centre counts."""
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -60,6 +78,8 @@ class Direction:
 
     trained_on: str
     targets: tuple[str, ...]
+    paired: bool = False
+    """Whether the best checkpoint is also evaluated on counterfactual clips, those of all its domains."""
 
     @property
     def train(self) -> str:
@@ -69,13 +89,19 @@ class Direction:
     @property
     def evaluations(self) -> dict[str, str]:
         """Parts that the best checkpoint is evaluated on, with their role."""
+        source = {f"{self.trained_on}/val": "source_val", f"{self.trained_on}/test": "source_test"}
         targets = {f"{domain}/test": "target" for domain in self.targets}
-        return {f"{self.trained_on}/val": "source_val", f"{self.trained_on}/test": "source_test", **targets}
+        counterfactual = (self.trained_on, *self.targets) if self.paired else ()
+        return {**source, **targets, **{f"{domain}/{PAIRED}": PAIRED for domain in counterfactual}}
 
     @property
     def parts(self) -> tuple[str, ...]:
         """All parts that a trial of this direction reads."""
         return (self.train, *self.evaluations)
+
+    def within(self, parts: Container[str]) -> "Direction":
+        """This direction on a dataset of these parts: with counterfactual clips if it holds them."""
+        return replace(self, paired=f"{self.trained_on}/{PAIRED}" in parts)
 
 
 DIRECTIONS: dict[str, Direction] = {
@@ -147,6 +173,7 @@ class Clip:
     frames: Frames
     label: int
     trajectory: Trajectory
+    """In the split ``paired`` the very same one in each domain: a dot's too is that of a digit's top-left corner."""
     visible_frames: int
     """Frames in which the object was drawn; fewer than T only for dots at a border."""
     digit: int
@@ -173,9 +200,9 @@ def pool_index(split: str, index: int) -> int:
     """Place of clip ``index`` of a split in its stream of clips.
 
     Train and val share one stream: the first 4000 and 1000 are the released split (facts.md 1.7); clips beyond
-    them alternate, so that neither split runs into the other at any size. Test has a stream of its own.
+    them alternate, so that neither split runs into the other at any size. Test and paired have streams of their own.
     """
-    if split == "test":
+    if STREAMS[split] == split:
         return index
     if split == "train":
         order, beyond = _released_split()[:POOL_TRAIN], 0
@@ -191,8 +218,7 @@ def _stream_key(seed: int, domain: str, stream: str, purpose: str) -> int:
 
 
 def _generator(spec: TemporalShapeSpec, domain: str, split: str, place: int, purpose: str) -> Generator:
-    stream = "test" if split == "test" else "source"
-    return Generator(Philox(key=_stream_key(spec.seed, domain, stream, purpose), counter=place << 64))
+    return Generator(Philox(key=_stream_key(spec.seed, domain, STREAMS[split], purpose), counter=place << 64))
 
 
 @lru_cache(maxsize=512)
@@ -209,7 +235,7 @@ def _drawn_noise(octaves: int, seed: int, intensity: float) -> Frames:
 def _draw_label(spec: TemporalShapeSpec, rng: Generator, place: int) -> int:
     if spec.labels == "uniform":
         return int(rng.integers(len(LABEL_NAMES)))
-    turn = _generator(spec, "any", "labels", place // len(LABEL_NAMES), "balance").permutation(len(LABEL_NAMES))
+    turn = _generator(spec, "any", "train", place // len(LABEL_NAMES), "balance").permutation(len(LABEL_NAMES))
     return int(turn[place % len(LABEL_NAMES)])
 
 
@@ -266,18 +292,30 @@ def jpeg_round_trip(frames: Frames, quality: int) -> Frames:
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.uint8).reshape(frames.shape)
 
 
+def _drawn_for(domain_name: str, split: str) -> tuple[str, Stage, int]:
+    """The domain in the streams' keys, the stage of the path, and how far a dot's centre is from its position.
+
+    Paired clips have all domains' in common.
+    """
+    if split == PAIRED:
+        return "every", PAIRED_STAGE, SYMBOL_CENTRE
+    return domain_name, DOMAINS[domain_name].stage, 0
+
+
 def make_clip(spec: TemporalShapeSpec, domain_name: str, split: str, index: int, digits: Digits) -> Clip:
     """Clip ``index`` (0, 1, ..) of a domain's split; the same pixels from any process, order or dataset size."""
     domain = DOMAINS[domain_name]
     place = pool_index(split, index)
-    path_rng = _generator(spec, domain_name, split, place, "path")
-    look_rng = _generator(spec, domain_name, split, place, "look")
+    drawn_for, stage, centre = _drawn_for(domain_name, split)
+    path_rng = _generator(spec, drawn_for, split, place, "path")
+    look_rng = _generator(spec, drawn_for, split, place, "look")
     label = _draw_label(spec, path_rng, place)
-    trajectory = draw_trajectory(path_rng, label, domain.stage)
+    trajectory = draw_trajectory(path_rng, label, stage)
     digit, octaves, noise_seeds, visible = -1, 0, (), NUM_FRAMES
     if domain.dot_width:
         width = domain.dot_width if spec.dots == "released" else domain.paper_dot_width or domain.dot_width
-        frames, visible = draw_dots(trajectory.positions, width, spec.dot_at_border)
+        # A digit's corner is truncated before the dot's centre is found: a sum may round up to the next pixel.
+        frames, visible = draw_dots(np.trunc(trajectory.positions) + centre, width, spec.dot_at_border)
     else:
         pool = digits.pool(split)
         digit = int(look_rng.integers(len(pool)))

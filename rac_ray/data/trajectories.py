@@ -40,7 +40,7 @@ class Trajectory:
     """One drawn path with the latents that made it."""
 
     positions: NDArray[np.float64]
-    """(T, 2) pixels; the centre of a dot, the top-left corner of a digit."""
+    """(T, 2) pixels; the centre of a dot, the top-left corner of a digit, and of the digit's box in paired clips."""
     speed: float
     """Pixels per frame; NaN for the spiral, whose speed grows along it."""
     radius: float

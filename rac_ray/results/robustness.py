@@ -2,6 +2,10 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
+
+LUCK = 0.001
+"""How often a trial that only guesses may count as one that learned."""
 
 
 def robustness_ratio(target_top1: ArrayLike, source_top1: ArrayLike) -> NDArray[np.float64]:
@@ -21,3 +25,11 @@ def chance_corrected_ratio(target_top1: ArrayLike, source_top1: ArrayLike, class
 def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
     safe = np.where(denominator == 0, np.nan, denominator)
     return numerator / safe
+
+
+def above_chance(best_top1: float, clips: int, epochs: int, classes: int = 5) -> bool:
+    """Whether the best of ``epochs`` accuracies over ``clips`` clips is more than luck: whether a trial has learned.
+
+    The limit is the binomial quantile of guessing, with LUCK shared out over the epochs, since the best one counts.
+    """
+    return bool(round(best_top1 * clips) > binom.isf(LUCK / epochs, clips, 1 / classes))

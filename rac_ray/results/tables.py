@@ -1,37 +1,38 @@
-"""Records to tidy DataFrames: trials, epochs, evaluations, predictions. No Ray, no torch.
+"""Records to tidy DataFrames: trials, epochs, evaluations, predictions, failures. No Ray, no torch.
 
 Failed trials and trials that have not run keep their row in ``trials``, with the reason.
 """
 
+import io
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import STATES, TRIAL, Entry, Ledger
-from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
-from rac_ray.results.statistics import mean_top1_interval
+from rac_ray.ledger import STATES, TRIAL, Entry, Ledger, is_failure
+from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
 from rac_ray.storage import Storage
 
 KEY = ["model", "hidden_units", "source", "seed"]
 RECIPE = ["learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "precision"]
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
-    "workers", "host", "finished_at",
+    "workers", "host", "python", "commit", "versions", "finished_at",
 ]  # fmt: skip
 TRIAL_COLUMNS = [
-    "trial_id", *KEY, "state", "reason", "digits", "data", "training_version", *OUTCOME, "source_test_top1",
+    "trial_id", *KEY, "state", "reason", "digits", "data", "training_version", *OUTCOME, "learned", "source_test_top1",
     "seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE,
 ]  # fmt: skip
 EVALUATION_COLUMNS = [
     "trial_id", *KEY, "target", "split", "role", "clips", "correct", "top1", "robustness_ratio",
     "chance_corrected_ratio", "ratio_to_source_test", "digits", "data", "selection_rule", "schema",
 ]  # fmt: skip
+FAILURE_COLUMNS = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback", "log_tail"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,17 @@ class Tables:
     """One row per trial and evaluation set."""
     predictions: pd.DataFrame
     """One row per trial, evaluation set and clip."""
+    failures: pd.DataFrame
+    """One row per failed attempt, also of trials that a later attempt finished."""
 
-    def write(self, folder: Storage) -> None:
-        """Write each frame as ``<name>.parquet``."""
-        for each in fields(self):
-            with folder.writing(f"{each.name}.parquet") as path:
-                getattr(self, each.name).to_parquet(path, index=False)
+    def write(self, folder: Storage) -> list[str]:
+        """Write each frame as ``<name>.parquet``; returns the names."""
+        names = {each.name: f"{each.name}.parquet" for each in fields(self)}
+        for frame, name in names.items():
+            sink = io.BytesIO()
+            getattr(self, frame).to_parquet(sink, index=False)
+            folder.write_bytes(name, sink.getvalue())
+        return list(names.values())
 
     @property
     def stamp(self) -> str:
@@ -88,10 +94,15 @@ def load(path: "str | PathLike[str]", trial_ids: Collection[str] | None = None) 
     done = {entry.trial_id: entry.record for entry in chosen if entry.record is not None}
     driver = ledger.driver(watch=False)
     return Tables(
-        trials=_frame([_trial_row(ledger, entry, driver) for entry in chosen], TRIAL_COLUMNS),
+        trials=_frame([_trial_row(ledger, entry, driver) for entry in chosen], TRIAL_COLUMNS).astype(
+            {"learned": "boolean"}
+        ),
         epochs=_stacked(ledger, done, "epochs"),
         evaluations=_frame([row for record in done.values() for row in _evaluation_rows(record)], EVALUATION_COLUMNS),
         predictions=_stacked(ledger, done, "predictions"),
+        failures=pd.DataFrame(
+            [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS
+        ),
     )
 
 
@@ -115,7 +126,33 @@ def _trial_row(ledger: Ledger, entry: Entry, driver: str | None) -> dict[str, An
     if record is None:
         return row
     seconds = {f"seconds_{name}": value for name, value in record["seconds"].items()}
-    return {**row, **seconds, "source_test_top1": _top1(record, "source_test")}
+    versions = ", ".join(f"{name} {number}" for name, number in record.get("versions", {}).items())
+    return {
+        **row,
+        **seconds,
+        "versions": versions,
+        "learned": _learned(record),
+        "source_test_top1": _top1(record, "source_test"),
+    }
+
+
+def _learned(record: dict[str, Any]) -> bool:
+    clips = next(each["clips"] for each in record["evaluations"] if each["role"] == "source_val")
+    return above_chance(record["best_val_top1"], clips, record["epochs"])
+
+
+def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
+    failed = any(is_failure(name) for name in entry.sizes)
+    attempts = (entry.failures or ledger.failures(entry.trial_id)) if failed else []
+    return [
+        {
+            **failure,
+            "trial_id": entry.trial_id,
+            "given_up": failure.get("retry") is False,
+            "log_tail": "\n".join(failure.get("log_tail", ())),
+        }
+        for failure in attempts
+    ]
 
 
 def _top1(record: dict[str, Any], role: str) -> float:
@@ -142,31 +179,3 @@ def _stacked(ledger: Ledger, done: Collection[str], name: Any) -> pd.DataFrame:
         table = ledger.table(trial_id, name)
         tables.append(table.add_column(0, "trial_id", pa.array([trial_id] * len(table), pa.string())))
     return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=["trial_id"])
-
-
-def accuracy_table(evaluations: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Mean top-1 over hidden units and seeds with its 95% interval: the numbers behind the paper's Figure 3.
-
-    One row per (model, target, split) in the study's order; columns mean, low, high in [0, 1], and trials.
-    """
-    rows = []
-    chosen = evaluations[evaluations["source"] == source]
-    for key, group in chosen.groupby(["model", "target", "split"], sort=False):
-        model, target, split = cast(tuple[str, str, str], key)
-        low, high = mean_top1_interval(group["correct"].to_numpy(), group["clips"].to_numpy())
-        mean = group["top1"].mean()
-        row = {"model": model, "target": target, "split": split, "role": group["role"].iloc[0], "mean": mean}
-        rows.append({**row, "low": low, "high": high, "trials": len(group)})
-    return pd.DataFrame(rows, columns=["model", "target", "split", "role", "mean", "low", "high", "trials"])
-
-
-def printable(table: pd.DataFrame) -> str:
-    """An ``accuracy_table`` as text: models down, evaluation sets across, percent with interval."""
-    cells = table.assign(
-        where=table["target"] + " " + table["split"],
-        cell=[f"{100 * m:.1f} [{100 * a:.1f}, {100 * b:.1f}]" for m, a, b in table[["mean", "low", "high"]].to_numpy()],
-    )
-    order = list(dict.fromkeys(cells["where"]))
-    wide = cells.pivot(index="model", columns="where", values="cell").reindex(columns=order).fillna("-")
-    wide.insert(0, "trials", cells.groupby("model")["trials"].max())
-    return wide.reindex(list(dict.fromkeys(cells["model"]))).rename_axis(None, axis=1).to_string()

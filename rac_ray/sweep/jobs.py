@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from rac_ray.errors import BadInput
+from rac_ray.provenance import COMMIT, commit
 from rac_ray.storage import Storage
 
 JOB_FILE = "job.json"
@@ -85,7 +86,7 @@ def submit(
     runtime_env = {
         "working_dir": str(working_dir),
         "excludes": list(EXCLUDES),
-        "env_vars": {**ENVIRONMENT, **environment},
+        "env_vars": {**ENVIRONMENT, COMMIT: commit(), **environment},
     }
     with _cluster(address) as client:
         client.submit_job(

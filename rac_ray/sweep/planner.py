@@ -1,14 +1,14 @@
 """What a sweep will do, before anything runs: its trials, its data, its disk. Starts no Ray."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 
 from rac_ray.data.digits import Digits, load_digits
 from rac_ray.data.generate import BYTES_PER_CLIP, check_folder, missing_clips
 from rac_ray.data.manifest import read_manifest
 from rac_ray.data.shards import DatasetSpec
-from rac_ray.data.temporal_shape import DIRECTIONS, TemporalShapeSpec
+from rac_ray.data.temporal_shape import DIRECTIONS, PAIRED, Direction, TemporalShapeSpec
 from rac_ray.errors import BadInput, one_of
 from rac_ray.ledger import Entry, Ledger, State
 from rac_ray.selection import Selection
@@ -61,6 +61,10 @@ class Plan:
     def trial_ids(self) -> list[str]:
         return [trial.trial_id for trial in self.trials]
 
+    def direction(self, source: str) -> Direction:
+        """What trials of a source read of the plan's clips."""
+        return DIRECTIONS[source].within(self.dataset.clips)
+
     def entries(self) -> dict[str, Entry]:
         """What the ledger holds of each planned trial, in the plan's order."""
         return self.ledger.scan(self.trial_ids)
@@ -95,7 +99,7 @@ class Plan:
         finished = [sum(entry.sizes.values()) for entry in entries.values() if entry.record is not None]
         missing = [trial for trial in self.trials if entries[trial.trial_id].record is None]
         weights = sum(WEIGHT_BYTES * parameters_of(trial.model, trial.hidden_units) for trial in missing)
-        evaluated = sum(self.dataset.clips[part] for t in missing for part in DIRECTIONS[t.source].evaluations)
+        evaluated = sum(self.dataset.clips[part] for t in missing for part in self.direction(t.source).evaluations)
         guess = weights + evaluated * PREDICTION_BYTES + len(missing) * RECORD_BYTES
         expected = sum(finished) / len(finished) * len(missing) if finished else guess
         clips = missing_clips(self.data, self.dataset)
@@ -121,8 +125,9 @@ def parameters_of(model: str, hidden_units: int) -> int:
 
 def dataset_for(grid: Grid, spec: TemporalShapeSpec, digits: Digits) -> DatasetSpec:
     """The clips that a grid's sources train and are evaluated on."""
-    sizes = {"train": grid.train_clips, "val": grid.val_clips, "test": grid.test_clips}
-    parts = dict.fromkeys(part for source in grid.sources for part in DIRECTIONS[source].parts)
+    sizes = {"train": grid.train_clips, "val": grid.val_clips, "test": grid.test_clips, PAIRED: grid.paired_clips}
+    directions = [replace(DIRECTIONS[source], paired=grid.paired_clips != 0) for source in grid.sources]
+    parts = dict.fromkeys(part for direction in directions for part in direction.parts)
     return DatasetSpec(spec, digits.source, digits.digest, {part: sizes[part.partition("/")[2]] for part in parts})
 
 
@@ -156,11 +161,8 @@ def make_plan(sweep: Sweep, preset: str, grid: Grid, storage: str, data: str, on
     check_grid(grid)
     data_root, ledger = Storage.at(data), Ledger(Storage.at(storage).below(sweep.name))
     digits = digits_for(grid, data_root)
-    fingerprints = {
-        source: dataset_for(grid.narrowed(sources=[source]), sweep.spec, digits).fingerprint(DIRECTIONS[source].parts)
-        for source in grid.sources
-    }
-    trials = grid.trials(fingerprints, digits.source)
+    alone = {source: dataset_for(grid.narrowed(sources=[source]), sweep.spec, digits) for source in grid.sources}
+    trials = grid.trials({source: each.fingerprint(each.clips) for source, each in alone.items()}, digits.source)
     if only is not None:
         trials = selected(trials, only, ledger)
     sources = dict.fromkeys(trial.source for trial in trials)

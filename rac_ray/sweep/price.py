@@ -12,7 +12,6 @@ from typing import Any
 import ray
 
 from rac_ray.data.generate import missing_clips
-from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.ledger import Entry
 from rac_ray.storage import Storage
@@ -221,7 +220,7 @@ def _class_forecast(
     seen = [r["epochs"] for r in records if r["model"] == first.model and r["recipe"] == asdict(first.recipe)]
     mean, sd = expected_epochs(first.recipe, seen)
     least, most = epoch_bounds(first.recipe)
-    evaluated = [plan.dataset.clips[part] for part in DIRECTIONS[first.source].evaluations]
+    evaluated = [plan.dataset.clips[part] for part in plan.direction(first.source).evaluations]
     return ClassForecast(
         model=first.model,
         hidden_units=first.hidden_units,

@@ -18,10 +18,10 @@ import ray
 
 from rac_ray.data.generate import generate
 from rac_ray.data.loading import open_clips, part_keys
-from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.errors import BadInput
 from rac_ray.ledger import DRIVER, Entry, State
 from rac_ray.lock import Lock, holding
+from rac_ray.provenance import commit
 from rac_ray.sweep.attempt import run_trial
 from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
 from rac_ray.sweep.metrics import SweepMetrics
@@ -157,7 +157,7 @@ def require_same_pixels(plan: Plan, entries: Mapping[str, Entry]) -> None:
 
     A trial's id covers the spec; what other versions of the image libraries make of it shows only in the pixels.
     """
-    parts = {part for trial in plan.trials for part in DIRECTIONS[trial.source].parts}
+    parts = {part for trial in plan.trials for part in plan.direction(trial.source).parts}
     now = part_keys(plan.data, parts)
     for trial_id, entry in entries.items():
         saw = entry.record["content"] if entry.record else {}
@@ -184,7 +184,7 @@ def _tune(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor tells what happens
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shown_ahead(queue))
     sources = sorted({trial.source for trial in queue.trials})
-    parts = {part for source in sources for part in DIRECTIONS[source].parts}
+    parts = {part for source in sources for part in plan.direction(source).parts}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
     wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
     monitor = Monitor(queue, say, price.expected, wall, resources.verbose, live)
@@ -196,13 +196,15 @@ def _tune(
             ledger=plan.ledger,
             driver=lock.holder.token,
             content=part_keys(plan.data, parts),
+            dataset=plan.dataset,
             workers=resources.workers,
             per_worker=queue.packing.per_worker(),
             cuda_graphs=resources.cuda_graphs,
             stall=resources.stall,
             scratch=scratch,
+            commit=commit(),
         )
-        datasets = {source: open_clips(plan.data, DIRECTIONS[source].parts) for source in sources}
+        datasets = {source: open_clips(plan.data, plan.direction(source).parts) for source in sources}
         ours = tune.with_parameters(trainable, datasets=datasets, setting=setting)
         tune.Tuner(
             tune.with_resources(ours, _bundle),

@@ -21,8 +21,10 @@ from ray import train, tune
 from ray.train.torch import get_device
 
 from rac_ray.data.loading import ResidentClips
-from rac_ray.data.temporal_shape import DIRECTIONS
+from rac_ray.data.shards import DatasetSpec
+from rac_ray.data.temporal_shape import DIRECTIONS, Direction
 from rac_ray.ledger import Ledger
+from rac_ray.provenance import UNKNOWN
 from rac_ray.storage import Storage
 from rac_ray.training.evaluate import Predictions, predict
 from rac_ray.training.fit import Fit, fit
@@ -49,6 +51,8 @@ class Setting:
     """Token of the run's driver."""
     content: Mapping[str, str]
     """Hash over decoded pixels by ``domain/split``, for every part."""
+    dataset: DatasetSpec | None = None
+    """What the clips were made from; goes into records."""
     workers: int = 1
     """DDP workers per trial."""
     per_worker: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1})
@@ -58,6 +62,8 @@ class Setting:
     stall: StallLimits = field(default_factory=StallLimits)
     scratch: str = ""
     """Folder for Ray's own files of a run."""
+    commit: str = UNKNOWN
+    """Of the code that runs."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,11 @@ class Job:
     @property
     def folder(self) -> Storage:
         return self.setting.ledger.folder(self.trial.trial_id)
+
+    @property
+    def direction(self) -> Direction:
+        """What the trial reads of the clips that there are."""
+        return DIRECTIONS[self.trial.source].within(self.setting.content)
 
 
 def train_loop(config: dict[str, Any]) -> None:
@@ -108,7 +119,7 @@ def train_loop(config: dict[str, Any]) -> None:
 def _run(job: Job, group: dict[str, Any], log: TrialLog | None, watchdog: Watchdog) -> None:
     shard = train.get_dataset_shard("clips")
     assert shard is not None
-    direction = DIRECTIONS[job.trial.source]
+    direction = job.direction
     clips = RESIDENT.get({part: job.setting.content[part] for part in direction.parts}, shard)
     val_part = next(part for part, role in direction.evaluations.items() if role == "source_val")
     device = _device()
@@ -180,7 +191,7 @@ def _peak_bytes(device: torch.device) -> int:
 def _write_record(
     job: Job, result: Fit, predictions: list[Predictions], device: torch.device, timing: dict[str, float]
 ) -> None:
-    direction = DIRECTIONS[job.trial.source]
+    direction = job.direction
     evaluations = [
         {
             "target": each.target,
@@ -202,6 +213,7 @@ def _write_record(
         "parameters": result.parameters,
         "evaluations": evaluations,
         "content": {part: job.setting.content[part] for part in direction.parts},
+        "dataset": job.setting.dataset and job.setting.dataset.as_dict(direction.parts),
         "precision_used": result.precision,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         "workers": job.setting.workers,
@@ -210,6 +222,7 @@ def _write_record(
         "attempt": job.attempt,
         "host": platform.node(),
         "python": platform.python_version(),
+        "commit": job.setting.commit,
         "versions": {name: version(name) for name in RECORDED_VERSIONS},
         "peak_bytes": _peak_bytes(device),
         "seconds": timing,

@@ -5,10 +5,10 @@ from benchmarks.demo import side_by_side
 
 def evaluations(top1: float, models: tuple[str, ...]) -> pd.DataFrame:
     rows = [
-        {"model": model, "source": "2dot", "target": target, "split": "test", "role": role, "clips": 100}
+        {"model": model, "source": "2dot", "target": target, "split": "test", "role": role, "clips": 100, "seed": seed}
         for model in models
         for target, role in (("2dot", "source_test"), ("mnist", "target"))
-        for _ in range(4)
+        for seed in range(4)
     ]
     return pd.DataFrame(rows).assign(correct=int(100 * top1), top1=top1)
 

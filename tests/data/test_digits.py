@@ -50,7 +50,7 @@ def test_optdigits_are_mnist_shaped_and_disjoint() -> None:
     train = {image.tobytes() for image in digits.train}
     assert not train & {image.tobytes() for image in digits.test}
     assert digits.pool("val") is digits.train
-    assert digits.pool("test") is digits.test
+    assert digits.pool("test") is digits.pool("paired") is digits.test
 
 
 def test_the_digest_is_pinned() -> None:

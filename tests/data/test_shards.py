@@ -59,6 +59,21 @@ def test_duckdb_reads_the_shards(folder: Storage) -> None:
     assert rows.fetchall() == [(11, 20 * 64 * 64, "train")]
 
 
+def test_paired_clips_are_matched_by_the_number_in_their_ids(tmp_path: Path, digits: Digits) -> None:
+    root, dataset = Storage.at(tmp_path), dataset_of(digits, **{"5dot__paired": 6, "mnist_bg__paired": 6})
+    shards = {part: shards_of(part, count)[0] for part, count in dataset.clips.items()}
+    tables = {}
+    for part, shard in shards.items():
+        make_shard(root, dataset, shard, digits)
+        frame = pd.read_parquet(f"{root.root}/{shard.name}")
+        assert frame["clip_id"].tolist() == [f"{part}/{index:06d}" for index in range(6)]
+        tables[part] = frame.set_index(frame["clip_id"].str.rpartition("/")[2])
+    shared = ["label", "label_name", "x", "y", "reflections"]
+    one, other = (json.loads(table[shared].to_json()) for table in tables.values())
+    assert one == other
+    assert (tables["5dot/paired"]["visible_frames"] == 20).all()
+
+
 def test_a_truncated_shard_is_named(folder: Storage, digits: Digits) -> None:
     path = Path(folder.root) / "mnist_bg/test-00000-of-00001.parquet"
     path.write_bytes(path.read_bytes()[:100])
@@ -90,7 +105,7 @@ def test_fingerprints_cover_pixels_counts_and_nothing_else(digits: Digits) -> No
     ("clips", "message"),
     [
         ({"3dot__train": 1}, "unknown domain '3dot'; valid: 2dot, 5dot, mnist, mnist_bg, mnist_bg_half"),
-        ({"2dot__dev": 1}, "unknown split 'dev'; valid: train, val, test"),
+        ({"2dot__dev": 1}, "unknown split 'dev'; valid: train, val, test, paired"),
         ({"2dot__train": 0}, "2dot/train is to hold 0 clips; valid: 1 or more"),
     ],
 )

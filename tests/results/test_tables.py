@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from rac_ray.errors import BadInput
+from rac_ray.ledger import Ledger
 from rac_ray.results import load
-from rac_ray.results.tables import EVALUATION_COLUMNS, TRIAL_COLUMNS, accuracy_table, printable
+from rac_ray.results.tables import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS
 from rac_ray.storage import Storage
 from rac_ray.trial import Trial
+from tests.results.conftest import CLIPS
 
 
 def test_every_planned_trial_has_a_row(sweep_folder: Path, trials: list[Trial]) -> None:
@@ -38,7 +40,7 @@ def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -
 def test_epochs_and_predictions_name_their_trial(sweep_folder: Path) -> None:
     tables = load(sweep_folder)
     assert tables.epochs.groupby("trial_id").size().tolist() == [5] * 6
-    assert len(tables.predictions) == 6
+    assert len(tables.predictions) == 6 * 4 * CLIPS
     assert set(tables.predictions["trial_id"]) == set(tables.epochs["trial_id"])
 
 
@@ -46,7 +48,7 @@ def test_written_tables_load_as_they_were(sweep_folder: Path, tmp_path: Path, tr
     tables = load(sweep_folder)
     tables.write(Storage.at(tmp_path / "tables"))
     again = load(tmp_path / "tables")
-    for name in ("trials", "epochs", "evaluations", "predictions"):
+    for name in ("trials", "epochs", "evaluations", "predictions", "failures"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(tables, name), check_dtype=False)
     assert load(tmp_path / "tables", {trials[0].trial_id}).trials["trial_id"].tolist() == [trials[0].trial_id]
 
@@ -66,21 +68,23 @@ def test_a_sweep_without_a_finished_trial_still_loads(sweep_folder: Path, trials
     assert "checkpoint: none yet" in tables.stamp
 
 
-def test_the_accuracy_table_averages_over_sizes_and_seeds(sweep_folder: Path) -> None:
-    table = accuracy_table(load(sweep_folder).evaluations, "2dot").set_index(["model", "target", "split"])
-    row = table.loc[("cnn3d", "5dot", "test")]
-    assert row["mean"] == pytest.approx(0.625)
-    assert row["trials"] == 4
-    assert 0.55 < row["low"] < row["mean"] < row["high"] < 0.7
-    assert table.loc[("convlstm", "5dot", "test"), "trials"] == 2
-    assert accuracy_table(load(sweep_folder).evaluations, "mnist_bg").empty
+def test_failed_attempts_have_rows_of_their_own(sweep_folder: Path, trials: list[Trial]) -> None:
+    ledger = Ledger(Storage.at(sweep_folder))
+    ledger.fail(trials[0].trial_id, 1, {"class": "preempted", "reason": "node lost", "log_tail": ["one", "two"]})
+    failures = load(sweep_folder).failures.set_index("trial_id")
+    assert failures.loc[trials[6].trial_id, ["class", "given_up", "attempt"]].tolist() == ["not finite", True, 1]
+    assert failures.loc[trials[0].trial_id, ["class", "given_up", "log_tail"]].tolist() == [
+        "preempted",
+        False,
+        "one\ntwo",
+    ]
+    assert list(load(sweep_folder).failures.columns) == FAILURE_COLUMNS
 
 
-def test_the_printed_table_has_models_down_and_domains_across(sweep_folder: Path) -> None:
-    lines = printable(accuracy_table(load(sweep_folder).evaluations, "2dot")).splitlines()
-    assert lines[0].split() == ["trials", "2dot", "val", "2dot", "test", "5dot", "test", "mnist", "test"]
-    assert lines[2].startswith("cnn3d")
-    assert "62.5 [" in lines[2]
+def test_a_trial_says_what_made_it_and_whether_it_learned(sweep_folder: Path, trials: list[Trial]) -> None:
+    row = load(sweep_folder).trials.set_index("trial_id").loc[trials[0].trial_id]
+    assert (row["commit"], row["python"], row["versions"]) == ("abc123", "3.11.0", "ray 2.60.0, torch 2.13.0")
+    assert row["learned"]
 
 
 def test_no_results_are_named(tmp_path: Path) -> None:
@@ -90,7 +94,7 @@ def test_no_results_are_named(tmp_path: Path) -> None:
 
 def test_reading_needs_neither_ray_nor_torch(sweep_folder: Path) -> None:
     script = (
-        "import sys; from rac_ray.results import load; from rac_ray.results.figures import draw_all\n"
+        "import sys; from rac_ray.results import load; import rac_ray.results.outputs, rac_ray.results.report\n"
         f"assert len(load({str(sweep_folder)!r}).trials) == 8\n"
         "assert not {'ray', 'torch', 'pytorch_lightning'} & set(sys.modules), sorted(sys.modules)"
     )

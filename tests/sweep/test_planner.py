@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from rac_ray.data.temporal_shape import DOMAINS
 from rac_ray.errors import BadInput
 from rac_ray.models import MODELS
 from rac_ray.selection import Selection
@@ -91,6 +92,33 @@ def test_other_data_are_other_trials(tmp_path: Path) -> None:
     assert not ids[0] & ids[1]
 
 
+def test_without_paired_clips_ids_are_what_they_were_and_with_them_others(tmp_path: Path) -> None:
+    without = plan_of(tmp_path)
+    pinned = [(trial.source, trial.data, trial.trial_id) for trial in without.trials[::200]]
+    assert pinned == [
+        ("2dot", "6894a9500b6050d6", "10f6052141cf"),
+        ("mnist_bg", "1020c6b72d3500aa", "e285da9d7ac7"),
+    ]
+    ids = [{t.trial_id for t in plan_of(tmp_path, replace(PAPER, paired_clips=n)).trials} for n in (0, 400, 500)]
+    assert ids[0] == set(without.trial_ids)
+    assert len(ids[0] | ids[1] | ids[2]) == 3 * 400
+
+
+def test_paired_clips_are_planned_for_all_domains_and_counted(tmp_path: Path) -> None:
+    grid = replace(PAPER, paired_clips=400)
+    without, plan = plan_of(tmp_path), plan_of(tmp_path, grid)
+    more = {f"{domain}/paired": 400 for domain in DOMAINS}
+    assert plan.dataset.clips == {**without.dataset.clips, **more}
+    assert [len(plan.direction(source).evaluations) for source in grid.sources] == [6 + 5, 5 + 4]
+    assert plan.bytes_needed(plan.entries()) - without.bytes_needed(without.entries()) == 5 * 400 * 90_000
+    expected = [each.bytes_expected(each.entries()).expected for each in (without, plan)]
+    assert expected[1] - expected[0] == 200 * (5 + 4) * 400 * 32 + 5 * 400 * 10_000
+    alone = plan_of(tmp_path, grid.narrowed(sources=["mnist_bg"]))
+    assert alone.trials == plan.trials[200:]
+    assert set(alone.dataset.clips) == {*alone.direction("mnist_bg").parts}
+    assert "mnist_bg/paired" not in alone.dataset.clips
+
+
 def test_the_bound_on_disk_covers_data_and_checkpoints(tmp_path: Path) -> None:
     grid = PAPER.narrowed(models=["timesformer8"], hidden_units=[48], seeds=[0], sources=["2dot"])
     clips = 4000 + 1000 + 5 * 500
@@ -115,3 +143,8 @@ def test_bad_grids_are_named(axes: dict, message: str, tmp_path: Path) -> None:
 def test_too_few_clips_for_a_batch(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="63 training clips do not fill one batch of 64"):
         plan_of(tmp_path, replace(PAPER, train_clips=63))
+
+
+def test_a_negative_number_of_paired_clips_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="2dot/paired is to hold -1 clips; valid: 1 or more"):
+        plan_of(tmp_path, replace(PAPER, paired_clips=-1))

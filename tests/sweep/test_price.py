@@ -77,6 +77,23 @@ def test_from_a_stored_probe(tmp_path: Path) -> None:
     assert price.disk.low < price.disk.expected < price.disk.high
 
 
+def test_paired_clips_are_priced(tmp_path: Path) -> None:
+    """Ten more in each of the direction's five domains to make, and to evaluate each trial on."""
+    prices = []
+    for paired in (0, 10):
+        plan = tiny_plan(tmp_path, paired_clips=paired)
+        store(plan)
+        prices.append(priced(plan)[0])
+    without, price = prices
+    assert without.forecast
+    assert price.forecast
+    assert not set(price.expected) & set(without.expected)
+    more = [new - old for new, old in zip(price.expected.values(), without.expected.values(), strict=True)]
+    assert more == pytest.approx([5 * 10 * 0.25] * 3)
+    walls = [each.wall_seconds.expected for each in (price.forecast, without.forecast)]
+    assert walls[0] - walls[1] == pytest.approx(2 * 5 * 10 * 0.25 + 5 * 10 / 1500 / 2)
+
+
 def test_records_of_the_same_class_on_the_same_machine_count_more_than_a_probe(tmp_path: Path) -> None:
     plan = tiny_plan(tmp_path)
     store(plan)

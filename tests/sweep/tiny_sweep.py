@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rac_ray.cli import run_command
+from rac_ray.arguments import run_command
 from rac_ray.sweep.attempt import run_trial
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
 from rac_ray.sweep.runner import run_plan

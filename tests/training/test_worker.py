@@ -32,6 +32,7 @@ GRID = Grid(
     test_clips=9,
     recipes={"timesformer1": RECIPE},
     digits="optdigits",
+    paired_clips=7,
 )
 
 
@@ -73,6 +74,11 @@ def test_every_trial_has_a_record_with_all_its_domains(plans: dict[int, Plan]) -
             ["mnist", "test", "target", 9],
             ["mnist_bg", "test", "target", 9],
             ["mnist_bg_half", "test", "target", 9],
+            ["2dot", "paired", "paired", 7],
+            ["5dot", "paired", "paired", 7],
+            ["mnist", "paired", "paired", 7],
+            ["mnist_bg", "paired", "paired", 7],
+            ["mnist_bg_half", "paired", "paired", 7],
         ],
         "mnist_bg": [
             ["mnist_bg_half", "val", "source_val", 11],
@@ -80,6 +86,10 @@ def test_every_trial_has_a_record_with_all_its_domains(plans: dict[int, Plan]) -
             ["mnist", "test", "target", 9],
             ["5dot", "test", "target", 9],
             ["2dot", "test", "target", 9],
+            ["mnist_bg_half", "paired", "paired", 7],
+            ["mnist", "paired", "paired", 7],
+            ["5dot", "paired", "paired", 7],
+            ["2dot", "paired", "paired", 7],
         ],
     }
     best = tables.trials.set_index("trial_id")["best_val_top1"]
@@ -96,11 +106,26 @@ def test_predictions_are_what_the_best_checkpoint_says(plans: dict[int, Plan]) -
     model.load_state_dict(torch.load(weights, weights_only=True))
     clips = read_split(plan.data, "mnist/test")
     (expected,) = predict(model, {"mnist/test": clips}, device=torch.device("cpu"))
-    rows = tables.predictions.query("trial_id == @trial.trial_id and target == 'mnist'")
+    asked = "trial_id == @trial.trial_id and target == 'mnist' and split == 'test'"
+    rows = tables.predictions.query(asked)
     np.testing.assert_allclose(np.stack(rows["logits"].tolist()), expected.logits, rtol=1e-4, atol=1e-6)
     assert rows["clip_id"].tolist() == clips.clip_ids
-    counted = tables.evaluations.query("trial_id == @trial.trial_id and target == 'mnist'")["correct"].item()
+    counted = tables.evaluations.query(asked)["correct"].item()
     assert (rows["label"] == rows["predicted"]).sum() == counted == expected.correct
+
+
+def test_predictions_on_paired_clips_are_matched_by_number(plans: dict[int, Plan]) -> None:
+    """One row per clip and one column per domain of the direction, with one label per row."""
+    predictions = load(plans[1].ledger.storage.root).predictions.query("split == 'paired'")
+    for trial in plans[1].trials:
+        rows = predictions.query("trial_id == @trial.trial_id")
+        rows = rows.assign(number=rows["clip_id"].str.rpartition("/")[2])
+        domains = [part.partition("/")[0] for part in plans[1].direction(trial.source).parts if part.endswith("paired")]
+        labels = rows.pivot_table("label", "number", "target", "first")
+        assert labels.index.tolist() == [f"{index:06d}" for index in range(7)]
+        assert sorted(labels) == sorted(domains)
+        assert len(rows) == labels.size
+        assert all(len(set(row)) == 1 for row in labels.to_numpy().tolist())
 
 
 def test_two_gloo_workers_train_as_one_does(plans: dict[int, Plan]) -> None:

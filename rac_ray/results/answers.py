@@ -1,0 +1,140 @@
+"""Which clips every trial got right, and what it would have scored on resampled clips. Numpy and pandas.
+
+Rows are draws: row 0 is what was observed, each further row one resampling of an evaluation set's clips, the same one
+for all trials, because all trials are asked the same clips. Columns are finished trials.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
+from rac_ray.results.tables import KEY, Tables
+
+CLIP_DRAWS = 1000
+EXPERIMENT = "experiment"
+"""Column of evaluations that have one: which of the study's Diving48 experiments a trial belongs to."""
+Part = tuple[str, str]
+"""Evaluation domain and split."""
+Draws = NDArray[np.float64]
+"""(1 + D, ..), row 0 as observed."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Top-1 of each finished trial on each evaluation set, as observed and on resampled clips."""
+
+    trials: pd.DataFrame
+    """(N rows) trial_id, model, hidden_units, source, seed."""
+    top1: dict[Part, Draws]
+    """(1 + D, N) by evaluation set; NaN for a trial that was not asked."""
+    right: dict[Part, NDArray[np.bool_]]
+    """(n clips, N) by evaluation set, clips in the order of their ids; False for a trial that was not asked."""
+    evaluations: pd.DataFrame
+    """The ``evaluations`` of the tables."""
+
+    @classmethod
+    def of(cls, tables: Tables, draws: int = CLIP_DRAWS) -> "Answers":
+        """From the predictions of finished trials."""
+        keys = [name for name in (*KEY, EXPERIMENT) if name in tables.evaluations]
+        trials = distinct(tables.evaluations, ["trial_id", *keys])
+        place = {trial_id: column for column, trial_id in enumerate(trials["trial_id"])}
+        top1, right = {}, {}
+        if len(trials):
+            for key, rows in tables.predictions.groupby(["target", "split"], sort=False):
+                target, split = cast(Part, key)
+                columns = np.array([place[trial_id] for trial_id in rows["trial_id"]])
+                part = (target, split)
+                top1[part], right[part] = _resampled(rows, columns, len(trials), draws)
+        return cls(trials, top1, right, tables.evaluations)
+
+    @cached_property
+    def roles(self) -> pd.DataFrame:
+        """Each source's evaluation sets: source, target, split, role, in the study's order."""
+        return distinct(self.evaluations, ["source", "target", "split", "role"])
+
+    @property
+    def sources(self) -> list[str]:
+        return list(dict.fromkeys(self.roles["source"]))
+
+    def models(self, source: str) -> list[str]:
+        """With a finished trial of this source."""
+        return list(dict.fromkeys(self.trials.loc[self.places(source=source), "model"]))
+
+    def parts(self, source: str, roles: Iterable[str]) -> list[Part]:
+        """Evaluation sets of a source in these roles."""
+        chosen = self.roles[(self.roles["source"] == source) & self.roles["role"].isin(list(roles))]
+        return list(zip(chosen["target"], chosen["split"], strict=True))
+
+    def places(self, **wanted: object) -> NDArray[np.int64]:
+        """Columns of the trials with these properties, as in ``model="cnn3d", hidden_units=4``."""
+        chosen = np.ones(len(self.trials), bool)
+        for name, value in wanted.items():
+            chosen &= (self.trials[name] == value).to_numpy()
+        return np.flatnonzero(chosen)
+
+    def measure(self, name: str, part: Part, places: NDArray[np.int64]) -> Draws:
+        """(1 + D, len(places)) of ``top1``, ``robustness_ratio``, ``chance_corrected_ratio`` or
+        ``ratio_to_source_test`` on an evaluation set; the trials must have one source."""
+        if part not in self.top1:
+            return np.full((1, len(places)), np.nan)
+        top1 = self.top1[part][:, places]
+        if name == "top1" or not len(places):
+            return top1
+        source = self.trials["source"].iloc[places[0]]
+        against, formula = DENOMINATORS[name]
+        (reference,) = self.parts(source, [against])
+        return formula(top1, self.top1[reference][:, places])
+
+    def relative(self, part: Part, against: str | None, places: NDArray[np.int64]) -> Draws:
+        """(1 + D, len(places)) of top-1, divided by that on the evaluation set that ``against`` names, if it does: a
+        role of the trials' source, or a target domain."""
+        top1 = self.measure("top1", part, places)
+        if against is None:
+            return top1
+        source = self.trials["source"].iloc[places[0]]
+        reference = next(iter(self.parts(source, [against])), (against, "test"))
+        return robustness_ratio(top1, self.measure("top1", reference, places))
+
+    def per_seed(self, values: Draws, places: NDArray[np.int64]) -> Draws:
+        """(1 + D, S): the mean of each seed's trials, seeds in ascending order; seeds without a value are left out."""
+        seeds = self.trials["seed"].to_numpy()[places]
+        valid = ~np.isnan(values[0])
+        means = [values[:, valid & (seeds == seed)].mean(axis=1) for seed in np.unique(seeds[valid])]
+        return np.stack(means, axis=1) if means else np.empty((len(values), 0))
+
+
+DENOMINATORS = {
+    "robustness_ratio": ("source_val", robustness_ratio),
+    "chance_corrected_ratio": ("source_val", chance_corrected_ratio),
+    "ratio_to_source_test": ("source_test", robustness_ratio),
+}
+MEASURES: Sequence[str] = ("top1", *DENOMINATORS)
+
+
+def distinct(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The different rows of some columns, in order of appearance."""
+    return cast(pd.DataFrame, table[list(columns)]).drop_duplicates(ignore_index=True)
+
+
+def _resampled(
+    rows: pd.DataFrame, columns: NDArray[np.int64], trials: int, draws: int
+) -> tuple[Draws, NDArray[np.bool_]]:
+    """Top-1 (1 + D, trials) and right answers (n clips, trials) of one evaluation set.
+
+    Clips are drawn by their number, the same ones for all sets of one size: what is paired stays paired.
+    """
+    clip, names = pd.factorize(rows["clip_id"], sort=True)
+    right = np.zeros((len(names), trials), bool)
+    asked = np.zeros((len(names), trials))
+    right[clip, columns] = (rows["label"] == rows["predicted"]).to_numpy()
+    asked[clip, columns] = 1
+    drawn = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
+    weights = np.vstack([np.ones(len(names)), drawn])
+    counts = weights @ asked
+    return weights @ right / np.where(counts == 0, np.nan, counts), right

@@ -1,0 +1,161 @@
+"""A sweep in one file: records, predictions, environment and every table and figure, to be derived again elsewhere.
+
+A capsule is a tar of ``records/`` (the ledger's files, without weights), ``outputs/`` (what ``outputs`` wrote from just
+these records), ``environment.txt`` and, last, ``capsule.json`` with the hash of every file. It is compressed with zstd.
+Packed twice from the same records by the same libraries it is the same file.
+"""
+
+import hashlib
+import io
+import json
+import platform
+import sys
+import tarfile
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from rac_ray.errors import BadInput
+from rac_ray.ledger import ATTEMPT, RECORD, TABLES, TRIAL, is_failure
+from rac_ray.provenance import commit
+from rac_ray.results.outputs import write_outputs
+from rac_ray.results.study import Study
+from rac_ray.results.tables import load
+from rac_ray.storage import Storage
+
+CAPSULE, ENVIRONMENT, RECORDS, OUTPUTS = "capsule.json", "environment.txt", "records", "outputs"
+SCHEMA = 1
+KEPT = (TRIAL, RECORD, ATTEMPT, *TABLES)
+"""Files of a trial that go in, besides its failures."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of deriving a capsule's outputs again."""
+
+    folder: Path
+    """Where the capsule was unpacked; what was derived again is in ``derived``."""
+    same: tuple[str, ...]
+    different: tuple[str, ...]
+    """Files of which not every byte is the same, or that only one side has."""
+    environment: tuple[str, ...]
+    """Differences between the environment that packed and this one, a line each."""
+
+
+def pack(sweep: Storage, path: Path, trial_ids: Collection[str] | None = None) -> int:
+    """Write a capsule of a sweep's folder (or of some of its trials); returns its bytes.
+
+    Raises BadInput when there are no records.
+    """
+    with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
+        inside = Storage.at(scratch)
+        _copy_records(sweep, inside.below(RECORDS), trial_ids)
+        write_outputs(Study(load(inside.below(RECORDS).root)), inside.below(OUTPUTS))
+        inside.write_bytes(ENVIRONMENT, "".join(f"{line}\n" for line in environment()).encode())
+        hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
+        manifest = {"schema": SCHEMA, "commit": commit(), "files": hashes}
+        inside.write_bytes(CAPSULE, json.dumps(manifest, indent=1).encode())
+        content = _tar({name: inside.read_bytes(name) for name in [*hashes, CAPSULE]})
+    Storage.at(path.parent).write_bytes(path.name, content)
+    return len(content)
+
+
+def environment() -> list[str]:
+    """Python, machine and every installed package, sorted."""
+    packages = {f"{each.metadata['Name']}=={each.version}" for each in distributions()}
+    return [f"python=={platform.python_version()}", f"machine=={platform.machine()} {sys.platform}", *sorted(packages)]
+
+
+def replay(path: Path, folder: Path) -> Replay:
+    """Unpack a capsule into ``folder``, derive all tables and figures from its records, and compare every byte.
+
+    Raises BadInput for what is no capsule, or one whose files are not what its manifest says.
+    """
+    manifest = unpack(path, folder)
+    inside = Storage.at(folder)
+    write_outputs(Study(load(inside.below(RECORDS).root)), inside.below("derived"))
+    derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
+    packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest["files"], OUTPUTS).items()}
+    names = sorted(packed.keys() | derived.keys())
+    same = tuple(name for name in names if name in derived and packed.get(name) == _digest(derived[name]))
+    then, now = set(inside.read_bytes(ENVIRONMENT).decode().splitlines()), set(environment())
+    changes = [f"then {line}" for line in sorted(then - now)] + [f"now {line}" for line in sorted(now - then)]
+    return Replay(folder, same, tuple(name for name in names if name not in same), tuple(changes))
+
+
+def unpack(path: Path, folder: Path) -> dict[str, Any]:
+    """Unpack a capsule and return its manifest; every file is checked against it."""
+    try:
+        files = _untar(path.read_bytes())
+        manifest = json.loads(files.pop(CAPSULE))
+    except FileNotFoundError as error:
+        raise BadInput(f"there is no capsule at {str(path)!r}") from error
+    except (OSError, KeyError, ValueError, tarfile.TarError, pa.ArrowException) as error:
+        raise BadInput(f"{str(path)!r} is not a whole capsule ({error})") from error
+    if manifest.get("schema") != SCHEMA:
+        raise BadInput(f"capsule {str(path)!r} has schema {manifest.get('schema')!r}; valid: {SCHEMA}")
+    wrong = sorted(set(files) ^ set(manifest["files"]))
+    wrong += [name for name, content in files.items() if manifest["files"].get(name) != _digest(content)]
+    if wrong:
+        raise BadInput(f"capsule {str(path)!r} was changed: {wrong[0]} is not what its manifest says")
+    for name, content in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    return manifest
+
+
+def _copy_records(sweep: Storage, into: Storage, trial_ids: Collection[str] | None) -> None:
+    names = [
+        name
+        for name in sweep.sizes("trials")
+        if (trial_ids is None or name.partition("/")[0] in trial_ids) and _is_kept(name.rpartition("/")[2])
+    ]
+    if not names:
+        raise BadInput(f"no records in {sweep.root!r}; valid: the folder of a sweep, which has trials/")
+    for name, content in sweep.below("trials").read_all(names).items():
+        into.write_bytes(f"trials/{name}", content)
+
+
+def _is_kept(name: str) -> bool:
+    return name in KEPT or is_failure(name)
+
+
+def _below(files: Mapping[str, str], folder: str) -> dict[str, str]:
+    return {name: digest for name, digest in files.items() if name.startswith(f"{folder}/")}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    """A zstd-compressed tar without dates or owners."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return sink.getvalue().to_pybytes()
+
+
+def _untar(content: bytes) -> dict[str, bytes]:
+    """Plain files of a compressed tar by name; ValueError for anything that is no plain file inside of it."""
+    files = {}
+    with (
+        pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream,
+        tarfile.open(fileobj=io.BytesIO(stream.read()), mode="r:") as archive,
+    ):
+        for entry in archive:
+            path = PurePosixPath(entry.name)
+            opened = archive.extractfile(entry)
+            if opened is None or path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"{entry.name!r} is no plain file inside of it")
+            files[entry.name] = opened.read()
+    return files

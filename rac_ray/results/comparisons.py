@@ -1,0 +1,97 @@
+"""Every two models against each other: paired by seed and size, at matched size, at matched source accuracy."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rac_ray.results.answers import Answers, Part
+from rac_ray.results.curves import matched_pairs
+from rac_ray.results.statistics import benjamini_hochberg, holm, interval, probability_of_improvement, sign_flip_p
+from rac_ray.results.tables import Tables
+
+Places = NDArray[np.int64]
+"""Columns of an ``Answers``."""
+SIZE_CALIPER = float(np.log10(1.5))
+"""Two trials are of one size when neither has more than one and a half times the parameters of the other."""
+ACCURACY_CALIPER = 0.05
+"""Two trials are equally accurate when their best source-validation top-1 differs by at most this."""
+
+
+def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
+    """Every two models of a source, per target: differences (first minus second), paired by seed and hidden units.
+
+    - ``estimate low high``: of the robustness ratio; ``p`` by sign flips within pairs; ``holm`` and ``bh`` correct it
+      over all comparisons of the source.
+    - ``improvement``: the chance that a trial of the first has the higher ratio, at the same hidden units.
+    - ``same_size``: difference of the ratio among trials of matched parameters (``same_size_pairs`` of them).
+    - ``same_accuracy``: difference of target top-1 among trials of matched source-validation top-1.
+    """
+    rows = []
+    for source in answers.sources:
+        for first, second in combinations(answers.models(source), 2):
+            one, other = (answers.places(source=source, model=model) for model in (first, second))
+            for part in answers.parts(source, ["target"]):
+                row = _comparison(tables, answers, one, other, part)
+                rows.append({"source": source, "first": first, "second": second, "target": part[0], **row})
+    table = pd.DataFrame(rows)
+    if len(table):
+        by_source = table.groupby("source", sort=False)["p"]
+        place = list(table.columns).index("p") + 1
+        table.insert(place, "bh", by_source.transform(benjamini_hochberg))
+        table.insert(place, "holm", by_source.transform(holm))
+    return table
+
+
+def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, part: Part) -> dict[str, Any]:
+    first, second = paired(answers, one, other)
+    difference = answers.measure("robustness_ratio", part, first) - answers.measure("robustness_ratio", part, second)
+    ratios = [answers.measure("robustness_ratio", part, places)[0] for places in (one, other)]
+    sizes = [answers.trials["hidden_units"].to_numpy()[places] for places in (one, other)]
+    shared = np.intersect1d(sizes[0], sizes[1])
+    strata = [[values[size == h] for h in shared] for values, size in zip(ratios, sizes, strict=True)]
+    of_trials = tables.trials.set_index("trial_id").loc[answers.trials["trial_id"]]
+    parameters, accuracy = of_trials["parameters"].to_numpy(float), of_trials["best_val_top1"].to_numpy(float)
+    by_size = _matched(answers, one, other, np.log10(parameters), SIZE_CALIPER)
+    by_accuracy = _matched(answers, one, other, accuracy, ACCURACY_CALIPER)
+    return {
+        **interval(answers.per_seed(difference, first))._asdict(),
+        "p": sign_flip_p(difference[0]),
+        "improvement": probability_of_improvement(*strata) if len(shared) else float("nan"),
+        **_matched_difference(answers, "robustness_ratio", part, by_size, "same_size"),
+        **_matched_difference(answers, "top1", part, by_accuracy, "same_accuracy"),
+        "pairs": len(first),
+    }
+
+
+def paired(answers: Answers, one: Places, other: Places) -> tuple[Places, Places]:
+    """Columns of trials of both that share seed and hidden units, in the same order."""
+    frames = [answers.trials.loc[places, ["seed", "hidden_units"]].assign(place=places) for places in (one, other)]
+    both = frames[0].merge(frames[1], on=["seed", "hidden_units"])
+    return both["place_x"].to_numpy(np.int64), both["place_y"].to_numpy(np.int64)
+
+
+def _matched(
+    answers: Answers, one: Places, other: Places, values: NDArray[np.float64], caliper: float
+) -> tuple[Places, Places]:
+    """Columns of trials of both that share the seed and are close in ``values``."""
+    seeds = answers.trials["seed"].to_numpy()
+    firsts, seconds = [], []
+    for seed in np.intersect1d(seeds[one], seeds[other]):
+        mine, theirs = one[seeds[one] == seed], other[seeds[other] == seed]
+        left, right = matched_pairs(values[mine], values[theirs], caliper)
+        firsts.append(mine[left])
+        seconds.append(theirs[right])
+    empty = np.empty(0, np.int64)
+    return np.concatenate([empty, *firsts]), np.concatenate([empty, *seconds])
+
+
+def _matched_difference(
+    answers: Answers, measure: str, part: Part, pairs: tuple[Places, Places], name: str
+) -> dict[str, Any]:
+    first, second = pairs
+    difference = answers.measure(measure, part, first) - answers.measure(measure, part, second)
+    spread = interval(answers.per_seed(difference, first))
+    return {name: spread.estimate, f"{name}_low": spread.low, f"{name}_high": spread.high, f"{name}_pairs": len(first)}

@@ -1,0 +1,69 @@
+"""Diving48's figures: how accuracy drops from source to target in each experiment, the paper's points beside ours."""
+
+import matplotlib.lines
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rac_ray.results import published
+from rac_ray.results.answers import EXPERIMENT
+from rac_ray.results.looks import look_of, stamped
+from rac_ray.results.statistics import interval
+from rac_ray.results.study import Study
+
+ORIGINAL = "original"
+"""Diving48's source domain."""
+TARGETS = ("s1", "s2", "t")
+CHANCE = 1 / 48
+
+
+def figure5(study: Study, source: str) -> Figure:
+    """Experiments a to d: equal layers at three levels of validation accuracy, and the best variants (Figure 5)."""
+    return _drops(study, source, "abcd")
+
+
+def figure6(study: Study, source: str) -> Figure:
+    """Experiments e to h: equal numbers of parameters (Figure 6; the paper prints no numbers of them)."""
+    return _drops(study, source, "efgh")
+
+
+def _drops(study: Study, source: str, experiments: str) -> Figure:
+    figure = Figure(figsize=(1 + 3 * len(experiments), 3.8), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(experiments), sharey=True))
+    for axes, experiment in zip(panels, experiments, strict=True):
+        _ours(axes, study, source, experiment)
+        _papers(axes, experiment)
+        axes.axhline(100 * CHANCE, color="grey", linewidth=0.8, linestyle=":")
+        axes.set_xticks(range(1 + len(TARGETS)), ["Bv.", *(target.upper() for target in TARGETS)])
+        axes.set_title(f"experiment {experiment}")
+    panels[0].set_ylabel("top-1 (%)")
+    paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="--", marker="o", markerfacecolor="none")
+    handles, labels = panels[0].get_legend_handles_labels()
+    panels[-1].legend([*handles, paper], [*labels, "paper"], fontsize="small")
+    return stamped(figure, study.stamp)
+
+
+def _ours(axes: Axes, study: Study, source: str, experiment: str) -> None:
+    """A line per model over validation and targets, with 95% intervals."""
+    answers = study.answers
+    if EXPERIMENT not in answers.trials:
+        return
+    (reference,) = answers.parts(source, ["source_val"])
+    for model in answers.models(source):
+        places = answers.places(source=source, model=model, experiment=experiment)
+        if not len(places):
+            continue
+        parts = [reference, *((target, "test") for target in TARGETS)]
+        spreads = [interval(answers.per_seed(answers.measure("top1", part, places), places)) for part in parts]
+        mean, low, high = 100 * np.array(spreads).T
+        look = look_of(model)
+        axes.plot(range(len(parts)), mean, color=look.color, marker=look.marker, label=look.label)
+        axes.fill_between(range(len(parts)), low, high, color=look.color, alpha=0.15, linewidth=0)
+
+
+def _papers(axes: Axes, experiment: str) -> None:
+    for model in published.EXPERIMENTS.get(experiment, {}):
+        values = published.top1(experiment, model)
+        points = [100 * values[place] for place in ("val", *TARGETS)]
+        look = look_of(model)
+        axes.plot(points, color=look.color, marker=look.marker, linestyle="--", markerfacecolor="none", alpha=0.7)

@@ -1,0 +1,71 @@
+"""Tables for people and papers: wide frames, Markdown, LaTeX. Every text begins with what it stands on."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from rac_ray.storage import Storage
+
+LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+
+
+def cells(table: pd.DataFrame, *, scale: float = 1, digits: int = 3) -> list[str]:
+    """``0.612 [0.581, 0.640]`` of each row's mean, low and high; a dash for what has no mean."""
+    return [
+        "-" if pd.isna(mean) else f"{scale * mean:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+        for mean, low, high in table[["mean", "low", "high"]].to_numpy(float)
+    ]
+
+
+def wide(table: pd.DataFrame, index: Sequence[str], columns: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    """A long table with one row per ``index``, one column per value of ``columns``, in the order of appearance."""
+    heads = table[list(columns)].astype(str).agg(" ".join, axis=1)
+    frame = table[list(index)].assign(head=heads, value=list(values))
+    spread = frame.set_index([*index, "head"])["value"].unstack("head", sort=False)
+    return spread.fillna("-").rename_axis(None, axis=1).reset_index()
+
+
+def text(table: pd.DataFrame) -> str:
+    """Aligned columns, for a terminal."""
+    return table.to_string(index=False)
+
+
+def markdown(table: pd.DataFrame, caption: str) -> str:
+    """A Markdown table under its caption."""
+    rows = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
+    lines = ("| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows)
+    return f"{caption}\n\n" + "\n".join(lines) + "\n"
+
+
+def latex(table: pd.DataFrame, caption: str) -> str:
+    """A LaTeX ``table`` (needs the package booktabs)."""
+    body = " \\\\\n".join(" & ".join(_escaped(cell) for cell in row) for row in table.astype(str).to_numpy().tolist())
+    return (
+        "\\begin{table}\n\\centering\n"
+        f"\\caption{{{_escaped(caption)}}}\n\\begin{{tabular}}{{{'l' * table.shape[1]}}}\n\\toprule\n"
+        f"{' & '.join(_escaped(name) for name in table.columns)} \\\\\n\\midrule\n{body} \\\\\n"
+        "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+    )
+
+
+def _escaped(value: object) -> str:
+    return "".join(LATEX_SPECIAL.get(letter, letter) for letter in str(value))
+
+
+def write(folder: Storage, name: str, long: pd.DataFrame, shown: pd.DataFrame, caption: str) -> list[str]:
+    """``<name>.csv`` of the long table; ``<name>-wide.csv``, ``.md`` and ``.tex`` of the wide one, with the caption.
+
+    Returns their names.
+    """
+    texts = {
+        f"{name}.csv": f"# {caption}\n" + long.to_csv(index=False),
+        f"{name}-wide.csv": f"# {caption}\n" + shown.to_csv(index=False),
+        f"{name}.md": markdown(shown, caption),
+        f"{name}.tex": latex(shown, caption),
+    }
+    for file, content in texts.items():
+        folder.write_bytes(file, content.encode())
+    return list(texts)

@@ -1,0 +1,139 @@
+// The page of one trial.
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+function back() {
+  return make("p", {}, make("a", { href: "#trials" }, "← all trials"));
+}
+
+function headline(trial) {
+  const name = `${modelName(trial.model)}, ${trial.hidden_units} hidden units, ${trial.source}, seed ${trial.seed}`;
+  return make("header", {},
+    back(),
+    make("h1", { tabindex: "-1" }, swatch(trial.model), name),
+    make("p", { class: "lead" }, badge(trial.state), " ", make("code", {}, trial.trial_id)),
+    trial.reason ? make("p", { class: "reason" }, trial.reason) : null
+  );
+}
+
+function tiles(trial) {
+  const pairs = [
+    ["best val top-1", trial.best_val_top1 === null ? null : `${shown(trial.best_val_top1, "percent")} %`],
+    ["in epoch", trial.best_epoch],
+    ["epochs", trial.epochs],
+    ["parameters", shown(trial.parameters, "integer")],
+    ["seconds", shown(trial.seconds_total, "seconds")],
+  ];
+  return make("dl", { class: "tiles" }, ...pairs.map(([name, value]) =>
+    make("div", {}, make("dt", {}, name), make("dd", {}, shown(value)))
+  ));
+}
+
+function curves(trial) {
+  const rows = data.epochs[trial.trial_id];
+  if (!rows) return [];
+  const loss = () => curveFigure(rows, "Loss", ["train_loss", "val_loss"], trial.best_epoch, false);
+  const top1 = () => curveFigure(rows, "Top-1 in %", ["train_top1", "val_top1"], trial.best_epoch, true);
+  const note = "The dotted line marks the epoch whose weights were kept.";
+  return [
+    make("h2", {}, "Learning curves"),
+    make("p", { class: "note" }, note),
+    make("div", { class: "panels wide" }, plotPlace("Loss per epoch", loss), plotPlace("Top-1 per epoch", top1)),
+  ];
+}
+
+function scores(evaluations) {
+  const columns = ["set", "role", "clips", "correct", "top-1 in %", "ratio", "above chance", "to source test"];
+  const rows = evaluations.map((each) => [
+    `${each.target} ${each.split}`, each.role.replace("_", " "), each.clips, each.correct, each.top1,
+    each.robustness_ratio, each.chance_corrected_ratio, each.ratio_to_source_test,
+  ]);
+  const kinds = ["text", "text", "integer", "integer", "percent", "ratio", "ratio", "ratio"];
+  return [make("h2", {}, "Evaluations"), plainTable(columns, rows, "Evaluations", kinds)];
+}
+
+// Clips by true and predicted class; the darker, the larger the share of the true class.
+function confusion(each) {
+  const heads = data.labels.map((label) => make("th", { scope: "col" }, label));
+  const rows = each.confusion.map((counts, truth) => {
+    const total = counts.reduce((a, b) => a + b, 0) || 1;
+    const cells = counts.map((count, predicted) => {
+      const shade = make("td", { class: truth === predicted ? "number right" : "number" }, String(count));
+      shade.style.setProperty("--share", (count / total).toFixed(3));
+      return shade;
+    });
+    return make("tr", {}, make("th", { scope: "row" }, data.labels[truth]), ...cells);
+  });
+  const top = make("tr", {}, make("td", { class: "corner" }, "true ↓ predicted →"), ...heads);
+  const title = `${each.target} ${each.split}: ${shown(each.top1, "percent")} %`;
+  const table = make("table", { class: "confusion" }, make("caption", {}, title), make("thead", {}, top));
+  table.append(make("tbody", {}, ...rows));
+  return table;
+}
+
+function confusions(evaluations) {
+  const known = evaluations.filter((each) => each.confusion);
+  if (!known.length) return [];
+  return [make("h2", {}, "What was taken for what"), make("div", { class: "matrices" }, ...known.map(confusion))];
+}
+
+function clip(row) {
+  const [truth, said] = [data.labels[row.label], data.labels[row.predicted]];
+  const image = make("img", { width: 128, height: 128, alt: `Clip ${row.clip}: ${truth}, taken for ${said}` });
+  image.src = `data:image/gif;base64,${data.clips[row.clip]}`;
+  const caption = make("figcaption", {},
+    make("span", {}, "true ", make("b", {}, truth)),
+    make("span", {}, "predicted ", make("b", {}, said)),
+    make("span", {}, `softmax ${row.confidence.toFixed(2)}`),
+    make("code", {}, row.clip)
+  );
+  return make("figure", { class: "clip" }, image, caption);
+}
+
+// Who asked the system for less motion starts the clips by hand.
+function mistakes(trialId, evaluations) {
+  const worst = data.mistakes[trialId] ?? {};
+  const sets = evaluations.map((each) => `${each.target}/${each.split}`).filter((name) => worst[name]);
+  if (!sets.length) return [];
+  const group = (name) => {
+    const clips = make("div", { class: "clips" }, ...worst[name].map(clip));
+    return make("section", {}, make("h3", {}, name.replace("/", " ")), clips);
+  };
+  const place = make("div", { class: "sets" });
+  const play = () => place.replaceChildren(...sets.map(group));
+  if (still.matches) place.append(make("button", { type: "button", click: play }, "Play clips"));
+  else play();
+  const note = "Of the first clips of each target set those that were misclassified with the largest softmax.";
+  return [make("h2", {}, "Most confidently wrong"), make("p", { class: "note" }, note), place];
+}
+
+function attempts(trialId) {
+  const rows = data.failures.filter((failure) => failure.trial_id === trialId);
+  return rows.length ? [make("h2", {}, "Failed attempts"), failureTable(rows, false)] : [];
+}
+
+function settings(trial) {
+  const pairs = (names) => names.map((name) => [name, trial[name]]);
+  return [
+    make("section", {}, make("h2", {}, "Recipe"), valueList(pairs(data.details.recipe))),
+    make("section", {}, make("h2", {}, "Record"), valueList(pairs(data.details.record))),
+  ];
+}
+
+function trialPage(trialId) {
+  if (!Object.hasOwn(data.details.rows, trialId)) {
+    return [back(), make("h1", { tabindex: "-1" }, `No trial ${trialId}`)];
+  }
+  const trial = recordOf(trialId);
+  const evaluations = data.evaluations[trialId] ?? [];
+  return [
+    headline(trial),
+    trial.state === "done" ? tiles(trial) : null,
+    ...attempts(trialId),
+    ...curves(trial),
+    ...(evaluations.length ? scores(evaluations) : []),
+    ...confusions(evaluations),
+    ...mistakes(trialId, evaluations),
+    ...settings(trial),
+  ].filter(Boolean);
+}

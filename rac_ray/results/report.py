@@ -1,0 +1,93 @@
+"""One self-contained HTML page of a sweep: opens from a disk, without network, and runs nothing that records say.
+
+What comes from records is one block of JSON that the page's script turns into text nodes. A content security policy
+allows the scripts written here, by their hashes, and nothing from elsewhere.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from plotly.offline import get_plotlyjs
+
+from rac_ray.results.report_clips import ClipSource
+from rac_ray.results.report_data import Section, payload
+from rac_ray.results.tables import Tables
+from rac_ray.storage import Storage
+
+__all__ = ["ClipSource", "Section", "write_report"]
+
+REPORT = "report.html"
+SCRIPTS = ("elements.js", "plots.js", "trials.js", "trial.js", "overview.js", "main.js")
+"""In the order in which they are joined to one."""
+PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+UNSAFE_IN_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+def write_report(
+    tables: Tables,
+    folder: Storage,
+    *,
+    title: str,
+    sections: Sequence[Section] = (),
+    clips: ClipSource | None = None,
+    refresh_seconds: int | None = None,
+) -> str:
+    """Write ``report.html`` into ``folder`` at once and return its address.
+
+    ``sections`` stand above the table of trials. ``clips`` gives the frames of a clip that is shown because it was
+    misclassified; without it none are shown. With ``refresh_seconds`` an open page reloads itself: for sweeps that
+    still run. The same arguments give the same bytes.
+    """
+    data = payload(tables, title, sections, clips, refresh_seconds)
+    folder.write_bytes(REPORT, _page(title, data).encode())
+    return folder.address(REPORT)
+
+
+def _page(title: str, data: Mapping[str, Any]) -> str:
+    plotly = get_plotlyjs()
+    script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
+    return _filled(
+        _part("page.html"),
+        {
+            "policy": _policy(plotly, script),
+            "title": html.escape(title),
+            "style": _part("page.css"),
+            "data": _json_for_html(data),
+            "plotly": plotly,
+            "script": script,
+        },
+    )
+
+
+def _part(name: str) -> str:
+    return files("rac_ray.results").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """``template`` with its ``{{names}}`` replaced in one pass: what is filled in is not looked at again."""
+    return PLACEHOLDER.sub(lambda found: values[found[1]], template)
+
+
+def _policy(*scripts: str) -> str:
+    """Nothing is fetched, only ``scripts`` run, pictures are data URIs. Styles are free, for Plotly's."""
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _json_for_html(data: Mapping[str, Any]) -> str:
+    """JSON that cannot end the script element it stands in; all beyond ASCII is escaped, U+2028 and U+2029 too."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return re.sub("[<>&]", lambda found: UNSAFE_IN_HTML[found[0]], text)

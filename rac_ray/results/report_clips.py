@@ -1,0 +1,73 @@
+"""Which misclassified clips a report shows, and the clips as animations."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+ClipSource = Callable[[str], NDArray[np.uint8]]
+"""Clip id to frames (T, H, W) uint8."""
+
+FIRST_CLIPS = 40
+"""Only so many clips of an evaluation set are candidates, so that the trials of a sweep share what is embedded."""
+SHOWN = 3
+MILLISECONDS = 100
+GREY_LEVELS = 32
+"""Fewer grey levels than 256 halve an animation with a noisy background and look the same."""
+
+Mistakes = dict[str, dict[str, list[dict[str, Any]]]]
+
+
+def worst_mistakes(predictions: pd.DataFrame, evaluations: pd.DataFrame) -> Mistakes:
+    """By trial and ``target/split``: the most confidently misclassified of the first clips of each target set."""
+    if not {"predicted", "logits"} <= set(predictions.columns):
+        return {}
+    targets = evaluations.query("role == 'target'").reindex(columns=["trial_id", "target", "split"])
+    clips = predictions.reindex(columns=["target", "split", "clip_id"]).drop_duplicates().sort_values("clip_id")
+    first = clips.groupby(["target", "split"]).head(FIRST_CLIPS)
+    wrong = predictions.query("label != predicted").merge(first, on=["target", "split", "clip_id"])
+    chosen = wrong.merge(targets, on=["trial_id", "target", "split"])
+    if chosen.empty:
+        return {}
+    chosen = chosen.assign(confidence=_confidence(np.stack(chosen["logits"].to_list())))
+    chosen = chosen.sort_values(["confidence", "clip_id"], ascending=[False, True], kind="stable")
+    return _by_trial_and_set(chosen.groupby(["trial_id", "target", "split"], sort=False).head(SHOWN))
+
+
+def _confidence(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N, classes) to (N,): the softmax of the largest logit."""
+    shifted = logits.astype(float) - logits.max(axis=1, keepdims=True)
+    return 1 / np.exp(shifted).sum(axis=1)
+
+
+def _by_trial_and_set(rows: pd.DataFrame) -> Mistakes:
+    found: Mistakes = {}
+    columns = ["trial_id", "target", "split", "clip_id", "label", "predicted", "confidence"]
+    for trial_id, target, split, clip_id, label, predicted, confidence in rows.reindex(columns=columns).itertuples(
+        index=False
+    ):
+        shown = found.setdefault(trial_id, {}).setdefault(f"{target}/{split}", [])
+        shown.append(
+            {"clip": clip_id, "label": int(label), "predicted": int(predicted), "confidence": round(confidence, 4)}
+        )
+    return found
+
+
+def animations(mistakes: Mistakes, clips: ClipSource) -> Mapping[str, str]:
+    """Every clip of ``mistakes`` once, by its id, as base64 of a GIF."""
+    wanted = {row["clip"] for sets in mistakes.values() for rows in sets.values() for row in rows}
+    return {clip_id: base64.b64encode(_gif(clips(clip_id))).decode() for clip_id in sorted(wanted)}
+
+
+def _gif(frames: NDArray[np.uint8]) -> bytes:
+    step = 256 // GREY_LEVELS
+    levels = np.minimum(frames // step * step * (255 / (256 - step)), 255).round().astype(np.uint8)
+    images = [Image.fromarray(frame) for frame in levels]
+    sink = io.BytesIO()
+    images[0].save(sink, "GIF", save_all=True, append_images=images[1:], duration=MILLISECONDS, loop=0)
+    return sink.getvalue()

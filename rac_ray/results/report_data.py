@@ -1,0 +1,266 @@
+"""What goes into a report: plain values for JSON, from the tables of a sweep."""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from rac_ray.data.trajectories import LABEL_NAMES
+from rac_ray.ledger import STATES
+from rac_ray.results.looks import look_of
+from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
+from rac_ray.results.tables import RECIPE, Tables
+
+PROVENANCE = {
+    "commit": "git commit",
+    "versions": "versions",
+    "python": "Python",
+    "host": "hosts",
+    "device": "devices",
+    "precision_used": "precision",
+    "workers": "workers per trial",
+    "data": "data fingerprint",
+    "digits": "digits",
+    "selection_rule": "checkpoint",
+    "training_version": "training version",
+    "schema": "record schema",
+}
+LISTED = 12
+"""Distinct values shown of one kind; a cluster has many hosts."""
+CURVES = ("train_loss", "val_loss", "train_top1", "val_top1")
+MEASURES = ("robustness_ratio", "chance_corrected_ratio", "ratio_to_source_test")
+TRACEBACK_CHARACTERS = 4000
+"""Kept of a traceback's end; the whole one is in the trial's folder."""
+OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#F0E442")
+"""For models without a look of their own, from the same palette."""
+SYMBOLS = {"o": "circle", "s": "square", "v": "triangle-down", "^": "triangle-up", "D": "diamond"}
+"""Plotly's names of matplotlib's markers."""
+CREDENTIALS = (
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), r"\1***@"),
+    (
+        re.compile(r"((?:access_?key|secret|token|password|signature|credential)[\w-]*=)[^\s&'\"]+", re.IGNORECASE),
+        r"\1***",
+    ),
+)
+"""In addresses and their queries, as an error message may repeat them."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Something that stands above the table of trials."""
+
+    heading: str
+    note: str
+    """Plain text below the heading; empty for none."""
+    table: pd.DataFrame | None = None
+    svg: str | None = None
+    """A figure as SVG text; it is shown as a picture, so its ids cannot meet those of another one."""
+
+
+def payload(
+    tables: Tables,
+    title: str,
+    sections: Sequence[Section],
+    clips: ClipSource | None,
+    refresh_seconds: int | None,
+) -> dict[str, Any]:
+    """Everything that the page shows."""
+    mistakes = worst_mistakes(tables.predictions, tables.evaluations) if clips else {}
+    states = Counter(tables.trials["state"])
+    return {
+        "title": title,
+        "stamp": tables.stamp,
+        "refreshSeconds": refresh_seconds,
+        "states": {state: states[state] for state in STATES},
+        "provenance": _provenance(tables.trials),
+        "models": _models(tables.trials["model"]),
+        "sections": [_section(each) for each in sections],
+        "trials": _trials(tables),
+        "details": _details(tables.trials),
+        "evaluations": _evaluations(tables),
+        "epochs": _epochs(tables.epochs),
+        "labels": _labels(tables.predictions),
+        "mistakes": mistakes,
+        "clips": animations(mistakes, clips) if clips else {},
+        "failures": _failures(tables.failures),
+    }
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON holds it: whole numbers without a fraction, None for what is missing, text without credentials."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return None
+    if isinstance(value, float):
+        return _short(value)
+    return value if isinstance(value, bool | int) else without_credentials(str(value))
+
+
+def _short(value: float) -> float | int | None:
+    """Six digits at most."""
+    if not np.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else float(f"{value:.6g}")
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with user names, passwords and keys of addresses blotted out."""
+    for pattern, replacement in CREDENTIALS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _rows(frame: pd.DataFrame) -> list[list[Any]]:
+    return [[plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+
+
+def _provenance(trials: pd.DataFrame) -> list[dict[str, Any]]:
+    """Distinct values of what made the records, with how many trials each has."""
+    found = []
+    for column, label in PROVENANCE.items():
+        counts = trials[column].dropna().value_counts(sort=False) if column in trials else pd.Series(dtype=int)
+        values = sorted((str(plain(value)), int(count)) for value, count in counts.items())
+        if values:
+            more = max(0, len(values) - LISTED)
+            found.append({"label": label, "values": values[:LISTED], "more": more})
+    return found
+
+
+def _models(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """How each model is called and drawn, in the order of the table."""
+    models, spare = {}, 0
+    for model in dict.fromkeys(names):
+        name, colour, marker = look_of(model)
+        if colour is None:
+            colour, spare = OTHER_COLOURS[spare % len(OTHER_COLOURS)], spare + 1
+        models[model] = {"name": name, "colour": colour, "symbol": SYMBOLS.get(marker, "diamond")}
+    return models
+
+
+def _section(section: Section) -> dict[str, Any]:
+    table, svg = section.table, section.svg
+    return {
+        "heading": section.heading,
+        "note": section.note,
+        "table": None if table is None else _section_table(table),
+        "svg": None if svg is None else base64.b64encode(svg.encode()).decode(),
+    }
+
+
+def _section_table(table: pd.DataFrame) -> dict[str, Any]:
+    shown = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    columns = [" ".join(map(str, name)).strip() if isinstance(name, tuple) else str(name) for name in shown.columns]
+    return {"columns": columns, "rows": _rows(shown)}
+
+
+def _target_names(evaluations: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Columns of the target sets by (target, split); the split is named where it tells two apart."""
+    rows = evaluations.query("role == 'target'").reindex(columns=["target", "split"]).drop_duplicates()
+    pairs = list(rows.itertuples(index=False, name=None))
+    targets = [target for target, _ in pairs]
+    return {(target, split): target if targets.count(target) == 1 else f"{target} {split}" for target, split in pairs}
+
+
+def _trials(tables: Tables) -> dict[str, Any]:
+    """The table of all trials: columns as (label, kind, group), rows in the same order."""
+    names = _target_names(tables.evaluations)
+    columns = [
+        ("trial", "trial", ""), ("state", "state", ""), ("model", "model", ""), ("hidden units", "integer", ""),
+        ("source", "text", ""), ("seed", "integer", ""), ("parameters", "integer", ""), ("best epoch", "integer", ""),
+        ("best val", "percent", "top-1 in %"),
+        *((name, "percent", "top-1 in %") for name in names.values()),
+        *((name, "ratio", "robustness ratio") for name in names.values()),
+        ("seconds", "seconds", ""), ("reason", "reason", ""),
+    ]  # fmt: skip
+    before = ["trial_id", "state", "model", "hidden_units", "source", "seed", "parameters", "best_epoch"]
+    frame = tables.trials.reindex(columns=[*before, "best_val_top1"])
+    for measure in ("top1", "robustness_ratio"):
+        wide = _by_target(tables.evaluations, measure).reindex(index=frame["trial_id"], columns=list(names))
+        for number, pair in enumerate(names):
+            frame[f"{measure} {number}"] = wide[pair].to_numpy()
+    frame["seconds"] = tables.trials["seconds_total"].to_numpy()
+    frame["reason"] = tables.trials["reason"].to_numpy()
+    keys = [{"label": label, "kind": kind, "group": group} for label, kind, group in columns]
+    return {"columns": keys, "rows": _rows(frame)}
+
+
+def _by_target(evaluations: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Trials down, (target, split) across; of target sets only."""
+    chosen = evaluations.query("role == 'target'")
+    return chosen.pivot_table(measure, "trial_id", ["target", "split"], sort=False, dropna=False)
+
+
+def _details(trials: pd.DataFrame) -> dict[str, Any]:
+    """Recipe and record of each trial: every column of its row, the recipe's first."""
+    recipe = [name for name in RECIPE if name in trials]
+    record = [name for name in dict.fromkeys(trials.columns) if name not in recipe]
+    rows = dict(zip(trials["trial_id"], _rows(trials.reindex(columns=recipe + record)), strict=True))
+    return {"recipe": recipe, "record": record, "rows": rows}
+
+
+def _evaluations(tables: Tables) -> dict[str, list[dict[str, Any]]]:
+    """What each finished trial scored on each evaluation set, with its confusion matrix."""
+    matrices = _confusions(tables.predictions)
+    columns = ["trial_id", "target", "split", "role", "clips", "correct", "top1", *MEASURES]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in _rows(tables.evaluations.reindex(columns=columns)):
+        named = dict(zip(columns[1:], row[1:], strict=True))
+        matrix = matrices.get((row[0], named["target"], named["split"]))
+        found.setdefault(row[0], []).append({**named, "confusion": matrix})
+    return found
+
+
+def _classes(predictions: pd.DataFrame) -> int:
+    """As many as the temporal shapes, or as the largest class seen asks for."""
+    names = [name for name in ("label", "predicted") if name in predictions]
+    return int(predictions.reindex(columns=names).to_numpy(int).max(initial=len(LABEL_NAMES) - 1)) + 1
+
+
+def _labels(predictions: pd.DataFrame) -> list[str]:
+    """Names of the classes: the temporal shapes, or numbers where there are more."""
+    classes = _classes(predictions)
+    return list(LABEL_NAMES) if classes == len(LABEL_NAMES) else [str(number) for number in range(classes)]
+
+
+def _confusions(predictions: pd.DataFrame) -> dict[Hashable, list[list[int]]]:
+    """Clips by true class (rows) and predicted class, for each (trial, target, split)."""
+    if "predicted" not in predictions or predictions.empty:
+        return {}
+    keys = predictions.groupby(["trial_id", "target", "split"], sort=False)
+    group = keys.ngroup().to_numpy()
+    label, predicted = (predictions[name].to_numpy().astype(int) for name in ("label", "predicted"))
+    classes = _classes(predictions)
+    cells = np.bincount((group * classes + label) * classes + predicted, minlength=keys.ngroups * classes**2)
+    return dict(zip(_names(keys), cells.reshape(-1, classes, classes).tolist(), strict=True))
+
+
+def _names(groups: Any) -> list[Hashable]:
+    """Keys of a grouping in the order of its group numbers."""
+    return cast(list[Hashable], list(groups.size().index))
+
+
+def _epochs(epochs: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
+    """Learning curves of each finished trial, column by column."""
+    names = ["epoch", *(name for name in CURVES if name in epochs)]
+    if "epoch" not in epochs:
+        return {}
+    return {
+        str(trial_id): {name: [plain(value) for value in rows[name].tolist()] for name in names}
+        for trial_id, rows in epochs.groupby("trial_id", sort=False)
+    }
+
+
+def _failures(failures: pd.DataFrame) -> list[dict[str, Any]]:
+    """All failed attempts, in the order of the table; of a long traceback its end."""
+    columns = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback"]
+    rows = [dict(zip(columns, row, strict=True)) for row in _rows(failures.reindex(columns=columns))]
+    for row in rows:
+        text = row["traceback"] or ""
+        row["traceback"] = text if len(text) <= TRACEBACK_CHARACTERS else f"[...]\n{text[-TRACEBACK_CHARACTERS:]}"
+    return rows

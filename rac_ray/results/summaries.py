@@ -1,0 +1,175 @@
+"""The study's tables: accuracy per domain, robustness per target and size. Long, one figure a row.
+
+Every mean has its 95% interval over seeds and clips (``statistics.interval``), and says how many trials, seeds and
+sizes it stands on and how many of its trials have never learned.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rac_ray.results.answers import Answers, Draws, Part, distinct
+from rac_ray.results.curves import common_range, effective_robustness, mean_between
+from rac_ray.results.statistics import Interval, interquartile_mean, interval, statistic_interval
+from rac_ray.results.tables import Tables
+
+FIGURE3_ROLES = ("source_val", "source_test", "target")
+BASIS = ["trials", "seeds", "sizes", "never_learned"]
+SPREAD = ["mean", "low", "high"]
+
+
+def accuracy_table(tables: Tables, answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
+    """Mean top-1 over hidden units and seeds per source, model and evaluation set: the numbers of the paper's Figure 3.
+
+    With ``by_size`` one row per number of hidden units, too: the tables that the paper leaves to its supplement.
+    Columns mean, low, high, iqm, iqm_low, iqm_high in [0, 1].
+    """
+    rows = []
+    for group, places in _groups(answers, by_size):
+        for part in answers.parts(group["source"], FIGURE3_ROLES):
+            values = answers.measure("top1", part, places)
+            spread = _clipped(interval(answers.per_seed(values, places)))
+            middle = _clipped(statistic_interval(_by_seed(values[0], answers, places), interquartile_mean))
+            rows.append(
+                {
+                    **group,
+                    **_part(answers, group["source"], part),
+                    **_named(spread),
+                    **dict(zip(("iqm", "iqm_low", "iqm_high"), middle, strict=True)),
+                    **_basis(tables, answers, places),
+                }
+            )
+    size = ["hidden_units"] if by_size else []
+    columns = ["source", "model", *size, "target", "split", "role", *SPREAD, "iqm", "iqm_low", "iqm_high", *BASIS]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def ratio_table(tables: Tables, answers: Answers) -> pd.DataFrame:
+    """Robustness ratio per source, model, hidden units and target: the numbers of the paper's Figure 4.
+
+    Columns mean, low, high (over seeds and clips), ratio_to_source_test, and min and max over seeds.
+    """
+    rows = []
+    for group, places in _groups(answers, by_size=True):
+        for part in answers.parts(group["source"], ["target"]):
+            ratios = answers.measure("robustness_ratio", part, places)
+            rows.append(
+                {
+                    **group,
+                    "target": part[0],
+                    **_named(interval(answers.per_seed(ratios, places))),
+                    "ratio_to_source_test": float(answers.measure("ratio_to_source_test", part, places)[0].mean()),
+                    "min": float(ratios[0].min()),
+                    "max": float(ratios[0].max()),
+                    **_basis(tables, answers, places),
+                }
+            )
+    columns = ["source", "model", "hidden_units", "target", *SPREAD, "ratio_to_source_test", "min", "max", *BASIS]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
+    """Per source, model, target and statistic (column ``statistic``) a mean with its interval.
+
+    - ``ratio``: the paper's, over all trials; ``ratio_to_source_test``: against clips that selected nothing.
+    - ``chance_corrected_ratio``: of the trials that learned.
+    - ``area``: mean ratio over the range of log parameters that all models of the source share.
+    - ``effective``: target top-1 beyond what source-test top-1 predicts, on the line of the other models.
+    """
+    rows = []
+    for group, places in _groups(answers, by_size=False):
+        learned = _learned(tables, answers, places)
+        for part in answers.parts(group["source"], ["target"]):
+            statistics = {
+                "ratio": (answers.measure("robustness_ratio", part, places), places),
+                "ratio_to_source_test": (answers.measure("ratio_to_source_test", part, places), places),
+                "chance_corrected_ratio": (answers.measure("chance_corrected_ratio", part, learned), learned),
+                "effective": (_effective(answers, part, places), places),
+            }
+            spreads = {name: interval(answers.per_seed(*each)) for name, each in statistics.items()}
+            spreads["area"] = interval(_areas(tables, answers, part, places))
+            basis = _basis(tables, answers, places)
+            rows += [
+                {**group, "target": part[0], "statistic": name, **_named(spread), **basis}
+                for name, spread in spreads.items()
+            ]
+    return pd.DataFrame(rows, columns=["source", "model", "target", "statistic", *SPREAD, *BASIS])
+
+
+def _effective(answers: Answers, part: Part, places: NDArray[np.int64]) -> Draws:
+    source, model = answers.trials.loc[places[0], ["source", "model"]]
+    others = np.setdiff1d(answers.places(source=source), answers.places(source=source, model=model))
+    (reference,) = answers.parts(source, ["source_test"])
+    asked = answers.evaluations[answers.evaluations["source"] == source]
+    clips = dict(zip(zip(asked["target"], asked["split"], strict=True), asked["clips"], strict=True))
+    top1 = answers.top1
+    return effective_robustness(
+        top1[reference][:, places],
+        top1[part][:, places],
+        (top1[reference][0, others], top1[part][0, others]),
+        (int(clips[reference]), int(clips[part])),
+    )
+
+
+def _areas(tables: Tables, answers: Answers, part: Part, places: NDArray[np.int64]) -> Draws:
+    """(1 + D, S): each seed's mean ratio over the log parameters that all models of the source share."""
+    source = answers.trials["source"].iloc[places[0]]
+    size = np.log10(tables.trials.set_index("trial_id").loc[answers.trials["trial_id"], "parameters"].to_numpy(float))
+    shared = common_range([size[answers.places(source=source, model=model)] for model in answers.models(source)])
+    ratios = answers.measure("robustness_ratio", part, places)
+    seeds = answers.trials["seed"].to_numpy()[places]
+    areas = []
+    for seed in np.unique(seeds) if shared else []:
+        mine = np.flatnonzero(seeds == seed)
+        mine = mine[np.argsort(size[places[mine]])]
+        at = size[places[mine]]
+        if shared and len(mine) > 1 and at[0] <= shared[0] and at[-1] >= shared[1]:
+            areas.append(mean_between(at, ratios[:, mine], *shared))
+    return np.stack(areas, axis=1) if areas else np.empty((len(ratios), 0))
+
+
+def _groups(answers: Answers, by_size: bool) -> Iterator[tuple[dict[str, Any], NDArray[np.int64]]]:
+    """Each source and model, and each number of hidden units if asked, with its trials' columns."""
+    axes = ["source", "model", *(["hidden_units"] if by_size else [])]
+    for key in distinct(answers.trials, axes).to_dict("records"):
+        group = {str(name): value for name, value in key.items()}
+        yield group, answers.places(**group)
+
+
+def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
+    roles = answers.roles.set_index(["source", "target", "split"])["role"]
+    return {"target": part[0], "split": part[1], "role": str(roles[(source, *part)])}
+
+
+def _by_seed(values: NDArray[np.float64], answers: Answers, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(S, H) of one figure per trial, seeds that lack a size left out unless none is complete."""
+    rows = answers.trials.loc[places, ["seed", "hidden_units"]].assign(value=values)
+    table = rows.pivot_table("value", "seed", "hidden_units")
+    whole = table.dropna()
+    return (whole if len(whole) else table.mean(axis=1).to_frame()).to_numpy(float)
+
+
+def _basis(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> dict[str, int]:
+    chosen = answers.trials.loc[places]
+    return {
+        "trials": len(places),
+        "seeds": int(chosen["seed"].nunique()),
+        "sizes": int(chosen["hidden_units"].nunique()),
+        "never_learned": len(places) - len(_learned(tables, answers, places)),
+    }
+
+
+def _learned(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    learned = tables.trials.set_index("trial_id")["learned"]
+    return places[learned.loc[answers.trials.loc[places, "trial_id"]].to_numpy(bool)]
+
+
+def _named(spread: Interval) -> dict[str, float]:
+    return dict(zip(SPREAD, spread, strict=True))
+
+
+def _clipped(spread: Interval) -> Interval:
+    return Interval(*(float(value) for value in np.clip(spread, 0, 1)))

@@ -1,0 +1,264 @@
+"""What a sweep says to the paper's claims: reproduced, contradicted, underpowered or not run.
+
+- *reproduced*: every contrast's 95% interval lies above zero, and the claim's p, corrected by Holm over all claims
+  that could be tested, is below 0.05. A claim of several contrasts holds only if all do, so that the largest of their
+  p counts and nothing else is corrected (an intersection-union test, Berger 1982).
+- *contradicted*: the same for the opposite of any contrast, with p and interval corrected for their number.
+- *underpowered*: neither; with the number of seeds that an effect as observed would need.
+- *not run*: a contrast lacks trials.
+
+p comes from permutations: of the two models within pairs of one seed and size, or of sizes within a seed for slopes.
+Five seeds at one size cannot fall below 0.0625, and then read underpowered whatever the effect.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rac_ray.results.answers import EXPERIMENT, Answers, Draws
+from rac_ray.results.claims import CLAIMS, Claim, Contrast, Term
+from rac_ray.results.statistics import (
+    LEVEL,
+    NOTHING,
+    Interval,
+    holm,
+    interval,
+    seeds_needed,
+    sign_flip_p,
+    slopes,
+    trend_p,
+)
+
+Outcome = Literal["reproduced", "contradicted", "underpowered", "not run"]
+ALPHA = 1 - LEVEL
+FEW = 2
+"""Seeds without which there is no interval."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured of one contrast."""
+
+    contrast: Contrast
+    effect: Interval
+    """Higher minus lower; positive speaks for the claim."""
+    strict: Interval
+    """The same at a level corrected for the number of contrasts of the claim."""
+    p: float
+    seeds: int
+    pairs: int
+    """Trials, or pairs of trials."""
+    needed: int | None
+    """Seeds that would show an effect like this one; None: no number of them, or unknown."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one claim."""
+
+    claim: Claim
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    p_for: float = float("nan")
+    """Of the claim, corrected over claims."""
+    p_against: float = float("nan")
+    """Of its opposite, likewise."""
+
+    @property
+    def weakest(self) -> Finding | None:
+        """The finding that speaks least for the claim, relative to its uncertainty."""
+        return min(self.findings, key=_strength) if self.findings else None
+
+    @property
+    def seeds_missing(self) -> int | None:
+        """Seeds still needed to decide; 0 when it is decided, None when no number would do or it is unknown."""
+        if self.outcome in ("reproduced", "contradicted"):
+            return 0
+        open_ones = [each for each in self.findings if each.effect.low <= 0]
+        wanted = [each.needed for each in open_ones or self.findings]
+        if not wanted or any(needed is None for needed in wanted):
+            return None
+        return max(1, max(needed or 0 for needed in wanted) - min(each.seeds for each in self.findings))
+
+
+def judge(answers: Answers, claims: Sequence[Claim] = CLAIMS) -> list[Verdict]:
+    """A verdict on each claim, corrected over those that could be tested."""
+    verdicts = [_tested(answers, claim, len(claims)) for claim in claims]
+    run = [place for place, verdict in enumerate(verdicts) if verdict.outcome != "not run"]
+    for_it, against = (holm([getattr(verdicts[place], name) for place in run]) for name in ("p_for", "p_against"))
+    for place, p_for, p_against in zip(run, for_it, against, strict=True):
+        verdicts[place] = _decided(replace(verdicts[place], p_for=float(p_for), p_against=float(p_against)))
+    return verdicts
+
+
+def _tested(answers: Answers, claim: Claim, claims: int) -> Verdict:
+    count = len(claim.contrasts)
+    findings = tuple(found for each in claim.contrasts if (found := measure(answers, each, count, claims)))
+    if len(findings) < count:
+        return Verdict(claim, "not run", findings)
+    p_for = max(each.p if each.effect.estimate > 0 else 1.0 for each in findings)
+    p_against = min(1.0, *(len(findings) * each.p if each.effect.estimate < 0 else 1.0 for each in findings))
+    return Verdict(claim, "underpowered", findings, p_for, p_against)
+
+
+def _decided(verdict: Verdict) -> Verdict:
+    enough = [each for each in verdict.findings if each.seeds >= FEW]
+    if len(enough) == len(verdict.findings) and verdict.p_for < ALPHA and all(f.effect.low > 0 for f in enough):
+        return replace(verdict, outcome="reproduced")
+    if verdict.p_against < ALPHA and any(f.strict.high < 0 and len(enough) * f.p < ALPHA for f in enough):
+        return replace(verdict, outcome="contradicted")
+    return verdict
+
+
+def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: int = 1) -> Finding | None:
+    """A contrast's effect on the trials that both sides have; None when there are none.
+
+    It is one of so many contrasts of its claim, which is one of so many claims.
+    """
+    higher, lower = (_side(answers, each) for each in (contrast.higher, contrast.lower))
+    keys = _shared_keys(higher, lower)
+    if not len(keys):
+        return None
+    differences = higher.at(keys) - lower.at(keys)
+    per_seed, p = (_trend if contrast.over == "slope" else _mean)(differences, keys)
+    if not per_seed.shape[1]:
+        return None
+    seeds = per_seed.shape[1]
+    floor = (_least_trend_p if contrast.over == "slope" else _least_p)(len(keys) // seeds)
+    return Finding(
+        contrast,
+        effect=interval(per_seed),
+        strict=interval(per_seed, level=1 - ALPHA / contrasts),
+        p=p,
+        seeds=seeds,
+        pairs=len(keys),
+        needed=seeds_needed(per_seed, lambda wanted: floor(wanted) < ALPHA / claims),
+    )
+
+
+def _least_p(sizes: int) -> Callable[[int], float]:
+    """Smallest p of sign flips by the number of seeds."""
+    return lambda seeds: 2.0 ** (1 - seeds * sizes)
+
+
+def _least_trend_p(sizes: int) -> Callable[[int], float]:
+    """Smallest p of permuted sizes by the number of seeds."""
+    return lambda seeds: 2 * math.exp(-seeds * math.lgamma(sizes + 1))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of a contrast: a constant, or values (1 + D, N) with, by (seed, stratum), the column of each trial."""
+
+    values: Draws
+    places: pd.Series | None
+
+    def at(self, keys: pd.Index) -> Draws:
+        """(1 + D, len(keys)), or what broadcasts to it."""
+        return self.values if self.places is None else self.values[:, self.places.loc[keys].to_numpy()]
+
+
+def _side(answers: Answers, term: Term | float) -> _Side:
+    if not isinstance(term, Term):
+        return _Side(np.array([[term]]), None)
+    trials, stratum = answers.trials, EXPERIMENT if term.experiments else "hidden_units"
+    wanted = {"model": [term.model], "source": [term.source]}
+    wanted |= {"hidden_units": list(term.sizes)} if term.sizes else {}
+    wanted |= {EXPERIMENT: list(term.experiments)} if term.experiments else {}
+    chosen = np.ones(len(trials), bool)
+    for name, valid in wanted.items():
+        chosen &= trials[name].isin(valid).to_numpy() if name in trials else False
+    places = np.flatnonzero(chosen)
+    values = _values(answers, term, places) if len(places) else np.empty((1, 0))
+    places, values = places[~np.isnan(values[0])], values[:, ~np.isnan(values[0])]
+    strata = trials[stratum].iloc[places] if len(places) else pd.Series(dtype=object)
+    index = pd.MultiIndex.from_arrays([trials["seed"].iloc[places], strata], names=["seed", "stratum"])
+    return _Side(values, pd.Series(range(len(places)), index=index))
+
+
+def _shared_keys(*sides: _Side) -> pd.Index:
+    """(seed, stratum) of the trials that both sides have."""
+    first, *others = [side.places.index for side in sides if side.places is not None]
+    for other in others:
+        first = first.intersection(other)
+    return first
+
+
+def _values(answers: Answers, term: Term, places: NDArray[np.int64]) -> Draws:
+    parts = [(term.target, term.split)] if term.target else answers.parts(term.source, ["target"])
+    return np.mean([answers.relative(part, term.against, places) for part in parts], axis=0)
+
+
+def _mean(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
+    seeds = keys.get_level_values("seed").to_numpy()
+    per_seed = [differences[:, seeds == seed].mean(axis=1) for seed in np.unique(seeds)]
+    return np.stack(per_seed, axis=1), sign_flip_p(differences[0])
+
+
+def _trend(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
+    """Slopes per doubling of the sizes that all seeds have."""
+    columns = pd.Series(range(len(keys)), index=keys).unstack("stratum").dropna(axis=1)
+    if columns.shape[1] < 2:
+        return np.empty((len(differences), 0)), 1.0
+    doublings = np.log2(columns.columns.to_numpy(float))
+    rows = differences[:, columns.to_numpy(int)]
+    return slopes(rows, doublings), trend_p(rows[0], doublings)
+
+
+def _strength(finding: Finding) -> float:
+    estimate, low, high = finding.effect
+    width = (high - low) / 2
+    return estimate / width if width > 0 else math.inf * (1 if estimate > 0 else -1)
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per contrast, the claim's outcome on each; claims that have not run, too."""
+    rows = []
+    for verdict in verdicts:
+        found = {finding.contrast: finding for finding in verdict.findings}
+        for contrast in verdict.claim.contrasts:
+            finding = found.get(contrast)
+            effect = finding.effect if finding else NOTHING
+            rows.append(
+                {
+                    "claim_id": verdict.claim.claim_id,
+                    "outcome": verdict.outcome,
+                    "contrast": str(contrast),
+                    "effect": effect.estimate,
+                    "low": effect.low,
+                    "high": effect.high,
+                    "p": finding.p if finding else float("nan"),
+                    "claim_p": verdict.p_for,
+                    "seeds": finding.seeds if finding else 0,
+                    "pairs": finding.pairs if finding else 0,
+                    "seeds_missing": verdict.seeds_missing,
+                    "where": verdict.claim.where,
+                    "quote": verdict.claim.quote,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def sentences(verdict: Verdict) -> list[str]:
+    """A verdict for people: outcome, quote, the weakest contrast with its figures, what is missing."""
+    lines = [f'{verdict.outcome:<12}  {verdict.claim.claim_id}: "{verdict.claim.quote}" ({verdict.claim.where})']
+    finding = verdict.weakest
+    if finding is None:
+        return lines
+    effect, count = finding.effect, len(verdict.claim.contrasts)
+    which = f"weakest of {count}: " if count > 1 else ""
+    p = "" if np.isnan(verdict.p_for) else f", p {min(verdict.p_for, verdict.p_against):.3f} (Holm)"
+    lines.append(
+        f"{'':12}  {which}{finding.contrast}: {effect.estimate:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}]"
+        f"{p}, {finding.seeds} seeds, {finding.pairs} pairs"
+    )
+    if verdict.outcome == "underpowered":
+        missing = verdict.seeds_missing
+        said = "more seeds alone would not decide it" if missing is None else f"{missing} more seeds would decide it"
+        lines.append(f"{'':12}  {said}, were the effect as observed")
+    return lines

@@ -1,0 +1,111 @@
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from rac_ray.errors import BadInput
+from rac_ray.results.capsule import environment, pack, replay, unpack
+from rac_ray.storage import Storage
+from rac_ray.trial import Trial
+
+
+@pytest.fixture
+def capsule(sweep_folder: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "out.tar.zst"
+    assert pack(Storage.at(sweep_folder), path) == path.stat().st_size
+    return path
+
+
+def test_every_table_and_figure_comes_out_again_to_the_byte(capsule: Path, tmp_path: Path) -> None:
+    found = replay(capsule, tmp_path / "again")
+    assert found.different == ()
+    assert {"tables/figure3-2dot.tex", "figures/figure4-2dot.png", "tables/predictions.parquet"} <= set(found.same)
+    assert found.environment == ()
+    assert (tmp_path / "again/derived/figures/figure4-2dot.svg").is_file()
+
+
+def test_it_holds_records_predictions_failures_and_the_environment_but_no_weights(
+    capsule: Path, tmp_path: Path, trials: list[Trial]
+) -> None:
+    manifest = unpack(capsule, tmp_path / "out")
+    names = set(manifest["files"])
+    done, failed = trials[0].trial_id, trials[6].trial_id
+    assert {f"records/trials/{done}/{name}" for name in ("trial.json", "record.json", "predictions.parquet")} <= names
+    assert f"records/trials/{failed}/failure-001.json" in names
+    assert not [name for name in names if name.endswith(".ckpt")]
+    assert "numpy==" in (tmp_path / "out/environment.txt").read_text()
+    assert environment()[0].startswith("python==3.")
+
+
+def test_packed_twice_it_is_the_same_file(capsule: Path, sweep_folder: Path, tmp_path: Path) -> None:
+    pack(Storage.at(sweep_folder), tmp_path / "second.tar.zst")
+    assert (tmp_path / "second.tar.zst").read_bytes() == capsule.read_bytes()
+
+
+def test_some_trials_alone(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
+    pack(Storage.at(sweep_folder), tmp_path / "one.tar.zst", {trials[0].trial_id})
+    unpack(tmp_path / "one.tar.zst", tmp_path / "one")
+    assert [path.name for path in (tmp_path / "one/records/trials").iterdir()] == [trials[0].trial_id]
+
+
+def repacked(capsule: Path, path: Path, changes: dict[str, bytes]) -> Path:
+    """The capsule with some files' contents replaced, or files added."""
+    with pa.CompressedInputStream(str(capsule), "zstd") as stream, tarfile.open(fileobj=stream, mode="r|") as old:
+        files = {entry.name: getattr(old.extractfile(entry), "read", bytes)() for entry in old}
+    with pa.CompressedOutputStream(str(path), "zstd") as stream, tarfile.open(fileobj=stream, mode="w|") as new:
+        for name, content in {**files, **changes}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            new.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def test_a_changed_file_is_noticed(capsule: Path, tmp_path: Path) -> None:
+    changed = repacked(capsule, tmp_path / "changed.tar.zst", {"environment.txt": b"numpy==0"})
+    with pytest.raises(BadInput, match=r"was changed: environment\.txt is not what its manifest says"):
+        unpack(changed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_number_in_a_record_shows_in_the_tables(capsule: Path, tmp_path: Path, trials: list[Trial]) -> None:
+    manifest = unpack(capsule, tmp_path / "out")
+    name = f"records/trials/{trials[0].trial_id}/record.json"
+    record = json.loads((tmp_path / "out" / name).read_text())
+    content = json.dumps({**record, "parameters": 7}).encode()
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    changed = {name: content, "capsule.json": json.dumps(manifest).encode()}
+    found = replay(repacked(capsule, tmp_path / "changed.tar.zst", changed), tmp_path / "again")
+    assert "tables/trials.parquet" in found.different
+    assert "tables/figure3-2dot.csv" in found.same
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside"])
+def test_a_capsule_cannot_write_outside_of_its_folder(capsule: Path, tmp_path: Path, name: str) -> None:
+    hostile = repacked(capsule, tmp_path / "hostile.tar.zst", {name: b"x"})
+    with pytest.raises(BadInput, match="is no plain file inside of it"):
+        unpack(hostile, tmp_path / "out")
+
+
+def test_what_is_no_capsule_is_told(tmp_path: Path, sweep_folder: Path) -> None:
+    with pytest.raises(BadInput, match="there is no capsule at"):
+        unpack(tmp_path / "none.tar.zst", tmp_path / "out")
+    (tmp_path / "text").write_text("no capsule")
+    with pytest.raises(BadInput, match="is not a whole capsule"):
+        unpack(tmp_path / "text", tmp_path / "out")
+    with pytest.raises(BadInput, match="no records in"):
+        pack(Storage.at(tmp_path), tmp_path / "out.tar.zst")
+
+
+def test_replay_needs_neither_ray_nor_torch(capsule: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from rac_ray.results.capsule import replay\n"
+        f"assert not replay(Path({str(capsule)!r}), Path({str(tmp_path / 'again')!r})).different\n"
+        "assert not {'ray', 'torch', 'pytorch_lightning'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,60 @@
+import pandas as pd
+import pytest
+
+from rac_ray.results.answers import Answers
+from rac_ray.results.comparisons import comparison_table, paired
+from rac_ray.results.tables import Tables
+from tests.results.synthetic import sweep
+
+PAIR = ("convlstm", "cnn3d")
+
+
+def better_on_mnist(model: str, size: int, source: str, target: str) -> float:
+    return 0.8 if target != "mnist" else 0.6 if model == "convlstm" else 0.45
+
+
+def test_differences_are_paired_by_seed_and_size() -> None:
+    tables = sweep(better_on_mnist, models=PAIR, sizes=(2, 4, 8))
+    answers = Answers.of(tables)
+    table = comparison_table(tables, answers).set_index("target")
+    on_mnist = tables.evaluations.query("target == 'mnist'")
+    ratios = {model: rows["robustness_ratio"].mean() for model, rows in on_mnist.groupby("model")}
+    row = table.loc["mnist"]
+    assert (row["first"], row["second"], row["pairs"]) == (*PAIR, 15)
+    assert row["estimate"] == pytest.approx(ratios["convlstm"] - ratios["cnn3d"])
+    assert row["low"] > 0
+    assert row["p"] < row["holm"] < 0.01
+    assert row["p"] <= row["bh"] <= row["holm"]
+    assert row["improvement"] > 0.95
+    assert table.loc["5dot", "low"] < 0 < table.loc["5dot", "high"]
+
+
+def test_matched_size_and_accuracy_use_what_is_close() -> None:
+    """ConvLSTM's sizes 2, 4, 8 (900 h) fit the 3D CNN's (800 h); accuracies differ by at most a few points."""
+    tables = sweep(better_on_mnist, models=PAIR, sizes=(2, 4, 8))
+    row = comparison_table(tables, Answers.of(tables)).set_index("target").loc["mnist"]
+    assert row["same_size_pairs"] == 15
+    assert row["same_size"] == pytest.approx(row["estimate"])
+    assert 10 <= row["same_accuracy_pairs"] <= 15
+    assert row["same_accuracy_low"] < 0.15 < row["same_accuracy_high"]
+
+
+def test_models_without_a_size_in_common_are_compared_at_matched_size_only() -> None:
+    first, second = (
+        sweep(better_on_mnist, models=PAIR[:1], sizes=(4,)),
+        sweep(better_on_mnist, models=PAIR[1:], sizes=(5,)),
+    )
+    frames = (
+        pd.concat([mine, theirs]) for mine, theirs in zip(vars(first).values(), vars(second).values(), strict=True)
+    )
+    tables = Tables(*frames)
+    answers = Answers.of(tables)
+    row = comparison_table(tables, answers).set_index("target").loc["mnist"]
+    assert (row["pairs"], row["same_size_pairs"]) == (0, 5)
+    assert row["same_size_low"] > 0
+    assert len(paired(answers, answers.places(model="convlstm"), answers.places(model="cnn3d"))[0]) == 0
+
+
+def test_one_model_has_nobody_to_be_compared_with() -> None:
+    tables = sweep(better_on_mnist, models=("cnn3d",), sizes=(2,))
+    assert comparison_table(tables, Answers.of(tables)).empty

@@ -1,0 +1,59 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from rac_ray.results.diving_figures import figure5, figure6
+from rac_ray.results.figures import figures_of
+from rac_ray.results.study import Study
+from rac_ray.results.tables import Tables
+from tests.results.synthetic import sweep
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    """A sweep shaped as Diving48's: source original, targets s1, s2, t, experiments a and e."""
+    places = {"2dot": "original", "5dot": "s1", "mnist": "s2", "mnist_bg": "t"}
+    tables = sweep(
+        lambda model, size, source, target: {"2dot": 0.3, "5dot": 0.08, "mnist": 0.09}.get(target, 0.07),
+        models=("cnn3d", "convlstm"),
+        sizes=(2, 4),
+        of_clips=0.0,
+    )
+
+    def renamed(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.query("target != 'mnist_bg_half'") if "target" in frame else frame
+        for column in ("source", "target"):
+            if column in frame:
+                frame = frame.assign(**{column: [places.get(value, value) for value in frame[column]]})
+        if "hidden_units" in frame:
+            frame = frame.assign(experiment=["a" if size == 2 else "e" for size in frame["hidden_units"]])
+        return frame
+
+    return Study(Tables(*(renamed(frame) for frame in vars(tables).values())))
+
+
+def test_each_experiment_has_a_panel_with_ours_and_the_papers(study: Study) -> None:
+    figure = figure5(study, "original")
+    assert [axes.get_title() for axes in figure.axes] == [f"experiment {name}" for name in "abcd"]
+    ours = {str(line.get_label()): line for line in figure.axes[0].lines}
+    means = np.asarray(ours["3D CNN"].get_ydata(), float)
+    assert means == pytest.approx([30, 8, 9, 7], abs=2.5)
+    dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(np.asarray(dashed[0].get_ydata(), float), [30, 7.59, 7.35, 7.71], atol=0.01)
+    assert len(figure.axes[3].lines) == 2 + 1  # experiment d: the paper's two models and chance
+    assert len(figure.axes[0].collections) == 2
+
+
+def test_experiments_e_to_h_have_no_printed_numbers(study: Study) -> None:
+    figure = figure6(study, "original")
+    assert [len(axes.lines) for axes in figure.axes] == [2 + 1, 1, 1, 1]
+
+
+def test_a_source_has_its_own_figures(study: Study) -> None:
+    assert list(figures_of("original")) == ["figure5", "figure6", "parameters", "profiles", "learning-curves"]
+    assert list(figures_of("2dot")) == ["figure3", "figure4", "parameters", "profiles", "learning-curves"]
+
+
+def test_without_experiments_only_the_papers_points_are_drawn() -> None:
+    figure = figure5(Study(sweep(lambda *_: 0.5, models=("cnn3d",), sizes=(2,))), "2dot")
+    assert len(figure.axes[0].lines) == 3 + 1

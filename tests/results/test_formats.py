@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pandas as pd
+
+from rac_ray.results import formats
+from rac_ray.storage import Storage
+
+LONG = pd.DataFrame(
+    [("a_1", "x", 0.5, 0.4, 0.6), ("a_1", "y", 0.25, 0.2, 0.3), ("b", "y", float("nan"), float("nan"), float("nan"))],
+    columns=["model", "target", "mean", "low", "high"],
+)
+
+
+def shown() -> pd.DataFrame:
+    return formats.wide(LONG, ["model"], ["target"], formats.cells(LONG, scale=100, digits=1))
+
+
+def test_a_wide_table_has_a_column_per_target_in_order() -> None:
+    table = shown()
+    assert table.columns.tolist() == ["model", "x", "y"]
+    assert table.to_numpy().tolist() == [["a_1", "50.0 [40.0, 60.0]", "25.0 [20.0, 30.0]"], ["b", "-", "-"]]
+
+
+def test_markdown_and_latex_begin_with_the_caption() -> None:
+    assert formats.markdown(shown(), "Rule: best | val").splitlines() == [
+        "Rule: best | val",
+        "",
+        "| model | x | y |",
+        "| --- | --- | --- |",
+        "| a_1 | 50.0 [40.0, 60.0] | 25.0 [20.0, 30.0] |",
+        "| b | - | - |",
+    ]
+    text = formats.latex(shown(), "top-1 in % & more")
+    assert r"\caption{top-1 in \% \& more}" in text
+    assert r"a\_1 & 50.0 [40.0, 60.0] & 25.0 [20.0, 30.0] \\" in text
+
+
+def test_four_files_are_written_and_the_csv_reads_back(tmp_path: Path) -> None:
+    files = formats.write(Storage.at(tmp_path), "figure3", LONG, shown(), "chosen by validation")
+    assert files == ["figure3.csv", "figure3-wide.csv", "figure3.md", "figure3.tex"]
+    assert (tmp_path / files[0]).read_text().startswith("# chosen by validation\n")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / files[0], comment="#"), LONG)
+
+
+def test_a_terminal_gets_aligned_columns() -> None:
+    assert formats.text(shown()).splitlines()[0].split() == ["model", "x", "y"]

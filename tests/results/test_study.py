@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rac_ray.results import load
+from rac_ray.results.study import Sheet, Study, rounded
+from tests.results.synthetic import sweep
+
+
+@pytest.fixture(scope="module")
+def sheets() -> dict[str, Sheet]:
+    tables = sweep(
+        lambda model, *_: 0.15 if model == "timesformer1" else 0.7,
+        sizes=(2, 32),
+        sources=("2dot", "mnist_bg"),
+        clips=200,
+    )
+    return {sheet.name: sheet for sheet in Study(tables).sheets}
+
+
+def test_every_table_of_both_directions_is_there(sheets: dict[str, Sheet]) -> None:
+    per_source = ["figure3", "robustness", "figure4", "accuracy-by-size"]
+    assert list(sheets) == [f"{name}-{source}" for source in ("2dot", "mnist_bg") for name in per_source] + [
+        "comparisons", "claims", "unfinished",
+    ]  # fmt: skip
+
+
+def test_figure_3_is_shown_with_models_down_and_domains_across(sheets: dict[str, Sheet]) -> None:
+    shown = sheets["figure3-2dot"].shown
+    assert shown.columns.tolist() == [
+        "model", "trials", "never learned", "2dot val", "2dot test", "5dot test", "mnist test", "mnist_bg test",
+        "mnist_bg_half test",
+    ]  # fmt: skip
+    assert shown["never learned"].tolist() == ["none", "none", "10 of 10", "none"]
+    mean = sheets["figure3-2dot"].long["mean"].iloc[0]
+    assert shown.loc[0, "2dot val"].startswith(f"{100 * mean:.1f} [")  # pyright: ignore[reportAttributeAccessIssue]
+    assert sheets["figure3-2dot"].title.startswith("Trained on 2dot: mean top-1 in % over hidden units and seeds [95%")
+
+
+def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:
+    unfinished = sheets["unfinished"].shown
+    assert set(unfinished["model"]) == {"timesformer1"}
+    assert set(unfinished["reason"]) == {"never learned"}
+
+
+def test_an_unfinished_sweep_lists_what_failed_and_waits(sweep_folder: Path) -> None:
+    study = Study(load(sweep_folder))
+    unfinished = next(sheet for sheet in study.sheets if sheet.name == "unfinished").shown
+    assert unfinished["state"].tolist() == ["failed", "pending"]
+    assert unfinished["reason"].tolist() == ["not finite: NotFinite: nan", "has not run"]
+
+
+def test_a_sweep_without_a_finished_trial_has_claims_and_what_is_missing(sweep_folder: Path) -> None:
+    trial_id = load(sweep_folder).trials.query("state == 'pending'")["trial_id"].iloc[0]
+    assert [sheet.name for sheet in Study(load(sweep_folder, {trial_id})).sheets] == ["claims", "unfinished"]
+
+
+def test_numbers_are_rounded_and_gaps_are_dashes() -> None:
+    table = pd.DataFrame({"a": [0.12345, float("nan")], "b": [3, 4], "c": ["x", None]})
+    assert rounded(table).to_numpy().tolist() == [["0.123", "3", "x"], ["-", "4", "-"]]

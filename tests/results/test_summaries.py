@@ -1,0 +1,99 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rac_ray.results.answers import Answers
+from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
+from rac_ray.results.tables import Tables
+from tests.results.synthetic import sweep
+
+TOP1 = {"2dot": 0.8, "5dot": 0.7, "mnist": 0.5, "mnist_bg": 0.25, "mnist_bg_half": 0.25}
+
+
+def truth(model: str, size: int, source: str, target: str) -> float:
+    """The 3D CNN is 0.1 better at home, ConvLSTM's ratio on mnist falls with size, TimeSf-1 is worse than guessing."""
+    if model == "timesformer1":
+        return 0.15
+    return TOP1[target] + (0.1 if model == "cnn3d" and target == "2dot" else 0)
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return sweep(truth, sizes=(2, 32), clips=400)
+
+
+@pytest.fixture(scope="module")
+def answers(tables: Tables) -> Answers:
+    return Answers.of(tables)
+
+
+def one(table: pd.DataFrame, query: str) -> dict[Any, Any]:
+    (row,) = table.query(query).to_dict("records")
+    return row
+
+
+def test_figure_3s_numbers_are_means_over_sizes_and_seeds(tables: Tables, answers: Answers) -> None:
+    table = accuracy_table(tables, answers)
+    assert list(dict.fromkeys(table["model"])) == ["convlstm", "cnn3d", "timesformer1", "timesformer8"]
+    row = one(table, "model == 'cnn3d' and target == '5dot'")
+    rows = tables.evaluations.query("model == 'cnn3d' and target == '5dot'")
+    assert row["mean"] == pytest.approx(rows["top1"].mean())
+    assert row["low"] < row["mean"] < row["high"]
+    assert row["iqm_low"] < row["iqm"] < row["iqm_high"]
+    assert (row["trials"], row["seeds"], row["sizes"], row["never_learned"]) == (10, 5, 2, 0)
+    assert (row["role"], row["split"]) == ("target", "test")
+    assert one(table, "model == 'timesformer1' and target == 'mnist'")["never_learned"] == 10
+
+
+def test_by_size_there_is_a_row_for_each(tables: Tables, answers: Answers) -> None:
+    table = accuracy_table(tables, answers, by_size=True)
+    row = one(table, "model == 'convlstm' and hidden_units == 32 and target == 'mnist'")
+    rows = tables.evaluations.query("model == 'convlstm' and hidden_units == 32 and target == 'mnist'")
+    assert (row["mean"], row["trials"], row["sizes"]) == (pytest.approx(rows["top1"].mean()), 5, 1)
+
+
+def test_figure_4s_numbers_are_ratios_by_size(tables: Tables, answers: Answers) -> None:
+    table = ratio_table(tables, answers)
+    assert len(table) == 4 * 2 * 4
+    row = one(table, "model == 'cnn3d' and hidden_units == 2 and target == 'mnist'")
+    rows = tables.evaluations.query("model == 'cnn3d' and hidden_units == 2 and target == 'mnist'")["robustness_ratio"]
+    assert (row["mean"], row["min"], row["max"]) == tuple(
+        pytest.approx(x) for x in (rows.mean(), rows.min(), rows.max())
+    )
+    assert row["low"] < 0.5 / 0.9 < row["high"]
+
+
+def test_robustness_by_every_statistic(tables: Tables, answers: Answers) -> None:
+    table = robustness_table(tables, answers)
+    mnist = table[(table["target"] == "mnist") & (table["model"] == "convlstm")].set_index("statistic")
+    for name, expected in (("ratio", 0.5 / 0.8), ("ratio_to_source_test", 0.5 / 0.8), ("area", 0.5 / 0.8)):
+        assert mnist.loc[name, "low"] < expected < mnist.loc[name, "high"], name
+    assert mnist.loc["chance_corrected_ratio", "mean"] == pytest.approx(0.3 / 0.6, abs=0.06)
+    never = one(table, "statistic == 'chance_corrected_ratio' and model == 'timesformer1' and target == 'mnist'")
+    assert np.isnan(never["mean"])
+    assert never["never_learned"] == 10
+    convolving = one(table, "model == 'cnn3d' and target == 'mnist' and statistic == 'effective'")
+    assert convolving["high"] < 0  # less on mnist than the others at such a source accuracy
+
+
+def test_an_empty_sweep_has_empty_tables() -> None:
+    tables = sweep(truth, models=())
+    answers = Answers.of(tables)
+    for table in (accuracy_table(tables, answers), ratio_table(tables, answers), robustness_table(tables, answers)):
+        assert table.empty
+        assert "mean" in table
+
+
+def test_unequal_seeds_and_sizes_still_have_a_row(tables: Tables) -> None:
+    """A sweep cut off in the middle: one size has three seeds, the other two."""
+    first = tables.evaluations.query("model == 'cnn3d'")
+    chosen = first[
+        (first["hidden_units"] == 2) & (first["seed"] < 55) | (first["seed"] > 55) & (first["hidden_units"] == 32)
+    ]
+    ids = set(chosen["trial_id"])
+    part = Tables(*(frame[frame["trial_id"].isin(ids)] for frame in vars(tables).values()))
+    row = one(accuracy_table(part, Answers.of(part)), "target == 'mnist'")
+    assert (row["trials"], row["seeds"], row["sizes"]) == (5, 5, 2)
+    assert np.isfinite([row[name] for name in ("mean", "low", "high", "iqm")]).all()

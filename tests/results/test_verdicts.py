@@ -1,0 +1,191 @@
+"""Sweeps in which a claim is true, false, too small to tell, or not run; and what is said of each."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rac_ray.results.answers import Answers
+from rac_ray.results.claims import CLAIMS, TEMPORAL_SHAPE, Claim, Contrast, Term
+from rac_ray.results.verdicts import Verdict, judge, measure, sentences, verdict_table
+from tests.results.synthetic import Truth, sweep
+
+SIZES = (2, 4, 8, 16)
+
+
+def as_published(model: str, size: int, source: str, target: str) -> float:
+    """A world in which every Temporal Shape claim of the paper holds."""
+    big = float(np.log2(size / 2))
+    if source == "mnist_bg":
+        abroad = {"timesformer8": 0.62, "timesformer1": 0.6}.get(model, 0.45)
+        return 0.7 if target == "mnist_bg_half" else abroad
+    home = 0.25 if model == "timesformer1" and size <= 4 else 0.9 if model == "cnn3d" else 0.75
+    nearby = {"convlstm": 0.95 - 0.05 * big, "cnn3d": 0.8 + 0.06 * big, "timesformer8": 0.75 + 0.06 * big}
+    far: dict[str, float] = {"convlstm": 0.85, "cnn3d": 0.5, "timesformer8": 0.75 + 0.01 * big, "timesformer1": 0.8}
+    ratio: dict[str, float] = {
+        "2dot": 1.0,
+        "5dot": nearby.get(model, 0.9),
+        "mnist": far[model],
+        "mnist_bg": (0.3 if home > 0.3 else 0.8) - 0.05 * big,
+        "mnist_bg_half": 0.3 if home > 0.3 else 0.8,
+    }
+    return home * float(ratio[target])
+
+
+def upside_down(model: str, size: int, source: str, target: str) -> float:
+    """A world in which the opposite of most claims holds."""
+    big = float(np.log2(size / 2))
+    if source == "mnist_bg" and model in ("timesformer8", "timesformer1"):
+        return 0.6 if target == "mnist_bg_half" else 0.3
+    if model == "cnn3d":
+        return {"2dot": 0.6, "mnist_bg_half": 0.6}.get(target, 0.55 - 0.03 * big)
+    return {"2dot": 0.8, "5dot": 0.6 + 0.04 * big, "mnist": 0.3 + 0.07 * big}.get(target, 0.4 + 0.05 * big)
+
+
+def verdicts(truth: Truth, claims: tuple[Claim, ...] = TEMPORAL_SHAPE, **options: object) -> dict[str, Verdict]:
+    settings = {"sizes": SIZES, "sources": ("2dot", "mnist_bg"), "clips": 500, **options}
+    answers = Answers.of(sweep(truth, **settings), draws=400)  # pyright: ignore[reportArgumentType]
+    return {verdict.claim.claim_id: verdict for verdict in judge(answers, claims)}
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Verdict]:
+    return verdicts(as_published, CLAIMS, between_seeds=0.01, of_clips=0.1)
+
+
+def test_where_the_paper_is_right_its_claims_are_reproduced(published: dict[str, Verdict]) -> None:
+    outcomes = {claim.claim_id: published[claim.claim_id].outcome for claim in TEMPORAL_SHAPE}
+    assert outcomes == dict.fromkeys(outcomes, "reproduced")
+    assert all(published[name].seeds_missing == 0 for name in outcomes)
+
+
+def test_diving48_has_not_run(published: dict[str, Verdict]) -> None:
+    diving = [verdict for name, verdict in published.items() if name.startswith("diving")]
+    assert len(diving) == 10
+    assert {verdict.outcome for verdict in diving} == {"not run"}
+    assert not any(verdict.findings for verdict in diving)
+
+
+def test_where_the_paper_is_wrong_its_claims_are_contradicted() -> None:
+    found = verdicts(upside_down, between_seeds=0.01, of_clips=0.1)
+    expected = {"ts-condensed", "ts-nearby", "ts-mnist-drop", "ts-mnist-absolute", "ts-background"}
+    expected |= {"ts-size-5dot-recurrent", "ts-size-5dot-others", "ts-size-background", "ts-from-background"}
+    assert {name for name, each in found.items() if each.outcome == "contradicted"} >= expected
+    weakest = found["ts-mnist-absolute"].weakest
+    assert weakest is not None
+    assert weakest.effect.high < 0
+
+
+def slightly(model: str, size: int, source: str, target: str) -> float:
+    return 0.52 if model == "convlstm" and target == "mnist" else 0.5
+
+
+CLAIM = tuple(claim for claim in TEMPORAL_SHAPE if claim.claim_id == "ts-mnist-absolute")
+
+
+def test_a_small_effect_between_noisy_seeds_is_underpowered() -> None:
+    (found,) = verdicts(slightly, CLAIM, between_seeds=0.06, sizes=(2, 4), draw=3).values()
+    assert found.outcome == "underpowered"
+    assert "more seeds" in sentences(found)[-1]
+
+
+def test_more_seeds_decide_what_was_underpowered() -> None:
+    few, many = (
+        verdicts(
+            slightly,
+            CLAIM,
+            between_seeds=0.02,
+            of_clips=0.0,
+            sizes=(2,),
+            clips=1000,
+            seeds=range(count),
+            sources=("2dot",),
+        )
+        for count in (4, 40)
+    )
+    assert few["ts-mnist-absolute"].outcome == "underpowered"
+    assert (few["ts-mnist-absolute"].seeds_missing or 0) > 0
+    assert many["ts-mnist-absolute"].outcome == "reproduced"
+
+
+def test_five_seeds_at_one_size_cannot_decide_anything() -> None:
+    """Sign flips of five pairs end at 0.0625 (design: say underpowered when it is), however large the effect."""
+    (found,) = verdicts(as_published, CLAIM, sizes=(4,), between_seeds=0.001).values()
+    (finding,) = found.findings
+    assert (found.outcome, finding.p, finding.seeds, finding.pairs) == ("underpowered", 0.0625, 5, 5)
+    assert finding.effect.low > 0
+    assert found.seeds_missing == 1
+
+
+def test_one_seed_is_never_enough() -> None:
+    (found,) = verdicts(as_published, CLAIM, seeds=(42,), sizes=(2, 4, 6, 8, 10, 12, 16)).values()
+    assert (found.outcome, found.seeds_missing) == ("underpowered", None)
+
+
+def test_a_missing_model_leaves_the_claim_not_run() -> None:
+    found = verdicts(as_published, models=("convlstm", "cnn3d"))
+    assert found["ts-mnist-absolute"].outcome == "reproduced"
+    assert found["ts-condensed"].outcome == "not run"
+    assert len(found["ts-condensed"].findings) == 1
+
+
+def test_nothing_at_all_is_not_run() -> None:
+    found = verdicts(as_published, CLAIMS, models=())
+    assert {verdict.outcome for verdict in found.values()} == {"not run"}
+    assert len(verdict_table(list(found.values()))) == sum(len(claim.contrasts) for claim in CLAIMS)
+
+
+def test_a_world_without_differences_is_rarely_decided() -> None:
+    """Of 60 sweeps in which both models are alike a few decide the claim, by the 5 % that the level allows."""
+    decided = 0
+    for draw in range(60):
+        tables = sweep(lambda *_: 0.6, models=("convlstm", "cnn3d"), sizes=(2, 8), clips=100, draw=draw)
+        (found,) = judge(Answers.of(tables, draws=200), CLAIM)
+        decided += found.outcome != "underpowered"
+    assert decided <= 7
+
+
+def test_a_trend_over_the_papers_ten_sizes_and_many_seeds_is_tested() -> None:
+    sizes = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48)
+    claim = tuple(claim for claim in TEMPORAL_SHAPE if claim.claim_id == "ts-size-5dot-recurrent")
+    (found,) = verdicts(
+        as_published, claim, models=("convlstm",), sizes=sizes, seeds=range(3), sources=("2dot",)
+    ).values()
+    assert found.outcome == "reproduced"
+
+
+def test_the_table_has_a_row_per_contrast(published: dict[str, Verdict]) -> None:
+    table = verdict_table(list(published.values()))
+    row = table.query("claim_id == 'ts-mnist-absolute'").iloc[0]
+    assert (row["outcome"], row["seeds"], row["pairs"], row["seeds_missing"]) == ("reproduced", 5, 20, 0)
+    assert row["low"] < row["effect"] < row["high"]
+    assert row["quote"].startswith("ConvLSTM in fact outperforms")
+
+
+def test_what_is_said_of_a_verdict(published: dict[str, Verdict]) -> None:
+    first, second = sentences(published["ts-mnist-drop"])
+    assert first.startswith('reproduced    ts-mnist-drop: "the ConvLSTM and TimeSf drop less')
+    assert "weakest of 3: rr. of " in second
+    assert "(Holm), 5 seeds, 20 pairs" in second
+    assert len(sentences(published["diving-boxes"])) == 1
+
+
+def test_experiments_are_strata_once_they_are_there() -> None:
+    """Diving48: trials of experiments a and b, paired by seed and experiment though sizes differ."""
+    tables = sweep(lambda model, *_: 0.6 if model == "cnn3d" else 0.4, models=("cnn3d", "convlstm"), sizes=(2, 4))
+    answers = Answers.of(tables, draws=50)
+    trials = answers.trials.assign(experiment=["a" if size == 2 else "b" for size in answers.trials["hidden_units"]])
+    trials.loc[trials["model"] == "cnn3d", "hidden_units"] = 128
+    named = replace(answers, trials=trials)
+    first, second = (Term(model, "2dot", "mnist", against=None, experiments="ab") for model in ("cnn3d", "convlstm"))
+    found = measure(named, Contrast(first, second))
+    assert found is not None
+    assert (found.pairs, found.seeds) == (10, 5)
+    assert found.effect.estimate == pytest.approx(0.2, abs=0.03)
+    assert measure(answers, Contrast(first, second)) is None
+
+
+def test_answers_of_a_pulled_folder_give_the_same_verdicts(published: dict[str, Verdict]) -> None:
+    again = verdicts(as_published, CLAIMS, between_seeds=0.01, of_clips=0.1)
+    pd.testing.assert_frame_equal(verdict_table(list(again.values())), verdict_table(list(published.values())))

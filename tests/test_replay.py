@@ -1,0 +1,93 @@
+"""A real sweep of two trials, packed, derived again, and one of them trained again, through the commands."""
+
+from pathlib import Path
+
+import pytest
+
+from rac_ray.cli import sweep_main
+from rac_ray.command import main
+from rac_ray.errors import BadInput
+from rac_ray.ledger import Ledger
+from rac_ray.rendering import clip_source, rendered_parts
+from rac_ray.replay import Retrained
+from rac_ray.storage import Storage
+from rac_ray.sweep.planner import Sweep
+from rac_ray.trial import Grid, Recipe
+from tests.conftest import local_ray
+
+RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)
+GRID = Grid(
+    ("cnn3d",), (2,), (0, 1), ("mnist_bg",), train_clips=24, val_clips=10, test_clips=8,
+    recipes={"cnn3d": RECIPE}, digits="optdigits", paired_clips=6,
+)  # fmt: skip
+SWEEP = Sweep("tiny", {"small": GRID}, "small", "a tiny sweep")
+
+
+@pytest.fixture(scope="module")
+def capsule(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("swept")
+    with pytest.raises(SystemExit) as stopped:
+        sweep_main(SWEEP, ["--probe-seconds", "0", "--storage", str(folder / "r"), "--data", str(folder / "d")])
+    assert stopped.value.code == 0
+    places = ["--storage", str(folder / "r"), "--data", str(folder / "d")]
+    with pytest.raises(SystemExit) as stopped:
+        sweep_main(SWEEP, ["results", "--capsule", str(folder / "out.tar.zst"), "--report", *places])
+    assert stopped.value.code == 0
+    return folder / "out.tar.zst"
+
+
+def replayed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["replay", *arguments])
+    out, err = capsys.readouterr()
+    return stopped.value.code, out, err
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_every_output_is_the_same_and_a_trial_trains_to_the_same_predictions(
+    capsule: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = replayed(capsys, str(capsule), "--to", str(tmp_path / "again"), "--retrain", "1", "--seed", "3")
+    assert code == 0, out
+    assert "DIFFERENT" not in out
+    assert " tables and figures are the same to the byte" in out
+    assert "agrees cnn3d h=2 mnist_bg seed=" in out
+    assert "100.00% of predictions the same, top-1 differs by at most +0.000" in out
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_more_trials_than_there_are_cannot_be_trained_again(
+    capsule: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = replayed(capsys, str(capsule), "--to", str(tmp_path / "again"), "--retrain", "9")
+    assert (code, err) == (2, "error: --retrain 9: the capsule has 2 finished trials; valid: at most so many\n")
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
+    (record, _) = [entry.record for entry in Ledger(Storage.at(capsule.parent / "r/tiny")).scan().values()]
+    assert record is not None
+    frames = clip_source(record)("mnist/test/000003")
+    assert frames.shape == (20, 64, 64)
+    assert (rendered_parts(record)["mnist/test"].frames[3] == frames).all()
+    with pytest.raises(BadInput, match="does not say what its clips were made from"):
+        clip_source({**record, "dataset": None})
+    with pytest.raises(BadInput, match="with other pixels here than trial"):
+        rendered_parts({**record, "content": dict.fromkeys(record["content"], "other")})
+    other = {**record["dataset"], "digits": {"source": "optdigits", "digest": "other"}}
+    with pytest.raises(BadInput, match="are other ones than those of trial"):
+        clip_source({**record, "dataset": other})
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_the_report_shows_clips_that_were_misclassified(capsule: Path) -> None:
+    page = (capsule.parent / "r/tiny/small/report.html").read_text()
+    assert "data:image/gif" in page
+
+
+def test_a_trial_that_came_out_otherwise_is_told() -> None:
+    assert Retrained("a", {"mnist/test": -0.04}, 0.9, 1.0).agrees
+    assert not Retrained("a", {"mnist/test": 0.01, "5dot/test": -0.06}, 0.9, 1.0).agrees
+
+
+__all__ = ["local_ray"]

@@ -1,0 +1,107 @@
+"""What ``results`` prints and writes, from records that tests wrote."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rac_ray.ledger import Ledger
+from rac_ray.results.claims import CLAIMS
+from rac_ray.results_verb import Wanted, present
+from rac_ray.storage import Storage
+from rac_ray.trial import Trial
+from tests.results.conftest import finish, sweep_folder, trials
+
+__all__ = ["sweep_folder", "trials"]
+
+
+def shown(
+    sweep: Path, to: Path, capsys: pytest.CaptureFixture[str], wanted: Wanted | None = None, **more: object
+) -> tuple[int, str]:
+    code = present(Storage.at(sweep), Storage.at(to), wanted or Wanted(), **more)  # pyright: ignore[reportArgumentType]
+    return code, capsys.readouterr().out
+
+
+def test_tables_failures_and_the_invariant_are_printed(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
+) -> None:
+    code, out = shown(sweep_folder, tmp_path / "to", capsys)
+    assert code == 1
+    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips]" in out
+    assert f"FAILED {trials[6].trial_id} convlstm h=4 2dot seed=0: not finite: NotFinite: nan" in out
+    assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits; checkpoint: highest" in out
+    assert "1 trials have not run" in out
+    assert (tmp_path / "to/tables/trials.parquet").exists()
+    assert "reproduced" not in out
+
+
+def test_planned_trials_without_a_trace_are_pending(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
+) -> None:
+    planned = [trials[0].trial_id, "ffffffffffff"]
+    code, out = shown(sweep_folder, tmp_path / "to", capsys, trial_ids=planned)
+    assert code == 3
+    assert "2 trials planned = 1 done + 0 failed + 0 running + 1 pending" in out
+
+
+def test_every_claim_gets_a_verdict(sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True))
+    assert all(f" {claim.claim_id}: " in out for claim in CLAIMS)
+    assert "not run       diving-texture: " in out
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True, json=True))
+    verdicts = json.loads(out)["verdicts"]
+    assert {row["claim_id"] for row in verdicts} == {claim.claim_id for claim in CLAIMS}
+    assert {row["outcome"] for row in verdicts} <= {"reproduced", "contradicted", "underpowered", "not run"}
+
+
+def test_a_report_and_a_capsule_are_written_when_asked_for(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsule = tmp_path / "out.tar.zst"
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, capsule=str(capsule)), title="a title")
+    assert f"report: {tmp_path}/to/report.html (without clips: they cannot be rendered here)" in out
+    page = (tmp_path / "to/report.html").read_text()
+    assert "<title>a title" in page
+    assert "Figure 3, trained on 2dot" in page
+    assert "8 trials planned = 6 done" in page
+    assert capsule.stat().st_size > 1000
+    assert f"capsule: {capsule}" in out
+
+
+def test_watching_ends_when_the_sweep_does(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
+) -> None:
+    """An open page reloads itself until the last trial is done; the failed one stays failed."""
+    ledger, report = Ledger(Storage.at(sweep_folder)), tmp_path / "to/report.html"
+    pages = []
+
+    def finish_the_last() -> None:
+        while not report.exists():
+            time.sleep(0.05)
+        pages.append(report.read_text())
+        finish(ledger, trials[7])
+
+    thread = threading.Thread(target=finish_the_last)
+    thread.start()
+    code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, watch=1))
+    thread.join()
+    assert code == 1
+    assert out.count("8 trials planned = ") >= 2
+    assert '"refreshSeconds":1' in pages[0]
+    assert '"refreshSeconds":1' not in report.read_text()
+
+
+def test_neither_ray_nor_torch_is_needed(sweep_folder: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from rac_ray.command import main\n"
+        "try:\n"
+        f"    main(['results', {str(sweep_folder)!r}, '--to', {str(tmp_path / 'to')!r}, '--verdict', '--report'])\n"
+        "except SystemExit as stopped:\n"
+        "    assert stopped.code == 1, stopped.code\n"
+        "assert not {'ray', 'torch', 'pytorch_lightning'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
