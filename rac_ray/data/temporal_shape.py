@@ -7,7 +7,7 @@ size can move a pixel. Latents (the path) and appearance are drawn from separate
 The split ``paired`` holds counterfactual clips: clip i has one label, one path and one digit in all domains, and one
 background in those that have any, because its streams' keys name no domain. Only the looks differ from ``2dot/paired``
 to ``mnist/paired``, so that a model's answers can be compared clip by clip. Their paths are a digit's in dot domains
-too: top-1 on ``2dot/paired`` is no substitute for that on ``2dot/test``, and is usually lower for what trained on dots.
+too, so that top-1 on ``2dot/paired`` is no substitute for that on ``2dot/test``.
 """
 
 import hashlib
