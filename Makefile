@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-diving48 clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -38,6 +38,9 @@ bench-scale: $(INSTALLED)
 
 bench-paired: $(INSTALLED)
 	$(BIN)/python -m benchmarks.paired $(ARGS)
+
+bench-diving48: $(INSTALLED)
+	$(BIN)/python -m benchmarks.diving48 $(ARGS)
 
 # torch goes first: resolved together with the rest, pip may take another build of it.
 $(INSTALLED): pyproject.toml constraints.txt

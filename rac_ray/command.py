@@ -1,19 +1,22 @@
-"""The command ``rac-ray``: data, results of any folder of records, capsules."""
+"""The command ``rac-ray``: data, Diving48, results of any folder of records, capsules."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from rac_ray.arguments import Parser, add_results, integer, listed, run_command
+from rac_ray.arguments import Parser, add_results, integer, listed, number, run_command
 from rac_ray.storage import Storage
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry of ``rac-ray``."""
-    parser = Parser(prog="rac-ray", description="Temporal Shape data, results of any folder of records, capsules.")
-    nouns = parser.add_subparsers(required=True, metavar="data|results|replay", dest="noun")
+    parser = Parser(
+        prog="rac-ray", description="Temporal Shape and Diving48 data, results of any folder of records, capsules."
+    )
+    nouns = parser.add_subparsers(required=True, metavar="data|diving48|results|replay", dest="noun")
     _add_data(nouns)
+    _add_diving48(nouns)
     results = nouns.add_parser("results", help="tables, figures, verdicts, report of a folder of records")
     results.add_argument("folder", help="a sweep's folder, <storage>/<sweep>")
     results.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -54,6 +57,26 @@ def _add_data(nouns: Any) -> None:
         "--spec", default="released", help="released data, or the paper's text (default: %(default)s)"
     )
     preview.add_argument("--out", default="preview", help="folder for the pictures (default: %(default)s)")
+
+
+def _add_diving48(nouns: Any) -> None:
+    from rac_ray import diving_verbs
+
+    verbs = nouns.add_parser("diving48", help="check or decode a download of Diving48").add_subparsers(
+        required=True, metavar="check|decode", dest="verb"
+    )
+    check = verbs.add_parser("check", help="whether a download is whole and of version 2")
+    decode = verbs.add_parser("decode", help="videos to shards; only missing ones")
+    for verb, run in ((check, diving_verbs.check), (decode, diving_verbs.decode)):
+        verb.add_argument("folder", help="the download, with Diving48_V2_train.json and rgb/")
+        verb.set_defaults(run=run)
+    decode.add_argument("data", help="folder or URI for shards")
+    decode.add_argument(
+        "--seconds", type=number("--seconds"), default=60.0, help="for one video (default: %(default)s)"
+    )
+    decode.add_argument("--again", action="store_true", help="also make shards with quarantined clips again")
+    decode.add_argument("--address", help="a running Ray cluster whose machines see the download")
+    decode.add_argument("--num-cpus", type=integer("--num-cpus", 1), help="of the local Ray (default: what is there)")
 
 
 def results_of(options: argparse.Namespace) -> int:

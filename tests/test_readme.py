@@ -12,6 +12,7 @@ import pytest
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
 from rac_ray.verbs import without
+from tests.data.diving_files import write_download
 from tests.results.conftest import GRID, finish
 from tests.test_ledger import give_up
 
@@ -105,6 +106,18 @@ def test_data_commands_in_their_order(tmp_path: Path) -> None:
     assert (tmp_path / "data/try-pictures/contact-sheet.png").exists()
 
 
+def test_diving48_commands_in_their_order(tmp_path: Path) -> None:
+    """On a download of twelve clips, which ``check`` tells from the official one."""
+    write_download(tmp_path / "DIVING48", videos=True)
+    program = str(Path(sys.executable).with_name("rac-ray"))
+    commands = [shlex.split(command) for command in COMMANDS if command.startswith("rac-ray diving48 ")]
+    assert [arguments[2] for arguments in commands] == ["check", "decode"]
+    for arguments, code in zip(commands, (1, 0), strict=True):
+        done = subprocess.run([program, *arguments[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stdout + done.stderr
+    assert len(list((tmp_path / "data/diving48").glob("*.parquet"))) == 2
+
+
 def finished_sweep() -> None:
     ledger = Ledger(Storage.at("results/ts_grid"))
     trials = GRID.trials({"2dot": "feed"}, "optdigits")
@@ -160,6 +173,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-curves",
         "bench-scale",
         "bench-paired",
+        "bench-diving48",
     ):
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
         assert f"make {target}" in README

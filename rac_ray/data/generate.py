@@ -72,7 +72,7 @@ def _make_missing(root: Storage, dataset: DatasetSpec, digits: Digits, say: Call
         for part, shards in parts.items()
         if part in unlisted or not all(root.exists(shard.name) for shard in shards)
     }
-    _clear_temporaries(root)
+    clear_temporaries(root)
     made = sum(not root.exists(shard.name) for shards in incomplete.values() for shard in shards)
     reports = _reports(root, dataset, digits, [shard for shards in incomplete.values() for shard in shards], say)
     for part, shards in incomplete.items():
@@ -120,7 +120,7 @@ def _result_of(reference: "ray.ObjectRef[ShardReport]") -> ShardReport:
         raise cause if isinstance(cause, BadInput | OSError) else error from error
 
 
-def _clear_temporaries(root: Storage) -> None:
+def clear_temporaries(root: Storage) -> None:
     """Remove what a killed run left under temporary names."""
     if root.is_local:
         for left in Path(root.root).rglob(f"*{TEMPORARY_MARK}*"):

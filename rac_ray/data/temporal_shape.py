@@ -22,6 +22,7 @@ from numpy.random import Generator, Philox
 from numpy.typing import NDArray
 
 from rac_ray.data.digits import SYMBOL_SIZE, Digits, shrunk
+from rac_ray.data.order import torch_permutation
 from rac_ray.data.perlin import perlin_image
 from rac_ray.data.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES, Stage, Trajectory, draw_trajectory
 from rac_ray.errors import BadInput, one_of
@@ -186,14 +187,8 @@ class Clip:
 
 @lru_cache(maxsize=1)
 def _released_split() -> NDArray[np.int64]:
-    """``torch.randperm(5000)`` from a generator seeded with 42, which made the released 4000/1000 split, in numpy."""
-    size = POOL_TRAIN + POOL_VAL
-    draws = np.random.RandomState(POOL_SEED).randint(0, 2**32, size=size - 1, dtype=np.uint32)
-    order = np.arange(size)
-    for i, draw in enumerate(draws.tolist()):
-        j = i + draw % (size - i)
-        order[i], order[j] = order[j], order[i]
-    return order
+    """The order of the pool's 5000 clips whose first 4000 are the released training split (facts.md 1.7)."""
+    return torch_permutation(POOL_TRAIN + POOL_VAL, POOL_SEED)
 
 
 def pool_index(split: str, index: int) -> int:

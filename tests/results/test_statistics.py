@@ -34,7 +34,12 @@ def resampled_sweep(
 
 @pytest.mark.parametrize(
     ("seeds", "sizes", "by_seed", "by_clip"),
-    [(5, 3, 0.03, 0.15), (5, 1, 0.03, 0.15), (5, 10, 0.02, 0.2), (3, 3, 0.04, 0.15)],
+    [
+        (5, 3, 0.03, 0.15),
+        (3, 3, 0.04, 0.15),
+        pytest.param(5, 1, 0.03, 0.15, marks=pytest.mark.slow),
+        pytest.param(5, 10, 0.02, 0.2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_95_percent_interval_holds_the_truth_in_95_percent_of_2000_sweeps(
     seeds: int, sizes: int, by_seed: float, by_clip: float

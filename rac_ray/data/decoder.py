@@ -1,0 +1,107 @@
+"""A decoder in a process of its own, killed when a file makes it hang, started again when one makes it crash."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+JPEG_QUALITY = 95
+"""Of stored frames: the videos are compressed already, and this adds little to it."""
+SECONDS = 60.0
+"""Time that one video may take."""
+FRAMES = 32
+"""Of a Diving48 clip (paper, section 3.3)."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Evenly spaced frames of a whole video."""
+
+    jpegs: tuple[bytes, ...]
+    height: int
+    """Of the video, in pixels."""
+    width: int
+    frames_in_video: int
+    fps: float
+    decoder: str
+    """Name and version."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file that is no whole video."""
+
+    reason: str
+    """Reads on from its name, as in ``is empty``."""
+
+
+class Decoder:
+    """Decodes one video at a time in a child process: ``with Decoder() as decoder: decoder.decode(path)``."""
+
+    def __init__(self, frames: int = FRAMES, quality: int = JPEG_QUALITY, seconds: float = SECONDS) -> None:
+        self.frames = frames
+        self.quality = quality
+        self.seconds = seconds
+        self._child: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> "Decoder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child process."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+        self._child = self._connection = None
+
+    def decode(self, path: Path) -> Decoded | Rejected:
+        """The frames of a video, or why there are none."""
+        connection = self._started()
+        request = {"path": str(path), "count": self.frames, "quality": self.quality}
+        deadline = time.monotonic() + self.seconds
+        try:
+            connection.send_bytes(json.dumps(request).encode())
+            answer = json.loads(self._received(connection, deadline))
+            if "reason" in answer:
+                return Rejected(answer["reason"])
+            jpegs = tuple(self._received(connection, deadline) for _ in range(self.frames))
+        except TimeoutError:
+            self.close()
+            return Rejected(f"takes longer than {self.seconds:g} s to decode")
+        except (EOFError, OSError):
+            return Rejected(f"makes the decoder end with code {self._ended()}")
+        return Decoded(jpegs, **answer)
+
+    def _received(self, connection: Connection, deadline: float) -> bytes:
+        if not connection.poll(max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+        return connection.recv_bytes()
+
+    def _started(self) -> Connection:
+        if self._connection is None:
+            ours, theirs = socket.socketpair()
+            command: list[Any] = [sys.executable, "-m", "rac_ray.data.decoding", str(theirs.fileno())]
+            self._child = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
+            theirs.close()
+            self._connection = Connection(ours.detach())
+        return self._connection
+
+    def _ended(self) -> int | None:
+        """The exit code of a child that has gone (minus the signal that killed it)."""
+        code = self._child.wait() if self._child else None
+        self.close()
+        return code

@@ -1,0 +1,211 @@
+"""Diving48's clips from shards to a DDP worker's device, through Ray Data, in an order that can be taken up anywhere.
+
+The order of an epoch is a permutation drawn from (seed, epoch), of which each rank takes every world-th clip; a clip's
+flip is drawn from (seed, epoch, clip). So what a rank sees depends on nothing else, and a worker that comes back after
+n steps goes on with step n. Reading, JPEG, flip and resizing run as Ray Data tasks, ahead of the worker.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rac_ray.data.diving_shards import decoded_frames
+from rac_ray.data.manifest import require_manifest
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+from rac_ray.trial import seed_for
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+SIZE = 224
+"""Side of the frames that models see, in pixels; the aspect is not kept (facts.md 3.1)."""
+FLIP = 0.5
+"""Probability that a clip is mirrored, all its frames together."""
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's, of channels in [0, 1]."""
+PREFETCH = 2
+"""Batches that are made ahead."""
+
+Frames = NDArray[np.uint8]
+Render = Callable[[str, Frames], Frames]
+"""Clip id and frames (T, H, W, 3) to the frames of another domain."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a clip lies."""
+
+    clip_id: str
+    label: int
+    file: str
+    row: int
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How clips are fed to one worker."""
+
+    seed: int
+    batch_size: int
+    """Clips of a step over all workers."""
+    shuffle: bool = True
+    """Also drops the last short batch of an epoch."""
+    flip: bool = True
+    """In training; the authors' validation had it too (facts.md 3.1)."""
+    rank: int = 0
+    world: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size % self.world:
+            raise BadInput(f"batch size {self.batch_size} cannot be shared by {self.world} workers")
+
+    def steps(self, clips: int) -> int:
+        """Of an epoch; the same for every rank in training."""
+        mine = clips // self.batch_size * self.batch_size if self.shuffle else clips
+        share = len(range(self.rank, mine, self.world))
+        return -(-share // (self.batch_size // self.world))
+
+    def order(self, clips: int, epoch: int) -> NDArray[np.int64]:
+        """Indices of this rank's clips in an epoch."""
+        if not self.shuffle:
+            return np.arange(self.rank, clips, self.world)
+        generator = np.random.Generator(np.random.Philox(key=seed_for("order", self.seed), counter=epoch << 64))
+        whole = clips // self.batch_size * self.batch_size
+        return generator.permutation(clips)[self.rank : whole : self.world]
+
+    def flipped(self, clip_id: str, epoch: int) -> bool:
+        """Whether a clip is mirrored in an epoch."""
+        return self.flip and seed_for("flip", self.seed, epoch, clip_id) / 2**63 < FLIP
+
+
+def places(root: Storage, split: str, clip_ids: Collection[str] | None = None) -> list[Place]:
+    """The clips of an official split's shards in their order, or those of ``clip_ids``.
+
+    Raises BadInput for a split that is not there, and for clips that no shard has.
+    """
+    manifest = require_manifest(root)
+    if split not in manifest["splits"]:
+        raise BadInput(f"{root.root!r} has no split {split!r}; valid: {', '.join(manifest['splits'])}")
+    found = []
+    for shard in manifest["splits"][split]["shards"]:
+        table = pq.read_table(pa.BufferReader(root.read_bytes(shard["name"])), columns=["clip_id", "label"])
+        rows = zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), strict=True)
+        found += [Place(clip_id, label, shard["name"], row) for row, (clip_id, label) in enumerate(rows)]
+    if clip_ids is None:
+        return found
+    wanted = set(clip_ids)
+    lacking = sorted(wanted - {place.clip_id for place in found} - set(manifest["splits"][split]["quarantine"]))
+    if lacking:
+        raise BadInput(f"{root.root!r} has no clip {lacking[0]!r} in {split!r}")
+    return [place for place in found if place.clip_id in wanted]
+
+
+def official_places(root: Storage, part: str, validation: str = "authors") -> list[Place]:
+    """``train``, ``val`` or ``test``: ``val`` is cut from the official train list as ``validation`` says."""
+    manifest = require_manifest(root)
+    if part == "test":
+        return places(root, "test")
+    if validation not in manifest["val"]:
+        raise BadInput(f"unknown validation split {validation!r}; valid: {', '.join(manifest['val'])}")
+    val = set(manifest["val"][validation])
+    return [place for place in places(root, "train") if (place.clip_id in val) == (part == "val")]
+
+
+class StreamedBatches:
+    """Batches of (clips (B, T, 3, 224, 224) uint8, labels (B,) int64) of one rank, through Ray Data.
+
+    ``for batch in batches.epoch(3, done=10)`` goes on in epoch 3 after ten steps.
+    """
+
+    def __init__(
+        self,
+        root: Storage,
+        clips: Sequence[Place],
+        feed: Feed,
+        *,
+        device: torch.device | str = "cpu",
+        render: Render | None = None,
+    ) -> None:
+        if feed.shuffle and len(clips) < feed.batch_size:
+            raise BadInput(f"{len(clips)} training clips do not fill one batch of {feed.batch_size}")
+        self.root = root
+        self.clips = clips
+        self.feed = feed
+        self.device = torch.device(device)
+        self.render = render
+        self.seconds = 0.0
+        """Time spent on waiting for batches since it was last set to 0."""
+
+    def __len__(self) -> int:
+        return self.feed.steps(len(self.clips))
+
+    def epoch(self, epoch: int, done: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch after the first ``done`` of them."""
+        mine, share = self.feed.order(len(self.clips), epoch), self.feed.batch_size // self.feed.world
+        items = [self._item(self.clips[index], epoch) for index in mine[done * share :]]
+        if not items:
+            return
+        batches = iter(_loaded(items, self.root, self.render).iter_batches(batch_size=share, prefetch_batches=PREFETCH))
+        while True:
+            began = time.perf_counter()
+            batch: Any = next(batches, None)
+            if batch is None:
+                return
+            # A copy: what comes out of the object store is read-only.
+            moved = torch.tensor(batch["frames"]).to(self.device), torch.tensor(batch["label"]).to(self.device)
+            self.seconds += time.perf_counter() - began
+            yield moved
+
+    def _item(self, place: Place, epoch: int) -> dict[str, Any]:
+        flip = self.feed.flipped(place.clip_id, epoch)
+        return {"clip_id": place.clip_id, "label": place.label, "file": place.file, "row": place.row, "flip": flip}
+
+
+def normalised(clips: Tensor) -> Tensor:
+    """Clips (B, T, 3, H, W) uint8 as float32 with ImageNet's mean and deviation taken out, on their device."""
+    shape = (1, 1, 3, 1, 1)
+    mean, deviation = (torch.tensor(each, device=clips.device).view(shape) for each in (MEAN, DEVIATION))
+    return (clips.float() / 255 - mean) / deviation
+
+
+def load_clip(root: Storage, item: dict[str, Any], render: Render | None = None) -> Frames:
+    """One clip as a model sees it, (T, 3, 224, 224) uint8: rendered, mirrored, resized without antialiasing."""
+    system, path = root.resolve(item["file"])
+    with system.open_input_file(path) as stream:
+        jpegs = pq.ParquetFile(stream).read_row_group(item["row"], columns=["frames"])["frames"][0].as_py()
+    frames = decoded_frames(jpegs)
+    if render is not None:
+        frames = render(item["clip_id"], frames)
+    resized = np.stack([cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR) for frame in frames])
+    mirrored = resized[:, :, ::-1] if item["flip"] else resized
+    return np.ascontiguousarray(mirrored.transpose(0, 3, 1, 2))
+
+
+def _loaded(items: list[dict[str, Any]], root: Storage, render: Render | None) -> "Dataset":
+    """A Ray Data pipeline over ``items`` that keeps their order."""
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    rows = ray.data.from_items(items, override_num_blocks=max(1, len(items) // 4))
+    return rows.map(partial(_with_frames, root, render), num_cpus=1)
+
+
+def _with_frames(root: Storage, render: Render | None, item: dict[str, Any]) -> dict[str, Any]:
+    cv2.setNumThreads(1)
+    return {"label": np.int64(item["label"]), "frames": load_clip(root, item, render)}
