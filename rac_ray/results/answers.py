@@ -88,8 +88,8 @@ class Answers:
             return top1
         source = self.trials["source"].iloc[places[0]]
         against, formula = DENOMINATORS[name]
-        (reference,) = self.parts(source, [against])
-        return formula(top1, self.top1[reference][:, places])
+        reference = next(iter(self.parts(source, [against])), None)
+        return formula(top1, self.top1[reference][:, places] if reference else np.full_like(top1, np.nan))
 
     def relative(self, part: Part, against: str | None, places: NDArray[np.int64]) -> Draws:
         """(1 + D, len(places)) of top-1, divided by that on the evaluation set that ``against`` names, if it does: a

@@ -56,8 +56,8 @@ def interval(per_seed: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Int
     Hesterberg 2015, "What teachers should know about the bootstrap", section 5.3, with Satterthwaite's degrees of
     freedom for the sum of both variances). With one seed only the clips vary.
     """
-    values = np.atleast_2d(np.asarray(per_seed, float))
-    if values.shape[1] == 0:
+    values = _whole(per_seed)
+    if values.size == 0 or np.isnan(values[0]).any():
         return NOTHING
     estimate = float(values[0].mean())
     draws, spread = _draws(values, seed), spread_of(values, seed=seed)
@@ -77,7 +77,7 @@ def spread_of(per_seed: ArrayLike, *, seed: int = 0) -> Spread:
     Of the bootstrap variances of seeds alone, clips alone and both, the last has their interaction once more; it is
     in each of the first two, so that it is taken off once.
     """
-    values = np.atleast_2d(np.asarray(per_seed, float))
+    values = _whole(per_seed)
     seeds = values.shape[1]
     of_clips = float(values[1:].mean(axis=1).var()) if len(values) > 1 else 0.0
     if seeds == 1:
@@ -89,6 +89,12 @@ def spread_of(per_seed: ArrayLike, *, seed: int = 0) -> Spread:
     total = max(by_seeds, of_clips, between + of_clips)
     freedom = (seeds - 1) * (total / by_seeds) ** 2 if by_seeds else float("inf")
     return Spread(between, of_clips, total, freedom)
+
+
+def _whole(per_seed: ArrayLike) -> Values:
+    """``per_seed`` without resamplings in which a seed has no value (a ratio whose denominator fell to chance)."""
+    values = np.atleast_2d(np.asarray(per_seed, float))
+    return np.vstack([values[:1], values[1:][~np.isnan(values[1:]).any(axis=1)]])
 
 
 def _draws(values: Values, seed: int) -> Values:

@@ -102,7 +102,9 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
 def _effective(answers: Answers, part: Part, places: NDArray[np.int64]) -> Draws:
     source, model = answers.trials.loc[places[0], ["source", "model"]]
     others = np.setdiff1d(answers.places(source=source), answers.places(source=source, model=model))
-    (reference,) = answers.parts(source, ["source_test"])
+    reference = next(iter(answers.parts(source, ["source_test"])), None)
+    if reference is None:
+        return np.full_like(answers.top1[part][:, places], np.nan)
     asked = answers.evaluations[answers.evaluations["source"] == source]
     clips = dict(zip(zip(asked["target"], asked["split"], strict=True), asked["clips"], strict=True))
     top1 = answers.top1

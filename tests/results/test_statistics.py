@@ -76,6 +76,13 @@ def test_equal_seeds_have_no_width_and_no_seed_has_no_interval() -> None:
     assert np.isnan(interval(np.empty((1, 0)))).all()
 
 
+def test_resamplings_without_a_value_are_left_out() -> None:
+    draws = resampled_sweep(np.random.default_rng(3), by_seed=0.05, by_clip=0.1)
+    holed = np.vstack([draws, np.full((20, draws.shape[1]), np.nan)])
+    assert interval(holed) == interval(draws)
+    assert np.isnan(interval([[0.5, np.nan]])).all()
+
+
 def test_it_is_reproducible() -> None:
     draws = resampled_sweep(np.random.default_rng(3), by_seed=0.05, by_clip=0.1)
     assert interval(draws) == interval(draws)

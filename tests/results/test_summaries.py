@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,15 @@ def test_robustness_by_every_statistic(tables: Tables, answers: Answers) -> None
     assert never["never_learned"] == 10
     convolving = one(table, "model == 'cnn3d' and target == 'mnist' and statistic == 'effective'")
     assert convolving["high"] < 0  # less on mnist than the others at such a source accuracy
+
+
+def test_a_source_without_a_test_split_has_no_ratio_to_it(tables: Tables) -> None:
+    rows = tables.evaluations.query("role != 'source_test'")
+    part = replace(tables, evaluations=rows)
+    table = robustness_table(part, Answers.of(part)).set_index(["model", "target", "statistic"])
+    assert np.isnan(table.loc[("cnn3d", "mnist", "ratio_to_source_test"), "mean"])
+    assert np.isnan(table.loc[("cnn3d", "mnist", "effective"), "mean"])
+    assert table.loc[("cnn3d", "mnist", "ratio"), "mean"] > 0.4
 
 
 def test_an_empty_sweep_has_empty_tables() -> None:
