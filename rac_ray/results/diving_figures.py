@@ -8,13 +8,15 @@ from matplotlib.figure import Figure
 from rac_ray.results import published
 from rac_ray.results.answers import EXPERIMENT
 from rac_ray.results.looks import look_of, stamped
-from rac_ray.results.statistics import interval
+from rac_ray.results.statistics import NOTHING, Interval, interval
 from rac_ray.results.study import Study
 
 ORIGINAL = "original"
 """Diving48's source domain."""
 TARGETS = ("s1", "s2", "t")
 CHANCE = 1 / 48
+RATIOS = {"S1/V": ("s1", "source_val"), "S2/V": ("s2", "source_val"), "T/V": ("t", "source_val"), "T/S1": ("t", "s1")}
+"""Columns of the paper's tables: target, and what its top-1 is divided by."""
 
 
 def figure5(study: Study, source: str) -> Figure:
@@ -25,6 +27,46 @@ def figure5(study: Study, source: str) -> Figure:
 def figure6(study: Study, source: str) -> Figure:
     """Experiments e to h: equal numbers of parameters (Figure 6; the paper prints no numbers of them)."""
     return _drops(study, source, "efgh")
+
+
+def table1(study: Study, source: str) -> Figure:
+    """Mean ratios over all experiments, with 95% intervals over seeds and clips; the paper's mean and deviation over
+    its experiments beside them (Table 1)."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    axes = figure.subplots()
+    models = list(published.AVERAGES)
+    for number, model in enumerate(models):
+        look, at = look_of(model), np.arange(len(RATIOS)) + (number - 1) * 0.26
+        means = np.array([_ratio(study, source, model, *ratio) for ratio in RATIOS.values()])
+        errors = np.abs(means[:, 1:].T - means[:, 0])
+        axes.errorbar(
+            at - 0.05, means[:, 0], errors, color=look.color, marker=look.marker, linestyle="", label=look.label
+        )
+        mean, deviation = published.AVERAGES[model]
+        axes.errorbar(
+            at + 0.05,
+            mean,
+            deviation,
+            color=look.color,
+            marker=look.marker,
+            linestyle="",
+            markerfacecolor="none",
+            alpha=0.7,
+        )
+    axes.set_xticks(range(len(RATIOS)), list(RATIOS))
+    axes.set_ylabel("ratio")
+    paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="", marker="o", markerfacecolor="none")
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend([*handles, paper], [*labels, "paper"], fontsize="small")
+    return stamped(figure, study.stamp)
+
+
+def _ratio(study: Study, source: str, model: str, target: str, against: str) -> Interval:
+    answers = study.answers
+    places = answers.places(source=source, model=model)
+    if not len(places):
+        return NOTHING
+    return interval(answers.per_seed(answers.relative((target, "test"), against, places), places))
 
 
 def _drops(study: Study, source: str, experiments: str) -> Figure:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rac_ray.results.diving_figures import ORIGINAL, figure5, figure6
+from rac_ray.results.diving_figures import ORIGINAL, figure5, figure6, table1
 from rac_ray.results.looks import FORMATS, look_of, rendered, stamped
 from rac_ray.results.statistics import performance_profile
 from rac_ray.results.study import Study
@@ -127,7 +127,7 @@ def _around(table: pd.DataFrame) -> tuple[float, float]:
 
 Draw = Callable[[Study, str], Figure]
 ALWAYS: Mapping[str, Draw] = {"parameters": parameters, "profiles": profiles, "learning-curves": learning_curves}
-BY_SOURCE: Mapping[str, Mapping[str, Draw]] = {ORIGINAL: {"figure5": figure5, "figure6": figure6}}
+BY_SOURCE: Mapping[str, Mapping[str, Draw]] = {ORIGINAL: {"figure5": figure5, "figure6": figure6, "table1": table1}}
 OTHERWISE: Mapping[str, Draw] = {"figure3": figure3, "figure4": figure4}
 """A new figure is one function and one entry in one of the three."""
 

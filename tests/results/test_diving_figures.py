@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rac_ray.results.diving_figures import figure5, figure6
+from rac_ray.results.diving_figures import figure5, figure6, table1
 from rac_ray.results.figures import figures_of
 from rac_ray.results.study import Study
 from rac_ray.results.tables import Tables
@@ -49,8 +49,17 @@ def test_experiments_e_to_h_have_no_printed_numbers(study: Study) -> None:
     assert [len(axes.lines) for axes in figure.axes] == [2 + 1, 1, 1, 1]
 
 
+def test_table_1_has_ours_beside_the_papers(study: Study) -> None:
+    (axes,) = table1(study, "original").axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["S1/V", "S2/V", "T/V", "T/S1"]
+    ours, papers = (np.asarray(axes.lines[place].get_ydata(), float) for place in (0, 1))
+    assert ours == pytest.approx([0.08 / 0.3, 0.09 / 0.3, 0.07 / 0.3, 0.07 / 0.08], rel=0.2)
+    assert papers.tolist() == [0.255, 0.260, 0.221, 0.878]
+    assert np.isnan(np.asarray(axes.lines[4].get_ydata(), float)).all()  # no TimeSf has run
+
+
 def test_a_source_has_its_own_figures(study: Study) -> None:
-    assert list(figures_of("original")) == ["figure5", "figure6", "parameters", "profiles", "learning-curves"]
+    assert list(figures_of("original")) == ["figure5", "figure6", "table1", "parameters", "profiles", "learning-curves"]
     assert list(figures_of("2dot")) == ["figure3", "figure4", "parameters", "profiles", "learning-curves"]
 
 
