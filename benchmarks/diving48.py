@@ -19,8 +19,10 @@ import psutil
 
 from benchmarks.run import machine
 from rac_ray.arguments import Parser, integer, run_command
+from rac_ray.data import shape_texture
 from rac_ray.data.diving48 import VIDEOS, Annotation
 from rac_ray.data.diving_shards import CLIPS_PER_SHARD, VideoSpec, make_shard, shards_of
+from rac_ray.data.masks import FrameMasks
 from rac_ray.storage import Storage
 
 HEIGHT, WIDTH, FRAMES = 300, 400, 150
@@ -120,6 +122,20 @@ def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
     return alone, through, share
 
 
+def rendering() -> dict[str, float]:
+    """Clips of 32 frames per second and core, by domain, with two divers in every frame."""
+    cv2.setNumThreads(1)
+    frames = np.random.default_rng(0).integers(0, 256, (32, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    mask = np.zeros((2, shape_texture.HEIGHT, shape_texture.WIDTH), bool)
+    mask[0, 100:200, 100:150] = mask[1, 100:200, 300:350] = True
+    masks, rates = [FrameMasks(mask, mask)] * 32, {}
+    for domain in shape_texture.DOMAINS:
+        began = time.perf_counter()
+        shape_texture.render(domain, frames, masks)
+        rates[domain] = 1 / (time.perf_counter() - began)
+    return rates
+
+
 def main() -> int:
     parser = Parser(prog="python -m benchmarks.diving48", description="Decoding and feeding Diving48's clips.")
     parser.add_argument("--clips", type=integer("--clips", 16), default=200, help="default: %(default)s")
@@ -137,6 +153,8 @@ def main() -> int:
             rate, size, peak = decoding(Path(scratch), clips[:count])
             print(f"| {count} | {rate:.1f} | {size / 1e3:.0f} | {peak:.0f} |")
         alone, through, share = feed(Path(scratch), clips)
+    rates = ", ".join(f"{domain} {rate:.1f}" for domain, rate in rendering().items())
+    print(f"\nrendered from frames and masks, clips/s of one process: {rates}")
     print(f"\nfeed: {alone:.1f} clips/s in one process, {through:.1f} through Ray Data on all cores;")
     print(f"a loop that works as long as the cores need for a batch waits {100 * share:.0f} % of its time")
     return 0

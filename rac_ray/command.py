@@ -63,13 +63,19 @@ def _add_diving48(nouns: Any) -> None:
     from rac_ray import diving_verbs
 
     verbs = nouns.add_parser("diving48", help="check or decode a download of Diving48").add_subparsers(
-        required=True, metavar="check|decode", dest="verb"
+        required=True, metavar="check|decode|sheet", dest="verb"
     )
     check = verbs.add_parser("check", help="whether a download is whole and of version 2")
     decode = verbs.add_parser("decode", help="videos to shards; only missing ones")
     for verb, run in ((check, diving_verbs.check), (decode, diving_verbs.decode)):
         verb.add_argument("folder", help="the download, with Diving48_V2_train.json and rgb/")
         verb.set_defaults(run=run)
+    sheet = verbs.add_parser("sheet", help="one clip in every domain, as a picture")
+    sheet.add_argument("data", help="folder or URI of shards")
+    sheet.add_argument("masks", help="Parquet file of masks")
+    sheet.add_argument("clip", help="a clip's id")
+    sheet.add_argument("--out", default="domains.png", help="default: %(default)s")
+    sheet.set_defaults(run=diving_verbs.sheet)
     decode.add_argument("data", help="folder or URI for shards")
     decode.add_argument(
         "--seconds", type=number("--seconds"), default=60.0, help="for one video (default: %(default)s)"

@@ -1,4 +1,4 @@
-"""What ``rac-ray diving48 check | decode`` do."""
+"""What ``rac-ray diving48 check | decode | sheet`` do."""
 
 import argparse
 from pathlib import Path
@@ -42,3 +42,17 @@ def decode(options: argparse.Namespace) -> int:
         print(f"QUARANTINED {clip_id} {reason}")
     print(f"{root.root}: {found.made} shards made, {found.clips:,} clips, {len(found.quarantine)} quarantined")
     return FAILED if found.quarantine else DONE
+
+
+def sheet(options: argparse.Namespace) -> int:
+    """Draw one clip in every domain."""
+    from rac_ray.data.diving_shards import find_clip
+    from rac_ray.data.masks import MaskTable
+    from rac_ray.data.shape_texture import HEIGHT, WIDTH, write_sheet
+
+    frames = find_clip(Storage.at(options.data), options.clip)
+    masks, out = Path(options.masks).absolute(), Path(options.out).absolute()
+    table = MaskTable.read(Storage.at(masks.parent), masks.name)
+    write_sheet(Storage.at(out.parent), out.name, frames, table.clip(options.clip, len(frames), HEIGHT, WIDTH))
+    print(f"{out}: {options.clip} in every domain")
+    return DONE

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from rac_ray.data.decoder import FRAMES, JPEG_QUALITY, SECONDS, Decoded, Decoder
 from rac_ray.data.diving48 import VIDEOS, Annotation
+from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 
@@ -147,6 +148,20 @@ def decoded_frames(jpegs: Sequence[bytes]) -> NDArray[np.uint8]:
     """Stored frames as pixels, (T, H, W, 3) uint8, RGB."""
     frames = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) for jpeg in jpegs]
     return np.stack([np.asarray(frame, np.uint8) for frame in frames])
+
+
+def find_clip(root: Storage, clip_id: str) -> NDArray[np.uint8]:
+    """The frames (T, H, W, 3) of a clip, wherever it is in a folder of shards; BadInput when it is not there."""
+    for split in require_manifest(root)["splits"].values():
+        for shard in split["shards"]:
+            file = pq.ParquetFile(pa.BufferReader(root.read_bytes(shard["name"])))
+            clip_ids = file.read(columns=["clip_id"])["clip_id"].to_pylist()
+            if clip_id in clip_ids:
+                row = file.read_row_group(clip_ids.index(clip_id), columns=["frames"])
+                return decoded_frames(row["frames"][0].as_py())
+        if clip_id in split["quarantine"]:
+            raise BadInput(f"clip {clip_id!r} is in quarantine: it {split['quarantine'][clip_id]}")
+    raise BadInput(f"{root.root!r} has no clip {clip_id!r}")
 
 
 def _row(shard: VideoShard, offset: int, clip: Annotation, decoded: Decoded, sha256: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.diving48 import DIFFERENT, Peak, decoding, make_videos
+from benchmarks.diving48 import DIFFERENT, Peak, decoding, make_videos, rendering
 
 
 def test_decoding_is_measured_on_real_videos(tmp_path: Path) -> None:
@@ -23,3 +23,9 @@ def test_the_peak_stays_when_memory_is_freed() -> None:
         time.sleep(0.1)
         del block
     assert large.megabytes > small.megabytes + 150
+
+
+def test_every_domain_is_rendered() -> None:
+    rates = rendering()
+    assert list(rates) == ["original", "control", "s1", "s2", "t"]
+    assert min(rates.values()) > 0.05

@@ -3,10 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from rac_ray.command import main
 from rac_ray.data.diving_generate import decode_videos
+from rac_ray.data.diving_shards import find_clip
+from rac_ray.data.masks import rows_of, write_masks
+from rac_ray.data.shape_texture import HEIGHT, WIDTH
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 from tests.data.diving_files import write_download
@@ -85,3 +90,16 @@ def test_the_commands(download: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert code == 1
     assert "QUARANTINED trainVideo2_00002 is truncated or corrupt: " in out
     assert f"{tmp_path}/data: 2 shards made, 11 clips, 1 quarantined" in out
+    soft = np.zeros((1, HEIGHT, WIDTH), np.float32)
+    soft[0, 100:200, 200:260] = 0.9
+    box = np.array([[200, 100, 260, 200]], np.float32)
+    rows = [row for frame in range(32) for row in rows_of("testVideo1_00001", frame, soft, [0.9], box)]
+    write_masks(Storage.at(tmp_path), "masks.parquet", rows)
+    places = [str(tmp_path / "data"), str(tmp_path / "masks.parquet")]
+    picture = tmp_path / "sheet.png"
+    assert run("sheet", *places, "testVideo1_00001", "--out", str(picture))[0] == 0
+    assert Image.open(picture).size == (6 * WIDTH // 3, 5 * HEIGHT // 3)
+    with pytest.raises(BadInput, match=r"clip 'trainVideo2_00002' is in quarantine: it is truncated or corrupt"):
+        find_clip(Storage.at(tmp_path / "data"), "trainVideo2_00002")
+    with pytest.raises(BadInput, match=r"has no clip 'nobody'"):
+        find_clip(Storage.at(tmp_path / "data"), "nobody")

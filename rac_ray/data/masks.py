@@ -1,0 +1,154 @@
+"""Instance masks of divers as COCO run lengths in Parquet: one row per clip, frame and instance.
+
+Two masks are kept of each soft mask, since the domains need two thresholds (facts.md section 4): ``shape`` where it is
+above 0.4, ``support`` where it is above 0, nearly the instance's box.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+SHAPE_THRESHOLD, SUPPORT_THRESHOLD = 0.4, 0.0
+METADATA_KEY = b"rac_ray"
+METADATA = {"kind": "masks", "format": 1, "shape_threshold": SHAPE_THRESHOLD, "support_threshold": SUPPORT_THRESHOLD}
+
+SCHEMA = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("frame", pa.int16()),
+        ("instance", pa.int16()),
+        ("score", pa.float32()),
+        ("x0", pa.float32()),
+        ("y0", pa.float32()),
+        ("x1", pa.float32()),
+        ("y1", pa.float32()),
+        ("height", pa.int16()),
+        ("width", pa.int16()),
+        ("rle_shape", pa.string()),
+        ("rle_support", pa.string()),
+    ],
+    metadata={METADATA_KEY: json.dumps(METADATA).encode()},
+)
+"""``instance`` ranks a frame's instances by score, 0 first; boxes and masks are in pixels of ``height`` x ``width``."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """The instances of one frame, by descending score."""
+
+    shape: Mask
+    """(N, H, W), soft mask above 0.4."""
+    support: Mask
+    """(N, H, W), soft mask above 0."""
+
+
+def rows_of(
+    clip_id: str, frame: int, soft: NDArray[np.float32], scores: Sequence[float], boxes: NDArray[np.float32]
+) -> list[dict[str, Any]]:
+    """Rows of one frame from soft masks (N, H, W) in [0, 1], scores (N,) and boxes (N, 4) as x0, y0, x1, y1."""
+    if soft.ndim != 3 or not len(soft) == len(scores) == len(boxes):
+        raise BadInput(f"{len(scores)} scores and {len(boxes)} boxes for masks of shape {soft.shape}; valid: (N, H, W)")
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    return [
+        {
+            "clip_id": clip_id,
+            "frame": frame,
+            "instance": rank,
+            "score": float(scores[place]),
+            **dict(zip(("x0", "y0", "x1", "y1"), map(float, boxes[place]), strict=True)),
+            "height": soft.shape[1],
+            "width": soft.shape[2],
+            "rle_shape": encoded(soft[place] > SHAPE_THRESHOLD),
+            "rle_support": encoded(soft[place] > SUPPORT_THRESHOLD),
+        }
+        for rank, place in enumerate(order)
+    ]
+
+
+def encoded(mask: Mask) -> str:
+    """COCO's compressed run lengths of a mask (H, W)."""
+    counts: Any = coco.encode(np.asfortranarray(mask, np.uint8))["counts"]
+    return counts.decode()
+
+
+def decoded(counts: str, height: int, width: int) -> Mask:
+    """The mask (H, W); BadInput when the run lengths are not those of one of this size."""
+    refused = BadInput(f"a mask's run lengths do not fill {height} x {width} pixels")
+    try:
+        mask = np.asarray(coco.decode({"size": [height, width], "counts": counts.encode()}), bool)
+    except (ValueError, UnicodeError) as error:
+        raise refused from error
+    if encoded(mask) != counts:  # the library fills up, or cuts off, what is of another size
+        raise refused
+    return mask
+
+
+def write_masks(folder: Storage, name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows as one Parquet file, atomically."""
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), sink, compression="zstd")
+    folder.write_bytes(name, sink.getvalue())
+
+
+class MaskTable:
+    """The masks of some clips, by clip."""
+
+    def __init__(self, table: pa.Table) -> None:
+        ordered = table.sort_by([("clip_id", "ascending"), ("frame", "ascending"), ("instance", "ascending")])
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        for row in ordered.to_pylist():
+            self._rows.setdefault(row["clip_id"], []).append(row)
+
+    @classmethod
+    def read(cls, folder: Storage, name: str) -> "MaskTable":
+        """From a file of ``write_masks``; BadInput when it is corrupt or something else."""
+        try:
+            table = pq.read_table(pa.BufferReader(folder.read_bytes(name)))
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise BadInput(f"masks {folder.address(name)} are corrupt ({error})") from error
+        found = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+        if found != METADATA or table.schema.names != SCHEMA.names:
+            raise BadInput(f"{folder.address(name)} is no table of masks with thresholds 0.4 and 0")
+        return cls(table)
+
+    def clip_ids(self) -> list[str]:
+        return list(self._rows)
+
+    def clip(self, clip_id: str, frames: int, height: int, width: int) -> list[FrameMasks]:
+        """Masks of each of a clip's frames, none for a frame without a diver.
+
+        Raises BadInput for a clip that has no row at all, and for masks of another size or of a frame too many.
+        """
+        if clip_id not in self._rows:
+            raise BadInput(f"there are no masks of clip {clip_id!r}")
+        by_frame: list[list[dict[str, Any]]] = [[] for _ in range(frames)]
+        for row in self._rows[clip_id]:
+            if not 0 <= row["frame"] < frames:
+                raise BadInput(f"clip {clip_id!r} has a mask in frame {row['frame']}; valid: 0 to {frames - 1}")
+            if (row["height"], row["width"]) != (height, width):
+                raise BadInput(
+                    f"masks of clip {clip_id!r} have {row['height']} x {row['width']} pixels; valid: {height} x {width}"
+                )
+            by_frame[row["frame"]].append(row)
+        return [_frame_masks(rows, height, width) for rows in by_frame]
+
+
+def _frame_masks(rows: list[dict[str, Any]], height: int, width: int) -> FrameMasks:
+    shape, support = (
+        np.stack([decoded(row[name], height, width) for row in rows]) if rows else np.zeros((0, height, width), bool)
+        for name in ("rle_shape", "rle_support")
+    )
+    return FrameMasks(shape, support)

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from rac_ray.data.masks import MaskTable, decoded, encoded, rows_of, write_masks
+from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
+
+HEIGHT, WIDTH = 12, 20
+
+
+def soft(x: int, value: float) -> NDArray[np.float32]:
+    """A square at column ``x``, ``value`` inside and 0.2 on a rim around it."""
+    mask = np.zeros((HEIGHT, WIDTH), np.float32)
+    mask[2:8, x : x + 6] = 0.2
+    mask[3:7, x + 1 : x + 5] = value
+    return mask
+
+
+def two_divers(clip_id: str = "a_00001", frame: int = 0) -> list[dict[str, object]]:
+    masks = np.stack([soft(1, 0.5), soft(10, 0.9)])
+    boxes = np.array([[1, 2, 7, 8], [10, 2, 16, 8]], np.float32)
+    return rows_of(clip_id, frame, masks, [0.3, 0.8], boxes)
+
+
+@pytest.mark.parametrize("fill", [0, 1])
+def test_empty_and_full_masks_survive(fill: int) -> None:
+    mask = np.full((HEIGHT, WIDTH), bool(fill))
+    assert (decoded(encoded(mask), HEIGHT, WIDTH) == mask).all()
+
+
+def test_random_masks_survive() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        mask = rng.random((HEIGHT, WIDTH)) < 0.3
+        assert (decoded(encoded(mask), HEIGHT, WIDTH) == mask).all()
+
+
+def test_run_lengths_of_another_size_are_refused() -> None:
+    with pytest.raises(BadInput, match="do not fill 13 x 20 pixels"):
+        decoded(encoded(np.ones((HEIGHT, WIDTH), bool)), 13, WIDTH)
+
+
+def test_instances_are_ranked_by_score_with_both_masks(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path)
+    write_masks(folder, "masks.parquet", [*two_divers(frame=2), *two_divers("b_00002")])
+    table = MaskTable.read(folder, "masks.parquet")
+    assert table.clip_ids() == ["a_00001", "b_00002"]
+    frames = table.clip("a_00001", 3, HEIGHT, WIDTH)
+    assert [len(each.shape) for each in frames] == [0, 0, 2]
+    assert (frames[2].shape[0] == (soft(10, 0.9) > 0.4)).all()
+    assert (frames[2].support[1] == (soft(1, 0.5) > 0)).all()
+    assert frames[0].shape.shape == (0, HEIGHT, WIDTH)
+
+
+def test_other_tools_read_it(tmp_path: Path) -> None:
+    write_masks(Storage.at(tmp_path), "masks.parquet", two_divers())
+    frame = pd.read_parquet(tmp_path / "masks.parquet")
+    assert frame["score"].tolist() == pytest.approx([0.8, 0.3])
+    assert frame[["x0", "y0", "x1", "y1"]].to_numpy().tolist() == [[10, 2, 16, 8], [1, 2, 7, 8]]
+    assert frame["instance"].tolist() == [0, 1]
+
+
+def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path)
+    write_masks(folder, "masks.parquet", two_divers(frame=5))
+    table = MaskTable.read(folder, "masks.parquet")
+    with pytest.raises(BadInput, match=r"there are no masks of clip 'z_1'"):
+        table.clip("z_1", 6, HEIGHT, WIDTH)
+    with pytest.raises(BadInput, match=r"clip 'a_00001' has a mask in frame 5; valid: 0 to 4"):
+        table.clip("a_00001", 5, HEIGHT, WIDTH)
+    with pytest.raises(BadInput, match=r"masks of clip 'a_00001' have 12 x 20 pixels; valid: 369 x 492"):
+        table.clip("a_00001", 6, 369, 492)
+    with pytest.raises(BadInput, match=r"2 scores and 1 boxes for masks of shape \(1, 12, 20\)"):
+        rows_of("a", 0, soft(1, 0.5)[None], [0.1, 0.2], np.zeros((1, 4), np.float32))
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(BadInput, match=r"other\.parquet is no table of masks"):
+        MaskTable.read(folder, "other.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadInput, match=r"broken\.parquet are corrupt"):
+        MaskTable.read(folder, "broken.parquet")
