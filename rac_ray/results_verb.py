@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def present(
     With ``watch`` it looks again until no trial runs or waits.
     """
     while True:
-        study = Study(load(sweep.root, None if trial_ids is None else set(trial_ids)))
+        tables = load(sweep.root, None if trial_ids is None else set(trial_ids))
+        study = Study(tables, None if trial_ids is None else len(trial_ids))
         counts = counted(study, trial_ids)
         going = wanted.watch is not None and bool(counts["running"] + counts["pending"])
         value, lines = _written(study, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
@@ -138,7 +140,7 @@ def sections(study: Study) -> list[Section]:
         Section(
             f"{_heading(name)}, trained on {source}",
             _first_line(draw),
-            svg=rendered(draw(study, source), "svg").decode(),
+            svg=rendered(partial(draw, study, source), "svg").decode(),
         )
         for source in study.answers.sources
         for name, draw in figures_of(source).items()

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rac_ray.errors import BadInput
 from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
 from rac_ray.results.tables import KEY, Tables
 
@@ -30,7 +31,7 @@ class Answers:
     """Top-1 of each finished trial on each evaluation set, as observed and on resampled clips."""
 
     trials: pd.DataFrame
-    """(N rows) trial_id, model, hidden_units, source, seed."""
+    """(N rows) trial_id, model, hidden_units, source, seed, learned."""
     top1: dict[Part, Draws]
     """(1 + D, N) by evaluation set; NaN for a trial that was not asked."""
     right: dict[Part, NDArray[np.bool_]]
@@ -40,13 +41,20 @@ class Answers:
 
     @classmethod
     def of(cls, tables: Tables, draws: int = CLIP_DRAWS) -> "Answers":
-        """From the predictions of finished trials."""
+        """From the predictions of finished trials.
+
+        Raises BadInput when several are of one model, size, source and seed.
+        """
         keys = [name for name in (*KEY, EXPERIMENT) if name in tables.evaluations]
         trials = distinct(tables.evaluations, ["trial_id", *keys])
+        _require_one_kind(trials)
+        learned = dict(zip(tables.trials["trial_id"], tables.trials["learned"], strict=True))
+        trials = trials.assign(learned=[bool(learned[trial_id]) for trial_id in trials["trial_id"]])
         place = {trial_id: column for column, trial_id in enumerate(trials["trial_id"])}
         top1, right = {}, {}
         if len(trials):
-            for key, rows in tables.predictions.groupby(["target", "split"], sort=False):
+            known = tables.predictions["trial_id"].isin(list(place))
+            for key, rows in tables.predictions.loc[known].groupby(["target", "split"], sort=False):
                 target, split = cast(Part, key)
                 columns = np.array([place[trial_id] for trial_id in rows["trial_id"]])
                 part = (target, split)
@@ -115,6 +123,17 @@ DENOMINATORS = {
     "ratio_to_source_test": ("source_test", robustness_ratio),
 }
 MEASURES: Sequence[str] = ("top1", *DENOMINATORS)
+
+
+def _require_one_kind(trials: pd.DataFrame) -> None:
+    """No two presets, recipes or datasets in one table: their trials would pass for replicates."""
+    keys = [name for name in (*KEY, EXPERIMENT) if name in trials]
+    twice = int(trials.duplicated(keys, keep=False).sum())
+    if twice:
+        raise BadInput(
+            f"{twice} trials have the same model, size, source and seed as another one, of another preset or recipe; "
+            "show one at a time: `results --preset` of the sweep's own script, or a folder that it wrote with --to"
+        )
 
 
 def distinct(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, Part
 from rac_ray.results.curves import matched_pairs
-from rac_ray.results.statistics import benjamini_hochberg, holm, interval, probability_of_improvement, sign_flip_p
+from rac_ray.results.statistics import (
+    benjamini_hochberg,
+    holm,
+    interval,
+    mean_p,
+    probability_of_improvement,
+    sign_flip_p,
+)
 from rac_ray.results.tables import Tables
 
 Places = NDArray[np.int64]
@@ -23,8 +30,8 @@ ACCURACY_CALIPER = 0.05
 def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     """Every two models of a source, per target: differences (first minus second), paired by seed and hidden units.
 
-    - ``estimate low high``: of the robustness ratio; ``p`` by sign flips within pairs; ``holm`` and ``bh`` correct it
-      over all comparisons of the source.
+    - ``estimate low high``: of the robustness ratio; ``p`` of the mean over seeds; ``holm`` and ``bh`` correct it
+      over all comparisons of the source; ``sign_flip_p`` by exchanging the models within seeds.
     - ``improvement``: the chance that a trial of the first has the higher ratio, at the same hidden units.
     - ``same_size``: difference of the ratio among trials of matched parameters (``same_size_pairs`` of them).
     - ``same_accuracy``: difference of target top-1 among trials of matched source-validation top-1.
@@ -56,9 +63,11 @@ def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, pa
     parameters, accuracy = of_trials["parameters"].to_numpy(float), of_trials["best_val_top1"].to_numpy(float)
     by_size = _matched(answers, one, other, np.log10(parameters), SIZE_CALIPER)
     by_accuracy = _matched(answers, one, other, accuracy, ACCURACY_CALIPER)
+    per_seed = answers.per_seed(difference, first)
     return {
-        **interval(answers.per_seed(difference, first))._asdict(),
-        "p": sign_flip_p(difference[0]),
+        **interval(per_seed)._asdict(),
+        "p": mean_p(per_seed),
+        "sign_flip_p": sign_flip_p(per_seed[0]),
         "improvement": probability_of_improvement(*strata) if len(shared) else float("nan"),
         **_matched_difference(answers, "robustness_ratio", part, by_size, "same_size"),
         **_matched_difference(answers, "top1", part, by_accuracy, "same_accuracy"),

@@ -1,6 +1,7 @@
 """The study's figures from whatever part of the grid has run, each with intervals. Which source gets which."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -142,8 +143,8 @@ def draw_all(study: Study, folder: Storage) -> list[str]:
     written = []
     for source in study.answers.sources:
         for name, draw in figures_of(source).items():
-            figure = draw(study, source)
             for suffix in FORMATS:
-                folder.write_bytes(f"{name}-{source}.{suffix}", rendered(figure, suffix))
+                content = rendered(partial(draw, study, source), suffix)
+                folder.write_bytes(f"{name}-{source}.{suffix}", content)
                 written.append(f"{name}-{source}.{suffix}")
     return written

@@ -6,9 +6,12 @@ import pandas as pd
 
 from rac_ray.storage import Storage
 
+CSV_DIGITS = "%.10g"
+"""Of numbers in CSV: the last ones of a float differ between processors."""
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
 
 
@@ -36,8 +39,13 @@ def text(table: pd.DataFrame) -> str:
 def markdown(table: pd.DataFrame, caption: str) -> str:
     """A Markdown table under its caption."""
     rows = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
-    lines = ("| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows)
+    lines = ("| " + " | ".join(_in_markdown(cell) for cell in row) + " |" for row in rows)
     return f"{caption}\n\n" + "\n".join(lines) + "\n"
+
+
+def _in_markdown(value: object) -> str:
+    line = " ".join(str(value).split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("|", r"\|")
 
 
 def latex(table: pd.DataFrame, caption: str) -> str:
@@ -52,7 +60,7 @@ def latex(table: pd.DataFrame, caption: str) -> str:
 
 
 def _escaped(value: object) -> str:
-    return "".join(LATEX_SPECIAL.get(letter, letter) for letter in str(value))
+    return "".join(LATEX_SPECIAL.get(letter, letter) for letter in " ".join(str(value).split()))
 
 
 def write(folder: Storage, name: str, long: pd.DataFrame, shown: pd.DataFrame, caption: str) -> list[str]:
@@ -61,7 +69,7 @@ def write(folder: Storage, name: str, long: pd.DataFrame, shown: pd.DataFrame, c
     Returns their names.
     """
     texts = {
-        f"{name}.csv": f"# {caption}\n" + long.to_csv(index=False),
+        f"{name}.csv": f"# {caption}\n" + long.to_csv(index=False, float_format=CSV_DIGITS),
         f"{name}-wide.csv": f"# {caption}\n" + shown.to_csv(index=False),
         f"{name}.md": markdown(shown, caption),
         f"{name}.tex": latex(shown, caption),

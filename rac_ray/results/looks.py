@@ -1,5 +1,6 @@
 """How figures look: names, colours and markers of models, the stamp below, the bytes of a file. Colour-blind safe."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import NamedTuple
 
@@ -38,9 +39,9 @@ def stamped(figure: Figure, stamp: str) -> Figure:
     return figure
 
 
-def rendered(figure: Figure, suffix: str) -> bytes:
-    """A figure as ``png`` or ``svg``."""
+def rendered(draw: Callable[[], Figure], suffix: str) -> bytes:
+    """A figure as ``png`` or ``svg``, drawn with matplotlib's own settings whatever the user's are."""
     stream = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "rac_ray"}):
-        figure.savefig(stream, format=suffix, dpi=150, metadata=FORMATS[suffix])
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "Agg", "svg.hashsalt": "rac_ray"}):
+        draw().savefig(stream, format=suffix, dpi=150, metadata=FORMATS[suffix])
     return stream.getvalue()

@@ -155,14 +155,28 @@ def probability_of_improvement(first: Sequence[ArrayLike], second: Sequence[Arra
     return float(np.mean(shares))
 
 
-def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
-    """Two-sided p of paired differences (any shape, NaN left out) under random signs; exact when there are few.
+def mean_p(per_seed: ArrayLike) -> float:
+    """Two-sided p of the mean over seeds against zero: the t test that ``interval`` inverts; 1 with one seed.
 
-    A pair is two trials of one seed and one number of hidden units: that is a permutation of the two models within
-    the pair, hence stratified by hidden units. n pairs cannot fall below 2 / 2^n: five seeds at one size reach 0.0625.
+    Seeds are the replicates. Trials of one seed are not independent of each other, so that a test over single trials
+    finds effects where there are none.
+    """
+    values = _whole(per_seed)
+    if values.shape[1] < 2 or np.isnan(values[0]).any():
+        return 1.0
+    spread, estimate = spread_of(values), float(values[0].mean())
+    if spread.total == 0:
+        return 1.0 if estimate == 0 else 0.0
+    return float(2 * stats.t.sf(abs(estimate) / np.sqrt(spread.total), spread.freedom))
+
+
+def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
+    """Two-sided p of paired differences by seed (S,), under random signs; exact when there are few.
+
+    A seed's difference is its mean over sizes: the two models change places for all sizes of a seed at once. n seeds
+    cannot fall below 2 / 2^n: five reach 0.0625.
     """
     values = np.asarray(differences, float).ravel()
-    values = values[~np.isnan(values)]
     if len(values) < 2 or not values.any():
         return 1.0
     return _permutation_p((values,), lambda x, axis: np.mean(x, axis=axis), "samples", seed)
@@ -216,26 +230,18 @@ def benjamini_hochberg(p_values: ArrayLike) -> Values:
     return stats.false_discovery_control(p, method="bh") if len(p) else p
 
 
-def seeds_needed(
-    per_seed: ArrayLike,
-    possible: Callable[[int], bool] = lambda _seeds: True,
-    *,
-    level: float = LEVEL,
-    power: float = POWER,
-) -> int | None:
-    """Seeds with which an effect as large as the observed one would be found with ``power``; None: never.
+def seeds_needed(per_seed: ArrayLike, *, level: float = LEVEL, power: float = POWER) -> int | None:
+    """Seeds with which an effect as large as the observed one would be found with ``power``; None: no number of them.
 
-    ``possible`` says whether a test can find anything with so many seeds (permutation tests of few pairs cannot).
-
-    ``per_seed`` as in ``interval``. Variance between seeds falls with their number, that of the clips does not; a t
-    test at ``level`` of the mean over seeds, its power from the noncentral t distribution. None also with one seed.
+    ``per_seed`` as in ``interval``, of two seeds or more. Variance between seeds falls with their number, that of the
+    clips does not; a t test at ``level`` of the mean over seeds, its power from the noncentral t distribution.
     """
-    values = np.atleast_2d(np.asarray(per_seed, float))
+    values = _whole(per_seed)
     seeds = values.shape[1]
     if seeds < 2:
         return None
     spread, effect = spread_of(values), abs(float(values[0].mean()))
-    for wanted in filter(possible, range(2, MOST_SEEDS + 1)):
+    for wanted in range(2, MOST_SEEDS + 1):
         error = np.sqrt(max(0.0, spread.total - spread.of_clips) * seeds / wanted + spread.of_clips)
         if error == 0 and effect:
             return wanted

@@ -36,6 +36,8 @@ class Study:
     """A sweep's tables and what follows from them."""
 
     tables: Tables
+    planned: int | None = None
+    """Trials of the plan; None: those that have left a trace."""
 
     @cached_property
     def answers(self) -> Answers:
@@ -72,7 +74,7 @@ class Study:
     @property
     def stamp(self) -> str:
         """What every table and figure stands on: how much of the grid, which digits, which checkpoint."""
-        return self.tables.stamp
+        return self.tables.stamped(self.planned)
 
     @cached_property
     def sheets(self) -> list[Sheet]:
@@ -96,8 +98,8 @@ class Study:
     def _comparisons(self) -> Sheet:
         title = (
             "Models against each other: difference of the robustness ratio (first minus second), paired by seed and "
-            "hidden units, with p by sign flips (Holm over the source's comparisons); at matched parameters (ratio) "
-            "and at matched source-validation top-1 (target top-1)"
+            "hidden units, with p of the mean over seeds (Holm over the source's comparisons); at matched parameters "
+            "(ratio) and at matched source-validation top-1 (target top-1)"
         )
         return Sheet("comparisons", title, self.comparisons, rounded(self.comparisons))
 
@@ -124,17 +126,19 @@ class Study:
 
 SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, int]] = {
     "accuracy": (
-        "figure3", "mean top-1 in % over hidden units and seeds", ["model", "trials"], ["target", "split"], 100, 1,
+        "figure3", "mean top-1 in % over hidden units and seeds",
+        ["model", "trials", "seeds", "sizes"], ["target", "split"], 100, 1,
     ),
     "robustness": (
         "robustness", "ratios, area under ratio against log parameters, effective robustness",
-        ["model", "statistic"], ["target"], 1, 3,
+        ["model", "trials", "sizes", "statistic"], ["target"], 1, 3,
     ),
     "ratios": (
-        "figure4", "robustness ratio by hidden units", ["model", "hidden_units"], ["target"], 1, 3,
+        "figure4", "robustness ratio by hidden units", ["model", "hidden_units", "seeds"], ["target"], 1, 3,
     ),
     "accuracy_by_size": (
-        "accuracy-by-size", "mean top-1 in % by hidden units", ["model", "hidden_units"], ["target", "split"], 100, 1,
+        "accuracy-by-size", "mean top-1 in % by hidden units",
+        ["model", "hidden_units", "seeds"], ["target", "split"], 100, 1,
     ),
 }  # fmt: skip
 """By attribute of a Study: file, title, rows and columns of the wide form, factor and digits of its numbers."""

@@ -4,6 +4,7 @@ Failed trials and trials that have not run keep their row in ``trials``, with th
 """
 
 import io
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -62,9 +63,15 @@ class Tables:
     @property
     def stamp(self) -> str:
         """How much of the grid these tables stand on, and ``provenance``."""
-        states = self.trials["state"].value_counts()
-        counts = " + ".join(f"{states.get(state, 0)} {state}" for state in STATES)
-        return f"{len(self.trials)} trials planned = {counts}; {self.provenance}"
+        return self.stamped(None)
+
+    def stamped(self, planned: int | None) -> str:
+        """The stamp, given how many trials are planned; those that have left no trace are pending."""
+        states = Counter(self.trials["state"])
+        total = max(planned or 0, len(self.trials))
+        states["pending"] += total - len(self.trials)
+        counts = " + ".join(f"{states[state]} {state}" for state in STATES)
+        return f"{total} trials planned = {counts}; {self.provenance}"
 
     @property
     def provenance(self) -> str:
@@ -176,6 +183,9 @@ def _evaluation_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
 def _stacked(ledger: Ledger, done: Collection[str], name: Any) -> pd.DataFrame:
     tables = []
     for trial_id in done:
-        table = ledger.table(trial_id, name)
+        try:
+            table = ledger.table(trial_id, name)
+        except FileNotFoundError as error:
+            raise BadInput(f"trial {trial_id} has a record and no {name}.parquet; pull its whole folder") from error
         tables.append(table.add_column(0, "trial_id", pa.array([trial_id] * len(table), pa.string())))
     return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=["trial_id"])

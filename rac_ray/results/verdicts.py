@@ -3,16 +3,17 @@
 - *reproduced*: every contrast's 95% interval lies above zero, and the claim's p, corrected by Holm over all claims
   that could be tested, is below 0.05. A claim of several contrasts holds only if all do, so that the largest of their
   p counts and nothing else is corrected (an intersection-union test, Berger 1982).
-- *contradicted*: the same for the opposite of any contrast, with p and interval corrected for their number.
+- *contradicted*: the same for the opposite of one contrast, its p and interval corrected for their number.
 - *underpowered*: neither; with the number of seeds that an effect as observed would need.
-- *not run*: a contrast lacks trials.
+- *not run*: a contrast lacks trials; for ratios, trials that have learned: guessing has a ratio of 1.
 
-p comes from permutations: of the two models within pairs of one seed and size, or of sizes within a seed for slopes.
-Five seeds at one size cannot fall below 0.0625, and then read underpowered whatever the effect.
+Seeds are the replicates, and p is of the mean over seeds. Beside it stands a permutation's, of the two models within
+seeds, or of sizes within seeds for slopes; by that, five seeds cannot fall below 0.0625. With fewer than three seeds
+nothing is decided.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,13 +22,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.results.answers import EXPERIMENT, Answers, Draws
-from rac_ray.results.claims import CLAIMS, Claim, Contrast, Term
+from rac_ray.results.claims import CLAIMS, TARGETS, Claim, Contrast, Term
 from rac_ray.results.statistics import (
     LEVEL,
     NOTHING,
     Interval,
     holm,
     interval,
+    mean_p,
     seeds_needed,
     sign_flip_p,
     slopes,
@@ -36,8 +38,10 @@ from rac_ray.results.statistics import (
 
 Outcome = Literal["reproduced", "contradicted", "underpowered", "not run"]
 ALPHA = 1 - LEVEL
-FEW = 2
-"""Seeds without which there is no interval."""
+MOSTLY = 0.5
+"""Share of a model's trials that must have learned for a claim on its ratios, which then stands on those that have."""
+FEW = 3
+"""Seeds without which nothing is decided."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Finding:
     strict: Interval
     """The same at a level corrected for the number of contrasts of the claim."""
     p: float
+    """Of the mean over seeds."""
+    permutation_p: float
     seeds: int
     pairs: int
     """Trials, or pairs of trials."""
@@ -102,15 +108,16 @@ def _tested(answers: Answers, claim: Claim, claims: int) -> Verdict:
     if len(findings) < count:
         return Verdict(claim, "not run", findings)
     p_for = max(each.p if each.effect.estimate > 0 else 1.0 for each in findings)
-    p_against = min(1.0, *(len(findings) * each.p if each.effect.estimate < 0 else 1.0 for each in findings))
+    p_against = min(1.0, *(count * each.p if each.strict.high < 0 else 1.0 for each in findings))
     return Verdict(claim, "underpowered", findings, p_for, p_against)
 
 
 def _decided(verdict: Verdict) -> Verdict:
-    enough = [each for each in verdict.findings if each.seeds >= FEW]
-    if len(enough) == len(verdict.findings) and verdict.p_for < ALPHA and all(f.effect.low > 0 for f in enough):
+    if min(each.seeds for each in verdict.findings) < FEW:
+        return verdict
+    if verdict.p_for < ALPHA and all(each.effect.low > 0 for each in verdict.findings):
         return replace(verdict, outcome="reproduced")
-    if verdict.p_against < ALPHA and any(f.strict.high < 0 and len(enough) * f.p < ALPHA for f in enough):
+    if verdict.p_against < ALPHA:
         return replace(verdict, outcome="contradicted")
     return verdict
 
@@ -125,30 +132,19 @@ def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: in
     if not len(keys):
         return None
     differences = higher.at(keys) - lower.at(keys)
-    per_seed, p = (_trend if contrast.over == "slope" else _mean)(differences, keys)
+    per_seed, permutation_p = (_trend if contrast.over == "slope" else _mean)(differences, keys)
     if not per_seed.shape[1]:
         return None
-    seeds = per_seed.shape[1]
-    floor = (_least_trend_p if contrast.over == "slope" else _least_p)(len(keys) // seeds)
     return Finding(
         contrast,
         effect=interval(per_seed),
         strict=interval(per_seed, level=1 - ALPHA / contrasts),
-        p=p,
-        seeds=seeds,
+        p=mean_p(per_seed),
+        permutation_p=permutation_p,
+        seeds=per_seed.shape[1],
         pairs=len(keys),
-        needed=seeds_needed(per_seed, lambda wanted: floor(wanted) < ALPHA / claims),
+        needed=seeds_needed(per_seed, level=1 - ALPHA / claims),
     )
-
-
-def _least_p(sizes: int) -> Callable[[int], float]:
-    """Smallest p of sign flips by the number of seeds."""
-    return lambda seeds: 2.0 ** (1 - seeds * sizes)
-
-
-def _least_trend_p(sizes: int) -> Callable[[int], float]:
-    """Smallest p of permuted sizes by the number of seeds."""
-    return lambda seeds: 2 * math.exp(-seeds * math.lgamma(sizes + 1))
 
 
 @dataclass(frozen=True)
@@ -173,6 +169,9 @@ def _side(answers: Answers, term: Term | float) -> _Side:
     chosen = np.ones(len(trials), bool)
     for name, valid in wanted.items():
         chosen &= trials[name].isin(valid).to_numpy() if name in trials else False
+    if term.against is not None and chosen.any():
+        learned = trials["learned"].to_numpy(bool)
+        chosen &= learned & (learned[chosen].mean() >= MOSTLY)
     places = np.flatnonzero(chosen)
     values = _values(answers, term, places) if len(places) else np.empty((1, 0))
     places, values = places[~np.isnan(values[0])], values[:, ~np.isnan(values[0])]
@@ -190,20 +189,21 @@ def _shared_keys(*sides: _Side) -> pd.Index:
 
 
 def _values(answers: Answers, term: Term, places: NDArray[np.int64]) -> Draws:
-    parts = [(term.target, term.split)] if term.target else answers.parts(term.source, ["target"])
+    parts = [(target, term.split) for target in ([term.target] if term.target else TARGETS[term.source])]
     return np.mean([answers.relative(part, term.against, places) for part in parts], axis=0)
 
 
 def _mean(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
     seeds = keys.get_level_values("seed").to_numpy()
-    per_seed = [differences[:, seeds == seed].mean(axis=1) for seed in np.unique(seeds)]
-    return np.stack(per_seed, axis=1), sign_flip_p(differences[0])
+    per_seed = np.stack([differences[:, seeds == seed].mean(axis=1) for seed in np.unique(seeds)], axis=1)
+    return per_seed, sign_flip_p(per_seed[0])
 
 
 def _trend(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
-    """Slopes per doubling of the sizes that all seeds have."""
-    columns = pd.Series(range(len(keys)), index=keys).unstack("stratum").dropna(axis=1)
-    if columns.shape[1] < 2:
+    """Slopes per doubling of the sizes that at least half of the seeds have, of the seeds that have them all."""
+    columns = pd.Series(range(len(keys)), index=keys).unstack("stratum")
+    columns = columns.loc[:, columns.notna().mean() >= 0.5].dropna(axis=0)
+    if columns.shape[1] < 2 or not len(columns):
         return np.empty((len(differences), 0)), 1.0
     doublings = np.log2(columns.columns.to_numpy(float))
     rows = differences[:, columns.to_numpy(int)]
@@ -233,6 +233,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
                     "low": effect.low,
                     "high": effect.high,
                     "p": finding.p if finding else float("nan"),
+                    "permutation_p": finding.permutation_p if finding else float("nan"),
                     "claim_p": verdict.p_for,
                     "seeds": finding.seeds if finding else 0,
                     "pairs": finding.pairs if finding else 0,
@@ -258,7 +259,15 @@ def sentences(verdict: Verdict) -> list[str]:
         f"{p}, {finding.seeds} seeds, {finding.pairs} pairs"
     )
     if verdict.outcome == "underpowered":
-        missing = verdict.seeds_missing
-        said = "more seeds alone would not decide it" if missing is None else f"{missing} more seeds would decide it"
-        lines.append(f"{'':12}  {said}, were the effect as observed")
+        lines.append(f"{'':12}  {_missing(verdict)}")
     return lines
+
+
+def _missing(verdict: Verdict) -> str:
+    """What it would take to decide, in words."""
+    missing, fewest = verdict.seeds_missing, min(each.seeds for each in verdict.findings)
+    if fewest < FEW:
+        return f"at least {FEW - fewest} more seeds are needed to decide anything"
+    if missing is None:
+        return "more seeds alone would not decide it, were the effect as observed: it is small for so few clips"
+    return f"{missing} more seeds would decide it, were the effect as observed"

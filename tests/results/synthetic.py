@@ -41,13 +41,15 @@ def sweep(
     clips: int = 300,
     between_seeds: float = 0.02,
     of_clips: float = 0.2,
+    by_model_and_seed: float = 0.0,
     draw: int = 0,
     more_parts: Mapping[str, str] = MappingProxyType({}),
     shared_difficulty: bool = False,
 ) -> Tables:
     """Tables of finished trials: a clip's difficulty is shared by all trials, a trial's skill varies by seed.
 
-    ``more_parts`` adds evaluation sets with their roles; with ``shared_difficulty`` clip i is as hard in every set.
+    ``by_model_and_seed`` is what all sizes of a model have in common under one seed. ``more_parts`` adds evaluation
+    sets with their roles; with ``shared_difficulty`` clip i is as hard in every set.
     """
     rng = np.random.default_rng(draw)
     asked = {source: {**PARTS[source], **more_parts} for source in sources}
@@ -61,11 +63,12 @@ def sweep(
         for model in models:
             for size in sizes:
                 for seed in seeds:
+                    luck = by_model_and_seed * np.random.default_rng([draw, seed, MODELS.index(model)]).normal()
                     trial = Trial(model, size, source, seed, Recipe(), "data", "optdigits")
                     answers = {}
                     for part in asked[source]:
                         target = part.partition("/")[0]
-                        skill = truth(model, size, source, target) + float(rng.normal(0, between_seeds))
+                        skill = truth(model, size, source, target) + luck + float(rng.normal(0, between_seeds))
                         right = rng.random(clips) < np.clip(skill + difficulty[part], 0, 1)
                         wrong = (labels[part] + rng.integers(1, 5, clips)) % 5
                         answers[part] = np.where(right, labels[part], wrong)

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from rac_ray.errors import BadInput
 from rac_ray.results.answers import Answers
 from tests.results.synthetic import sweep
 
@@ -51,3 +55,14 @@ def test_roles_are_in_the_studys_order(answers: Answers) -> None:
     assert answers.parts("2dot", ["source_val", "target"])[:3] == [("2dot", "val"), ("5dot", "test"), ("mnist", "test")]
     assert answers.models("2dot") == ["cnn3d", "convlstm"]
     assert answers.sources == ["2dot"]
+
+
+def test_two_presets_in_one_folder_are_not_mixed() -> None:
+    first, second = (sweep(lambda *_: 0.6, models=("cnn3d",), sizes=(2,), seeds=(1,), draw=draw) for draw in (0, 1))
+    renamed = {
+        name: pd.concat([frame, getattr(second, name).assign(trial_id="ffffffffffff")])
+        for name, frame in vars(first).items()
+        if len(frame)
+    }
+    with pytest.raises(BadInput, match="2 trials have the same model, size, source and seed as another one"):
+        Answers.of(replace(first, **renamed))

@@ -24,6 +24,7 @@ def test_differences_are_paired_by_seed_and_size() -> None:
     assert row["estimate"] == pytest.approx(ratios["convlstm"] - ratios["cnn3d"])
     assert row["low"] > 0
     assert row["p"] < row["holm"] < 0.01
+    assert row["sign_flip_p"] == 2 / 2**5
     assert row["p"] <= row["bh"] <= row["holm"]
     assert row["improvement"] > 0.95
     assert table.loc["5dot", "low"] < 0 < table.loc["5dot", "high"]

@@ -35,6 +35,12 @@ def test_markdown_and_latex_begin_with_the_caption() -> None:
     assert r"a\_1 & 50.0 [40.0, 60.0] & 25.0 [20.0, 30.0] \\" in text
 
 
+def test_text_from_records_breaks_no_table() -> None:
+    table = pd.DataFrame({"reason": ["a\nb <script>", "p > 0.5 | q"]})
+    assert formats.markdown(table, "c").splitlines()[4:] == ["| a b &lt;script> |", r"| p > 0.5 \| q |"]
+    assert r"p \textgreater{} 0.5 \textbar{} q \\" in formats.latex(table, "c")
+
+
 def test_four_files_are_written_and_the_csv_reads_back(tmp_path: Path) -> None:
     files = formats.write(Storage.at(tmp_path), "figure3", LONG, shown(), "chosen by validation")
     assert files == ["figure3.csv", "figure3-wide.csv", "figure3.md", "figure3.tex"]

@@ -1,3 +1,5 @@
+import matplotlib
+import pytest
 from matplotlib.figure import Figure
 
 from rac_ray.results.looks import look_of, rendered, stamped
@@ -11,6 +13,17 @@ def test_an_unknown_model_keeps_its_name() -> None:
 def test_the_stamp_stands_below_and_no_date_is_in_the_file() -> None:
     figure = stamped(Figure(), "3 of 8 trials")
     assert figure.get_supxlabel() == "3 of 8 trials"
-    assert b"3 of 8 trials" in rendered(figure, "svg")
-    assert b"<dc:date>" not in rendered(figure, "svg")
-    assert rendered(figure, "png").startswith(b"\x89PNG")
+    assert b"3 of 8 trials" in rendered(lambda: figure, "svg")
+    assert b"<dc:date>" not in rendered(lambda: figure, "svg")
+    assert rendered(lambda: figure, "png").startswith(b"\x89PNG")
+
+
+def test_the_users_own_settings_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> Figure:
+        figure = Figure()
+        figure.subplots().set_title("a title")
+        return figure
+
+    before = rendered(drawn, "svg")
+    monkeypatch.setitem(matplotlib.rcParams, "font.size", 22)
+    assert rendered(drawn, "svg") == before

@@ -10,6 +10,7 @@ from rac_ray.results.statistics import (
     holm,
     interquartile_mean,
     interval,
+    mean_p,
     performance_profile,
     probability_of_improvement,
     seeds_needed,
@@ -129,10 +130,26 @@ def test_the_probability_of_improvement_is_mann_whitneys() -> None:
     assert probability_of_improvement([[2, 3]], [[1, 1]]) == 1
 
 
-def test_five_pairs_cannot_fall_below_a_sixteenth() -> None:
+def test_five_seeds_cannot_fall_below_a_sixteenth() -> None:
     assert sign_flip_p([0.1, 0.2, 0.3, 0.2, 0.1]) == pytest.approx(2 / 2**5)
-    assert sign_flip_p([[0.1, 0.2, 0.3], [0.2, 0.1, np.nan]]) == pytest.approx(2 / 2**5)
     assert sign_flip_p([0.1]) == sign_flip_p([0.0, 0.0]) == 1.0
+
+
+def test_the_p_of_a_mean_over_seeds_is_students() -> None:
+    values = np.array([0.48, 0.55, 0.50, 0.61, 0.52]) - 0.5
+    assert mean_p(values) == pytest.approx(stats.ttest_1samp(values, 0)[1])
+    assert mean_p([0.3]) == mean_p([0.0, 0.0]) == 1.0
+    assert mean_p([0.3, 0.3, 0.3]) == 0.0
+
+
+def test_the_p_and_the_interval_agree() -> None:
+    """p is below 0.05 where the 95% interval leaves zero out, up to the shape of the bootstrap's tails."""
+    rng = np.random.default_rng(8)
+    agree = 0
+    for _ in range(200):
+        draws = resampled_sweep(rng, by_seed=0.03, by_clip=0.1) - 0.56
+        agree += (mean_p(draws) < 0.05) == (interval(draws).low > 0 or interval(draws).high < 0)
+    assert agree >= 185
 
 
 def test_sign_flips_by_hand() -> None:
@@ -178,7 +195,7 @@ def test_seeds_needed_is_the_t_tests_sample_size() -> None:
     values = np.array([-1.0, 1.0, -1.0, 1.0, 0.0])
     values = values / values.std(ddof=1) + 1
     assert seeds_needed(values) == 10
-    assert seeds_needed(values, lambda seeds: seeds > 12) == 13
+    assert (seeds_needed(values, level=0.99) or 0) > 13
     assert seeds_needed(values * [[1]] - 1) is None
     assert seeds_needed([0.5]) is None
     assert seeds_needed([0.5, 0.5]) == 2

@@ -29,8 +29,8 @@ def test_every_table_of_both_directions_is_there(sheets: dict[str, Sheet]) -> No
 def test_figure_3_is_shown_with_models_down_and_domains_across(sheets: dict[str, Sheet]) -> None:
     shown = sheets["figure3-2dot"].shown
     assert shown.columns.tolist() == [
-        "model", "trials", "never learned", "2dot val", "2dot test", "5dot test", "mnist test", "mnist_bg test",
-        "mnist_bg_half test",
+        "model", "trials", "seeds", "sizes", "never learned", "2dot val", "2dot test", "5dot test", "mnist test",
+        "mnist_bg test", "mnist_bg_half test",
     ]  # fmt: skip
     assert shown["never learned"].tolist() == ["none", "none", "10 of 10", "none"]
     mean = sheets["figure3-2dot"].long["mean"].iloc[0]

@@ -62,6 +62,17 @@ def test_narrowed_to_some_trials(sweep_folder: Path, trials: list[Trial]) -> Non
     )
 
 
+def test_planned_trials_that_left_no_trace_stand_in_the_stamp(sweep_folder: Path) -> None:
+    stamp = load(sweep_folder).stamped(20)
+    assert stamp.startswith("20 trials planned = 6 done + 1 failed + 0 running + 13 pending; digits=optdigits")
+
+
+def test_a_record_without_its_predictions_is_told(sweep_folder: Path, trials: list[Trial]) -> None:
+    (sweep_folder / "trials" / trials[0].trial_id / "predictions.parquet").unlink()
+    with pytest.raises(BadInput, match=rf"trial {trials[0].trial_id} has a record and no predictions\.parquet"):
+        load(sweep_folder)
+
+
 def test_a_sweep_without_a_finished_trial_still_loads(sweep_folder: Path, trials: list[Trial]) -> None:
     tables = load(sweep_folder, {trials[7].trial_id})
     assert (len(tables.trials), len(tables.evaluations), len(tables.epochs)) == (1, 0, 0)

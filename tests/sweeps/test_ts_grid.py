@@ -43,7 +43,7 @@ def test_the_demo_prints_its_table_and_stamp(demo: tuple[Path, str]) -> None:
     assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips]" in out
     assert "16 trials planned = 16 done + 0 failed + 0 running + 0 pending; digits=optdigits" in out
     for model in ("convlstm", "cnn3d", "timesformer1", "timesformer8"):
-        assert any(line.startswith(model) for line in out.splitlines())
+        assert any(line.split()[:1] == [model] for line in out.splitlines())
 
 
 def test_the_demo_leaves_tables_and_figures(demo: tuple[Path, str]) -> None:
