@@ -98,7 +98,8 @@ def test_the_commands(download: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     places = [str(tmp_path / "data"), str(tmp_path / "masks.parquet")]
     picture = tmp_path / "sheet.png"
     assert run("sheet", *places, "testVideo1_00001", "--out", str(picture))[0] == 0
-    assert Image.open(picture).size == (6 * WIDTH // 3, 5 * HEIGHT // 3)
+    with Image.open(picture) as sheet:
+        assert sheet.size == (6 * WIDTH // 3, 5 * HEIGHT // 3)
     with pytest.raises(BadInput, match=r"clip 'trainVideo2_00002' is in quarantine: it is truncated or corrupt"):
         find_clip(Storage.at(tmp_path / "data"), "trainVideo2_00002")
     with pytest.raises(BadInput, match=r"has no clip 'nobody'"):

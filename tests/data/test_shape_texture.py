@@ -143,7 +143,7 @@ def test_the_authors_own_videos_are_found(tmp_path: Path) -> None:
 def test_a_sheet_has_a_row_per_domain(tmp_path: Path) -> None:
     frames = clip(8)
     write_sheet(Storage.at(tmp_path), "sheet.png", frames, [masks_of(2)] * 8, columns=4)
-    picture = Image.open(tmp_path / "sheet.png")
-    assert picture.size == (4 * WIDTH // 3, len(DOMAINS) * HEIGHT // 3)
-    rows = np.asarray(picture.convert("L"), float).reshape(len(DOMAINS), HEIGHT // 3, -1)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size == (4 * WIDTH // 3, len(DOMAINS) * HEIGHT // 3)
+        rows = np.asarray(picture.convert("L"), float).reshape(len(DOMAINS), HEIGHT // 3, -1)
     assert rows[0].std() > 1.5 * rows[2][: HEIGHT // 3 // 4].std()
