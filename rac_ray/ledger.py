@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rac_ray.lock import living_holder
+from rac_ray.redaction import without_credentials
 from rac_ray.storage import READERS, Storage
 from rac_ray.trial import Trial
 
@@ -164,10 +165,10 @@ class Ledger:
         self.folder(trial_id).write_json(ATTEMPT, {"attempt": attempt, "driver": driver, **who})
 
     def fail(self, trial_id: str, attempt: int, failure: Mapping[str, Any]) -> None:
-        """Write why an attempt failed, unless that has been written; earlier attempts' files stay."""
+        """Write why an attempt failed, without credentials, unless that has been written; earlier ones stay."""
         folder = self.folder(trial_id)
         if not folder.exists(_failure_file(attempt)):
-            folder.write_json(_failure_file(attempt), {**failure, "attempt": attempt})
+            folder.write_json(_failure_file(attempt), without_credentials({**failure, "attempt": attempt}))
 
     def failure(self, trial_id: str, attempt: int) -> dict[str, Any] | None:
         """Why an attempt failed; None when it did not, or could not say."""

@@ -4,7 +4,7 @@ Rows are draws: row 0 is what was observed, each further row one resampling of a
 for all trials, because all trials are asked the same clips. Columns are finished trials.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -14,12 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.errors import BadInput
-from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
-from rac_ray.results.tables import KEY, Tables
+from rac_ray.results.robustness import CLASSES, chance_corrected_ratio, robustness_ratio
+from rac_ray.results.tables import EXPERIMENT, KEY, Tables
 
 CLIP_DRAWS = 1000
-EXPERIMENT = "experiment"
-"""Column of evaluations that have one: which of the study's Diving48 experiments a trial belongs to."""
 Part = tuple[str, str]
 """Evaluation domain and split."""
 Draws = NDArray[np.float64]
@@ -31,7 +29,7 @@ class Answers:
     """Top-1 of each finished trial on each evaluation set, as observed and on resampled clips."""
 
     trials: pd.DataFrame
-    """(N rows) trial_id, model, hidden_units, source, seed, learned."""
+    """(N rows) trial_id, model, hidden_units, source, seed, learned, classes."""
     top1: dict[Part, Draws]
     """(1 + D, N) by evaluation set; NaN for a trial that was not asked."""
     right: dict[Part, NDArray[np.bool_]]
@@ -48,8 +46,9 @@ class Answers:
         keys = [name for name in (*KEY, EXPERIMENT) if name in tables.evaluations]
         trials = distinct(tables.evaluations, ["trial_id", *keys])
         _require_one_kind(trials)
-        learned = dict(zip(tables.trials["trial_id"], tables.trials["learned"], strict=True))
-        trials = trials.assign(learned=[bool(learned[trial_id]) for trial_id in trials["trial_id"]])
+        told = tables.trials.set_index("trial_id").loc[trials["trial_id"]]
+        classes = told["classes"].astype(float).fillna(CLASSES).astype(int) if "classes" in told else CLASSES
+        trials = trials.assign(learned=told["learned"].to_numpy(bool), classes=np.asarray(classes))
         place = {trial_id: column for column, trial_id in enumerate(trials["trial_id"])}
         top1, right = {}, {}
         if len(trials):
@@ -65,6 +64,11 @@ class Answers:
     def roles(self) -> pd.DataFrame:
         """Each source's evaluation sets: source, target, split, role, in the study's order."""
         return distinct(self.evaluations, ["source", "target", "split", "role"])
+
+    @property
+    def strata(self) -> list[str]:
+        """Columns that tell the trials of one model, source and seed apart."""
+        return [name for name in ("hidden_units", EXPERIMENT) if name in self.trials]
 
     @property
     def sources(self) -> list[str]:
@@ -86,6 +90,10 @@ class Answers:
             chosen &= (self.trials[name] == value).to_numpy()
         return np.flatnonzero(chosen)
 
+    def chance(self, source: str) -> float:
+        """Top-1 of guessing among the classes of a source."""
+        return 1 / int(self.trials["classes"].to_numpy()[self.places(source=source)].max())
+
     def measure(self, name: str, part: Part, places: NDArray[np.int64]) -> Draws:
         """(1 + D, len(places)) of ``top1``, ``robustness_ratio``, ``chance_corrected_ratio`` or
         ``ratio_to_source_test`` on an evaluation set; the trials must have one source."""
@@ -97,7 +105,8 @@ class Answers:
         source = self.trials["source"].iloc[places[0]]
         against, formula = DENOMINATORS[name]
         reference = next(iter(self.parts(source, [against])), None)
-        return formula(top1, self.top1[reference][:, places] if reference else np.full_like(top1, np.nan))
+        below = self.top1[reference][:, places] if reference else np.full_like(top1, np.nan)
+        return formula(top1, below, self.chance(source))
 
     def relative(self, part: Part, against: str | None, places: NDArray[np.int64]) -> Draws:
         """(1 + D, len(places)) of top-1, divided by that on the evaluation set that ``against`` names, if it does: a
@@ -116,12 +125,24 @@ class Answers:
         means = [values[:, valid & (seeds == seed)].mean(axis=1) for seed in np.unique(seeds[valid])]
         return np.stack(means, axis=1) if means else np.empty((len(values), 0))
 
+    def grid(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(S, H) of ``places`` of one model and source, by seed and stratum: the strata that at least half of the seeds
+        have, and the seeds that have all of those."""
+        trials = self.trials.loc[places, ["seed", *self.strata]].assign(place=places)
+        table = trials.pivot(index="seed", columns=self.strata, values="place")
+        return table.loc[:, table.notna().mean() >= 0.5].dropna().to_numpy(np.int64)
 
-DENOMINATORS = {
-    "robustness_ratio": ("source_val", robustness_ratio),
+
+def _of_all(target_top1: Draws, source_top1: Draws, _: float) -> Draws:
+    return robustness_ratio(target_top1, source_top1)
+
+
+DENOMINATORS: dict[str, tuple[str, Callable[[Draws, Draws, float], Draws]]] = {
+    "robustness_ratio": ("source_val", _of_all),
     "chance_corrected_ratio": ("source_val", chance_corrected_ratio),
-    "ratio_to_source_test": ("source_test", robustness_ratio),
+    "ratio_to_source_test": ("source_test", _of_all),
 }
+"""By measure: role of the evaluation set below the line, and the ratio, given chance."""
 MEASURES: Sequence[str] = ("top1", *DENOMINATORS)
 
 

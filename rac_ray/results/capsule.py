@@ -23,6 +23,7 @@ import pyarrow as pa
 from rac_ray.errors import BadInput
 from rac_ray.ledger import ATTEMPT, RECORD, TABLES, TRIAL, is_failure
 from rac_ray.provenance import commit
+from rac_ray.redaction import without_credentials
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.study import Study
 from rac_ray.results.tables import load
@@ -119,7 +120,16 @@ def _copy_records(sweep: Storage, into: Storage, trial_ids: Collection[str] | No
     if not names:
         raise BadInput(f"no records in {sweep.root!r}; valid: the folder of a sweep, which has trials/")
     for name, content in sweep.below("trials").read_all(names).items():
-        into.write_bytes(f"trials/{name}", content)
+        shareable = _without_credentials(content) if is_failure(name.rpartition("/")[2]) else content
+        into.write_bytes(f"trials/{name}", shareable)
+
+
+def _without_credentials(failure: bytes) -> bytes:
+    """A failure's file, also one that an earlier version wrote, or that is not whole."""
+    try:
+        return json.dumps(without_credentials(json.loads(failure))).encode()
+    except ValueError:
+        return without_credentials(failure.decode(errors="replace")).encode()
 
 
 def _is_kept(name: str) -> bool:

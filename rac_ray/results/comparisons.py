@@ -16,6 +16,7 @@ from rac_ray.results.statistics import (
     mean_p,
     probability_of_improvement,
     sign_flip_p,
+    statistic_interval,
 )
 from rac_ray.results.tables import Tables
 
@@ -23,7 +24,7 @@ Places = NDArray[np.int64]
 """Columns of an ``Answers``."""
 SIZE_CALIPER = float(np.log10(1.5))
 """Two trials are of one size when neither has more than one and a half times the parameters of the other."""
-ACCURACY_CALIPER = 0.05
+ACCURACY_CALIPER = 0.02
 """Two trials are equally accurate when their best source-validation top-1 differs by at most this."""
 
 
@@ -32,9 +33,11 @@ def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
 
     - ``estimate low high``: of the robustness ratio; ``p`` of the mean over seeds; ``holm`` and ``bh`` correct it
       over all comparisons of the source; ``sign_flip_p`` by exchanging the models within seeds.
-    - ``improvement``: the chance that a trial of the first has the higher ratio, at the same hidden units.
+    - ``improvement``: the chance that a trial of the first has the higher ratio, at the same hidden units, over seeds
+      that have all sizes.
     - ``same_size``: difference of the ratio among trials of matched parameters (``same_size_pairs`` of them).
-    - ``same_accuracy``: difference of target top-1 among trials of matched source-validation top-1.
+    - ``same_accuracy``: difference of target top-1 among trials of matched source-validation top-1, which still
+      differ by ``same_accuracy_gap`` on average.
     """
     rows = []
     for source in answers.sources:
@@ -55,10 +58,6 @@ def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
 def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, part: Part) -> dict[str, Any]:
     first, second = paired(answers, one, other)
     difference = answers.measure("robustness_ratio", part, first) - answers.measure("robustness_ratio", part, second)
-    ratios = [answers.measure("robustness_ratio", part, places)[0] for places in (one, other)]
-    sizes = [answers.trials["hidden_units"].to_numpy()[places] for places in (one, other)]
-    shared = np.intersect1d(sizes[0], sizes[1])
-    strata = [[values[size == h] for h in shared] for values, size in zip(ratios, sizes, strict=True)]
     of_trials = tables.trials.set_index("trial_id").loc[answers.trials["trial_id"]]
     parameters, accuracy = of_trials["parameters"].to_numpy(float), of_trials["best_val_top1"].to_numpy(float)
     by_size = _matched(answers, one, other, np.log10(parameters), SIZE_CALIPER)
@@ -68,17 +67,29 @@ def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, pa
         **interval(per_seed)._asdict(),
         "p": mean_p(per_seed),
         "sign_flip_p": sign_flip_p(per_seed[0]),
-        "improvement": probability_of_improvement(*strata) if len(shared) else float("nan"),
+        **_improvement(answers, part, first, second),
         **_matched_difference(answers, "robustness_ratio", part, by_size, "same_size"),
         **_matched_difference(answers, "top1", part, by_accuracy, "same_accuracy"),
+        "same_accuracy_gap": float(np.mean([*(accuracy[by_accuracy[0]] - accuracy[by_accuracy[1]])] or [np.nan])),
         "pairs": len(first),
     }
 
 
+def _improvement(answers: Answers, part: Part, first: Places, second: Places) -> dict[str, float]:
+    grids = [answers.grid(places) for places in (first, second)]
+    if not grids[0].size:
+        return dict.fromkeys(("improvement", "improvement_low", "improvement_high"), float("nan"))
+    scores = [answers.measure("robustness_ratio", part, grid.ravel()).reshape(-1, *grid.shape) for grid in grids]
+    spread = statistic_interval(np.concatenate(scores, axis=-1), probability_of_improvement)
+    low, high = np.clip(spread[1:], 0, 1)
+    return {"improvement": spread.estimate, "improvement_low": float(low), "improvement_high": float(high)}
+
+
 def paired(answers: Answers, one: Places, other: Places) -> tuple[Places, Places]:
-    """Columns of trials of both that share seed and hidden units, in the same order."""
-    frames = [answers.trials.loc[places, ["seed", "hidden_units"]].assign(place=places) for places in (one, other)]
-    both = frames[0].merge(frames[1], on=["seed", "hidden_units"])
+    """Columns of trials of both that share seed and hidden units (and experiment), in the same order."""
+    keys = ["seed", *answers.strata]
+    frames = [answers.trials.loc[places, keys].assign(place=places) for places in (one, other)]
+    both = frames[0].merge(frames[1], on=keys)
     return both["place_x"].to_numpy(np.int64), both["place_y"].to_numpy(np.int64)
 
 

@@ -6,15 +6,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rac_ray.results import published
-from rac_ray.results.answers import EXPERIMENT
 from rac_ray.results.looks import look_of, stamped
 from rac_ray.results.statistics import NOTHING, Interval, interval
 from rac_ray.results.study import Study
+from rac_ray.results.tables import EXPERIMENT
 
 ORIGINAL = "original"
 """Diving48's source domain."""
 TARGETS = ("s1", "s2", "t")
-CHANCE = 1 / 48
 RATIOS = {"S1/V": ("s1", "source_val"), "S2/V": ("s2", "source_val"), "T/V": ("t", "source_val"), "T/S1": ("t", "s1")}
 """Columns of the paper's tables: target, and what its top-1 is divided by."""
 
@@ -75,7 +74,7 @@ def _drops(study: Study, source: str, experiments: str) -> Figure:
     for axes, experiment in zip(panels, experiments, strict=True):
         _ours(axes, study, source, experiment)
         _papers(axes, experiment)
-        axes.axhline(100 * CHANCE, color="grey", linewidth=0.8, linestyle=":")
+        axes.axhline(100 * study.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
         axes.set_xticks(range(1 + len(TARGETS)), ["Bv.", *(target.upper() for target in TARGETS)])
         axes.set_title(f"experiment {experiment}")
     panels[0].set_ylabel("top-1 (%)")

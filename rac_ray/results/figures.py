@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from rac_ray.results.diving_figures import ORIGINAL, figure5, figure6, table1
 from rac_ray.results.looks import FORMATS, look_of, rendered, stamped
-from rac_ray.results.statistics import performance_profile
+from rac_ray.results.statistics import performance_profile, statistic_intervals
 from rac_ray.results.study import Study
 from rac_ray.storage import Storage
 
@@ -30,7 +30,7 @@ def figure3(study: Study, source: str) -> Figure:
         at = np.arange(len(places)) + width * (number + 0.5) - 0.4
         errors = 100 * np.abs(np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]))
         axes.bar(at, 100 * rows["mean"], width, yerr=errors, capsize=2, color=look.color, label=look.label)
-    axes.axhline(20, color="grey", linewidth=0.8, linestyle=":", label="chance")
+    axes.axhline(100 * study.answers.chance(source), color="grey", linewidth=0.8, linestyle=":", label="chance")
     axes.set_xticks(range(len(places)), [f"{target}\n{split}" for target, split in places])
     axes.set(ylabel="mean top-1 (%)", ylim=(0, 100), title=f"Trained on {source}")
     axes.legend(ncols=table["model"].nunique() + 1, fontsize="small", loc="upper right")
@@ -67,7 +67,7 @@ def parameters(study: Study, source: str) -> Figure:
     panels = np.atleast_1d(figure.subplots(1, len(places), sharey=True))
     for axes, (target, split) in zip(panels, places, strict=True):
         _lines(axes, table.query("target == @target and split == @split"), "parameters")
-        axes.axhline(0.2, color="grey", linewidth=0.8, linestyle=":")
+        axes.axhline(study.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
         axes.set_xscale("log")
         axes.set(title=f"{target} {split}", xlabel="trainable parameters", ylim=(0, 1))
     panels[0].set_ylabel(f"top-1, trained on {source}")
@@ -76,16 +76,23 @@ def parameters(study: Study, source: str) -> Figure:
 
 
 def profiles(study: Study, source: str) -> Figure:
-    """Share of a model's trials whose robustness ratio exceeds a threshold, one panel per target."""
-    rows = study.tables.evaluations.query("source == @source and role == 'target'")
-    targets, models = (list(dict.fromkeys(rows[name])) for name in ("target", "model"))
-    figure = Figure(figsize=(1 + 3 * len(targets), 3.4), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(targets), sharey=True))
-    for axes, target in zip(panels, targets, strict=True):
-        for model in models:
-            ratios = rows.query("model == @model and target == @target")["robustness_ratio"].dropna()
-            look, shares = look_of(model), performance_profile(ratios, THRESHOLDS)
+    """Share of a model's trials whose ratio exceeds a threshold, one panel per target, with 95% intervals."""
+    answers = study.answers
+    parts = answers.parts(source, ["target"])
+    figure = Figure(figsize=(1 + 3 * len(parts), 3.4), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(parts), sharey=True))
+    for axes, part in zip(panels, parts, strict=True):
+        target = part[0]
+        for model in answers.models(source):
+            grid = answers.grid(answers.places(source=source, model=model))
+            if not grid.size:
+                continue
+            ratios = answers.measure("robustness_ratio", part, grid.ravel()).reshape(-1, *grid.shape)
+            shares, low, high = statistic_intervals(ratios, partial(performance_profile, thresholds=THRESHOLDS))
+            look = look_of(model)
             axes.step(THRESHOLDS, shares, where="post", color=look.color, label=look.label)
+            band = np.clip([low, high], 0, 1)
+            axes.fill_between(THRESHOLDS, *band, step="post", color=look.color, alpha=0.15, linewidth=0)
         axes.set(title=f"{source} to {target}", xlabel="robustness ratio above", ylim=(0, 1.02))
     panels[0].set_ylabel("share of trials")
     panels[-1].legend(fontsize="small")
@@ -106,7 +113,7 @@ def learning_curves(study: Study, source: str) -> Figure:
             alpha = 0.3 + 0.7 * sizes.index(size) / max(1, len(sizes) - 1)
             rows = curves[trial_id]
             axes.plot(rows["epoch"], rows["val_top1"], color=look_of(model).color, alpha=alpha, linewidth=0.9)
-        axes.axhline(0.2, color="grey", linewidth=0.8, linestyle=":")
+        axes.axhline(study.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
         axes.set(title=f"{look_of(model).label}, h = {sizes[0]} to {sizes[-1]}", xlabel="epoch", ylim=(0, 1))
     panels[0].set_ylabel(f"validation top-1, trained on {source}")
     return stamped(figure, study.stamp)

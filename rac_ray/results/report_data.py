@@ -1,7 +1,6 @@
 """What goes into a report: plain values for JSON, from the tables of a sweep."""
 
 import base64
-import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 
 from rac_ray.data.trajectories import LABEL_NAMES
 from rac_ray.ledger import STATES
+from rac_ray.redaction import without_credentials
 from rac_ray.results.looks import look_of
 from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
 from rac_ray.results.tables import RECIPE, Tables
@@ -40,14 +40,6 @@ OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#F0E442")
 """For models without a look of their own, from the same palette."""
 SYMBOLS = {"o": "circle", "s": "square", "v": "triangle-down", "^": "triangle-up", "D": "diamond"}
 """Plotly's names of matplotlib's markers."""
-CREDENTIALS = (
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE), r"\1***@"),
-    (
-        re.compile(r"((?:access_?key|secret|token|password|signature|credential)[\w-]*=)[^\s&'\"]+", re.IGNORECASE),
-        r"\1***",
-    ),
-)
-"""In addresses and their queries, as an error message may repeat them."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +99,6 @@ def _short(value: float) -> float | int | None:
     if not np.isfinite(value):
         return None
     return int(value) if value.is_integer() and abs(value) < 2**53 else float(f"{value:.6g}")
-
-
-def without_credentials(text: str) -> str:
-    """``text`` with user names, passwords and keys of addresses blotted out."""
-    for pattern, replacement in CREDENTIALS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def _rows(frame: pd.DataFrame) -> list[list[Any]]:

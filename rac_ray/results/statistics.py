@@ -4,9 +4,9 @@ A seed is a replicate: it is drawn or left out with all the trials that share it
 shared by all trials; whoever resamples them does it for all trials at once (``answers``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,14 +33,14 @@ NOTHING = Interval(*[float("nan")] * 3)
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the variance of an estimate comes from."""
+    """Where the variance of an estimate comes from: numbers, or arrays for several estimates."""
 
-    between_seeds: float
+    between_seeds: Any
     """Variance of the mean over seeds that more seeds would lower; NaN with one seed."""
-    of_clips: float
+    of_clips: Any
     """Variance that only more clips would lower."""
-    total: float
-    freedom: float
+    total: Any
+    freedom: Any
     """Degrees of freedom of the total (Satterthwaite)."""
 
 
@@ -64,11 +64,17 @@ def interval(per_seed: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Int
     deviation = float(draws.std())
     if deviation == 0 or spread.total == 0:
         return Interval(estimate, estimate, estimate)
-    tail = (1 - level) / 2
-    quantile = -stats.t.ppf(tail, spread.freedom) / -stats.norm.ppf(tail)
-    stretch = quantile * np.sqrt(spread.total) / deviation
-    low, high = estimate + stretch * (np.quantile(draws, [tail, 1 - tail]) - estimate)
+    low, high = _stretched(estimate, draws, spread, level)
     return Interval(estimate, float(low), float(high))
+
+
+def _stretched(estimate: ArrayLike, draws: Values, spread: Spread, level: float) -> Values:
+    """(2, ..) the ends of an interval from ``draws`` (D, ..), stretched to the spread's variance and a t quantile."""
+    tail = (1 - level) / 2
+    deviation = draws.std(axis=0)
+    quantile = -stats.t.ppf(tail, spread.freedom) / -stats.norm.ppf(tail)
+    stretch = quantile * np.sqrt(spread.total) / np.where(deviation == 0, 1, deviation)
+    return estimate + stretch * (np.quantile(draws, [tail, 1 - tail], axis=0) - estimate)
 
 
 def spread_of(per_seed: ArrayLike, *, seed: int = 0) -> Spread:
@@ -83,12 +89,16 @@ def spread_of(per_seed: ArrayLike, *, seed: int = 0) -> Spread:
     if seeds == 1:
         return Spread(float("nan"), of_clips, of_clips, float("inf"))
     by_seeds = float(values[0].var(ddof=1)) / seeds
-    both = float(_draws(values, seed).var())
-    interaction = max(0.0, both - by_seeds * (seeds - 1) / seeds - of_clips) * seeds / (seeds - 1)
-    between = max(0.0, by_seeds - interaction)
-    total = max(by_seeds, of_clips, between + of_clips)
-    freedom = (seeds - 1) * (total / by_seeds) ** 2 if by_seeds else float("inf")
-    return Spread(between, of_clips, total, freedom)
+    return _components(by_seeds, of_clips, float(_draws(values, seed).var()), seeds)
+
+
+def _components(by_seeds: Any, of_clips: Any, both: Any, seeds: int) -> Spread:
+    """From the variances (numbers or arrays) of seeds, unbiased, of clips, and of a bootstrap of both."""
+    interaction = np.maximum(0.0, both - by_seeds * (seeds - 1) / seeds - of_clips) * seeds / (seeds - 1)
+    between = np.maximum(0.0, by_seeds - interaction)
+    total = np.maximum(np.maximum(by_seeds, of_clips), between + of_clips)
+    share = np.divide(total, by_seeds, out=np.full(np.shape(total), np.inf), where=np.asarray(by_seeds) > 0)
+    return Spread(between, of_clips, total, (seeds - 1) * share**2)
 
 
 def _whole(per_seed: ArrayLike) -> Values:
@@ -109,22 +119,34 @@ def _draws(values: Values, seed: int) -> Values:
 def statistic_interval(
     scores: ArrayLike, statistic: Callable[[Values], Values], *, level: float = LEVEL, seed: int = 0
 ) -> Interval:
-    """Interval of any statistic of ``scores`` (S, H), by drawing seeds (rows) with replacement; clips count as fixed.
+    """Interval of any statistic of ``scores`` (1 + D, S, H), for what is no mean: ``statistic_intervals`` of one."""
+    low_to_high = statistic_intervals(scores, statistic, level=level, seed=seed)
+    return Interval(*(float(each) for each in low_to_high))
 
-    Stretched as in ``interval``, for S seeds; for what is no mean: an interquartile mean, a share above a threshold.
-    ``statistic`` maps (.., S, H) to (..).
+
+def statistic_intervals(
+    scores: ArrayLike, statistic: Callable[[Values], Values], *, level: float = LEVEL, seed: int = 0
+) -> Values:
+    """(3, ..) estimate, low and high of a statistic that maps (.., S, H) to numbers, or to arrays of K.
+
+    ``scores`` (1 + D, S, H): by seed and size, row 0 as observed, the others on resampled clips (D may be 0: then clips
+    count as fixed). Seeds and clips are drawn and the draws stretched as in ``interval``; with one seed only the clips
+    vary.
     """
     values = np.asarray(scores, float)
-    seeds = len(values)
-    estimate = float(statistic(values))
-    if seeds < 2:
-        return Interval(estimate, float("nan"), float("nan"))
-    chosen = np.random.default_rng(seed).integers(seeds, size=(SEED_DRAWS, seeds))
-    draws = statistic(values[chosen])
-    tail = (1 - level) / 2
-    stretch = stats.t.ppf(tail, seeds - 1) / stats.norm.ppf(tail) * np.sqrt(seeds / (seeds - 1))
-    low, high = estimate + stretch * (np.quantile(draws, [tail, 1 - tail]) - estimate)
-    return Interval(estimate, float(low), float(high))
+    values = np.concatenate([values[:1], values[1:][~np.isnan(values[1:]).any(axis=(1, 2))]])
+    estimate, seeds, rng = statistic(values[0]), values.shape[1], np.random.default_rng(seed)
+    resampled = statistic(values[1:]) if len(values) > 1 else np.repeat(np.asarray(estimate)[None], 2, axis=0)
+    of_clips = resampled.var(axis=0)
+    if seeds == 1:
+        nowhere = Spread(np.nan, of_clips, of_clips if len(values) > 1 else np.nan, np.inf)
+        return np.stack([estimate, *_stretched(estimate, resampled, nowhere, level)])
+    clips = values[1:] if len(values) > 1 else np.repeat(values, SEED_DRAWS, axis=0)
+    chosen = rng.integers(seeds, size=(len(clips), seeds))
+    by_seeds = statistic(values[0][chosen]).var(axis=0) * seeds / (seeds - 1)
+    both = statistic(np.take_along_axis(clips, chosen[:, :, None], axis=1))
+    spread = _components(by_seeds, of_clips, both.var(axis=0), seeds)
+    return np.stack([estimate, *_stretched(estimate, both, spread, level)])
 
 
 def interquartile_mean(scores: ArrayLike) -> Values:
@@ -137,22 +159,21 @@ def interquartile_mean(scores: ArrayLike) -> Values:
 
 
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Values:
-    """Share of scores above each threshold (T,) (Dolan and Moré 2002; Agarwal et al. 2021)."""
-    values = np.asarray(scores, float).ravel()
-    return (values[None, :] > np.asarray(thresholds, float)[:, None]).mean(axis=1)
+    """Share of scores (.., S, H) above each threshold (T,): (.., T) (Dolan and Moré 2002; Agarwal et al. 2021)."""
+    values = np.asarray(scores, float)
+    flat = values.reshape(*values.shape[:-2], -1)
+    return (flat[..., None, :] > np.asarray(thresholds, float)[:, None]).mean(axis=-1)
 
 
-def probability_of_improvement(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> float:
-    """Chance that a run of the first model beats one of the second, half for a tie, averaged over strata.
+def probability_of_improvement(scores: ArrayLike) -> Values:
+    """Chance that a run of the first model beats one of the second, half for a tie, averaged over sizes.
 
-    ``first`` and ``second`` hold one array of scores per number of hidden units (Mann and Whitney's U over its
-    maximum, stratified; Agarwal et al. 2021).
+    ``scores`` (.., S, 2 H): a row per seed, the first model's sizes, then the second's (Mann and Whitney's U over its
+    maximum, stratified by size; Agarwal et al. 2021).
     """
-    shares = []
-    for one, other in zip(first, second, strict=True):
-        above = np.asarray(one, float)[:, None] - np.asarray(other, float)[None, :]
-        shares.append(float(((above > 0) + 0.5 * (above == 0)).mean()))
-    return float(np.mean(shares))
+    first, second = np.split(np.asarray(scores, float), 2, axis=-1)
+    above = first[..., :, None, :] - second[..., None, :, :]
+    return ((above > 0) + 0.5 * (above == 0)).mean(axis=(-3, -2, -1))
 
 
 def mean_p(per_seed: ArrayLike) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, Draws, Part, distinct
 from rac_ray.results.curves import common_range, effective_robustness, mean_between
-from rac_ray.results.statistics import Interval, interquartile_mean, interval, statistic_interval
+from rac_ray.results.statistics import NOTHING, Interval, interquartile_mean, interval, statistic_interval
 from rac_ray.results.tables import Tables
 
 FIGURE3_ROLES = ("source_val", "source_test", "target")
@@ -32,7 +32,7 @@ def accuracy_table(tables: Tables, answers: Answers, *, by_size: bool = False) -
         for part in answers.parts(group["source"], FIGURE3_ROLES):
             values = answers.measure("top1", part, places)
             spread = _clipped(interval(answers.per_seed(values, places)))
-            middle = _clipped(statistic_interval(_by_seed(values[0], answers, places), interquartile_mean))
+            middle = _clipped(_middle(answers, "top1", part, places))
             rows.append(
                 {
                     **group,
@@ -74,7 +74,8 @@ def ratio_table(tables: Tables, answers: Answers) -> pd.DataFrame:
 def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     """Per source, model, target and statistic (column ``statistic``) a mean with its interval.
 
-    - ``ratio``: the paper's, over all trials; ``ratio_to_source_test``: against clips that selected nothing.
+    - ``ratio``: the paper's, over all trials; ``ratio_iqm``: its interquartile mean; ``ratio_to_source_test``: against
+      clips that selected nothing.
     - ``chance_corrected_ratio``: of the trials that learned.
     - ``area``: mean ratio over the range of log parameters that all models of the source share.
     - ``effective``: target top-1 beyond what source-test top-1 predicts, on the line of the other models.
@@ -90,6 +91,7 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
                 "effective": (_effective(answers, part, places), places),
             }
             spreads = {name: interval(answers.per_seed(*each)) for name, each in statistics.items()}
+            spreads["ratio_iqm"] = _middle(answers, "robustness_ratio", part, places)
             spreads["area"] = interval(_areas(tables, answers, part, places))
             basis = _basis(tables, answers, places)
             rows += [
@@ -146,12 +148,13 @@ def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
     return {"target": part[0], "split": part[1], "role": str(roles[(source, *part)])}
 
 
-def _by_seed(values: NDArray[np.float64], answers: Answers, places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(S, H) of one figure per trial, seeds that lack a size left out unless none is complete."""
-    rows = answers.trials.loc[places, ["seed", "hidden_units"]].assign(value=values)
-    table = rows.pivot_table("value", "seed", "hidden_units")
-    whole = table.dropna()
-    return (whole if len(whole) else table.mean(axis=1).to_frame()).to_numpy(float)
+def _middle(answers: Answers, measure: str, part: Part, places: NDArray[np.int64]) -> Interval:
+    """Interquartile mean over seeds and sizes, of those that make a whole grid."""
+    grid = answers.grid(places)
+    if not grid.size:
+        return NOTHING
+    scores = answers.measure(measure, part, grid.ravel())
+    return statistic_interval(scores.reshape(-1, *grid.shape), interquartile_mean)
 
 
 def _basis(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> dict[str, int]:

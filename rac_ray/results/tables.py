@@ -16,18 +16,21 @@ import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
 from rac_ray.ledger import STATES, TRIAL, Entry, Ledger, is_failure
-from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
+from rac_ray.redaction import without_credentials
+from rac_ray.results.robustness import CLASSES, above_chance, chance_corrected_ratio, robustness_ratio
 from rac_ray.storage import Storage
 
 KEY = ["model", "hidden_units", "source", "seed"]
+EXPERIMENT = "experiment"
+"""Column of trials and evaluations that have one: which of the study's Diving48 experiments a trial belongs to."""
 RECIPE = ["learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "precision"]
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
     "workers", "host", "python", "commit", "versions", "finished_at",
 ]  # fmt: skip
 TRIAL_COLUMNS = [
-    "trial_id", *KEY, "state", "reason", "digits", "data", "training_version", *OUTCOME, "learned", "source_test_top1",
-    "seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE,
+    "trial_id", *KEY, "classes", "state", "reason", "digits", "data", "training_version", *OUTCOME, "learned",
+    "source_test_top1", "seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE,
 ]  # fmt: skip
 EVALUATION_COLUMNS = [
     "trial_id", *KEY, "target", "split", "role", "clips", "correct", "top1", "robustness_ratio",
@@ -122,14 +125,17 @@ def _stored(folder: Storage, trial_ids: Collection[str] | None) -> Tables:
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=columns)
+    """The rows, in the study's order; the experiment only where trials have one."""
+    belongs = [EXPERIMENT] if any(EXPERIMENT in row for row in rows) else []
+    frame = pd.DataFrame(rows, columns=[*columns, *belongs])
     return frame.sort_values([column for column in KEY if column in columns], kind="stable").reset_index(drop=True)
 
 
 def _trial_row(ledger: Ledger, entry: Entry, driver: str | None) -> dict[str, Any]:
     record = entry.record
     trial = ledger.trial(entry.trial_id) if record is None else record
-    row = {**trial, **trial["recipe"], "state": entry.state(driver), "reason": entry.reason(driver)}
+    reason = without_credentials(entry.reason(driver))
+    row = {"classes": CLASSES, **trial, **trial["recipe"], "state": entry.state(driver), "reason": reason}
     if record is None:
         return row
     seconds = {f"seconds_{name}": value for name, value in record["seconds"].items()}
@@ -145,7 +151,7 @@ def _trial_row(ledger: Ledger, entry: Entry, driver: str | None) -> dict[str, An
 
 def _learned(record: dict[str, Any]) -> bool:
     clips = next(each["clips"] for each in record["evaluations"] if each["role"] == "source_val")
-    return above_chance(record["best_val_top1"], clips, record["epochs"])
+    return above_chance(record["best_val_top1"], clips, record["epochs"], record.get("classes", CLASSES))
 
 
 def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
@@ -158,7 +164,7 @@ def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
             "given_up": failure.get("retry") is False,
             "log_tail": "\n".join(failure.get("log_tail", ())),
         }
-        for failure in attempts
+        for failure in without_credentials(list(attempts))
     ]
 
 
@@ -168,12 +174,15 @@ def _top1(record: dict[str, Any], role: str) -> float:
 
 def _evaluation_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
     best, source_test = record["best_val_top1"], _top1(record, "source_test")
+    classes = record.get("classes", CLASSES)
+    named = {name: record[name] for name in ("trial_id", *KEY, "digits", "data", "selection_rule", "schema")}
+    named |= {EXPERIMENT: record[EXPERIMENT]} if EXPERIMENT in record else {}
     return [
         {
-            **{name: record[name] for name in ("trial_id", *KEY, "digits", "data", "selection_rule", "schema")},
+            **named,
             **each,
             "robustness_ratio": float(robustness_ratio(each["top1"], best)),
-            "chance_corrected_ratio": float(chance_corrected_ratio(each["top1"], best)),
+            "chance_corrected_ratio": float(chance_corrected_ratio(each["top1"], best, 1 / classes)),
             "ratio_to_source_test": float(robustness_ratio(each["top1"], source_test)),
         }
         for each in record["evaluations"]

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rac_ray.results.answers import EXPERIMENT, Answers, Draws
+from rac_ray.results.answers import Answers, Draws
 from rac_ray.results.claims import CLAIMS, TARGETS, Claim, Contrast, Term
 from rac_ray.results.statistics import (
     LEVEL,
@@ -35,6 +35,7 @@ from rac_ray.results.statistics import (
     slopes,
     trend_p,
 )
+from rac_ray.results.tables import EXPERIMENT
 
 Outcome = Literal["reproduced", "contradicted", "underpowered", "not run"]
 ALPHA = 1 - LEVEL

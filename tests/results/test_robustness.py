@@ -12,7 +12,7 @@ def test_guessing_is_not_robust_once_chance_is_taken_off() -> None:
     assert robustness_ratio(0.2, 0.2) == 1.0
     assert np.isnan(chance_corrected_ratio(0.2, 0.2))
     np.testing.assert_allclose(chance_corrected_ratio([0.2, 0.6, 0.1], [0.6, 0.6, 0.6]), [0.0, 1.0, -0.25])
-    np.testing.assert_allclose(chance_corrected_ratio(0.75, 1.0, classes=2), 0.5)
+    np.testing.assert_allclose(chance_corrected_ratio(0.75, 1.0, chance=0.5), 0.5)
 
 
 def test_the_best_of_many_guesses_has_not_learned() -> None:

@@ -18,6 +18,7 @@ from rac_ray.results.statistics import (
     slopes,
     spread_of,
     statistic_interval,
+    statistic_intervals,
     trend_p,
 )
 
@@ -107,27 +108,52 @@ def test_the_interquartile_mean_is_scipys() -> None:
     assert interquartile_mean(np.stack([scores, scores + 1])).shape == (2,)
 
 
-def test_the_interval_of_an_interquartile_mean_holds_the_truth() -> None:
-    rng, held = np.random.default_rng(5), 0
-    for _ in range(1000):
-        scores = 0.6 + rng.normal(0, 0.03, size=(5, 1)) + rng.normal(0, 0.03, size=(5, 10))
-        _, low, high = statistic_interval(scores, interquartile_mean)
+@pytest.mark.parametrize("by_clip", [0.05, 0.3])
+def test_the_interval_of_an_interquartile_mean_holds_the_truth(by_clip: float) -> None:
+    """Also where the clips, which all trials share, vary more than the seeds."""
+    rng, held, clips = np.random.default_rng(5), 0, 60
+    for _ in range(600):
+        difficulty = by_clip * np.sqrt(3) * rng.uniform(-1, 1, size=clips)
+        skill = rng.normal(0, 0.03, size=(5, 1, 1)) + rng.normal(0, 0.03, size=(5, 4, 1))
+        right = (skill + difficulty + 0.6).clip(0, 1)
+        weights = rng.multinomial(clips, np.full(clips, 1 / clips), size=300) / clips
+        drawn = np.moveaxis(right @ weights.T, -1, 0)
+        _, low, high = statistic_interval(np.concatenate([right.mean(axis=-1)[None], drawn]), interquartile_mean)
         held += low <= 0.6 <= high
-    assert 0.93 <= held / 1000 <= 0.97
-    assert np.isnan(statistic_interval([[0.5, 0.6]], interquartile_mean).low)
+    assert 0.93 <= held / 600 <= 0.98
+
+
+def test_without_clips_or_seeds_the_rest_varies() -> None:
+    scores = 0.6 + np.random.default_rng(1).normal(0, 0.03, size=(1, 5, 4))
+    assert statistic_interval(scores, interquartile_mean).high > scores.mean() + 0.01
+    assert np.isnan(statistic_interval(scores[:, :1], interquartile_mean).low)
+    drawn = np.concatenate([scores, scores + np.random.default_rng(2).normal(0, 0.01, size=(2000, 1, 1))])
+    estimate, low, high = statistic_interval(drawn[:, :1], interquartile_mean)
+    assert (estimate - low, high - estimate) == (pytest.approx(0.0196, rel=0.1), pytest.approx(0.0196, rel=0.1))
+    holed = np.concatenate([drawn, np.full((9, 5, 4), np.nan)])
+    assert statistic_interval(holed, interquartile_mean) == statistic_interval(drawn, interquartile_mean)
+
+
+def test_a_statistic_of_several_numbers_has_as_many_intervals() -> None:
+    scores = np.random.default_rng(1).normal(0.5, 0.1, size=(200, 5, 4))
+    both = statistic_intervals(scores, lambda x: np.stack([x.mean(axis=(-2, -1)), interquartile_mean(x)], axis=-1))
+    assert both.shape == (3, 2)
+    np.testing.assert_allclose(both[:, 1], statistic_interval(scores, interquartile_mean))
 
 
 def test_a_profile_counts_scores_above_each_threshold() -> None:
-    np.testing.assert_allclose(performance_profile([[0.1, 0.5], [0.5, 0.9]], [0.0, 0.1, 0.5, 0.9]), [1, 0.75, 0.25, 0])
+    scores, thresholds = np.array([[0.1, 0.5], [0.5, 0.9]]), [0.0, 0.1, 0.5, 0.9]
+    np.testing.assert_allclose(performance_profile(scores, thresholds), [1, 0.75, 0.25, 0])
+    stacked = performance_profile(np.stack([scores, scores + 1]), thresholds)
+    np.testing.assert_allclose(stacked, [[1, 0.75, 0.25, 0], [1, 1, 1, 1]])
 
 
 def test_the_probability_of_improvement_is_mann_whitneys() -> None:
-    rng = np.random.default_rng(2)
-    strata = [(rng.integers(0, 9, 6), rng.integers(2, 11, 4)) for _ in range(3)]
-    expected = [stats.mannwhitneyu(one, other).statistic / (len(one) * len(other)) for one, other in strata]
-    first, second = zip(*strata, strict=True)
-    assert probability_of_improvement(first, second) == pytest.approx(np.mean(expected))
-    assert probability_of_improvement([[2, 3]], [[1, 1]]) == 1
+    scores = np.random.default_rng(2).integers(0, 9, (6, 6))
+    expected = [stats.mannwhitneyu(scores[:, h], scores[:, h + 3]).statistic / 36 for h in range(3)]
+    assert probability_of_improvement(scores) == pytest.approx(np.mean(expected))
+    assert probability_of_improvement([[2, 1], [3, 1]]) == 1
+    np.testing.assert_allclose(probability_of_improvement([[[2, 1]], [[1, 1]]]), [1, 0.5])
 
 
 def test_five_seeds_cannot_fall_below_a_sixteenth() -> None:
