@@ -1,6 +1,6 @@
 """A finished trial's clips, rendered again from what its record says of them: no shards are needed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,31 +13,43 @@ from rac_ray.data.temporal_shape import make_clip
 from rac_ray.errors import BadInput
 
 
-def clip_source(record: Mapping[str, Any]) -> Callable[[str], NDArray[np.uint8]]:
-    """Clip id (``domain/split/number``) to frames (T, H, W) uint8, as the trial of ``record`` saw them.
+def clip_source(records: Sequence[Mapping[str, Any]], role: str = "target") -> Callable[[str], NDArray[np.uint8]]:
+    """Clip id (``domain/split/number``) to frames (T, H, W) uint8, of the evaluation sets that have this role.
 
-    Raises BadInput when the record does not say what its clips were made from, or the same digits cannot be had.
+    Raises BadInput when the trials of ``records`` were not all asked the same clips, and as ``rendered_parts`` does.
     """
-    dataset, digits = _source_of(record)
+    asked: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        for each in record["evaluations"]:
+            part = f"{each['target']}/{each['split']}"
+            if each["role"] == role and _digest(record, part) != _digest(asked.setdefault(part, record), part):
+                raise BadInput(f"trials were asked different clips as {part}: {record['trial_id']} and another one")
+    rendered = {part: rendered_parts(record, [part])[part] for part, record in asked.items()}
 
     def frames_of(clip_id: str) -> NDArray[np.uint8]:
-        domain, split, number = clip_id.split("/")
-        return make_clip(dataset.shape, domain, split, int(number), digits).frames
+        part, _, number = clip_id.rpartition("/")
+        return rendered[part].frames[int(number)]
 
     return frames_of
 
 
-def rendered_parts(record: Mapping[str, Any]) -> dict[str, Clips]:
-    """Every ``domain/split`` that the trial of ``record`` read, in memory.
+def rendered_parts(record: Mapping[str, Any], parts: Collection[str] | None = None) -> dict[str, Clips]:
+    """Every ``domain/split`` that the trial of ``record`` read, or some of them, in memory.
 
-    Raises BadInput as ``clip_source`` does, and when any pixel is another one than the trial saw.
+    Raises BadInput when the record does not say what its clips were made from, when the same digits cannot be had, and
+    when any pixel is another one than the trial saw.
     """
     dataset, digits = _source_of(record)
-    parts = {part: _rendered(dataset, digits, part) for part in dataset.clips}
-    for part, clips in parts.items():
+    chosen = [part for part in dataset.clips if parts is None or part in parts]
+    found = {part: _rendered(dataset, digits, part) for part in chosen}
+    for part, clips in found.items():
         if content_hash([report_on(b"", clips).clip_digests]) != record["content"][part]:
             raise BadInput(f"{part} is rendered with other pixels here than trial {record['trial_id']} saw")
-    return parts
+    return found
+
+
+def _digest(record: Mapping[str, Any], part: str) -> str | None:
+    return record.get("content", {}).get(part)
 
 
 def _rendered(dataset: DatasetSpec, digits: Digits, part: str) -> Clips:

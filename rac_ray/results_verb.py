@@ -23,7 +23,7 @@ from rac_ray.results.outputs import write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.study import Study
 from rac_ray.results.tables import load
-from rac_ray.results.verdicts import sentences, verdict_table
+from rac_ray.results.verdicts import sentences, standing, verdict_table
 from rac_ray.storage import Storage
 
 PRINTED = "figure3"
@@ -52,17 +52,22 @@ def present(
 ) -> int:
     """Print and write the results of a sweep's folder, or of some of its trials; returns the exit code.
 
-    With ``watch`` it looks again until no trial runs or waits.
+    With ``watch`` it looks again until no trial runs or waits, or no driver lives that would run one; JSON is then a
+    line per look.
     """
     while True:
         tables = load(sweep.root, None if trial_ids is None else set(trial_ids))
         study = Study(tables, None if trial_ids is None else len(trial_ids))
         counts = counted(study, trial_ids)
-        going = wanted.watch is not None and bool(counts["running"] + counts["pending"])
+        unfinished = bool(counts["running"] + counts["pending"])
+        alone = unfinished and wanted.watch is not None and Ledger(sweep).driver() is None
+        going = wanted.watch is not None and unfinished and not alone
         value, lines = _written(study, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
-        print(json.dumps(value, indent=1, default=str) if wanted.json else "\n".join(lines), flush=True)
+        lines += ["no driver is running this sweep: nothing to watch"] if alone else []
+        indent = 1 if wanted.watch is None else None
+        print(json.dumps(value, indent=indent, default=str) if wanted.json else "\n".join(lines), flush=True)
         if not going or wanted.watch is None:
-            return FAILED if counts["failed"] else UNFINISHED if counts["running"] + counts["pending"] else DONE
+            return FAILED if counts["failed"] else UNFINISHED if unfinished else DONE
         time.sleep(wanted.watch)
 
 
@@ -87,18 +92,21 @@ def _written(
         "trials": json.loads(str(study.tables.trials.to_json(orient="records"))),
     }
     if wanted.verdict:
+        unfinished = counts["planned"] - counts["done"]
         lines += ["", *(line for verdict in study.verdicts for line in sentences(verdict))]
+        lines += [standing(study.verdicts, unfinished)]
+        value["verdicts_stand_on"] = standing(study.verdicts, unfinished)
         value["verdicts"] = json.loads(str(verdict_table(study.verdicts).to_json(orient="records")))
     said = " + ".join(f"{counts[state]} {state}" for state in STATES)
     lines += [f"\n{counts['planned']} trials planned = {said}; {study.tables.provenance}"]
     lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
     if wanted.report:
-        clips = _clips(sweep)
+        clips, why = _clips(sweep, study.tables.trials["trial_id"].tolist())
         refresh = wanted.watch if going else None
         value["report"] = write_report(
             study.tables, folder, title=title, sections=sections(study), clips=clips, refresh_seconds=refresh
         )
-        lines.append(f"report: {value['report']}" + ("" if clips else " (without clips: they cannot be rendered here)"))
+        lines.append(f"report: {value['report']}" + ("" if clips else f" (without clips: {why})"))
     if wanted.capsule:
         size = pack(sweep, Path(wanted.capsule), set(study.tables.trials["trial_id"]))
         value["capsule"] = wanted.capsule
@@ -124,14 +132,15 @@ def _failures(study: Study) -> list[str]:
     ]
 
 
-def _clips(sweep: Storage) -> ClipSource | None:
-    """The clips of any finished trial, if its record tells what they were made from."""
-    records = (entry.record for entry in Ledger(sweep).scan().values())
-    finished = next((record for record in records if record is not None), None)
+def _clips(sweep: Storage, trial_ids: Collection[str]) -> tuple[ClipSource | None, str]:
+    """The clips that the finished trials were asked, to the pixel, or why they cannot be had here."""
+    entries = Ledger(sweep).scan()
+    records = [entries[trial_id].record for trial_id in trial_ids if trial_id in entries]
+    finished = [record for record in records if record is not None]
     try:
-        return clip_source(finished) if finished else None
-    except BadInput:
-        return None
+        return (clip_source(finished), "") if finished else (None, "no trial has finished here")
+    except BadInput as error:
+        return None, str(error)
 
 
 def sections(study: Study) -> list[Section]:

@@ -67,16 +67,18 @@ def test_more_trials_than_there_are_cannot_be_trained_again(
 def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
     (record, _) = [entry.record for entry in Ledger(Storage.at(capsule.parent / "r/tiny")).scan().values()]
     assert record is not None
-    frames = clip_source(record)("mnist/test/000003")
+    frames = clip_source([record])("mnist/test/000003")
     assert frames.shape == (20, 64, 64)
     assert (rendered_parts(record)["mnist/test"].frames[3] == frames).all()
     with pytest.raises(BadInput, match="does not say what its clips were made from"):
-        clip_source({**record, "dataset": None})
+        clip_source([{**record, "dataset": None}])
     with pytest.raises(BadInput, match="with other pixels here than trial"):
         rendered_parts({**record, "content": dict.fromkeys(record["content"], "other")})
     other = {**record["dataset"], "digits": {"source": "optdigits", "digest": "other"}}
     with pytest.raises(BadInput, match="are other ones than those of trial"):
-        clip_source({**record, "dataset": other})
+        clip_source([{**record, "dataset": other}])
+    with pytest.raises(BadInput, match="trials were asked different clips as 5dot/test"):
+        clip_source([record, {**record, "content": {**record["content"], "5dot/test": "other"}}])
 
 
 @pytest.mark.usefixtures("local_ray")

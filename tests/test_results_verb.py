@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rac_ray.ledger import Ledger
+from rac_ray.ledger import DRIVER, Ledger
+from rac_ray.lock import holding
 from rac_ray.results.claims import CLAIMS
 from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
@@ -31,7 +32,7 @@ def test_tables_failures_and_the_invariant_are_printed(
 ) -> None:
     code, out = shown(sweep_folder, tmp_path / "to", capsys)
     assert code == 1
-    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips]" in out
+    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
     assert f"FAILED {trials[6].trial_id} convlstm h=4 2dot seed=0: not finite: NotFinite: nan" in out
     assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits; checkpoint: highest" in out
     assert "1 trials have not run" in out
@@ -52,6 +53,7 @@ def test_every_claim_gets_a_verdict(sweep_folder: Path, tmp_path: Path, capsys: 
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True))
     assert all(f" {claim.claim_id}: " in out for claim in CLAIMS)
     assert "not run       diving-texture: " in out
+    assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in out
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True, json=True))
     verdicts = json.loads(out)["verdicts"]
     assert {row["claim_id"] for row in verdicts} == {claim.claim_id for claim in CLAIMS}
@@ -63,7 +65,8 @@ def test_a_report_and_a_capsule_are_written_when_asked_for(
 ) -> None:
     capsule = tmp_path / "out.tar.zst"
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, capsule=str(capsule)), title="a title")
-    assert f"report: {tmp_path}/to/report.html (without clips: they cannot be rendered here)" in out
+    assert f"report: {tmp_path}/to/report.html (without clips: trial " in out
+    assert "does not say what its clips were made from)" in out
     page = (tmp_path / "to/report.html").read_text()
     assert "<title>a title" in page
     assert "Figure 3, trained on 2dot" in page
@@ -87,12 +90,28 @@ def test_watching_ends_when_the_sweep_does(
 
     thread = threading.Thread(target=finish_the_last)
     thread.start()
-    code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, watch=1))
+    with holding(ledger.storage, DRIVER):
+        code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, watch=1))
     thread.join()
     assert code == 1
     assert out.count("8 trials planned = ") >= 2
     assert '"refreshSeconds":1' in pages[0]
     assert '"refreshSeconds":1' not in report.read_text()
+
+
+def test_watching_ends_when_nobody_runs_the_sweep(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(watch=60))
+    assert (code, out.splitlines()[-1]) == (1, "no driver is running this sweep: nothing to watch")
+
+
+def test_json_of_a_watch_is_a_line_per_look(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(watch=60, json=True))
+    (line,) = out.splitlines()
+    assert json.loads(line)["counts"]["done"] == 6
 
 
 def test_neither_ray_nor_torch_is_needed(sweep_folder: Path, tmp_path: Path) -> None:

@@ -66,9 +66,9 @@ class Answers:
         return distinct(self.evaluations, ["source", "target", "split", "role"])
 
     @property
-    def strata(self) -> list[str]:
-        """Columns that tell the trials of one model, source and seed apart."""
-        return [name for name in ("hidden_units", EXPERIMENT) if name in self.trials]
+    def stratum(self) -> str:
+        """Column that tells the trials of one model, source and seed apart."""
+        return EXPERIMENT if EXPERIMENT in self.trials else "hidden_units"
 
     @property
     def sources(self) -> list[str]:
@@ -128,8 +128,8 @@ class Answers:
     def grid(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """(S, H) of ``places`` of one model and source, by seed and stratum: the strata that at least half of the seeds
         have, and the seeds that have all of those."""
-        trials = self.trials.loc[places, ["seed", *self.strata]].assign(place=places)
-        table = trials.pivot(index="seed", columns=self.strata, values="place")
+        trials = self.trials.loc[places, ["seed", self.stratum]].assign(place=places)
+        table = trials.pivot(index="seed", columns=self.stratum, values="place")
         return table.loc[:, table.notna().mean() >= 0.5].dropna().to_numpy(np.int64)
 
 

@@ -34,7 +34,7 @@ def figure3(study: Study, source: str) -> Figure:
     axes.set_xticks(range(len(places)), [f"{target}\n{split}" for target, split in places])
     axes.set(ylabel="mean top-1 (%)", ylim=(0, 100), title=f"Trained on {source}")
     axes.legend(ncols=table["model"].nunique() + 1, fontsize="small", loc="upper right")
-    return stamped(figure, study.stamp)
+    return stamped(figure, study.stamp + study.imbalance(source))
 
 
 def figure4(study: Study, source: str) -> Figure:

@@ -6,6 +6,8 @@ import pandas as pd
 
 from rac_ray.storage import Storage
 
+ONE_SEED = "*"
+"""Marks an interval that knows of one seed only, and so says nothing of how seeds differ."""
 CSV_DIGITS = "%.10g"
 """Of numbers in CSV: the last ones of a float differ between processors."""
 LATEX_SPECIAL = {
@@ -16,10 +18,14 @@ LATEX_SPECIAL = {
 
 
 def cells(table: pd.DataFrame, *, scale: float = 1, digits: int = 3) -> list[str]:
-    """``0.612 [0.581, 0.640]`` of each row's mean, low and high; a dash for what has no mean."""
+    """``0.612 [0.581, 0.640]`` of each row's mean, low and high; with ONE_SEED behind it where no other seed has run; a
+    dash for what has no mean."""
     return [
-        "-" if pd.isna(mean) else f"{scale * mean:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
-        for mean, low, high in table[["mean", "low", "high"]].to_numpy(float)
+        "-"
+        if pd.isna(mean)
+        else f"{scale * mean:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+        + (ONE_SEED if seeds == 1 else "")
+        for mean, low, high, seeds in table[["mean", "low", "high", "seeds"]].to_numpy(float)
     ]
 
 

@@ -68,7 +68,7 @@ def interval(per_seed: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Int
     return Interval(estimate, float(low), float(high))
 
 
-def _stretched(estimate: ArrayLike, draws: Values, spread: Spread, level: float) -> Values:
+def _stretched(estimate: float | Values, draws: Values, spread: Spread, level: float) -> Values:
     """(2, ..) the ends of an interval from ``draws`` (D, ..), stretched to the spread's variance and a t quantile."""
     tail = (1 - level) / 2
     deviation = draws.std(axis=0)

@@ -9,12 +9,12 @@ import pandas as pd
 from rac_ray.results.answers import Answers
 from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.flips import flip_table
-from rac_ray.results.formats import cells, wide
+from rac_ray.results.formats import ONE_SEED, cells, wide
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
 from rac_ray.results.verdicts import Verdict, judge, verdict_table
 
-SPREAD_NOTE = "[95% interval over seeds and clips]"
+SPREAD_NOTE = f"[95% interval over seeds and clips; {ONE_SEED} one seed: over clips only]"
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,18 @@ class Study:
         """What every table and figure stands on: how much of the grid, which digits, which checkpoint."""
         return self.tables.stamped(self.planned)
 
+    def imbalance(self, source: str) -> str:
+        """A warning while the models of a source stand on different seeds and sizes; empty when they do not."""
+        answers = self.answers
+        keys = ["seed", answers.stratum]
+        trials = {
+            model: answers.trials.loc[answers.places(source=source, model=model)] for model in answers.models(source)
+        }
+        if len({frozenset(rows[keys].itertuples(index=False, name=None)) for rows in trials.values()}) < 2:
+            return ""
+        counts = ", ".join(f"{model} {len(rows)}" for model, rows in trials.items())
+        return f"; models stand on different seeds and sizes (trials: {counts}): only paired comparisons compare them"
+
     @cached_property
     def sheets(self) -> list[Sheet]:
         """All tables in the order of the report; those without a row are left out."""
@@ -89,7 +101,7 @@ class Study:
             long: pd.DataFrame = getattr(self, name).query("source == @source")
             text = cells(long, scale=scale, digits=digits)
             shown = wide(long.assign(never_learned=_of_trials(long)), [*index, "never_learned"], columns, text)
-            title = f"Trained on {source}: {title} {SPREAD_NOTE}"
+            title = f"Trained on {source}: {title} {SPREAD_NOTE}{self.imbalance(source)}"
             sheets.append(
                 Sheet(f"{file}-{source}", title, long, shown.rename(columns={"never_learned": "never learned"}))
             )

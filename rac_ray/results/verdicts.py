@@ -246,6 +246,13 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
+    """How final verdicts are: over how many claims p values are corrected, and whether that can still change."""
+    run = sum(verdict.outcome != "not run" for verdict in verdicts)
+    said = f"{run} of {len(verdicts)} claims could be tested; p values are corrected over these"
+    return f"{said}. Provisional: {unfinished} trials have not finished" if unfinished else said
+
+
 def sentences(verdict: Verdict) -> list[str]:
     """A verdict for people: outcome, quote, the weakest contrast with its figures, what is missing."""
     lines = [f'{verdict.outcome:<12}  {verdict.claim.claim_id}: "{verdict.claim.quote}" ({verdict.claim.where})']

@@ -211,6 +211,7 @@ def _write_record(
         "best_val_top1": result.best_val_top1,
         "epochs": len(result.epochs),
         "parameters": result.parameters,
+        "classes": predictions[0].logits.shape[1],
         "evaluations": evaluations,
         "content": {part: job.setting.content[part] for part in direction.parts},
         "dataset": job.setting.dataset and job.setting.dataset.as_dict(direction.parts),

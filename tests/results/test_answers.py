@@ -51,6 +51,24 @@ def test_an_evaluation_set_that_nobody_was_asked_has_no_top1(answers: Answers) -
     assert np.isnan(answers.measure("top1", ("t", "test"), answers.places(seed=42))).all()
 
 
+def test_a_grid_is_whole(answers: Answers) -> None:
+    """Sizes that at least half of the seeds have, seeds that have all of those; experiments instead where there are."""
+    places = answers.places(source="2dot", model="cnn3d")
+    whole = answers.grid(places)
+    seeds, sizes = (answers.trials[name].to_numpy()[places] for name in ("seed", "hidden_units"))
+    assert whole.shape == (len(set(seeds)), len(set(sizes)))
+    assert (answers.trials["seed"].to_numpy()[whole] == np.unique(seeds)[:, None]).all()
+    assert (answers.trials["hidden_units"].to_numpy()[whole] == np.unique(sizes)).all()
+    late = places[(sizes == sizes.max()) & (seeds != seeds[0])]
+    assert answers.grid(np.setdiff1d(places, late)).tolist() == whole[:, :-1].tolist()
+    one = places[(sizes == sizes.max()) & (seeds == seeds[0])]
+    row = np.unique(seeds).tolist().index(seeds[0])
+    assert answers.grid(np.setdiff1d(places, one)).tolist() == np.delete(whole, row, axis=0).tolist()
+    named = replace(answers, trials=answers.trials.assign(experiment=answers.trials["hidden_units"].astype(str)))
+    assert (named.stratum, answers.stratum) == ("experiment", "hidden_units")
+    assert named.grid(places).shape == whole.shape
+
+
 def test_roles_are_in_the_studys_order(answers: Answers) -> None:
     assert answers.parts("2dot", ["source_val", "target"])[:3] == [("2dot", "val"), ("5dot", "test"), ("mnist", "test")]
     assert answers.models("2dot") == ["cnn3d", "convlstm"]

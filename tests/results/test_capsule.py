@@ -43,6 +43,18 @@ def test_it_holds_records_predictions_failures_and_the_environment_but_no_weight
     assert environment()[0].startswith("python==3.")
 
 
+def test_failures_go_in_without_credentials(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
+    folder = sweep_folder / "trials" / trials[6].trial_id
+    whole = json.loads((folder / "failure-001.json").read_text())
+    (folder / "failure-001.json").write_text(json.dumps({**whole, "traceback": "s3://me:hunter2@b/x"}))
+    (folder / "failure-002.json").write_text('{"reason": "api_key=hunter2')
+    pack(Storage.at(sweep_folder), tmp_path / "out.tar.zst")
+    unpack(tmp_path / "out.tar.zst", tmp_path / "out")
+    packed = tmp_path / "out/records/trials" / trials[6].trial_id
+    assert json.loads((packed / "failure-001.json").read_text())["traceback"] == "s3://***@b/x"
+    assert (packed / "failure-002.json").read_text() == '{"reason": "api_key=***'
+
+
 def test_packed_twice_it_is_the_same_file(capsule: Path, sweep_folder: Path, tmp_path: Path) -> None:
     pack(Storage.at(sweep_folder), tmp_path / "second.tar.zst")
     assert (tmp_path / "second.tar.zst").read_bytes() == capsule.read_bytes()

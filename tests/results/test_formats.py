@@ -6,8 +6,12 @@ from rac_ray.results import formats
 from rac_ray.storage import Storage
 
 LONG = pd.DataFrame(
-    [("a_1", "x", 0.5, 0.4, 0.6), ("a_1", "y", 0.25, 0.2, 0.3), ("b", "y", float("nan"), float("nan"), float("nan"))],
-    columns=["model", "target", "mean", "low", "high"],
+    [
+        ("a_1", "x", 0.5, 0.4, 0.6, 5),
+        ("a_1", "y", 0.25, 0.2, 0.3, 5),
+        ("b", "y", float("nan"), float("nan"), float("nan"), 5),
+    ],
+    columns=["model", "target", "mean", "low", "high", "seeds"],
 )
 
 
@@ -19,6 +23,10 @@ def test_a_wide_table_has_a_column_per_target_in_order() -> None:
     table = shown()
     assert table.columns.tolist() == ["model", "x", "y"]
     assert table.to_numpy().tolist() == [["a_1", "50.0 [40.0, 60.0]", "25.0 [20.0, 30.0]"], ["b", "-", "-"]]
+
+
+def test_an_interval_of_one_seed_is_marked() -> None:
+    assert formats.cells(LONG.assign(seeds=[1, 5, 1])) == ["0.500 [0.400, 0.600]*", "0.250 [0.200, 0.300]", "-"]
 
 
 def test_markdown_and_latex_begin_with_the_caption() -> None:

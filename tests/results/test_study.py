@@ -5,6 +5,7 @@ import pytest
 
 from rac_ray.results import load
 from rac_ray.results.study import Sheet, Study, rounded
+from rac_ray.results.tables import Tables
 from tests.results.synthetic import sweep
 
 
@@ -36,6 +37,15 @@ def test_figure_3_is_shown_with_models_down_and_domains_across(sheets: dict[str,
     mean = sheets["figure3-2dot"].long["mean"].iloc[0]
     assert shown.loc[0, "2dot val"].startswith(f"{100 * mean:.1f} [")  # pyright: ignore[reportAttributeAccessIssue]
     assert sheets["figure3-2dot"].title.startswith("Trained on 2dot: mean top-1 in % over hidden units and seeds [95%")
+
+
+def test_models_on_different_parts_of_the_grid_carry_a_warning(sheets: dict[str, Sheet]) -> None:
+    assert "different seeds" not in sheets["figure3-2dot"].title
+    tables = sweep(lambda *_: 0.7, models=("convlstm", "cnn3d"), sizes=(2, 32), clips=100)
+    late = tables.trials.query("model == 'cnn3d' and hidden_units == 32")["trial_id"]
+    part = Tables(*(frame[~frame["trial_id"].isin(late)] for frame in vars(tables).values()))
+    warning = "; models stand on different seeds and sizes (trials: convlstm 10, cnn3d 5): only paired comparisons"
+    assert all(warning in sheet.title for sheet in Study(part).sheets if sheet.name.endswith("-2dot"))
 
 
 def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:

@@ -37,6 +37,31 @@ def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -
     assert row["ratio_to_source_test"] == pytest.approx(0.4 / 0.75)
 
 
+def test_trials_of_other_studies_name_their_classes_and_experiment(sweep_folder: Path, trials: list[Trial]) -> None:
+    folder = Ledger(Storage.at(sweep_folder)).folder(trials[0].trial_id)
+    assert set(load(sweep_folder).trials["classes"]) == {5}
+    folder.write_json("record.json", {**folder.read_json("record.json"), "classes": 48, "experiment": "c"})
+    tables = load(sweep_folder)
+    row = tables.trials.set_index("trial_id").loc[trials[0].trial_id]
+    assert (row["classes"], row["experiment"]) == (48, "c")
+    rows = tables.evaluations.query("trial_id == @trials[0].trial_id and target == 'mnist'")
+    assert rows["experiment"].tolist() == ["c"]
+    assert rows["chance_corrected_ratio"].item() == pytest.approx((0.4 - 1 / 48) / (0.8 - 1 / 48))
+
+
+def test_failures_are_shown_without_credentials(sweep_folder: Path, trials: list[Trial]) -> None:
+    """Also those that an earlier version wrote as they were."""
+    ledger = Ledger(Storage.at(sweep_folder))
+    ledger.fail(trials[7].trial_id, 1, {"class": "code", "reason": "E: token=hunter2", "traceback": "?sig=hunter2"})
+    assert ledger.failures(trials[7].trial_id)[0]["reason"] == "E: token=***"
+    path = Path(ledger.failure_path(trials[7].trial_id, 1))
+    path.write_text(path.read_text().replace("***", "hunter2"))
+    tables = load(sweep_folder)
+    shown = tables.trials.to_csv() + tables.failures.to_csv()
+    assert "E: token=***" in shown
+    assert "hunter2" not in shown
+
+
 def test_epochs_and_predictions_name_their_trial(sweep_folder: Path) -> None:
     tables = load(sweep_folder)
     assert tables.epochs.groupby("trial_id").size().tolist() == [5] * 6
