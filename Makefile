@@ -11,7 +11,7 @@ demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m 'slow or not slow'

@@ -16,6 +16,16 @@ from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
 from rac_ray.trial import Recipe, Trial
 
 OBJECT_STORE = 200_000_000
+BESIDE = ("cluster", "models", "results", "segmentation/test_scores.py", "test_object_store.py", "test_results_verb.py")
+"""Tests below this folder that need no Ray of their own and may run beside those that do (``make test``)."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two Rays on one machine disturb each other: what may start one runs in one process, one test after another."""
+    here = Path(__file__).parent
+    for item in items:
+        if not item.path.relative_to(here).as_posix().startswith(BESIDE) or item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -19,9 +20,18 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 
 
 def build_model(
-    name: str, hidden_units: int, *, num_frames: int = 20, frame_size: int = 64, channels: int = 1, num_classes: int = 5
+    name: str,
+    hidden_units: int,
+    *,
+    num_frames: int = 20,
+    frame_size: int = 64,
+    channels: int = 1,
+    num_classes: int = 5,
+    **options: Any,
 ) -> nn.Module:
     """Build a model of the registry with PyTorch's default initialisation, drawn from torch's global generator.
+
+    ``options`` are the architecture's own: kernels, head and so on; without them it is Temporal Shape's.
 
     Raises BadInput for an unknown name or hidden units below 1 (TimeSformer: odd).
     """
@@ -30,7 +40,12 @@ def build_model(
     if hidden_units < 1:
         raise BadInput(f"hidden units are {hidden_units}; valid: 1 or more")
     return MODELS[name](
-        hidden_units, num_frames=num_frames, frame_size=frame_size, channels=channels, num_classes=num_classes
+        hidden_units,
+        num_frames=num_frames,
+        frame_size=frame_size,
+        channels=channels,
+        num_classes=num_classes,
+        **options,
     )
 
 

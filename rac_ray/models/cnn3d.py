@@ -1,9 +1,12 @@
-"""Three 3D-convolution blocks: time as a third dimension of space (paper section 3.1; facts.md 2.1).
+"""3D-convolution blocks: time as a third dimension of space (paper section 3.1; facts.md 2.1, 3.4).
 
 Shapes: clips (B, T, C, H, W), permuted inside to (B, C, T, H, W); h hidden units.
 """
 
+import math
+from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,36 +43,69 @@ class ExactBatchNorm3d(nn.BatchNorm3d):
 
 
 class CNN3DBlock(nn.Sequential):
-    """3x3x3 convolution, ReLU, 2x2x2 max pooling, batch normalisation.
+    """Convolution of ``kernel`` in all three dimensions, ReLU, 2x2x2 max pooling where asked for, batch normalisation.
 
     ReLU stands after the pooling: it is monotone, so both orders give the same values and gradients, at an eighth
     of the work.
     """
 
-    def __init__(self, channels: int, hidden_units: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        hidden_units: int,
+        kernel: int = 3,
+        *,
+        pooled: bool = True,
+        pool_padding: int = 0,
+    ) -> None:
         super().__init__(
-            ChannelsInnermost(channels, hidden_units, 3, padding=1),
-            nn.MaxPool3d(2),
+            ChannelsInnermost(channels, hidden_units, kernel, padding=kernel // 2),
+            nn.MaxPool3d(2, padding=pool_padding) if pooled else nn.Identity(),
             nn.ReLU(),
             ExactBatchNorm3d(hidden_units),
         )
 
 
 class CNN3D(nn.Module):
-    """Three blocks of h hidden units and a linear layer on everything that is left."""
+    """Blocks of h hidden units, or of ``widths``, and a linear layer on everything that is left, or on its mean.
+
+    ``kernels`` has one per block, ``pooled`` the blocks that pool (counted from 0; None: all), padded by
+    ``pool_padding``. The defaults are Temporal Shape's; ``diving48`` has those of the other study.
+    """
 
     def __init__(
-        self, hidden_units: int, *, num_frames: int, frame_size: int, channels: int, num_classes: int, blocks: int = 3
+        self,
+        hidden_units: int,
+        *,
+        num_frames: int,
+        frame_size: int,
+        channels: int,
+        num_classes: int,
+        widths: Sequence[int] = (),
+        kernels: Sequence[int] = (3, 3, 3),
+        pooled: Collection[int] | None = None,
+        pool_padding: int = 0,
+        head: Literal["flatten", "mean"] = "flatten",
     ) -> None:
         super().__init__()
-        widths = [channels] + [hidden_units] * blocks
-        self.encoder = nn.Sequential(*(CNN3DBlock(*pair) for pair in pairwise(widths)))
-        left = (num_frames // 2**blocks) * (frame_size // 2**blocks) ** 2
-        self.classifier = nn.Linear(hidden_units * left, num_classes)
+        widths = [channels, *(widths or [hidden_units] * len(kernels))]
+        pools = [pooled is None or block in pooled for block in range(len(kernels))]
+        self.encoder = nn.Sequential(
+            *(
+                CNN3DBlock(*pair, kernel, pooled=pool, pool_padding=pool_padding)
+                for pair, kernel, pool in zip(pairwise(widths), kernels, pools, strict=True)
+            )
+        )
+        self.head = head
+        left = [num_frames, frame_size, frame_size]
+        for _ in range(sum(pools)):
+            left = [(size + 2 * pool_padding) // 2 for size in left]
+        self.classifier = nn.Linear(widths[-1] * (math.prod(left) if head == "flatten" else 1), num_classes)
         with torch.no_grad():
             # The released models saw one random clip in training mode when built; it moves the running statistics.
             self.encoder(torch.rand(1, channels, num_frames, frame_size, frame_size))
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.classifier(self.encoder(clips.transpose(1, 2)).flatten(1))
+        encoded = self.encoder(clips.transpose(1, 2)).flatten(2)
+        return self.classifier(encoded.flatten(1) if self.head == "flatten" else encoded.mean(2))

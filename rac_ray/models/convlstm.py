@@ -1,9 +1,11 @@
-"""Three ConvLSTM blocks: recurrence over frames (paper section 3.1; facts.md 2.1).
+"""ConvLSTM blocks: recurrence over frames (paper section 3.1; facts.md 2.1, 3.4).
 
 Shapes: clips (B, T, C, H, W); h hidden units; gates (B, 4h, H, W) in the order input, forget, output, candidate.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,20 +19,23 @@ GROUP_BYTES = 2**23
 class ConvLSTMBlock(nn.Module):
     """ConvLSTM cell over all frames, then 2x2 max pooling of every hidden state, then batch normalisation.
 
-    The state starts at zero for each clip and recurs unpooled. No peepholes, no forget-gate bias.
+    The state starts at zero for each clip and recurs unpooled. No peepholes, no forget-gate bias. Both convolutions
+    have the same ``kernel``; the input's may have a ``stride``.
     """
 
-    def __init__(self, channels: int, hidden_units: int) -> None:
+    def __init__(self, channels: int, hidden_units: int, kernel: int = 3, *, stride: int = 1) -> None:
         super().__init__()
-        self.input_conv = nn.Conv2d(channels, 4 * hidden_units, 3, padding=1)
-        self.recurrent_conv = nn.Conv2d(hidden_units, 4 * hidden_units, 3, padding=1)
+        padding = kernel // 2
+        self.input_conv = nn.Conv2d(channels, 4 * hidden_units, kernel, stride, padding)
+        self.recurrent_conv = nn.Conv2d(hidden_units, 4 * hidden_units, kernel, padding=padding)
+        self.stride = stride
         self.pool = nn.MaxPool2d(2)
         self.norm = nn.BatchNorm3d(hidden_units)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """(B, T, C, H, W) -> (B, T, h, H/2, W/2)."""
+        """(B, T, C, H, W) -> (B, T, h, H/2, W/2), divided by the stride besides."""
         on_cpu = clips.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        return self._in_groups(clips) if on_cpu else self._frame_by_frame(clips)
+        return self._in_groups(clips) if on_cpu and self.stride == 1 else self._frame_by_frame(clips)
 
     def _frame_by_frame(self, clips: Tensor) -> Tensor:
         """As it is defined."""
@@ -76,19 +81,40 @@ class ConvLSTMBlock(nn.Module):
 
 
 class ConvLSTM(nn.Module):
-    """Three blocks of h hidden units and a linear layer on the last time step of the third."""
+    """Blocks of h hidden units and a linear layer on the last time step of the last one, or on all of its steps.
+
+    ``kernels`` has one per block. The defaults are Temporal Shape's; ``diving48`` has those of the other study.
+    """
 
     def __init__(
-        self, hidden_units: int, *, num_frames: int, frame_size: int, channels: int, num_classes: int, blocks: int = 3
+        self,
+        hidden_units: int,
+        *,
+        num_frames: int,
+        frame_size: int,
+        channels: int,
+        num_classes: int,
+        kernels: Sequence[int] = (3, 3, 3),
+        stride: int = 1,
+        steps: Literal["last", "all"] = "last",
     ) -> None:
         super().__init__()
-        widths = [channels] + [hidden_units] * blocks
-        self.encoder = nn.Sequential(*(ConvLSTMBlock(*pair) for pair in pairwise(widths)))
-        self.classifier = nn.Linear(hidden_units * (frame_size // 2**blocks) ** 2, num_classes)
+        widths = [channels] + [hidden_units] * len(kernels)
+        self.encoder = nn.Sequential(
+            *(
+                ConvLSTMBlock(*pair, kernel, stride=stride)
+                for pair, kernel in zip(pairwise(widths), kernels, strict=True)
+            )
+        )
+        self.first_step = num_frames - 1 if steps == "last" else 0
+        side = frame_size
+        for _ in kernels:
+            side = -(-side // stride) // 2
+        self.classifier = nn.Linear(hidden_units * side**2 * (num_frames - self.first_step), num_classes)
         with torch.no_grad():
             # The released models saw one random clip in training mode when built; it moves the running statistics.
             self.encoder(torch.rand(1, num_frames, channels, frame_size, frame_size))
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.classifier(self.encoder(clips)[:, -1].flatten(1))
+        return self.classifier(self.encoder(clips)[:, self.first_step :].flatten(1))

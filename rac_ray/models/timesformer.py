@@ -10,12 +10,15 @@ token: the same place in all frames, or all places of a frame.
 """
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention as attend
+from torch.utils.checkpoint import checkpoint
 
 from rac_ray.errors import BadInput
 
@@ -35,7 +38,10 @@ Rotation = tuple[Tensor, Tensor]
 
 
 class TimeSformerClassifier(nn.Module):
-    """Three TimeSformer layers with rotary embeddings and no dropout; the library's own head is the only one."""
+    """TimeSformer layers with rotary embeddings and no dropout; the library's own head is the only one.
+
+    With ``checkpointing`` a layer is computed again in the backward pass, not kept (on a CPU all of them at once).
+    """
 
     def __init__(
         self,
@@ -47,12 +53,14 @@ class TimeSformerClassifier(nn.Module):
         channels: int,
         num_classes: int,
         depth: int = 3,
+        checkpointing: bool = False,
     ) -> None:
         if hidden_units % 2:
             raise BadInput(
                 f"hidden units of a TimeSformer are {hidden_units}; valid: even numbers (rotary embeddings turn pairs)"
             )
         super().__init__()
+        self.checkpointing = checkpointing
         self.transformer = TimeSformer(
             dim=hidden_units * heads,
             dim_head=hidden_units,
@@ -70,9 +78,14 @@ class TimeSformerClassifier(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
+        run = self._run()
         if clips.device.type == "cpu":
-            return torch.cat([self.transformer(group) for group in clips.split(self._clips_together(clips))])
-        return fused(self.transformer, clips) if KNOWN_LIBRARY else self.transformer(clips)
+            return torch.cat([run(self.transformer, group) for group in clips.split(self._clips_together(clips))])
+        return fused(self.transformer, clips, run) if KNOWN_LIBRARY else run(self.transformer, clips)
+
+    def _run(self) -> Callable[..., Any]:
+        again = self.checkpointing and torch.is_grad_enabled()
+        return partial(checkpoint, use_reentrant=False) if again else _at_once
 
     def _clips_together(self, clips: Tensor) -> int:
         """How many clips a CPU works on at once."""
@@ -81,19 +94,31 @@ class TimeSformerClassifier(nn.Module):
         return max(1, GROUP_BYTES // widest)
 
 
-def fused(transformer: TimeSformer, clips: Tensor) -> Tensor:
-    """The library's forward pass, clips (B, T, C, H, W) to logits (B, num_classes), with fused attention."""
+def _at_once(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    return function(*inputs)
+
+
+def fused(transformer: TimeSformer, clips: Tensor, run: Callable[..., Any] = _at_once) -> Tensor:
+    """The library's forward pass, clips (B, T, C, H, W) to logits (B, num_classes), with fused attention.
+
+    ``run(layer, tokens)`` computes a layer, or has it computed again in the backward pass.
+    """
     parts: Any = transformer
     num_frames, (rows, columns) = clips.shape[1], (size // PATCH_SIZE for size in clips.shape[-2:])
     in_time = rotation(parts.frame_rot_emb(num_frames, device=clips.device), parts.frame_rot_emb.inv_freqs)
     in_space = rotation(parts.image_rot_emb(rows, columns, device=clips.device), parts.frame_rot_emb.inv_freqs)
     patches = parts.to_patch_embedding(cut(clips))
     tokens = torch.cat((parts.cls_token.expand(len(clips), 1, -1), patches), dim=1)
-    for over_time, over_space, feed_forward in parts.layers:
-        tokens = tokens + divided_attention(over_time.fn, over_time.norm(tokens), num_frames, "time", in_time)
-        tokens = tokens + divided_attention(over_space.fn, over_space.norm(tokens), num_frames, "space", in_space)
-        tokens = tokens + feed_forward(tokens)
+    for layers in parts.layers:
+        tokens = run(partial(_layer, layers, num_frames, in_time, in_space), tokens)
     return parts.to_out(tokens[:, 0])
+
+
+def _layer(layers: Any, num_frames: int, in_time: Rotation, in_space: Rotation, tokens: Tensor) -> Tensor:
+    over_time, over_space, feed_forward = layers
+    tokens = tokens + divided_attention(over_time.fn, over_time.norm(tokens), num_frames, "time", in_time)
+    tokens = tokens + divided_attention(over_space.fn, over_space.norm(tokens), num_frames, "space", in_space)
+    return tokens + feed_forward(tokens)
 
 
 def cut(clips: Tensor) -> Tensor:

@@ -1,5 +1,9 @@
 """Clips of real shards through a real Ray Data pipeline: order, flips, ranks, and taking up an epoch in its middle."""
 
+import json
+import os
+import signal
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from numpy.typing import NDArray
+from ray import train
+from ray.train.torch import TorchTrainer
 from torch.nn.functional import interpolate
 
 from rac_ray.data.diving_generate import decode_videos
@@ -16,6 +22,7 @@ from rac_ray.data.streaming import (
     DEVIATION,
     MEAN,
     Feed,
+    Place,
     StreamedBatches,
     load_clip,
     normalised,
@@ -126,6 +133,46 @@ def test_two_ranks_together_see_what_one_sees(root: Storage) -> None:
     ranks = [seen(StreamedBatches(root, clips, Feed(seed=3, batch_size=4, rank=rank, world=2)), 0) for rank in (0, 1)]
     for step, (_, labels) in enumerate(alone):
         assert sorted(labels) == sorted(ranks[0][step][1] + ranks[1][step][1])
+
+
+def consume(root: Storage, clips: list[Place], diary: Path, _config: object) -> None:
+    """An epoch on one rank of a worker group, written down step by step; rank 1 is killed after its third step."""
+    context, checkpoint = train.get_context(), train.get_checkpoint()
+    rank = context.get_world_rank()
+    done = int(Path(checkpoint.path, "steps").read_text()) if checkpoint else 0
+    feed = Feed(seed=7, batch_size=2, rank=rank, world=context.get_world_size())
+    for step, (pixels, labels) in enumerate(StreamedBatches(root, clips, feed).epoch(4, done), done):
+        with (diary / f"{done}-{rank}").open("a") as lines:
+            lines.write(json.dumps([step, labels.tolist(), int(pixels.sum())]) + "\n")
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "steps").write_text(str(step + 1))
+            train.report({}, checkpoint=None if rank else train.Checkpoint.from_directory(folder))
+        if (rank, step, done) == (1, 2, 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_group_that_lost_a_worker_repeats_and_loses_no_clip(root: Storage, tmp_path: Path) -> None:
+    """Two ranks of a real TorchTrainer, one killed in the middle of the epoch, both going on from the checkpoint."""
+    clips = places(root, "train")
+    (diary := tmp_path / "diary").mkdir()
+    TorchTrainer(
+        partial(consume, root, clips, diary),
+        scaling_config=train.ScalingConfig(num_workers=2, resources_per_worker={"CPU": 0.25}),
+        run_config=train.RunConfig(storage_path=str(tmp_path), failure_config=train.FailureConfig(max_failures=1)),
+    ).fit()
+    taken_up = max(int(path.name.partition("-")[0]) for path in diary.iterdir())
+    assert taken_up in (2, 3)
+    for rank in (0, 1):
+        first, then = (
+            [json.loads(line) for line in (diary / f"{done}-{rank}").read_text().splitlines()] for done in (0, taken_up)
+        )
+        feed = Feed(seed=7, batch_size=2, rank=rank, world=2)
+        alone = [
+            [step, labels, int(pixels.sum())]
+            for step, (pixels, labels) in enumerate(seen(StreamedBatches(root, clips, feed), 4))
+        ]
+        assert first[:taken_up] + then == alone
+        assert len(alone) == 5
 
 
 def test_frames_are_resized_as_tensors_are_and_mirrored_whole(root: Storage) -> None:

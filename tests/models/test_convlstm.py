@@ -9,10 +9,10 @@ def build(hidden_units: int = 3) -> ConvLSTM:
     return ConvLSTM(hidden_units, num_frames=20, frame_size=64, channels=1, num_classes=5)
 
 
-def plain_block(block: ConvLSTMBlock, clips: Tensor) -> Tensor:
+def plain_block(block: ConvLSTMBlock, clips: Tensor, side: int | None = None) -> Tensor:
     """facts.md 2.1 step by step: gates i, f, o, g; zero state; pool every h; batch norm over all frames."""
     hidden_units = block.norm.num_features
-    hidden = torch.zeros(len(clips), hidden_units, *clips.shape[-2:])
+    hidden = torch.zeros(len(clips), hidden_units, *([side] * 2 if side else clips.shape[-2:]))
     cell, pooled = torch.zeros_like(hidden), []
     for time in range(clips.shape[1]):
         gates = block.input_conv(clips[:, time]) + block.recurrent_conv(hidden)
@@ -55,3 +55,19 @@ def test_the_block_has_no_relu() -> None:
 def test_building_moves_the_running_statistics_once() -> None:
     norms = [module for module in build().modules() if isinstance(module, nn.BatchNorm3d)]
     assert [int(norm.num_batches_tracked) for norm in norms if norm.num_batches_tracked is not None] == [1, 1, 1]
+
+
+def test_with_strides_and_larger_kernels_it_is_the_recurrence_too() -> None:
+    """Diving48's blocks (facts.md 3.4): the states are at the strided size, and all steps go to the linear layer."""
+    torch.manual_seed(0)
+    options = {"num_frames": 4, "frame_size": 13, "channels": 3, "num_classes": 5}
+    model = ConvLSTM(2, **options, kernels=(7, 3), stride=2, steps="all").eval()
+    clips = torch.rand(2, 4, 3, 13, 13)
+    states = clips
+    for block in model.encoder:
+        assert isinstance(block, ConvLSTMBlock)
+        strided = block.input_conv(states[:, 0]).shape[-1]
+        states = plain_block(block, states, strided)
+    assert states.shape == (2, 4, 2, 1, 1)
+    assert model.classifier.in_features == 4 * 2
+    torch.testing.assert_close(model(clips), model.classifier(states.flatten(1)))

@@ -72,3 +72,21 @@ def test_fused_attention_in_sixteen_bits_is_as_exact_as_the_librarys() -> None:
         ours, theirs = fused(transformer, clips), transformer(clips)
     for logits in (ours, theirs):
         assert (logits.float() - exact).norm() < 0.02 * exact.norm()
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_checkpointed_layers_give_the_same_gradients(fuse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU and by the way that GPUs take."""
+    if fuse:
+        monkeypatch.setattr(
+            TimeSformerClassifier, "forward", lambda self, clips: fused(self.transformer, clips, self._run())
+        )
+    clips, target = torch.rand(2, 20, 1, 64, 64, dtype=torch.float64), torch.rand(2, 5, dtype=torch.float64)
+    gradients = []
+    for checkpointing in (False, True):
+        model = build(4, 8).double()
+        model.checkpointing = checkpointing
+        (model(clips) * target).sum().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
