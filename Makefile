@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-diving48 clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-diving48 bench-diving48-models clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -41,6 +41,9 @@ bench-paired: $(INSTALLED)
 
 bench-diving48: $(INSTALLED)
 	$(BIN)/python -m benchmarks.diving48 $(ARGS)
+
+bench-diving48-models: $(INSTALLED)
+	$(BIN)/python -m benchmarks.diving48_models
 
 # torch goes first: resolved together with the rest, pip may take another build of it.
 $(INSTALLED): pyproject.toml constraints.txt
