@@ -49,3 +49,43 @@ def top1(experiment: str, model: str) -> dict[str, float]:
     """Top-1 on ``val``, ``s1``, ``s2`` and ``t`` that a printed row implies: ratio times validation top-1."""
     val, row = VALIDATION_TOP1[experiment], EXPERIMENTS[experiment][model]
     return {"val": val, "s1": row.s1 * val, "s2": row.s2 * val, "t": row.t * val}
+
+
+class Answered(NamedTuple):
+    """A row of table 7: predictions of five clips of a class."""
+
+    s1: tuple[int, ...]
+    s2: tuple[int, ...]
+    correct_attributes: str
+    """As printed: of the set of wrong predictions."""
+
+
+ANSWERS: dict[int, dict[str, Answered]] = {
+    34: {
+        "convlstm": Answered((34, 34, 35, 8, 20), (34, 34, 44, 8, 20), "10/16"),
+        "cnn3d": Answered((34, 19, 21, 35, 34), (34, 32, 21, 21, 34), "8/16"),
+        "timesformer": Answered((34, 12, 34, 47, 20), (31, 12, 34, 47, 20), "5/16"),
+    },
+    12: {
+        "convlstm": Answered((35, 26, 45, 26, 21), (27, 26, 45, 14, 21), "14/24"),
+        "cnn3d": Answered((3, 20, 12, 5, 44), (3, 20, 12, 5, 34), "8/20"),
+        "timesformer": Answered((22, 33, 12, 31, 14), (22, 33, 12, 31, 14), "5/16"),
+    },
+    22: {
+        "convlstm": Answered((26, 26, 35, 22, 21), (26, 26, 35, 22, 21), "5/12"),
+        "cnn3d": Answered((29, 7, 26, 28, 0), (29, 22, 26, 26, 0), "7/20"),
+        "timesformer": Answered((15, 27, 46, 44, 34), (15, 27, 46, 44, 34), "5/20"),
+    },
+    45: {
+        "convlstm": Answered((26, 21, 12, 35, 27), (26, 21, 12, 35, 44), "14/24"),
+        "cnn3d": Answered((46, 20, 35, 35, 34), (34, 20, 12, 35, 31), "12/24"),
+        "timesformer": Answered((15, 31, 44, 12, 18), (42, 31, 44, 12, 8), "11/28"),
+    },
+}
+"""Table 7, experiment c, by class. The attributes of class 34's TimeSf are a slip: it is 7/16 by the vocabulary."""
+TOP: dict[str, dict[str, tuple[float, float]]] = {
+    "s1": {"convlstm": (0.4, 1.0), "cnn3d": (0.4, 0.8), "timesformer": (0.4, 0.4)},
+    "s2": {"convlstm": (0.4, 1.0), "cnn3d": (0.4, 0.6), "timesformer": (0.2, 0.4)},
+    "t": {"convlstm": (0.0, 0.6), "cnn3d": (0.0, 0.8), "timesformer": (0.0, 0.2)},
+}
+"""Table 6: top-1 and top-5 of the five clips of class 34 by domain and model."""

@@ -1,0 +1,119 @@
+"""What Diving48's wrong answers have in common with the right ones: classes as attributes (tables 6 and 7).
+
+A class is four attributes: takeoff, somersaults, twists, position. Of the set of wrong top-1 predictions of some clips
+on S1 and S2, each class once however often it was said, the attributes that equal the true class's are counted (facts.md
+section 6). Numpy and pandas.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rac_ray.data.diving48 import ATTRIBUTES, CLASSES, VOCABULARY
+from rac_ray.errors import BadInput
+from rac_ray.results.tables import EXPERIMENT, Tables
+
+DOMAINS = ("s1", "s2")
+"""That hold the class's evidence."""
+TEXTURE = "t"
+CLIPS = 5
+"""Of a class, drawn at random, as in the paper."""
+BEST = 5
+"""Predictions among which the true class counts as found: top-5."""
+
+
+class Score(NamedTuple):
+    """Attributes that are right among a set of wrong classes."""
+
+    correct: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.correct}/{self.of}"
+
+
+def correct_attributes(label: int, predicted: Collection[int]) -> Score:
+    """Of predicted classes, right ones and repetitions left out, against the true one."""
+    wrong = set(predicted) - {label}
+    true = VOCABULARY[label]
+    correct = sum(one == other for said in wrong for one, other in zip(VOCABULARY[said], true, strict=True))
+    return Score(correct, len(ATTRIBUTES) * len(wrong))
+
+
+def clips_of(tables: Tables, label: int, clips: int | None = CLIPS, *, seed: int = 0) -> list[str]:
+    """Ids of ``clips`` test clips of a class, drawn at random, or of all of them (None), in ascending order.
+
+    Raises BadInput for an unknown class, and for one that has fewer clips than that, or none, on S1.
+    """
+    if not 0 <= label < CLASSES:
+        raise BadInput(f"class {label} is not one of Diving48's; valid: 0 to {CLASSES - 1}")
+    asked = tables.predictions.query("target == @DOMAINS[0] and label == @label")
+    there = sorted(set(asked["clip_id"]))
+    if len(there) < (clips or 1):
+        raise BadInput(f"class {label} has {len(there)} clips on {DOMAINS[0]}; valid: {clips or 'at least 1'}")
+    if clips is None:
+        return there
+    chosen = np.random.default_rng(seed).choice(len(there), size=clips, replace=False)
+    return [there[place] for place in sorted(chosen)]
+
+
+def top_table(tables: Tables, clip_ids: Sequence[str]) -> pd.DataFrame:
+    """Top-1 and top-5 of every trial on some clips of S1, S2 and T: the paper's table 6.
+
+    Columns trial_id, model, experiment (where there is one), target, top1, top5 (NaN without logits), clips.
+    """
+    rows = _asked(tables, clip_ids, (*DOMAINS, TEXTURE))
+    rows = rows.assign(top1=(rows["label"] == rows["predicted"]).astype(float), top5=_among_the_best(rows))
+    groups = rows.groupby([*_names(rows), "target"], sort=False)
+    return groups.agg(top1=("top1", "mean"), top5=("top5", "mean"), clips=("clip_id", "size")).reset_index()
+
+
+def attribute_table(tables: Tables, clip_ids: Sequence[str]) -> pd.DataFrame:
+    """Every trial's predictions for clips of one class on S1 and S2, and what is right in the wrong ones: table 7.
+
+    Columns trial_id, model, experiment (where there is one), label, s1 and s2 (predictions in the order of
+    ``clip_ids``), wrong (the set, ascending), correct, of, share.
+    """
+    rows = _asked(tables, clip_ids, DOMAINS)
+    found = []
+    for key, mine in rows.groupby(_names(rows), sort=False):
+        said = {
+            domain: mine.query("target == @domain").set_index("clip_id")["predicted"].reindex(clip_ids).astype(int)
+            for domain in DOMAINS
+        }
+        label = int(mine["label"].iloc[0])
+        wrong = sorted({*said["s1"], *said["s2"]} - {label})
+        score = correct_attributes(label, wrong)
+        found.append(
+            {
+                **dict(zip(_names(rows), key if isinstance(key, tuple) else (key,), strict=True)),
+                "label": label,
+                **{domain: each.tolist() for domain, each in said.items()},
+                "wrong": wrong,
+                **score._asdict(),
+                "share": score.correct / score.of if score.of else float("nan"),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    return ["trial_id", "model", *([EXPERIMENT] if EXPERIMENT in rows else [])]
+
+
+def _asked(tables: Tables, clip_ids: Sequence[str], domains: Sequence[str]) -> pd.DataFrame:
+    """Predictions for these clips on these domains, with what their trials are."""
+    chosen = tables.predictions["clip_id"].isin(list(clip_ids)) & tables.predictions["target"].isin(domains)
+    names = ["trial_id", "model", *([EXPERIMENT] if EXPERIMENT in tables.trials else [])]
+    return tables.predictions.loc[chosen].merge(tables.trials[names], on="trial_id")
+
+
+def _among_the_best(rows: pd.DataFrame) -> np.ndarray:
+    """(N,) 1.0 where the true class is among the five likeliest, NaN without logits; a tie counts against it."""
+    if "logits" not in rows or rows.empty:
+        return np.full(len(rows), np.nan)
+    logits = np.stack(rows["logits"].to_list())
+    true = logits[np.arange(len(rows)), rows["label"].to_numpy(int)]
+    return ((logits >= true[:, None]).sum(axis=1) <= BEST).astype(float)
