@@ -1,8 +1,8 @@
 """What Diving48's wrong answers have in common with the right ones: classes as attributes (tables 6 and 7).
 
 A class is four attributes: takeoff, somersaults, twists, position. Of the set of wrong top-1 predictions of some clips
-on S1 and S2, each class once however often it was said, the attributes that equal the true class's are counted (facts.md
-section 6). Numpy and pandas.
+on S1 and S2, each class once however often it was said, those attributes are counted that equal the true class's
+(facts.md section 6). Numpy and pandas.
 """
 
 from collections.abc import Collection, Sequence
