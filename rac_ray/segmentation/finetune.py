@@ -80,9 +80,7 @@ class Tuned:
     def finished(self, settings: Settings) -> bool:
         """Whether training is over."""
         last = len(self.epochs) - 1
-        return bool(self.epochs) and (
-            last + 1 >= settings.max_epochs or last - self.best["epoch"] >= settings.patience
-        )
+        return bool(self.epochs) and (last + 1 >= settings.max_epochs or last - self.best["epoch"] >= settings.patience)
 
 
 def finetune(
