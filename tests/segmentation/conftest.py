@@ -1,6 +1,5 @@
 """Drawn divers in the released format, and torchvision as it is needed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -31,9 +30,8 @@ def write_frames(folder: Path, names: list[str], size: tuple[int, int] = (64, 80
 
 
 @pytest.fixture(scope="session")
-def torchvision() -> Iterator[None]:
+def torchvision() -> None:
     """torchvision, with its operations in plain torch where the compiled ones do not load."""
     if not torchvision_ops.available():
         pytest.skip("torchvision is not installed; make installs it")
     torchvision_ops.supply()
-    yield
