@@ -1,4 +1,4 @@
-"""Instance masks of divers as COCO run lengths in Parquet: one row per clip, frame and instance, in one file or several.
+"""Instance masks of divers as COCO run lengths in Parquet: one row per clip, frame and instance; one file or more.
 
 Two masks are kept of each soft mask, since the domains need two thresholds (facts.md section 4): ``shape`` where it is
 above 0.4, ``support`` where it is above 0, nearly the instance's box.

@@ -1,7 +1,7 @@
 """Fine-tune Mask R-CNN on frames with masks: early stopping on the study's box IoU, the best weights, exact resume.
 
-``<out>/best.ckpt`` has the best weights, ``last.ckpt`` all that training goes on from, ``record.json`` the settings, the
-names of both splits, and a row per epoch. Each is written atomically after every epoch.
+``<out>/best.ckpt`` has the best weights, ``last.ckpt`` all that training goes on from, ``record.json`` the settings,
+the names of both splits, and a row per epoch. Each is written atomically after every epoch.
 """
 
 import io
@@ -234,7 +234,7 @@ def _resume(
         content = torch.load(io.BytesIO(out.read_bytes(LAST)), map_location=device, weights_only=True)
         network.load_state_dict(content["network"])
         optimizer.load_state_dict(content["optimizer"])
-    except Exception as error:  # noqa: BLE001 - unpickling damaged bytes can raise anything
+    except Exception as error:
         raise BadInput(
             f"{out.address(LAST)} is damaged ({type(error).__name__}); delete the folder to train again"
         ) from error

@@ -122,7 +122,7 @@ def parsed_checkpoint(content: bytes, file: str) -> Checkpoint:
     """As ``read_checkpoint``, of a file's content; ``file`` is for its name."""
     try:
         found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - unpickling damaged bytes can raise anything
+    except Exception as error:
         raise BadInput(f"{file!r} holds no weights, or is damaged ({type(error).__name__})") from error
     sizes: dict[str, int] = {}
     if isinstance(found, dict) and "state_dict" in found:

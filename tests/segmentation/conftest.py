@@ -1,5 +1,8 @@
 """Drawn divers in the released format, and torchvision as it is needed."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -7,8 +10,10 @@ import numpy as np
 import pytest
 
 from rac_ray.segmentation.frames import IMAGES, MASKS
+from rac_ray.sweep.session import RAY_ENVIRONMENT
 from tests.segmentation import torchvision_ops
 
+ROOT = Path(__file__).parents[2]
 COLOURS = ((30, 200, 60), (220, 40, 40))
 """Of divers in masks, RGB, in ascending order of red."""
 
@@ -35,3 +40,27 @@ def torchvision() -> None:
     if not torchvision_ops.available():
         pytest.skip("torchvision is not installed; make installs it")
     torchvision_ops.supply()
+
+
+@pytest.fixture(scope="package")
+def segmenting_ray(torchvision: None) -> Iterator[None]:
+    """A local Ray of its own whose workers have torchvision as this process has it."""
+    import ray
+
+    os.environ |= RAY_ENVIRONMENT
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {
+        "env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        "worker_process_setup_hook": "tests.segmentation.torchvision_ops.supply",
+    }
+    with tempfile.TemporaryDirectory(prefix="seg") as folder:
+        ray.init(
+            num_cpus=2,
+            object_store_memory=600_000_000,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env=environment,
+            _temp_dir=folder,
+        )
+        yield
+        ray.shutdown()
