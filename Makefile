@@ -42,11 +42,13 @@ bench-paired: $(INSTALLED)
 bench-diving48: $(INSTALLED)
 	$(BIN)/python -m benchmarks.diving48 $(ARGS)
 
-# torch goes first: resolved together with the rest, pip may take another build of it.
+# torch goes first: resolved together with the rest, pip may take another build of it. torchvision goes apart, where only
+# its tests look: beside a build of torch that it was not compiled for, Lightning would not load any more.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch>=2.11,<2.14"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --target .venv/apart torchvision
 	touch $@
 
 clean:

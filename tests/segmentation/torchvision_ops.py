@@ -8,14 +8,13 @@ torch. They are slow, and no part of the project. Where torchvision works, ``sup
 
 import importlib
 import importlib.util
-import os
 import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-APART = Path(os.environ.get("RAC_RAY_TEST_TORCHVISION", Path(__file__).parents[2] / ".venv/apart"))
+APART = Path(__file__).parents[2] / ".venv/apart"
 """Where ``make`` installs torchvision."""
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
