@@ -1,5 +1,7 @@
 """Masks of all clips of Diving48's shards by Ray Data: tasks read clips, actors that hold the network segment them.
 
+Beside GPUs the tasks run on the CPUs, ahead of the actors; on CPUs alone Ray Data runs both in the actors.
+
 ``<out>/<shard's name>`` has the masks of one shard and is written, atomically, when its last clip is done; shards whose
 file is there are skipped. ``segmentation.json`` says which weights made the masks, so that no folder mixes two.
 """
@@ -24,7 +26,7 @@ from rac_ray.data.diving_shards import decoded_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.masks import SCHEMA, rows_of, write_masks
 from rac_ray.data.shape_texture import HEIGHT, WIDTH
-from rac_ray.data.streaming import Place, places
+from rac_ray.data.streaming import Place, places, quiet_and_ordered
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.finetune import image_tensor
 from rac_ray.segmentation.network import checkpoint_bytes, digest, parsed_checkpoint
@@ -145,9 +147,7 @@ def _segmented(
     """A row per clip, in the order of ``clips``: clip_id, file, masks."""
     import ray.data
 
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = True
+    quiet_and_ordered()
     resources = ray.cluster_resources()
     gpus = int(resources.get("GPU", 0))
     count = actors or gpus or max(1, int(resources.get("CPU", 1)))
@@ -167,7 +167,7 @@ def _segmented(
     )
     options: Any = {"batch_size": None, "batch_format": "pyarrow"}
     for batch in pipeline.iter_batches(**options):
-        yield from batch.to_pylist()
+        yield from cast(pa.Table, batch).to_pylist()
 
 
 def _with_frames(data: Storage, items: pa.Table) -> pa.Table:

@@ -73,7 +73,7 @@ def mask_ap(predicted: Sequence[Predicted], true_masks: Sequence[NDArray[np.bool
     if not found:
         return {"mask_ap": 0.0, "mask_ap50": 0.0}
     with redirect_stdout(io.StringIO()):
-        reference = COCO()
+        reference: Any = COCO()
         reference.dataset = {"info": {}, "images": images, "annotations": truth, "categories": [{"id": DIVER}]}
         reference.createIndex()
         evaluation = COCOeval(reference, reference.loadRes(found), "segm")

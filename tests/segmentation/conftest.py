@@ -9,11 +9,18 @@ import cv2
 import numpy as np
 import pytest
 
+from rac_ray.data.diving48 import FILES, read_annotations
+from rac_ray.data.diving_shards import VideoSpec, hash_of, make_shard, shards_of
+from rac_ray.data.manifest import MANIFEST
 from rac_ray.segmentation.frames import IMAGES, MASKS
+from rac_ray.storage import Storage
 from rac_ray.sweep.session import RAY_ENVIRONMENT
+from tests.data.diving_files import write_download
 from tests.segmentation import torchvision_ops
 
 ROOT = Path(__file__).parents[2]
+FRAMES = 1
+"""Of each clip in shards."""
 COLOURS = ((30, 200, 60), (220, 40, 40))
 """Of divers in masks, RGB, in ascending order of red."""
 
@@ -64,3 +71,18 @@ def segmenting_ray(torchvision: None) -> Iterator[None]:
         )
         yield
         ray.shutdown()
+
+
+@pytest.fixture(scope="package")
+def shards(tmp_path_factory: pytest.TempPathFactory, segmenting_ray: None) -> Storage:
+    """Two clips and one of ``train``, one of ``test``, of one frame each."""
+    root = Storage.at(tmp_path_factory.mktemp("shards") / "data")
+    folder = write_download(tmp_path_factory.mktemp("official") / "diving48", 3, 1, videos=True)
+    lists = {split: read_annotations(folder, split) for split in FILES}
+    spec = VideoSpec(hash_of(lists.values()), frames=FRAMES)
+    splits = {}
+    for split, clips in lists.items():
+        names = [make_shard(folder, root, spec, shard).name for shard in shards_of(split, clips, 2)]
+        splits[split] = {"shards": [{"name": name} for name in names], "quarantine": {}}
+    root.write_json(MANIFEST, {"identity": spec.identity(), "splits": splits})
+    return root

@@ -6,18 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from rac_ray.data.diving48 import FILES, read_annotations
-from rac_ray.data.diving_shards import VideoSpec, find_clip, hash_of, make_shard, shards_of
-from rac_ray.data.manifest import MANIFEST
+from rac_ray.data.diving_shards import find_clip
 from rac_ray.data.masks import MaskTable, write_masks
 from rac_ray.data.shape_texture import HEIGHT, WIDTH, render
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.infer import Outcome, resized, segment_clips, segmented
 from rac_ray.segmentation.network import build_network, packed, read_checkpoint
 from rac_ray.storage import Storage
-from tests.data.diving_files import write_download
+from tests.segmentation.conftest import FRAMES
 
-FRAMES = 2
 CPU = torch.device("cpu")
 
 
@@ -27,21 +24,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, torchvision: None) -> s
     path = tmp_path_factory.mktemp("weights") / "best.ckpt"
     path.write_bytes(packed(build_network("none", 64, 96), 64, 96))
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory, segmenting_ray: None) -> Storage:
-    """Two clips and one of ``train``, one of ``test``, of two frames each."""
-    root = Storage.at(tmp_path_factory.mktemp("shards") / "data")
-    folder = write_download(tmp_path_factory.mktemp("official") / "diving48", 3, 1, videos=True)
-    lists = {split: read_annotations(folder, split) for split in FILES}
-    spec = VideoSpec(hash_of(lists.values()), frames=FRAMES)
-    splits = {}
-    for split, clips in lists.items():
-        names = [make_shard(folder, root, spec, shard).name for shard in shards_of(split, clips, 2)]
-        splits[split] = {"shards": [{"name": name} for name in names], "quarantine": {}}
-    root.write_json(MANIFEST, {"identity": spec.identity(), "splits": splits})
-    return root
 
 
 def test_all_clips_get_masks_and_nothing_is_made_twice(shards: Storage, checkpoint: str, tmp_path: Path) -> None:
@@ -68,9 +50,9 @@ def test_all_clips_get_masks_and_nothing_is_made_twice(shards: Storage, checkpoi
     frames = find_clip(shards, clip_id)
     masks = table.clip(clip_id, FRAMES, HEIGHT, WIDTH)
     with torch.inference_mode():
-        (said,) = network([resized(torch.from_numpy(frames[1:2]).permute(0, 3, 1, 2) / 255)[0]])
-    assert len(masks[1].shape) == len(said["scores"]) > 0
-    np.testing.assert_array_equal(masks[1].support, (said["masks"][:, 0] > 0).numpy())
+        (said,) = network([resized(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)[0]])
+    assert len(masks[0].shape) == len(said["scores"]) > 0
+    np.testing.assert_array_equal(masks[0].support, (said["masks"][:, 0] > 0).numpy())
     assert render("s1", frames, masks).shape == (FRAMES, HEIGHT, WIDTH, 3)
 
 
@@ -87,21 +69,38 @@ def test_what_does_not_fit_is_told(shards: Storage, checkpoint: str, tmp_path: P
         segment_clips(shards, out, checkpoint)
 
 
-def test_a_clip_without_divers_has_been_looked_at(tmp_path: Path) -> None:
-    class Blind(torch.nn.Module):
-        def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-            assert all(image.shape == (3, HEIGHT, WIDTH) for image in images)
-            sizes.append(len(images))
-            nothing = {"masks": torch.zeros(0, 1, HEIGHT, WIDTH), "scores": torch.zeros(0), "boxes": torch.zeros(0, 4)}
-            return [nothing] * len(images)
+class OneInBright(torch.nn.Module):
+    """Stands for the network: one diver in a frame that is not black."""
 
-    sizes: list[int] = []
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[int] = []
+
+    def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        assert all(image.shape == (3, HEIGHT, WIDTH) for image in images)
+        self.steps.append(len(images))
+        return [self.said(int(image.max() > 0)) for image in images]
+
+    def said(self, count: int) -> dict[str, torch.Tensor]:
+        masks = torch.full((count, 1, HEIGHT, WIDTH), 0.5)
+        return {"masks": masks, "scores": torch.full((count,), 0.75), "boxes": torch.tensor([[1, 2, 3, 4.0]])[:count]}
+
+
+def test_frames_are_numbered_over_steps() -> None:
     frames = np.zeros((5, 12, 16, 3), np.uint8)
-    rows = segmented(Blind(), "a_00001", frames, CPU, 2)
-    assert (rows, sizes) == ([], [2, 2, 1])
+    frames[[1, 4]] = 255
+    network = OneInBright()
+    rows = segmented(network, "a_00001", frames, CPU, 2)
+    assert network.steps == [2, 2, 1]
+    assert [(row["frame"], row["score"], row["y1"]) for row in rows] == [(1, 0.75, 4.0), (4, 0.75, 4.0)]
+
+
+def test_a_clip_without_divers_has_been_looked_at(tmp_path: Path) -> None:
+    rows = segmented(OneInBright(), "a_00001", np.zeros((3, 12, 16, 3), np.uint8), CPU, 2)
+    assert rows == []
     write_masks(Storage.at(tmp_path), "a.parquet", rows, ["a_00001"])
-    found = MaskTable.read(Storage.at(tmp_path), "a.parquet").clip("a_00001", 5, HEIGHT, WIDTH)
-    assert [len(each.shape) for each in found] == [0] * 5
+    found = MaskTable.read(Storage.at(tmp_path), "a.parquet").clip("a_00001", 3, HEIGHT, WIDTH)
+    assert [len(each.shape) for each in found] == [0] * 3
 
 
 def test_images_are_resized_as_tensors_without_antialiasing() -> None:

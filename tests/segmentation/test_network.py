@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,9 +42,8 @@ def test_the_kinds_of_networks(trained: torch.nn.Module) -> None:
     assert shapes["roi_heads.box_predictor.cls_score.weight"] == (CLASSES, 1024)
     assert shapes["roi_heads.mask_predictor.conv5_mask.weight"] == (256, 256, 2, 2)
     assert shapes["roi_heads.mask_predictor.mask_fcn_logits.weight"] == (CLASSES, 256, 1, 1)
-    assert fresh.roi_heads.score_thresh == 0.05
-    assert fresh.roi_heads.nms_thresh == 0.5
-    assert fresh.roi_heads.detections_per_img == 100
+    heads: Any = fresh.roi_heads
+    assert (heads.score_thresh, heads.nms_thresh, heads.detections_per_img) == (0.05, 0.5, 100)
 
 
 def test_a_checkpoint_comes_back(trained: torch.nn.Module, tmp_path: Path) -> None:
