@@ -119,6 +119,7 @@ def finetune(
     )
     if tuned.epochs:
         _resume(out, network, optimizer, tuned.epochs, device)
+        _write_record(out, record, tuned)
     while not tuned.finished(settings):
         began, epoch = time.monotonic(), len(tuned.epochs)
         loss = _train(network, optimizer, train, settings, epoch, device)
@@ -127,7 +128,7 @@ def finetune(
         if tuned.best["epoch"] == epoch:
             out.write_bytes(BEST, packed(network, settings.min_size, settings.max_size))
         _save(out, network, optimizer, tuned.epochs)
-        out.write_json(RECORD, {**record, "epochs": tuned.epochs, "best_epoch": tuned.best["epoch"]})
+        _write_record(out, record, tuned)
         report(tuned.epochs[-1])
     return tuned
 
@@ -218,6 +219,10 @@ def _begun(out: Storage, record: dict[str, Any]) -> list[Row]:
     if (found["train"], found["val"]) != (record["train"], record["val"]):
         raise BadInput(f"{out.root!r} was trained on other frames; choose another folder")
     return found["epochs"]
+
+
+def _write_record(out: Storage, record: dict[str, Any], tuned: Tuned) -> None:
+    out.write_json(RECORD, {**record, "epochs": tuned.epochs, "best_epoch": tuned.best["epoch"]})
 
 
 def _save(out: Storage, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: list[Row]) -> None:

@@ -60,11 +60,15 @@ def test_two_steps_change_the_weights(whole: tuple[Storage, Tuned, list[dict[str
 def test_going_on_ends_at_the_same_bits(
     whole: tuple[Storage, Tuned, list[dict[str, Any]]], frames: list[Frame], tmp_path: Path
 ) -> None:
-    """Stopped after an epoch, and once more between its two last files."""
+    """Stopped after an epoch, and once more before its record was written."""
     out = Storage.at(tmp_path)
     finetune(frames, out, replace(SMALL, max_epochs=1), device=CPU)
     content = torch.load(tmp_path / LAST, weights_only=True)
+    finetune(frames, out, SMALL, device=CPU)
+    record = out.read_json(RECORD)
+    out.write_json(RECORD, {**record, "epochs": record["epochs"][:1]})
     tuned = finetune(frames, out, SMALL, device=CPU)
+    assert out.read_json(RECORD) == record
     assert torch.load(tmp_path / LAST, weights_only=True)["epochs"][:1] == content["epochs"]
     for one, other in zip(tuned.epochs, whole[1].epochs, strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}

@@ -100,6 +100,24 @@ def test_what_holds_no_weights_is_told(tmp_path: Path) -> None:
         network.Checkpoint({"a": torch.zeros(1)}, *SIZES).network()
 
 
+class Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_file_of_weights_runs_no_code(tmp_path: Path) -> None:
+    sink = io.BytesIO()
+    torch.save({"weights": Touch(tmp_path / "made"), "min_size": 64, "max_size": 96}, sink)
+    with pytest.raises(BadInput, match="'c' holds no weights, or is damaged"):
+        parsed_checkpoint(sink.getvalue(), "c")
+    assert not (tmp_path / "made").exists()
+
+
 def test_the_operations_for_tests_by_hand() -> None:
     boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 4], [20, 0, 30, 10.0]])
     assert torchvision_ops.nms(boxes, torch.tensor([0.1, 0.9, 0.5, 0.2]), 0.5).tolist() == [1, 2, 3]
