@@ -45,11 +45,13 @@ bench-diving48: $(INSTALLED)
 bench-diving48-models: $(INSTALLED)
 	$(BIN)/python -m benchmarks.diving48_models
 
-# torch goes first: resolved together with the rest, pip may take another build of it.
+# torch goes first: resolved together with the rest, pip may take another build of it. torchvision goes apart, where only
+# its tests look: beside a build of torch that it was not compiled for, Lightning would not load any more.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt "torch>=2.11,<2.14"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --upgrade --target .venv/apart torchvision
 	touch $@
 
 clean:

@@ -72,7 +72,7 @@ def _add_diving48(nouns: Any) -> None:
         verb.set_defaults(run=run)
     sheet = verbs.add_parser("sheet", help="one clip in every domain, as a picture")
     sheet.add_argument("data", help="folder or URI of shards")
-    sheet.add_argument("masks", help="Parquet file of masks")
+    sheet.add_argument("masks", help="Parquet file of masks, or a folder of them")
     sheet.add_argument("clip", help="a clip's id")
     sheet.add_argument("--out", default="domains.png", help="default: %(default)s")
     sheet.set_defaults(run=diving_verbs.sheet)

@@ -1,4 +1,4 @@
-"""Instance masks of divers as COCO run lengths in Parquet: one row per clip, frame and instance.
+"""Instance masks of divers as COCO run lengths in Parquet: one row per clip, frame and instance; one file or more.
 
 Two masks are kept of each soft mask, since the domains need two thresholds (facts.md section 4): ``shape`` where it is
 above 0.4, ``support`` where it is above 0, nearly the instance's box.
@@ -6,6 +6,7 @@ above 0.4, ``support`` where it is above 0, nearly the instance's box.
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from rac_ray.storage import Storage
 
 SHAPE_THRESHOLD, SUPPORT_THRESHOLD = 0.4, 0.0
 METADATA_KEY = b"rac_ray"
+CLIPS_KEY = b"rac_ray_clips"
+"""Of the clips that a file is of: one without any diver has no row."""
 METADATA = {"kind": "masks", "format": 1, "shape_threshold": SHAPE_THRESHOLD, "support_threshold": SUPPORT_THRESHOLD}
 
 SCHEMA = pa.schema(
@@ -96,46 +99,59 @@ def decoded(counts: str, height: int, width: int) -> Mask:
     return mask
 
 
-def write_masks(folder: Storage, name: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows as one Parquet file, atomically."""
+def write_masks(folder: Storage, name: str, rows: Iterable[dict[str, Any]], clip_ids: Iterable[str] = ()) -> None:
+    """Write rows as one Parquet file, atomically; ``clip_ids`` are those that were looked at, divers or not."""
+    table = pa.Table.from_pylist(list(rows), SCHEMA)
+    clips = sorted({*clip_ids, *table["clip_id"].unique().to_pylist()})
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), sink, compression="zstd")
+    stamped = table.replace_schema_metadata({**(SCHEMA.metadata or {}), CLIPS_KEY: json.dumps(clips).encode()})
+    pq.write_table(stamped, sink, compression="zstd")
     folder.write_bytes(name, sink.getvalue())
 
 
 class MaskTable:
-    """The masks of some clips, by clip."""
+    """The masks of some clips, by clip; rows stay in Arrow until a clip is asked for."""
 
-    def __init__(self, table: pa.Table) -> None:
-        ordered = table.sort_by([("clip_id", "ascending"), ("frame", "ascending"), ("instance", "ascending")])
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        for row in ordered.to_pylist():
-            self._rows.setdefault(row["clip_id"], []).append(row)
+    def __init__(self, table: pa.Table, clip_ids: Iterable[str] = ()) -> None:
+        self._table = table.sort_by([("clip_id", "ascending"), ("frame", "ascending"), ("instance", "ascending")])
+        self._spans: dict[str, tuple[int, int]] = dict.fromkeys(clip_ids, (0, 0))
+        first = 0
+        for clip_id, count in sorted(Counter(self._table["clip_id"].to_pylist()).items()):
+            self._spans[clip_id] = (first, count)
+            first += count
 
     @classmethod
     def read(cls, folder: Storage, name: str) -> "MaskTable":
-        """From a file of ``write_masks``; BadInput when it is corrupt or something else."""
-        try:
-            table = pq.read_table(pa.BufferReader(folder.read_bytes(name)))
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise BadInput(f"masks {folder.address(name)} are corrupt ({error})") from error
-        found = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
-        if found != METADATA or table.schema.names != SCHEMA.names:
-            raise BadInput(f"{folder.address(name)} is no table of masks with thresholds 0.4 and 0")
-        return cls(table)
+        """From a file of ``write_masks``, or from all Parquet files of a folder ``name``.
+
+        Raises BadInput for a folder without one, for a file that is corrupt or something else, and for a clip that is
+        in two files.
+        """
+        if name.endswith(".parquet"):
+            return cls(*_read_file(folder, name))
+        inside = folder.below(name)
+        names = [each for each in inside.names() if each.endswith(".parquet")]
+        if not names:
+            raise BadInput(f"{inside.root!r} has no Parquet files of masks")
+        tables, clips = zip(*(_read_file(inside, each) for each in names), strict=True)
+        counts = Counter(clip_id for each in clips for clip_id in each)
+        twice = next((clip_id for clip_id, count in counts.items() if count > 1), None)
+        if twice is not None:
+            raise BadInput(f"clip {twice!r} has masks in two files of {inside.root!r}")
+        return cls(pa.concat_tables(tables), counts)
 
     def clip_ids(self) -> list[str]:
-        return list(self._rows)
+        return sorted(self._spans)
 
     def clip(self, clip_id: str, frames: int, height: int, width: int) -> list[FrameMasks]:
         """Masks of each of a clip's frames, none for a frame without a diver.
 
-        Raises BadInput for a clip that has no row at all, and for masks of another size or of a frame too many.
+        Raises BadInput for a clip that was not looked at, and for masks of another size or of a frame too many.
         """
-        if clip_id not in self._rows:
+        if clip_id not in self._spans:
             raise BadInput(f"there are no masks of clip {clip_id!r}")
         by_frame: list[list[dict[str, Any]]] = [[] for _ in range(frames)]
-        for row in self._rows[clip_id]:
+        for row in self._table.slice(*self._spans[clip_id]).to_pylist():
             if not 0 <= row["frame"] < frames:
                 raise BadInput(f"clip {clip_id!r} has a mask in frame {row['frame']}; valid: 0 to {frames - 1}")
             if (row["height"], row["width"]) != (height, width):
@@ -144,6 +160,19 @@ class MaskTable:
                 )
             by_frame[row["frame"]].append(row)
         return [_frame_masks(rows, height, width) for rows in by_frame]
+
+
+def _read_file(folder: Storage, name: str) -> tuple[pa.Table, list[str]]:
+    """The rows of a file, and the clips that it is of."""
+    try:
+        table = pq.read_table(pa.BufferReader(folder.read_bytes(name)))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise BadInput(f"masks {folder.address(name)} are corrupt ({error})") from error
+    metadata = table.schema.metadata or {}
+    if json.loads(metadata.get(METADATA_KEY, b"{}")) != METADATA or table.schema.names != SCHEMA.names:
+        raise BadInput(f"{folder.address(name)} is no table of masks with thresholds 0.4 and 0")
+    clips = json.loads(metadata.get(CLIPS_KEY, b"[]")) or table["clip_id"].unique().to_pylist()
+    return table.replace_schema_metadata(None), clips
 
 
 def _frame_masks(rows: list[dict[str, Any]], height: int, width: int) -> FrameMasks:

@@ -206,13 +206,20 @@ def _loaded(items: list[dict[str, Any]], root: Storage, render: Render | None) -
     """A Ray Data pipeline over ``items`` that keeps their order."""
     import ray.data
 
+    quiet_and_ordered()
+    rows = ray.data.from_items(items, override_num_blocks=-(-len(items) // CLIPS_PER_TASK))
+    return rows.map_batches(partial(_with_frames, root, render), batch_size=None, batch_format="pyarrow", num_cpus=1)
+
+
+def quiet_and_ordered() -> None:
+    """Have Ray Data's pipelines of this process keep the order of their rows, and say nothing but warnings."""
+    import ray.data
+
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
-    rows = ray.data.from_items(items, override_num_blocks=-(-len(items) // CLIPS_PER_TASK))
-    return rows.map_batches(partial(_with_frames, root, render), batch_size=None, batch_format="pyarrow", num_cpus=1)
 
 
 def _with_frames(root: Storage, render: Render | None, items: pa.Table) -> pa.Table:

@@ -56,6 +56,21 @@ def test_instances_are_ranked_by_score_with_both_masks(tmp_path: Path) -> None:
     assert frames[0].shape.shape == (0, HEIGHT, WIDTH)
 
 
+def test_a_folder_of_files_is_one_table(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path / "masks")
+    write_masks(folder, "b.parquet", two_divers("b_00002"), ["c_00003"])
+    write_masks(folder, "a.parquet", two_divers("a_00001"))
+    folder.write_bytes("other.json", b"{}")
+    table = MaskTable.read(Storage.at(tmp_path), "masks")
+    assert table.clip_ids() == ["a_00001", "b_00002", "c_00003"]
+    assert [len(table.clip(clip_id, 1, HEIGHT, WIDTH)[0].shape) for clip_id in table.clip_ids()] == [2, 2, 0]
+    write_masks(folder, "again.parquet", two_divers("b_00002", 1))
+    with pytest.raises(BadInput, match=r"clip 'b_00002' has masks in two files of '.*masks'"):
+        MaskTable.read(Storage.at(tmp_path), "masks")
+    with pytest.raises(BadInput, match=r"nowhere' has no Parquet files of masks"):
+        MaskTable.read(Storage.at(tmp_path), "nowhere")
+
+
 def test_other_tools_read_it(tmp_path: Path) -> None:
     write_masks(Storage.at(tmp_path), "masks.parquet", two_divers())
     frame = pd.read_parquet(tmp_path / "masks.parquet")

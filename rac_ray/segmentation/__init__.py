@@ -1,0 +1,1 @@
+"""Divers in Diving48's frames: fine-tuning Mask R-CNN, and masks of all clips. Needs the extra ``segmentation``."""

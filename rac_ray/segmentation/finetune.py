@@ -1,0 +1,246 @@
+"""Fine-tune Mask R-CNN on frames with masks: early stopping on the study's box IoU, the best weights, exact resume.
+
+``<out>/best.ckpt`` has the best weights, ``last.ckpt`` all that training goes on from, ``record.json`` the settings,
+the names of both splits, and a row per epoch. Each is written atomically after every epoch.
+"""
+
+import io
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rac_ray.errors import BadInput
+from rac_ray.segmentation.frames import VIDEO_PATTERN, Frame, Labelled, read_frame, split_frames
+from rac_ray.segmentation.network import MAX_SIZE, MIN_SIZE, build_network, checkpoint_bytes, digest, packed
+from rac_ray.segmentation.scores import DIVER, Predicted, mask_ap, val_iou_boxes
+from rac_ray.storage import Storage
+from rac_ray.trial import seed_for
+
+BEST, LAST, RECORD = "best.ckpt", "last.ckpt", "record.json"
+MASK_THRESHOLD = 0.5
+"""Of soft masks, for the average precision."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the network is trained; the defaults are the study's (facts.md section 4), but for the hold-out.
+
+    Training has a constant learning rate. The authors mirrored half of the validation frames too; here none are.
+    """
+
+    weights: str = "coco"
+    """``coco``, ``none``, or a file (``network.build_network``)."""
+    holdout: str = "video"
+    """``video``, or ``frames`` as the authors (``frames.split_frames``)."""
+    video_pattern: str = VIDEO_PATTERN
+    """What part of a frame's name tells its video."""
+    seed: int = 42
+    """Of the new heads, the order, the mirroring and the sampled regions."""
+    batch_size: int = 2
+    learning_rate: float = 0.005
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    max_epochs: int = 100
+    patience: int = 20
+    """Epochs without a better ``val_iou_boxes`` before training stops."""
+    flip: float = 0.5
+    """Probability that a training frame is mirrored."""
+    min_size: int = MIN_SIZE
+    """Of the shorter side that the network sees, in pixels."""
+    max_size: int = MAX_SIZE
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the numbers of an epoch: all but when to stop, a file of weights by its content."""
+        known = self.weights in ("coco", "none")
+        weights = self.weights if known else digest(checkpoint_bytes(self.weights))
+        stop = ("max_epochs", "patience")
+        return {name: value for name, value in (asdict(self) | {"weights": weights}).items() if name not in stop}
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What training leaves behind."""
+
+    epochs: list[Row]
+    """Of each epoch: epoch, train_loss, val_iou_boxes, mask_ap, mask_ap50, seconds."""
+
+    @property
+    def best(self) -> Row:
+        """The epoch whose weights were kept: the first of those with the highest ``val_iou_boxes``."""
+        return max(self.epochs, key=lambda row: row["val_iou_boxes"])
+
+    def finished(self, settings: Settings) -> bool:
+        """Whether training is over."""
+        last = len(self.epochs) - 1
+        return bool(self.epochs) and (last + 1 >= settings.max_epochs or last - self.best["epoch"] >= settings.patience)
+
+
+def finetune(
+    frames: Sequence[Frame],
+    out: Storage,
+    settings: Settings,
+    *,
+    device: torch.device,
+    report: Callable[[Row], None] = lambda _row: None,
+) -> Tuned:
+    """Train on ``frames`` until done, from ``out`` if training has begun there; ``report`` gets each epoch's row.
+
+    On a CPU training that was stopped after any epoch ends at the same bits. Raises BadInput for frames that cannot be
+    read or do not fill a batch, for an ``out`` of other settings or frames, and for a loss that is not finite.
+    """
+    train, val = split_frames(frames, settings.holdout, settings.video_pattern)
+    if len(train) < settings.batch_size:
+        raise BadInput(f"{len(train)} training frames do not fill a batch of {settings.batch_size}")
+    record = {
+        "settings": settings.identity(),
+        "train": [frame.name for frame in train],
+        "val": [frame.name for frame in val],
+    }
+    tuned = Tuned(_begun(out, record))
+    if tuned.finished(settings):
+        return tuned
+    for frame in frames:
+        read_frame(frame)
+    torch.manual_seed(seed_for("heads", settings.seed))
+    network = build_network(settings.weights, settings.min_size, settings.max_size).to(device)
+    optimizer = torch.optim.SGD(
+        [each for each in network.parameters() if each.requires_grad],
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    if tuned.epochs:
+        _resume(out, network, optimizer, tuned.epochs, device)
+        _write_record(out, record, tuned)
+    while not tuned.finished(settings):
+        began, epoch = time.monotonic(), len(tuned.epochs)
+        loss = _train(network, optimizer, train, settings, epoch, device)
+        row = {"epoch": epoch, "train_loss": loss, **validate(network, val, device)}
+        tuned.epochs.append(row | {"seconds": time.monotonic() - began})
+        if tuned.best["epoch"] == epoch:
+            out.write_bytes(BEST, packed(network, settings.min_size, settings.max_size))
+        _save(out, network, optimizer, tuned.epochs)
+        _write_record(out, record, tuned)
+        report(tuned.epochs[-1])
+    return tuned
+
+
+def validate(network: nn.Module, frames: Sequence[Frame], device: torch.device) -> dict[str, float]:
+    """``val_iou_boxes``, ``mask_ap`` and ``mask_ap50`` of a network on frames."""
+    network.eval()
+    predicted, true_boxes, true_masks = [], [], []
+    for frame in frames:
+        labelled = read_frame(frame)
+        with torch.inference_mode():
+            (said,) = network([image_tensor(labelled.image).to(device)])
+        predicted.append(
+            Predicted(
+                said["boxes"].cpu().numpy(),
+                said["scores"].cpu().numpy(),
+                (said["masks"][:, 0] > MASK_THRESHOLD).cpu().numpy(),
+            )
+        )
+        true_boxes.append(labelled.boxes)
+        true_masks.append(labelled.masks)
+    return {"val_iou_boxes": val_iou_boxes(predicted, true_boxes), **mask_ap(predicted, true_masks)}
+
+
+def image_tensor(image: np.ndarray) -> Tensor:
+    """An image (H, W, 3) uint8 as (3, H, W) float32 in [0, 1]; the network normalises it."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+
+
+def _train(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    frames: Sequence[Frame],
+    settings: Settings,
+    epoch: int,
+    device: torch.device,
+) -> float:
+    """One epoch, without a last short batch; the mean of the summed losses. All that is random follows the epoch."""
+    network.train()
+    torch.manual_seed(seed_for("regions", settings.seed, epoch))
+    order = np.random.default_rng(seed_for("order", settings.seed, epoch)).permutation(len(frames))
+    losses = []
+    for first in range(0, len(frames) - settings.batch_size + 1, settings.batch_size):
+        batch = [frames[place] for place in order[first : first + settings.batch_size]]
+        pairs = [_example(frame, settings, epoch, device) for frame in batch]
+        loss = sum(network([image for image, _ in pairs], [target for _, target in pairs]).values(), torch.tensor(0.0))
+        if not math.isfinite(value := loss.item()):
+            raise BadInput(f"the loss is {value} in epoch {epoch}; a lower --learning-rate may help")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(value)
+    return float(np.mean(losses))
+
+
+def _example(frame: Frame, settings: Settings, epoch: int, device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
+    """An image and what is in it, as torchvision's networks take them; mirrored or not by (seed, epoch, name)."""
+    labelled = read_frame(frame)
+    if seed_for("flip", settings.seed, epoch, frame.name) / 2**63 < settings.flip:
+        labelled = mirrored(labelled)
+    target = {
+        "boxes": torch.from_numpy(labelled.boxes),
+        "labels": torch.full((len(labelled.boxes),), DIVER),
+        "masks": torch.from_numpy(np.ascontiguousarray(labelled.masks, np.uint8)),
+    }
+    return image_tensor(labelled.image).to(device), {name: value.to(device) for name, value in target.items()}
+
+
+def mirrored(labelled: Labelled) -> Labelled:
+    """A frame with left and right exchanged."""
+    boxes = labelled.boxes.copy()
+    boxes[:, [0, 2]] = labelled.image.shape[1] - 1 - boxes[:, [2, 0]]
+    return Labelled(labelled.image[:, ::-1], labelled.masks[:, :, ::-1], boxes)
+
+
+def _begun(out: Storage, record: dict[str, Any]) -> list[Row]:
+    """The epochs that are done in ``out``; BadInput when they are of another record."""
+    content = out.read_if_there(RECORD)
+    if content is None:
+        return []
+    found = out.read_json(RECORD)
+    for name, value in record["settings"].items():
+        if found["settings"].get(name) != value:
+            raise BadInput(
+                f"{out.root!r} was trained with {name} {found['settings'].get(name)!r} instead of {value!r}; "
+                "choose another folder"
+            )
+    if (found["train"], found["val"]) != (record["train"], record["val"]):
+        raise BadInput(f"{out.root!r} was trained on other frames; choose another folder")
+    return found["epochs"]
+
+
+def _write_record(out: Storage, record: dict[str, Any], tuned: Tuned) -> None:
+    out.write_json(RECORD, {**record, "epochs": tuned.epochs, "best_epoch": tuned.best["epoch"]})
+
+
+def _save(out: Storage, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: list[Row]) -> None:
+    sink = io.BytesIO()
+    torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epochs": epochs}, sink)
+    out.write_bytes(LAST, sink.getvalue())
+
+
+def _resume(
+    out: Storage, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: list[Row], device: torch.device
+) -> None:
+    """Go on from ``last.ckpt``, which may be one epoch ahead of the record; ``epochs`` becomes what it says."""
+    try:
+        content = torch.load(io.BytesIO(out.read_bytes(LAST)), map_location=device, weights_only=True)
+        network.load_state_dict(content["network"])
+        optimizer.load_state_dict(content["optimizer"])
+    except Exception as error:
+        raise BadInput(
+            f"{out.address(LAST)} is damaged ({type(error).__name__}); delete the folder to train again"
+        ) from error
+    epochs[:] = content["epochs"]

@@ -1,0 +1,88 @@
+"""Drawn divers in the released format, and torchvision as it is needed."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rac_ray.data.diving48 import FILES, read_annotations
+from rac_ray.data.diving_shards import VideoSpec, hash_of, make_shard, shards_of
+from rac_ray.data.manifest import MANIFEST
+from rac_ray.segmentation.frames import IMAGES, MASKS
+from rac_ray.storage import Storage
+from rac_ray.sweep.session import RAY_ENVIRONMENT
+from tests.data.diving_files import write_download
+from tests.segmentation import torchvision_ops
+
+ROOT = Path(__file__).parents[2]
+FRAMES = 1
+"""Of each clip in shards."""
+COLOURS = ((30, 200, 60), (220, 40, 40))
+"""Of divers in masks, RGB, in ascending order of red."""
+
+
+def write_frames(folder: Path, names: list[str], size: tuple[int, int] = (64, 80)) -> Path:
+    """Frames with one diver or two, by turns, as JPEG and PNG."""
+    (folder / IMAGES).mkdir(parents=True)
+    (folder / MASKS).mkdir()
+    for number, name in enumerate(sorted(names)):
+        image = np.random.default_rng(number).integers(0, 60, (*size, 3), dtype=np.uint8)
+        mask = np.zeros((*size, 3), np.uint8)
+        for diver in range(1 + number % 2):
+            ellipse = ((20 + 35 * diver, 20 + number % 8), (8, 14), 20 * number, 0, 360)
+            cv2.ellipse(image, *ellipse, (90, 160, 240), -1)
+            cv2.ellipse(mask, *ellipse, COLOURS[diver], -1)
+        cv2.imwrite(str(folder / IMAGES / f"{name}.jpg"), image[..., ::-1])
+        cv2.imwrite(str(folder / MASKS / f"{name}.png"), mask[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> None:
+    """torchvision, with its operations in plain torch where the compiled ones do not load."""
+    if not torchvision_ops.available():
+        pytest.skip("torchvision is not installed; make installs it")
+    torchvision_ops.supply()
+
+
+@pytest.fixture(scope="package")
+def segmenting_ray(torchvision: None) -> Iterator[None]:
+    """A local Ray of its own whose workers have torchvision as this process has it."""
+    import ray
+
+    os.environ |= RAY_ENVIRONMENT
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {
+        "env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        "worker_process_setup_hook": "tests.segmentation.torchvision_ops.supply",
+    }
+    with tempfile.TemporaryDirectory(prefix="seg") as folder:
+        ray.init(
+            num_cpus=2,
+            object_store_memory=600_000_000,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env=environment,
+            _temp_dir=folder,
+        )
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(scope="package")
+def shards(tmp_path_factory: pytest.TempPathFactory, segmenting_ray: None) -> Storage:
+    """Two clips and one of ``train``, one of ``test``, of one frame each."""
+    root = Storage.at(tmp_path_factory.mktemp("shards") / "data")
+    folder = write_download(tmp_path_factory.mktemp("official") / "diving48", 3, 1, videos=True)
+    lists = {split: read_annotations(folder, split) for split in FILES}
+    spec = VideoSpec(hash_of(lists.values()), frames=FRAMES)
+    splits = {}
+    for split, clips in lists.items():
+        names = [make_shard(folder, root, spec, shard).name for shard in shards_of(split, clips, 2)]
+        splits[split] = {"shards": [{"name": name} for name in names], "quarantine": {}}
+    root.write_json(MANIFEST, {"identity": spec.identity(), "splits": splits})
+    return root
