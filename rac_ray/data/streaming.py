@@ -149,9 +149,22 @@ class StreamedBatches:
         self.render = render
         self.seconds = 0.0
         """Time spent on waiting for batches since it was last set to 0."""
+        self.now = 0
+        """Epoch that iterating gives; Lightning announces it through ``sampler.set_epoch``."""
+        self.sampler, self.batch_sampler = self, None
+
+    @property
+    def world(self) -> int:
+        return self.feed.world
+
+    def set_epoch(self, epoch: int) -> None:
+        self.now = epoch
 
     def __len__(self) -> int:
         return self.feed.steps(len(self.clips))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.epoch(self.now)
 
     def epoch(self, epoch: int, done: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch after the first ``done`` of them."""

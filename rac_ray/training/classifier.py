@@ -47,10 +47,21 @@ class Totals:
 class Classifier(pl.LightningModule):
     """Trains ``model`` by ``recipe``; monitors ``val_top1``, and keeps each epoch's exact figures in ``figures``."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, *, cuda_graphs: bool = False) -> None:
-        """With ``cuda_graphs`` one worker's steps are recorded and replayed, the optimiser's part included."""
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        *,
+        cuda_graphs: bool = False,
+        scaled: Callable[[Tensor], Tensor] = to_unit_range,
+    ) -> None:
+        """With ``cuda_graphs`` one worker's steps are recorded and replayed, the optimiser's part included.
+
+        ``scaled`` makes float32 of clips of uint8, on their device.
+        """
         super().__init__()
         self.model = model
+        self.scaled = scaled
         self.recipe = recipe
         self.train_totals = Totals()
         self.val_totals = Totals()
@@ -62,7 +73,7 @@ class Classifier(pl.LightningModule):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Clips (B, T, C, H, W) uint8 -> logits (B, num_classes)."""
-        return self.model(to_unit_range(frames))
+        return self.model(self.scaled(frames))
 
     def loss(self, frames: Tensor, labels: Tensor, totals: Totals) -> Tensor:
         """Mean cross entropy of a batch, which is added to ``totals``."""

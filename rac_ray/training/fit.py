@@ -1,11 +1,9 @@
-"""Fit one trial with Lightning: early stopping, the best weights, and a checkpoint from which it goes on exactly.
+"""Fit a model with Lightning: early stopping, the best weights, and a checkpoint from which it goes on exactly.
 
 Knows Lightning, not Ray: the worker passes what a distributed run needs as trainer options.
 """
 
 import io
-import math
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -15,19 +13,17 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
-from torch import Tensor
+from pytorch_lightning.callbacks import EarlyStopping
 
 from rac_ray.data.loading import ResidentBatches
 from rac_ray.data.shards import Clips
 from rac_ray.ledger import LAST_CHECKPOINT
 from rac_ray.models import build_model, count_parameters
 from rac_ray.storage import Storage
-from rac_ray.training.classifier import Batch, Classifier, NotFinite
+from rac_ray.training.classifier import Classifier
+from rac_ray.training.levels import Levels
+from rac_ray.training.progress import Batches, TrialProgress
 from rac_ray.trial import Recipe, Trial, seed_for
-
-CHECKPOINT_SECONDS = 10.0
-"""Least time between two running checkpoints: what a lost process can lose of a trial."""
 
 
 class DamagedCheckpoint(RuntimeError):
@@ -55,103 +51,6 @@ class Fit:
         sink = io.BytesIO()
         torch.save(self.model.state_dict(), sink)
         return sink.getvalue()
-
-
-class TrialProgress(Checkpoint):
-    """Keeps each epoch's row and the best weights (highest validation top-1, first epoch on ties), and saves it all.
-
-    Lightning runs checkpoint callbacks after all others, so what is saved has the early stopping's count of this
-    epoch in it.
-    """
-
-    def __init__(
-        self,
-        folder: Storage,
-        batches: ResidentBatches,
-        report: Callable[[dict[str, Any]], None],
-        beat: Callable[[], None],
-    ) -> None:
-        self.folder = folder
-        self.batches = batches
-        self.report = report
-        self.beat = beat
-        self.epochs: list[dict[str, Any]] = []
-        self.best_top1 = -1.0
-        self.best_weights: dict[str, Tensor] = {}
-        self.finished = False
-        self.first_step_at = 0.0
-        self._epoch_started = 0.0
-        self._epoch_clips = 0
-        self._saved_at = time.monotonic()
-
-    def state_dict(self) -> dict[str, Any]:
-        names = ("epochs", "best_top1", "best_weights", "finished")
-        return {name: getattr(self, name) for name in names}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for name, value in state_dict.items():
-            setattr(self, name, value)
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._epoch_started = time.monotonic()
-        self._epoch_clips = 0
-        self.batches.seconds = 0.0
-        self.first_step_at = self.first_step_at or self._epoch_started
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:
-        self._count(batch)
-
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._count(batch)
-
-    def _count(self, batch: Batch) -> None:
-        self._epoch_clips += len(batch[1])
-        self.beat()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        figures = cast(Classifier, pl_module).figures
-        for name, said in (("train_loss", "training"), ("val_loss", "validation")):
-            if not math.isfinite(figures[name]):
-                raise NotFinite(f"{said} loss is {figures[name]} in epoch {trainer.current_epoch}")
-        if figures["val_top1"] > self.best_top1:
-            self.best_top1 = figures["val_top1"]
-            weights = cast(Classifier, pl_module).model.state_dict()
-            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
-        seconds = time.monotonic() - self._epoch_started
-        row = {
-            "epoch": trainer.current_epoch,
-            **figures,
-            "best_val_top1": self.best_top1,
-            "seconds": seconds,
-            "clips": self._epoch_clips * self.batches.world,
-            "loader_wait_share": self.batches.seconds / seconds,
-            "gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
-        }
-        self.epochs.append(row)
-        self.finished = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        due = self.finished or time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
-        if trainer.strategy.broadcast(due):
-            self._save(trainer)
-        self.report(row)
-
-    def _save(self, trainer: pl.Trainer) -> None:
-        with tempfile.TemporaryDirectory() as scratch:
-            path = f"{scratch}/{LAST_CHECKPOINT}"
-            trainer.save_checkpoint(path, weights_only=False)
-            if trainer.is_global_zero:
-                with self.folder.writing(LAST_CHECKPOINT) as destination:
-                    shutil.copyfile(path, destination)
-        self._saved_at = time.monotonic()
 
 
 def resolved_precision(recipe: Recipe, device: torch.device) -> str:
@@ -192,7 +91,42 @@ def fit(
     share = {"device": device, "rank": rank, "world": world}
     train_batches = ResidentBatches(train, recipe.batch_size, order_seed=seed_for("order", trial.seed), **share)
     val_batches = ResidentBatches(val, recipe.batch_size, **share)
-    progress = TrialProgress(folder, train_batches, report, beat)
+    return fit_batches(
+        classifier,
+        train_batches,
+        val_batches,
+        folder,
+        device=device,
+        report=report,
+        beat=beat,
+        trainer_options=trainer_options,
+        prepare=prepare,
+        started=started,
+    )
+
+
+def fit_batches(
+    classifier: Classifier,
+    train_batches: Batches,
+    val_batches: Batches,
+    folder: Storage,
+    *,
+    device: torch.device,
+    report: Callable[[dict[str, Any]], None] = lambda _row: None,
+    beat: Callable[[], None] = lambda: None,
+    trainer_options: Mapping[str, Any] | None = None,
+    prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
+    started: float | None = None,
+    levels: Levels | None = None,
+    stop_when_passed: bool = False,
+) -> Fit:
+    """Train a classifier by its recipe on any batches, as ``fit`` does, whose options these are.
+
+    ``levels`` keeps checkpoints at levels of validation top-1 in ``folder``; with ``stop_when_passed`` training ends
+    when the highest is reached, too. ``started`` is when the preparations began.
+    """
+    started, recipe = started or time.monotonic(), classifier.recipe
+    progress = TrialProgress(folder, train_batches, report, beat, levels, stop_when_passed)
     precision = resolved_precision(recipe, device)
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = _fetch_checkpoint(folder, Path(scratch), progress)

@@ -13,7 +13,7 @@ from rac_ray.data.shards import Clips
 from rac_ray.errors import BadInput
 from rac_ray.models import MODELS, build_model
 from rac_ray.storage import Storage
-from rac_ray.training import fit as fit_module
+from rac_ray.training import progress
 from rac_ray.training.classifier import NotFinite
 from rac_ray.training.fit import DamagedCheckpoint, Fit, fit, resolved_precision
 from rac_ray.trial import TRAINING_VERSION, Recipe, Trial, seed_for
@@ -34,7 +34,7 @@ class Stopped(Exception):
 @pytest.fixture(autouse=True)
 def one_thread_and_a_checkpoint_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    monkeypatch.setattr(fit_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "CHECKPOINT_SECONDS", 0.0)
 
 
 @pytest.fixture

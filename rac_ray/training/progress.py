@@ -1,0 +1,151 @@
+"""What an epoch leaves behind: its row, the best weights, checkpoints at levels, and all that training goes on from."""
+
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, cast
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from torch import Tensor
+
+from rac_ray.ledger import LAST_CHECKPOINT
+from rac_ray.storage import Storage
+from rac_ray.training.classifier import Batch, Classifier, NotFinite
+from rac_ray.training.levels import Levels, drop_others, keep
+
+CHECKPOINT_SECONDS = 10.0
+"""Least time between two running checkpoints: what a lost process can lose of a trial."""
+
+
+class Batches(Protocol):
+    """What a model is trained or validated on: batches of one rank, the epoch announced through ``sampler``."""
+
+    seconds: float
+    """Time spent on batches since it was last set to 0."""
+
+    @property
+    def world(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+class TrialProgress(Checkpoint):
+    """Keeps each epoch's row and the best weights (highest validation top-1, first epoch on ties), and saves it all.
+
+    Lightning runs checkpoint callbacks after all others, so what is saved has the early stopping's count of this
+    epoch in it. With ``levels`` the checkpoints that these need lie in the folder, too: an epoch's is written before
+    what says that it is needed, and deleted after what says that it is not, so that no crash leaves one missing.
+    """
+
+    def __init__(
+        self,
+        folder: Storage,
+        batches: Batches,
+        report: Callable[[dict[str, Any]], None],
+        beat: Callable[[], None],
+        levels: Levels | None = None,
+        stop_when_passed: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.batches = batches
+        self.report = report
+        self.beat = beat
+        self.levels = levels
+        self.stop_when_passed = stop_when_passed
+        self.epochs: list[dict[str, Any]] = []
+        self.best_top1 = -1.0
+        self.best_weights: dict[str, Tensor] = {}
+        self.finished = False
+        self.first_step_at = 0.0
+        self._epoch_started = 0.0
+        self._epoch_clips = 0
+        self._saved_at = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        names = ("epochs", "best_top1", "best_weights", "finished")
+        state = {name: getattr(self, name) for name in names}
+        return state | ({"levels": dict(self.levels.kept)} if self.levels else {})
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            if name != "levels":
+                setattr(self, name, value)
+            elif self.levels:
+                self.levels.kept = dict(value)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._epoch_started = time.monotonic()
+        self._epoch_clips = 0
+        self.batches.seconds = 0.0
+        self.first_step_at = self.first_step_at or self._epoch_started
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        self._count(batch)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        self._epoch_clips += len(batch[1])
+        self.beat()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        figures = cast(Classifier, pl_module).figures
+        for name, said in (("train_loss", "training"), ("val_loss", "validation")):
+            if not math.isfinite(figures[name]):
+                raise NotFinite(f"{said} loss is {figures[name]} in epoch {trainer.current_epoch}")
+        if figures["val_top1"] > self.best_top1:
+            self.best_top1 = figures["val_top1"]
+            weights = cast(Classifier, pl_module).model.state_dict()
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
+        seconds = time.monotonic() - self._epoch_started
+        row = {
+            "epoch": trainer.current_epoch,
+            **figures,
+            "best_val_top1": self.best_top1,
+            "seconds": seconds,
+            "clips": self._epoch_clips * self.batches.world,
+            "loader_wait_share": self.batches.seconds / seconds,
+            "gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+        }
+        self.epochs.append(row)
+        self._keep_levels(trainer, cast(Classifier, pl_module), figures["val_top1"])
+        self.finished = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        due = self.finished or time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
+        if trainer.strategy.broadcast(due):
+            self._save(trainer)
+        self.report(row)
+
+    def _keep_levels(self, trainer: pl.Trainer, classifier: Classifier, top1: float) -> None:
+        if self.levels is None:
+            return
+        if self.levels.offer(trainer.current_epoch, top1) and trainer.is_global_zero:
+            keep(self.folder, trainer.current_epoch, classifier.model)
+        trainer.should_stop |= self.stop_when_passed and self.levels.passed
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            path = f"{scratch}/{LAST_CHECKPOINT}"
+            trainer.save_checkpoint(path, weights_only=False)
+            if trainer.is_global_zero:
+                with self.folder.writing(LAST_CHECKPOINT) as destination:
+                    shutil.copyfile(path, destination)
+                if self.levels:
+                    drop_others(self.folder, self.levels.epochs)
+        self._saved_at = time.monotonic()
