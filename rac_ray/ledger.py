@@ -204,7 +204,7 @@ class Ledger:
         folder = self.folder(trial_id)
         if self.record(trial_id) is None:
             for name, table in zip(TABLES, (pa.Table.from_pylist(epochs), predictions), strict=True):
-                folder.write_bytes(name, _parquet(table))
+                folder.write_bytes(name, parquet_bytes(table))
             folder.write_bytes(BEST_CHECKPOINT, best_checkpoint)
             folder.write_json(RECORD, dict(record))
         folder.delete(LAST_CHECKPOINT)
@@ -242,7 +242,8 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _parquet(table: pa.Table) -> bytes:
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()

@@ -68,24 +68,32 @@ class Feed:
     """In training; the authors' validation had it too (facts.md 3.1)."""
     rank: int = 0
     world: int = 1
+    uneven: bool = False
+    """Whether workers may have shares of a step that differ by a clip: in a group that shrinks and grows."""
 
     def __post_init__(self) -> None:
-        if self.batch_size % self.world:
+        if self.batch_size % self.world and not self.uneven:
             raise BadInput(f"batch size {self.batch_size} cannot be shared by {self.world} workers")
+
+    @property
+    def share(self) -> int:
+        """Clips of a step that are this rank's."""
+        return len(range(self.rank, self.batch_size, self.world))
 
     def steps(self, clips: int) -> int:
         """Of an epoch; the same for every rank in training."""
-        mine = clips // self.batch_size * self.batch_size if self.shuffle else clips
-        share = len(range(self.rank, mine, self.world))
-        return -(-share // (self.batch_size // self.world))
+        if self.shuffle:
+            return clips // self.batch_size
+        return -(-len(range(self.rank, clips, self.world)) // self.share)
 
     def order(self, clips: int, epoch: int) -> NDArray[np.int64]:
         """Indices of this rank's clips in an epoch."""
         if not self.shuffle:
             return np.arange(self.rank, clips, self.world)
         generator = np.random.Generator(np.random.Philox(key=seed_for("order", self.seed), counter=epoch << 64))
-        whole = clips // self.batch_size * self.batch_size
-        return generator.permutation(clips)[self.rank : whole : self.world]
+        steps = clips // self.batch_size
+        whole = generator.permutation(clips)[: steps * self.batch_size].reshape(steps, self.batch_size)
+        return whole[:, self.rank :: self.world].ravel()
 
     def flipped(self, clip_id: str, epoch: int) -> bool:
         """Whether a clip is mirrored in an epoch."""
@@ -168,7 +176,7 @@ class StreamedBatches:
 
     def epoch(self, epoch: int, done: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch after the first ``done`` of them."""
-        mine, share = self.feed.order(len(self.clips), epoch), self.feed.batch_size // self.feed.world
+        mine, share = self.feed.order(len(self.clips), epoch), self.feed.share
         items = [self._item(self.clips[index], epoch) for index in mine[done * share :]]
         if not items:
             return

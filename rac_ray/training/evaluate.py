@@ -1,6 +1,6 @@
 """A model on all target domains: per-clip predictions first, every figure computed from them afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rac_ray.data.shards import Clips
-from rac_ray.training.classifier import NotFinite, to_unit_range
+from rac_ray.training.classifier import Batch, NotFinite, to_unit_range
 
+DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+"""Of activations, by a trial's precision."""
 EVALUATION_BATCHES = {"cpu": 64, "cuda": 256}
 """Clips at once by device: a CPU gains nothing from more; a GPU takes these, which probes have counted, or the largest
 halving that fits."""
@@ -68,9 +70,8 @@ def predict(
     logit is NaN or infinite.
     """
     model.eval().to(device)
-    dtypes = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
     frames = torch.cat([torch.tensor(clips.frames) for clips in parts.values()]).unsqueeze(2)
-    with torch.inference_mode(), torch.autocast(device.type, dtypes.get(precision), enabled=precision in dtypes):
+    with torch.inference_mode(), torch.autocast(device.type, DTYPES.get(precision), enabled=precision in DTYPES):
         logits = _logits(model, frames, EVALUATION_BATCHES[device.type], device, beat)
     predictions, first = [], 0
     for part, clips in parts.items():
@@ -81,6 +82,28 @@ def predict(
         target, split = part.split("/")
         predictions.append(Predictions(target, split, clips.clip_ids, clips.labels, values))
     return predictions
+
+
+def predict_batches(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device,
+    precision: str = "32",
+    scaled: Callable[[Tensor], Tensor] = to_unit_range,
+    beat: Callable[[], None] = lambda: None,
+) -> NDArray[np.float32]:
+    """Logits (N, num_classes) of clips that come in batches, in their order. Raises NotFinite as ``predict`` does."""
+    model.eval().to(device)
+    logits = []
+    with torch.inference_mode(), torch.autocast(device.type, DTYPES.get(precision), enabled=precision in DTYPES):
+        for frames, _ in batches:
+            logits.append(model(scaled(frames.to(device))).float().cpu())
+            beat()
+    found = torch.cat(logits).numpy() if logits else np.empty((0, 0), np.float32)
+    if not np.isfinite(found).all():
+        raise NotFinite("logits are not finite")
+    return found
 
 
 def _logits(

@@ -98,7 +98,7 @@ def train_loop(config: dict[str, Any]) -> None:
     job: Job = config["job"]
     torch.set_num_threads(max(1, int(job.setting.per_worker["CPU"])))
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    group = _group_options(job.setting.workers) if job.setting.workers > 1 else {"report": tune.report}
+    group = group_options(job.setting.workers) if job.setting.workers > 1 else {"report": tune.report}
 
     def stalled(sentence: str, stacks: str) -> None:
         failure = {"class": "stalled", "reason": sentence, "traceback": stacks, "host": platform.node()}
@@ -162,7 +162,7 @@ def _device() -> torch.device:
     return cast(torch.device, get_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def _group_options(workers: int) -> dict[str, Any]:
+def group_options(workers: int) -> dict[str, Any]:
     """What fit needs as one rank of a worker group."""
     from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
 

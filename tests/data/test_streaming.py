@@ -64,6 +64,16 @@ def test_ranks_share_each_batch_without_overlap() -> None:
     assert [Feed(seed=1, batch_size=4, rank=rank, world=2).steps(18) for rank in (0, 1)] == [4, 4]
 
 
+def test_a_group_of_three_shares_a_batch_of_four_unevenly() -> None:
+    alone = Feed(seed=1, batch_size=4).order(18, 2).reshape(4, 4)
+    feeds = [Feed(seed=1, batch_size=4, rank=rank, world=3, uneven=True) for rank in range(3)]
+    assert [feed.share for feed in feeds] == [2, 1, 1]
+    assert [feed.steps(18) for feed in feeds] == [4, 4, 4]
+    shared = [feed.order(18, 2).reshape(4, feed.share) for feed in feeds]
+    for step, clips in enumerate(alone):
+        assert sorted(clips) == sorted(int(clip) for each in shared for clip in each[step])
+
+
 def test_validation_sees_every_clip_once_in_order() -> None:
     feeds = [Feed(seed=1, batch_size=4, shuffle=False, rank=rank, world=2) for rank in (0, 1)]
     assert [feed.order(7, 5).tolist() for feed in feeds] == [[0, 2, 4, 6], [1, 3, 5]]
