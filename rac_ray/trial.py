@@ -75,6 +75,10 @@ class Trial:
     """Fingerprint of the clips this trial trains and is evaluated on."""
     digits: str
     """Where the digits in those clips come from; repeated here for the reader, part of the fingerprint anyway."""
+    experiment: str = ""
+    """Diving48: the study's experiment, a to h."""
+    size: str = ""
+    """Diving48: the model's size by name."""
 
     @property
     def trial_id(self) -> str:
@@ -87,6 +91,7 @@ class Trial:
             "recipe": asdict(self.recipe),
             "data": self.data,
             "training_version": TRAINING_VERSION,
+            **self._only_diving48(),
         }
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:12]
@@ -94,10 +99,16 @@ class Trial:
     @property
     def name(self) -> str:
         """For people: ``convlstm h=4 2dot seed=42``."""
-        return f"{self.model} h={self.hidden_units} {self.source} seed={self.seed}"
+        which = f"{self.experiment} {self.size}" if self.size else f"{self.model} h={self.hidden_units}"
+        return f"{which} {self.source} seed={self.seed}"
+
+    def _only_diving48(self) -> dict[str, str]:
+        return {name: value for name in ("experiment", "size") if (value := getattr(self, name))}
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "trial_id": self.trial_id, "training_version": TRAINING_VERSION}
+        """Plain values; without experiment and size where there are none."""
+        plain = {name: value for name, value in asdict(self).items() if name not in ("experiment", "size")}
+        return {**plain, **self._only_diving48(), "trial_id": self.trial_id, "training_version": TRAINING_VERSION}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Trial":

@@ -80,3 +80,12 @@ def test_narrowing_drops_repeats_and_keeps_what_is_not_named() -> None:
 def test_bad_recipes_are_named(settings: dict, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         Recipe(**settings)
+
+
+def test_an_experiment_and_a_size_belong_to_a_diving48_trial_only() -> None:
+    plain = Trial("cnn3d", 128, "original", 42, Recipe(), "data", "none")
+    named = replace(plain, experiment="c", size="cnn3d-4x128")
+    assert {"experiment", "size"} & set(plain.as_dict()) == set()
+    assert len({plain.trial_id, named.trial_id, replace(named, experiment="a").trial_id}) == 3
+    assert Trial.from_dict(named.as_dict()) == named
+    assert named.name == "c cnn3d-4x128 original seed=42"

@@ -6,16 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rac_ray.results import published
+from rac_ray.results.diving_tables import RATIOS, ratio_of
 from rac_ray.results.looks import look_of, stamped
-from rac_ray.results.statistics import NOTHING, Interval, interval
+from rac_ray.results.statistics import interval
 from rac_ray.results.study import Study
 from rac_ray.results.tables import EXPERIMENT
 
-ORIGINAL = "original"
-"""Diving48's source domain."""
 TARGETS = ("s1", "s2", "t")
-RATIOS = {"S1/V": ("s1", "source_val"), "S2/V": ("s2", "source_val"), "T/V": ("t", "source_val"), "T/S1": ("t", "s1")}
-"""Columns of the paper's tables: target, and what its top-1 is divided by."""
 
 
 def figure5(study: Study, source: str) -> Figure:
@@ -36,7 +33,7 @@ def table1(study: Study, source: str) -> Figure:
     models = list(published.AVERAGES)
     for number, model in enumerate(models):
         look, at = look_of(model), np.arange(len(RATIOS)) + (number - 1) * 0.26
-        means = np.array([_ratio(study, source, model, *ratio) for ratio in RATIOS.values()])
+        means = np.array([ratio_of(study.answers, source, model, ratio) for ratio in RATIOS])
         errors = np.abs(means[:, 1:].T - means[:, 0])
         axes.errorbar(
             at - 0.05, means[:, 0], errors, color=look.color, marker=look.marker, linestyle="", label=look.label
@@ -58,14 +55,6 @@ def table1(study: Study, source: str) -> Figure:
     handles, labels = axes.get_legend_handles_labels()
     axes.legend([*handles, paper], [*labels, "paper"], fontsize="small")
     return stamped(figure, study.stamp)
-
-
-def _ratio(study: Study, source: str, model: str, target: str, against: str) -> Interval:
-    answers = study.answers
-    places = answers.places(source=source, model=model)
-    if not len(places):
-        return NOTHING
-    return interval(answers.per_seed(answers.relative((target, "test"), against, places), places))
 
 
 def _drops(study: Study, source: str, experiments: str) -> Figure:

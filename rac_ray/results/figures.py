@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rac_ray.results.diving_figures import ORIGINAL, figure5, figure6, table1
+from rac_ray.results.diving_figures import figure5, figure6, table1
+from rac_ray.results.diving_tables import ORIGINAL
 from rac_ray.results.looks import FORMATS, look_of, rendered, stamped
 from rac_ray.results.statistics import performance_profile, statistic_intervals
 from rac_ray.results.study import Study

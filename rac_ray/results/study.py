@@ -8,6 +8,7 @@ import pandas as pd
 
 from rac_ray.results.answers import Answers
 from rac_ray.results.comparisons import comparison_table
+from rac_ray.results.diving_tables import diving_table, shown
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
@@ -68,6 +69,10 @@ class Study:
         return flip_table(self.answers)
 
     @cached_property
+    def diving48(self) -> pd.DataFrame:
+        return diving_table(self.answers)
+
+    @cached_property
     def verdicts(self) -> list[Verdict]:
         return judge(self.answers)
 
@@ -92,7 +97,7 @@ class Study:
     def sheets(self) -> list[Sheet]:
         """All tables in the order of the report; those without a row are left out."""
         per_source = [sheet for source in self.answers.sources for sheet in self._sheets_of(source)]
-        sheets = [*per_source, self._comparisons(), self._flips(), self._claims(), self._unfinished()]
+        sheets = [*per_source, self._diving48(), self._comparisons(), self._flips(), self._claims(), self._unfinished()]
         return [sheet for sheet in sheets if len(sheet.long)]
 
     def _sheets_of(self, source: str) -> list[Sheet]:
@@ -106,6 +111,14 @@ class Study:
                 Sheet(f"{file}-{source}", title, long, shown.rename(columns={"never_learned": "never learned"}))
             )
         return sheets
+
+    def _diving48(self) -> Sheet:
+        title = (
+            "Diving48: shape and texture accuracy over validation accuracy, and over each other, ours and the paper's "
+            "(tables 1 to 5; a-h: mean over the experiments); * lowest T/V, not accompanied by T/S1 below 1 "
+            "[95% interval over seeds and clips]"
+        )
+        return Sheet("diving48", title, self.diving48, shown(self.diving48) if len(self.diving48) else self.diving48)
 
     def _comparisons(self) -> Sheet:
         title = (

@@ -1,35 +1,17 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from rac_ray.results.diving_figures import figure5, figure6, table1
 from rac_ray.results.figures import figures_of
 from rac_ray.results.study import Study
-from rac_ray.results.tables import Tables
+from tests.results.diving import diving_sweep
 from tests.results.synthetic import sweep
 
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    """A sweep shaped as Diving48's: source original, targets s1, s2, t, experiments a and e."""
-    places = {"2dot": "original", "5dot": "s1", "mnist": "s2", "mnist_bg": "t"}
-    tables = sweep(
-        lambda model, size, source, target: {"2dot": 0.3, "5dot": 0.08, "mnist": 0.09}.get(target, 0.07),
-        models=("cnn3d", "convlstm"),
-        sizes=(2, 4),
-        of_clips=0.0,
-    )
-
-    def renamed(frame: pd.DataFrame) -> pd.DataFrame:
-        frame = frame.query("target != 'mnist_bg_half'") if "target" in frame else frame
-        for column in ("source", "target"):
-            if column in frame:
-                frame = frame.assign(**{column: [places.get(value, value) for value in frame[column]]})
-        if "hidden_units" in frame:
-            frame = frame.assign(experiment=["a" if size == 2 else "e" for size in frame["hidden_units"]])
-        return frame
-
-    return Study(Tables(*(renamed(frame) for frame in vars(tables).values())))
+    truth = {"original": 0.3, "s1": 0.08, "s2": 0.09, "t": 0.07}
+    return Study(diving_sweep(lambda model, target: truth[target]))
 
 
 def test_each_experiment_has_a_panel_with_ours_and_the_papers(study: Study) -> None:

@@ -1,0 +1,96 @@
+"""Diving48's ratios in the layout of the paper's tables 1 to 5, its numbers beside ours. Pandas."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rac_ray.results import published
+from rac_ray.results.answers import Answers
+from rac_ray.results.statistics import NOTHING, Interval, interval
+from rac_ray.results.tables import EXPERIMENT
+
+ORIGINAL = "original"
+"""Diving48's source domain."""
+RATIOS: Mapping[str, tuple[str, str]] = {
+    "S1/V": ("s1", "source_val"),
+    "S2/V": ("s2", "source_val"),
+    "T/V": ("t", "source_val"),
+    "T/S1": ("t", "s1"),
+}
+"""Columns of the paper's tables: target, and what its top-1 is divided by."""
+ALL = "a-h"
+"""Table 1's row label: the mean over all experiments that a model has."""
+
+
+def ratio_of(answers: Answers, source: str, model: str, column: str, experiment: str | None = None) -> Interval:
+    """A ratio of one model, over seeds and clips, and over experiments unless one is named."""
+    places = _places(answers, source, model, experiment)
+    if not len(places):
+        return NOTHING
+    target, against = RATIOS[column]
+    return interval(answers.per_seed(answers.relative((target, "test"), against, places), places))
+
+
+def _places(answers: Answers, source: str, model: str, experiment: str | None) -> NDArray[np.int64]:
+    return answers.places(source=source, model=model, **({EXPERIMENT: experiment} if experiment else {}))
+
+
+def diving_table(answers: Answers) -> pd.DataFrame:
+    """One row per experiment (and ALL), model and ratio.
+
+    Columns experiment, model, ratio, mean, low, high, seeds, trials, paper (NaN where none is printed), asterisk:
+    whether it is the lowest T/V of its experiment and does not come with T/S1 below 1, and therefore does not speak
+    against texture bias (the paper's tables 3 and 4).
+    """
+    columns = ["experiment", "model", "ratio", "mean", "low", "high", "seeds", "trials", "paper", "asterisk"]
+    if EXPERIMENT not in answers.trials or ORIGINAL not in answers.sources:
+        return pd.DataFrame(columns=columns)
+    rows = []
+    for experiment in [*sorted(set(answers.trials[EXPERIMENT].dropna())), ALL]:
+        one = None if experiment == ALL else experiment
+        for model in answers.models(ORIGINAL):
+            places = _places(answers, ORIGINAL, model, one)
+            if not len(places):
+                continue
+            basis = {"seeds": int(answers.trials["seed"].iloc[places].nunique()), "trials": len(places)}
+            for ratio in RATIOS:
+                spread = ratio_of(answers, ORIGINAL, model, ratio, one)
+                found = {"mean": spread.estimate, "low": spread.low, "high": spread.high, **basis}
+                paper = _printed(experiment, model, ratio)
+                rows.append({"experiment": experiment, "model": model, "ratio": ratio, **found, "paper": paper})
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(asterisk=_asterisks(table)) if len(table) else table
+
+
+def _printed(experiment: str, model: str, ratio: str) -> float:
+    of_experiments = published.EXPERIMENTS.get(experiment, {})
+    row = published.AVERAGES[model][0] if experiment == ALL and model in published.AVERAGES else None
+    row = of_experiments.get(model, row)
+    return row[list(RATIOS).index(ratio)] if row else float("nan")
+
+
+def _asterisks(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """(N,) bool: the lowest T/V of an experiment that is not accompanied by T/S1 below 1."""
+    means = table.pivot_table("mean", ["experiment", "model"], "ratio", dropna=False)
+    lowest = means.groupby(level="experiment")["T/V"].transform("min")
+    marked = (means["T/V"] == lowest) & ~(means["T/S1"] < 1)
+    keys = pd.MultiIndex.from_arrays([table["experiment"], table["model"]])
+    return marked.reindex(keys).to_numpy(bool) & (table["ratio"] == "T/V").to_numpy()
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as the paper has it: a row per experiment and model, ours with its interval, the paper's behind it."""
+    ours = [
+        "-" if pd.isna(mean) else f"{mean:.3f} [{low:.3f}, {high:.3f}]{'*' if asterisk else ''}"
+        for mean, low, high, asterisk in table[["mean", "low", "high", "asterisk"]].itertuples(index=False)
+    ]
+    papers = ["-" if pd.isna(paper) else f"{paper:.3g}" for paper in table["paper"]]
+    long = table[["experiment", "model", "seeds"]].assign(ratio=table["ratio"], ours=ours, paper=papers)
+    wide = long.set_index(["experiment", "model", "seeds", "ratio"]).unstack("ratio", sort=False)
+    pairs = [(f"{ratio}", f"{ratio} paper") for ratio in RATIOS]
+    frame = pd.DataFrame(index=wide.index)
+    for ratio, name in pairs:
+        frame[ratio], frame[name] = wide[("ours", ratio)], wide[("paper", ratio)]
+    return frame.reset_index()

@@ -1,0 +1,58 @@
+import pytest
+
+from rac_ray.results.answers import Answers
+from rac_ray.results.diving_tables import ALL, diving_table, shown
+from rac_ray.results.study import Study
+from tests.results.diving import diving_sweep
+from tests.results.synthetic import sweep
+
+TRUTH = {
+    "cnn3d": {"original": 0.4, "s1": 0.2, "s2": 0.24, "t": 0.1},
+    "convlstm": {"original": 0.4, "s1": 0.04, "s2": 0.2, "t": 0.06},
+}
+
+
+def test_ratios_by_experiment_and_over_all_with_the_papers_beside_them() -> None:
+    table = diving_table(Answers.of(diving_sweep(lambda model, target: TRUTH[model][target])))
+    assert len(table) == 3 * 2 * 4
+    rows = table.set_index(["experiment", "model", "ratio"])
+    for experiment in ("a", "e", ALL):
+        assert rows.loc[(experiment, "cnn3d", "S1/V"), "mean"] == pytest.approx(0.5, abs=0.08)
+        assert rows.loc[(experiment, "cnn3d", "T/S1"), "mean"] == pytest.approx(0.5, abs=0.15)
+        row = rows.loc[(experiment, "cnn3d", "S2/V")]
+        assert row["low"] < row["mean"] < row["high"]
+    assert [rows.loc[(e, "cnn3d", "S1/V"), "paper"] for e in ("a", ALL)] == [0.253, 0.255]
+    assert str(rows.loc[("e", "cnn3d", "S1/V"), "paper"]) == "nan"
+    assert [rows.loc[(e, "cnn3d", "S1/V"), "trials"] for e in ("a", ALL)] == [5, 10]
+
+
+def test_the_lowest_texture_ratio_has_an_asterisk_where_shape_is_lower_still() -> None:
+    """ConvLSTM has the lowest T/V, but T/S1 above 1; were its S1 higher, it had none."""
+    table = diving_table(Answers.of(diving_sweep(lambda model, target: TRUTH[model][target])))
+    marked = table[table["asterisk"].astype(bool)]
+    assert set(marked["model"]) == {"convlstm"}
+    assert set(marked["ratio"]) == {"T/V"}
+    assert set(marked["experiment"]) == {"a", "e", ALL}
+    better = {**TRUTH["convlstm"], "s1": 0.3}
+    none = diving_table(Answers.of(diving_sweep(lambda m, t: (better if m == "convlstm" else TRUTH[m])[t])))
+    assert not none["asterisk"].any()
+
+
+def test_it_is_shown_as_the_paper_has_it() -> None:
+    study = Study(diving_sweep(lambda model, target: TRUTH[model][target]))
+    sheet = next(sheet for sheet in study.sheets if sheet.name == "diving48")
+    frame = sheet.shown
+    assert list(frame.columns)[3:] == [
+        "S1/V", "S1/V paper", "S2/V", "S2/V paper", "T/V", "T/V paper", "T/S1", "T/S1 paper",
+    ]  # fmt: skip
+    assert frame[["experiment", "model"]].to_numpy().tolist()[:2] == [["a", "cnn3d"], ["a", "convlstm"]]
+    row = frame.set_index(["experiment", "model"]).loc[("a", "convlstm")]
+    assert row["T/V"].endswith("]*")
+    assert (row["T/V paper"], row["T/S1 paper"]) == ("0.238", "0.965")
+
+
+def test_temporal_shape_has_no_such_table() -> None:
+    tables = sweep(lambda *_: 0.7, models=("cnn3d",), sizes=(2,))
+    assert diving_table(Answers.of(tables)).empty
+    assert "diving48" not in [sheet.name for sheet in Study(tables).sheets]
+    assert shown(diving_table(Answers.of(diving_sweep(lambda *_: 0.3)))).shape == (6, 11)
