@@ -25,19 +25,19 @@ class Size:
     architecture: str
     """Of ``models.MODELS``."""
     hidden_units: int
-    parameters: int
-    """Trainable."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+    """Trainable, as published; None: nothing is."""
 
 
 SIZES: Mapping[str, Size] = {
-    "convlstm-4x128": Size("convlstm", 128, 14_367_280, {"kernels": (7, 7, 5, 3), "stride": 2, "steps": "all"}),
-    "cnn3d-4x128": Size("cnn3d", 128, 10_651_824, {"kernels": (7, 7, 5, 3)}),
-    "cnn3d-6x128": Size("cnn3d", 128, 14_613_424, {"kernels": (7, 7, 7, 5, 3, 3), "pool_padding": 1}),
-    "cnn3d-11": Size("cnn3d", 512, 23_324_592, {**VGG_OPTIONS, "head": "mean"}),
-    "cnn3d-11-flatten": Size("cnn3d", 512, 39_888_816, VGG_OPTIONS),
-    "timesformer-85m": Size("timesformer8", 128, 84_795_440, {"depth": 4}),
-    "timesformer-15m": Size("timesformer8", 32, 14_675_760, {"depth": 11}),
+    "convlstm-4x128": Size("convlstm", 128, {"kernels": (7, 7, 5, 3), "stride": 2, "steps": "all"}, 14_367_280),
+    "cnn3d-4x128": Size("cnn3d", 128, {"kernels": (7, 7, 5, 3)}, 10_651_824),
+    "cnn3d-6x128": Size("cnn3d", 128, {"kernels": (7, 7, 7, 5, 3, 3), "pool_padding": 1}, 14_613_424),
+    "cnn3d-11": Size("cnn3d", 512, {**VGG_OPTIONS, "head": "mean"}, 23_324_592),
+    "cnn3d-11-flatten": Size("cnn3d", 512, VGG_OPTIONS, 39_888_816),
+    "timesformer-85m": Size("timesformer8", 128, {"depth": 4}, 84_795_440),
+    "timesformer-15m": Size("timesformer8", 32, {"depth": 11}, 14_675_760),
 }
 """The printed 23.3 million of the eleven layers fit the head on the mean, as a total; ``cnn3d-11-flatten`` has the head
 that was committed (facts.md 3.4)."""

@@ -5,6 +5,7 @@ on from the last epoch's checkpoint. Each rank evaluates its share of the clips.
 """
 
 import logging
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,8 +30,6 @@ from rac_ray.training.levels import Levels, weights_of
 from rac_ray.training.worker import group_options
 from rac_ray.trial import Recipe, seed_for
 
-RECIPE = Recipe(learning_rate=0.001, momentum=0.9, weight_decay=1e-5, batch_size=64, max_epochs=500, patience=30)
-"""The study's: eight clips on each of eight GPUs (facts.md 3.2)."""
 PREDICTIONS = "predictions"
 
 
@@ -48,7 +47,7 @@ class Dives:
     """Validation top-1 at which checkpoints are evaluated."""
     domains: Mapping[str, Render | None] = field(default_factory=lambda: {"original": None})
     """Test domains, with what makes their frames."""
-    recipe: Recipe = RECIPE
+    recipe: Recipe = field(default_factory=Recipe)
     validation: str = "authors"
     """How validation clips are cut from the official train list: ``authors`` or ``grouped``."""
     flip_validation: bool = False
@@ -103,10 +102,10 @@ def _loop(dives: Dives, elastic: bool, _config: Any = None) -> None:
             table = pa.concat_tables(each.table() for each in found)
             dives.folder.write_bytes(predictions_file(epoch), parquet_bytes(table))
     if rank == 0:
-        dives.folder.write_json(RECORD, _record(result, levels))
+        dives.folder.write_json(RECORD, _record(result, levels, device))
 
 
-def _record(result: Fit, levels: Levels) -> dict[str, Any]:
+def _record(result: Fit, levels: Levels, device: torch.device) -> dict[str, Any]:
     """What a training came to; written last."""
     return {
         "levels": [{"level": level, "epoch": e, "val_top1": top1} for level, (e, top1) in sorted(levels.kept.items())],
@@ -114,6 +113,8 @@ def _record(result: Fit, levels: Levels) -> dict[str, Any]:
         "best_val_top1": result.best_val_top1,
         "parameters": result.parameters,
         "precision_used": result.precision,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        "seconds_training": sum(row["seconds"] for row in result.epochs),
         "epochs": result.epochs,
     }
 
