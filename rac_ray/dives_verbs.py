@@ -59,9 +59,25 @@ def run(preset: Preset, options: argparse.Namespace) -> int:
         (fewest, most) if fewest else most, {"CPU": options.cpus_per_worker, **gpu}, options.gpu, scratch=scratch
     )
     with ray_session(resources, NAME):
+        _require_room(fewest or most, options)
         _draw_if_synthetic(preset, options)
         run_diving(_plan(preset, options), group, resources, say_line, retry_failed=options.retry_failed)
     return results(preset, options)
+
+
+def _require_room(workers: int, options: argparse.Namespace) -> None:
+    """BadInput for more workers than the Ray that runs has room for: they would be waited for without an end."""
+    import ray
+
+    have = ray.cluster_resources()
+    # A core besides, to decode clips.
+    wanted = {"CPU": workers * options.cpus_per_worker + 1, **({"GPU": workers} if options.gpu else {})}
+    for kind, count in wanted.items():
+        if have.get(kind, 0) < count:
+            raise BadInput(
+                f"{workers} workers need {count:g} {kind}s and Ray has {have.get(kind, 0):g}; give fewer by --workers "
+                "or --fewest-workers"
+            )
 
 
 def plan(preset: Preset, options: argparse.Namespace) -> int:

@@ -56,8 +56,12 @@ def test_the_activated_environment_has_the_commands() -> None:
 RUNS = [command for command in COMMANDS if re.match(r"python sweeps/ts_grid.py (run |plan |--)", command)]
 SEGMENTATION = [command for command in COMMANDS if command.startswith("python sweeps/segment_divers.py ")]
 """Run by tests/segmentation/test_segment_verbs.py."""
+DIVES = [command for command in COMMANDS if command.startswith("python sweeps/diving48.py ")]
+"""Run by tests/sweeps/test_diving48.py."""
 OTHER_VERBS = [
-    command for command in COMMANDS if command.startswith("python sweeps/") and command not in (*RUNS, *SEGMENTATION)
+    command
+    for command in COMMANDS
+    if command.startswith("python sweeps/") and command not in (*RUNS, *SEGMENTATION, *DIVES)
 ]
 PLANNED = {"laptop": 48, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, "--models": 2 * 2 * 2}
 

@@ -23,6 +23,8 @@ from rac_ray.storage import Storage
 KEY = ["model", "hidden_units", "source", "seed"]
 EXPERIMENT = "experiment"
 """Column of trials and evaluations that have one: which of the study's Diving48 experiments a trial belongs to."""
+SIZE = "size"
+"""Column of trials that have one: a Diving48 model's size by name."""
 RECIPE = ["learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "precision"]
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
@@ -125,8 +127,8 @@ def _stored(folder: Storage, trial_ids: Collection[str] | None) -> Tables:
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """The rows, in the study's order; the experiment only where trials have one."""
-    belongs = [EXPERIMENT] if any(EXPERIMENT in row for row in rows) else []
+    """The rows, in the study's order; experiment and size only where trials have them."""
+    belongs = [name for name in (EXPERIMENT, SIZE) if any(name in row for row in rows)]
     frame = pd.DataFrame(rows, columns=[*columns, *belongs])
     return frame.sort_values([column for column in KEY if column in columns], kind="stable").reset_index(drop=True)
 

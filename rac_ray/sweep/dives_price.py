@@ -62,8 +62,9 @@ def price_lines(plan: DivingPlan, states: Mapping[str, str]) -> list[str]:
     )
     disk = sum((weights[each.size] + BYTES_PER_RECORD) * len(each.trials) for each in open_ones)
     lines += [
-        f"GPU hours: {low:,.1f} to {high:,.1f}; on eight GPUs {low / 8:,.1f} to {high / 8:,.1f} h. Assumed, not "
-        f"measured: {EPOCHS[0]} to {EPOCHS[1]} epochs, {OPERATIONS_PER_SECOND / 1e12:.0f} * 10^12 operations a second and GPU",
+        f"GPU hours: {low:,.1f} to {high:,.1f}; on eight GPUs {low / 8:,.1f} to {high / 8:,.1f} h",
+        f"(assumed, not measured: {EPOCHS[0]} to {EPOCHS[1]} epochs, {OPERATIONS_PER_SECOND / 1e12:.0f} * 10^12 "
+        "operations per second and GPU)",
         f"disk for results: at most {disk / 1e9:.1f} GB, besides the shards",
     ]
     for name, size in sizes.items():

@@ -1,0 +1,98 @@
+"""The Diving48 script: the README's commands on drawn clips, what it says of bad input, and (slow) its demo."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from rac_ray.data.diving_generate import decode_videos
+from rac_ray.data.synthetic_dives import write_dives
+from rac_ray.storage import Storage
+from tests.test_readme import DIVES, ROOT
+
+
+def script(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    arguments = shlex.split(command)
+    program = [sys.executable, str(ROOT / "sweeps/diving48.py"), *arguments]
+    return subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``data/diving48`` and ``data/masks`` of a few drawn clips, where the README has the study's."""
+    here = tmp_path_factory.mktemp("here")
+    write_dives(here / "official", Storage.at(here / "data/masks"), train=16, test=4)
+    decode_videos(here / "official", Storage.at(here / "data/diving48"))
+    return here
+
+
+def test_the_readme_has_them() -> None:
+    assert [command.removeprefix("python sweeps/diving48.py ").split()[0] for command in DIVES] == [
+        "--preset", "plan", "--experiment", "results",
+    ]  # fmt: skip
+
+
+def test_the_plan_of_the_study(folder: Path) -> None:
+    done = script("plan --masks data/masks", folder)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum("seed=42" in line for line in lines) == 6
+    assert sum("experiment " in line for line in lines) == 23
+    assert "6 of 6 trainings are missing" in lines
+    assert any(line.startswith("cnn3d-4x128: 2.78 * 10^12 operations per clip forward") for line in lines)
+
+
+def test_an_experiment_needs_its_gpus(folder: Path) -> None:
+    done = script(f"{DIVES[2].removeprefix('python sweeps/diving48.py ')} --num-cpus 9", folder)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: 8 workers need 8 GPUs and Ray has 0; give fewer by --workers or --fewest-workers\n",
+    )
+
+
+def test_results_of_nothing_are_all_pending(folder: Path) -> None:
+    done = script("status --masks data/masks", folder)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (
+        3, "23 trials planned = 0 done + 0 failed + 0 running + 23 pending",
+    )  # fmt: skip
+
+
+def test_results_before_anything_has_run(folder: Path) -> None:
+    done = script(DIVES[3].removeprefix("python sweeps/diving48.py "), folder)
+    assert done.returncode == 3, done.stderr
+    assert "0 of 22 claims could be tested; p values are corrected over these. Provisional: 23 trials" in done.stdout
+    assert (folder / "results/diving48/paper/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("plan", "domain 'control' needs masks, or the folder of the published videos"),
+        ("plan --experiment z --masks data/masks", "unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"),
+        ("paln", "unknown verb 'paln'; valid: run, plan, status, results"),
+        ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),
+        ("--masks data/masks --workers 2 --fewest-workers 3", "--fewest-workers is 3; valid: at most 2, the workers"),
+        ("plan --data nowhere --masks data/masks", "'nowhere' has no manifest"),
+    ],
+)
+def test_bad_input_is_one_sentence(command: str, sentence: str, folder: Path) -> None:
+    done = script(command, folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_goes_from_videos_to_tables(tmp_path: Path) -> None:
+    done = script("--preset demo", tmp_path)
+    assert done.returncode in (0, 1), done.stderr
+    assert "Diving48: shape and texture accuracy over validation accuracy" in done.stdout
+    assert "6 trials planned = " in done.stdout
+    table = pq.read_table(tmp_path / "results/diving48/demo/tables/evaluations.parquet").to_pandas()
+    assert set(table["target"]) == {"original", "control", "s1", "s2", "t"}
+    again = script("--preset demo", tmp_path)
+    assert "training 1/" not in again.stdout
