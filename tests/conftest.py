@@ -20,12 +20,11 @@ BESIDE = ("cluster", "models", "results", "segmentation/test_scores.py", "test_o
 """Tests below this folder that need no Ray of their own and may run beside those that do (``make test``)."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Two Rays on one machine disturb each other: what may start one runs in one process, one test after another."""
-    here = Path(__file__).parent
-    for item in items:
-        if not item.path.relative_to(here).as_posix().startswith(BESIDE) or item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    if not place.startswith(BESIDE) or item.get_closest_marker("slow"):
+        item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from rac_ray.errors import BadInput
 from rac_ray.sweep.session import WORKER_ENVIRONMENT
 
 
+@pytest.mark.slow
 def test_the_smallest_real_run(repository: Path, tmp_path: Path) -> None:
     small = "--models timesformer1 --hidden-units 2 --seconds 0.2 --clips 64 --batch-size 16 --device cpu"
     command = [sys.executable, "-m", "benchmarks.speed", *small.split(), "--json", str(tmp_path / "speed.json")]

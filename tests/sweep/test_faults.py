@@ -83,6 +83,7 @@ def only_failure(ledger: Ledger, trial_id: str) -> dict[str, Any]:
     return failure
 
 
+@pytest.mark.slow
 def test_a_worker_that_sleeps_for_ever(folder: Path, undisturbed: Path) -> None:
     plan = tiny_plan(folder, seeds=(0,))
     lines = run(plan, faults.sleeps_for_ever, Resources(pause=0.1, stall=StallLimits(factor=20, floor_seconds=4)))
@@ -209,6 +210,7 @@ def test_sigkill_of_the_driver_and_then_the_same_command(moment: str, folder: Pa
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
+@pytest.mark.slow
 def test_two_drivers_at_once(folder: Path, undisturbed: Path) -> None:
     with start_tiny(folder) as first:
         wait_until(first, lambda: (folder / "results/tiny/driver.json").exists())

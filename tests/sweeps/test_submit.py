@@ -55,6 +55,7 @@ def job_in(folder: Path) -> SubmittedJob:
     return job
 
 
+@pytest.mark.slow
 def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
     """Submitted, watched to its end, its results pulled: all through the real command."""
     one = "model=timesformer1,h=2,seed=42"
