@@ -4,6 +4,8 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# Where the tests write that need no Ray and run beside those that do.
+BESIDE := .venv/beside.log
 
 .PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-diving48 bench-diving48-models clean
 
@@ -11,7 +13,9 @@ demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest -m 'not slow and beside' > $(BESIDE) 2>&1 & beside=$$!; \
+	$(BIN)/python -m pytest -m 'not slow and not beside'; failed=$$?; \
+	wait $$beside || failed=1; cat $(BESIDE); rm $(BESIDE); exit $$failed
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m 'slow or not slow'

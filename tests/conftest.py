@@ -21,10 +21,9 @@ BESIDE = ("cluster", "models", "results", "segmentation/test_scores.py", "test_o
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Two Rays on one machine disturb each other: what may start one runs in one process, one test after another."""
-    place = item.path.relative_to(Path(__file__).parent).as_posix()
-    if not place.startswith(BESIDE) or item.get_closest_marker("slow"):
-        item.add_marker(pytest.mark.xdist_group("ray"))
+    """Two Rays on one machine disturb each other: only what starts none is marked ``beside``."""
+    if item.path.relative_to(Path(__file__).parent).as_posix().startswith(BESIDE):
+        item.add_marker(pytest.mark.beside)
 
 
 @pytest.fixture(scope="session")
