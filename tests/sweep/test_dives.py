@@ -113,16 +113,16 @@ def test_a_run_leaves_a_record_or_a_reason_for_every_trial_and_is_not_repeated(d
     assert "never reached a validation top-1 of 0.99: 0." in failed
     done = tables.trials.query("experiment == 'a'").iloc[0]
     assert (done["classes"], done["model"], done["source"], done["size"]) == (48, "timesformer", "original", "small")
-    counts = tables.evaluations.groupby(["experiment", "target", "split", "role"], sort=False).size().index.tolist()
-    assert counts[:5] == [
-        ("a", "original", "val", "source_val"),
-        ("a", "original", "test", "source_test"),
-        ("a", "control", "test", "target"),
-        ("a", "s1", "test", "target"),
-        ("a", "t", "test", "target"),
+    asked = tables.evaluations.query("experiment == 'a'")[["target", "split", "role"]]
+    assert asked.to_numpy().tolist() == [
+        ["original", "val", "source_val"],
+        ["original", "test", "source_test"],
+        ["control", "test", "target"],
+        ["s1", "test", "target"],
+        ["t", "test", "target"],
     ]
     assert set(Study(tables).diving48["experiment"]) == {"a", "e", "a-h"}
-    assert plan.ledger.storage.names("trainings") == []
+    assert plan.ledger.storage.sizes("trainings") == {}
     records = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("record.json")}
     assert len(records) == 2
     run_diving(plan, group, Resources(), lines.append)
@@ -130,6 +130,7 @@ def test_a_run_leaves_a_record_or_a_reason_for_every_trial_and_is_not_repeated(d
     assert len(lines) == 4
 
 
+@pytest.mark.slow
 def test_a_training_that_raises_fails_its_trials_and_the_others_go_on(data: Storage, tmp_path: Path) -> None:
     broken = replace(SIZES["small"], options={"depth": 1, "nonsense": 1})
     plan = planned(data, tmp_path, replace(GRID, sizes={**SIZES, "small": broken}))
