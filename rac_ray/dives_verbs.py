@@ -128,7 +128,7 @@ VERBS = {"run": run, "plan": plan, "status": status, "results": results}
 def _places(options: argparse.Namespace) -> tuple[Storage, Storage]:
     """Folders of results and of data."""
     shared = os.environ.get(STORAGE)
-    folder = Storage.at(shared) if shared else Storage(".")
+    folder = Storage.at(shared or ".")
     results_folder = Storage.at(options.storage) if options.storage else folder.below("results")
     return results_folder, Storage.at(options.data) if options.data else folder.below("data", NAME)
 
