@@ -3,8 +3,9 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rac_ray.arguments import Parser, add_results, auto_or_integer, integer, listed, number, run_command
@@ -19,6 +20,8 @@ STORAGE = "RAC_RAY_STORAGE"
 GPUS = "RAC_RAY_NUM_GPUS"
 """Environment variable: GPUs that a cluster will have when it has grown."""
 ADDRESS = "RAY_ADDRESS"
+
+AddOptions = Callable[[argparse.ArgumentParser], None]
 
 VERBS = {
     "run": "run what is missing of the grid, then show the results (the default)",
@@ -37,14 +40,30 @@ def sweep_main(sweep: "Sweep", arguments: Sequence[str] | None = None) -> NoRetu
     run_command(lambda: _sweep(sweep, list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def _sweep_parser(sweep: "Sweep") -> Parser:
-    parser = Parser(description=sweep.description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parsed(
+    arguments: list[str], description: str, add_grid: AddOptions, add_machine: AddOptions
+) -> tuple[argparse.Namespace, list[str]]:
+    """Options of one of the verbs, by default ``run``, and the arguments with the verb in front."""
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["run", *arguments]
+    elif arguments[0] not in (*VERBS, "-h", "--help"):
+        raise one_of("verb", arguments[0], VERBS)
+    return _parser(description, add_grid, add_machine).parse_args(arguments), arguments
+
+
+def _parser(description: str, add_grid: AddOptions, add_machine: AddOptions) -> Parser:
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, what in VERBS.items():
         verb = verbs.add_parser(name, help=what, description=what)
-        _add_grid(verb, sweep)
+        add_grid(verb)
+        add = verb.add_argument
+        add("--storage", help=f"folder or URI for records, tables and figures (default: ${STORAGE}/results or results)")
+        add("--data", help=f"folder or URI for shards (default: data/<sweep>-<preset>, in ${STORAGE} if that is set)")
+        add("--json", action="store_true", help="one JSON object on stdout; events go to stderr")
         if name in ("run", "retry", "plan"):
-            _add_machine(verb)
+            _add_ray(verb)
+            add_machine(verb)
         if name in ("run", "retry"):
             _add_run(verb)
     add = verbs.choices["describe"].add_argument
@@ -67,12 +86,9 @@ def _add_grid(parser: argparse.ArgumentParser, sweep: "Sweep") -> None:
     add("--seeds", type=listed, metavar="42,61", help="seeds; 0 is one like any other")
     add("--only", metavar="FILTER", help="narrow the grid, as in 'model=convlstm|cnn3d,hidden_units<=8,state=failed'")
     add("--digits", help="mnist, optdigits, or auto: MNIST if it can be had (default: the preset's)")
-    add("--storage", help=f"folder or URI for records, tables and figures (default: ${STORAGE}/results or results)")
-    add("--data", help=f"folder or URI for shards (default: data/<sweep>-<preset>, in ${STORAGE} if that is set)")
-    add("--json", action="store_true", help="one JSON object on stdout; events go to stderr")
 
 
-def _add_machine(parser: argparse.ArgumentParser) -> None:
+def _add_ray(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--address",
@@ -84,6 +100,10 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         type=integer("--num-cpus", 1),
         help="of the local Ray, or of the cluster when it has grown (default: what is there)",
     )
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--num-gpus",
         type=integer(f"--num-gpus or ${GPUS}", 0),
@@ -129,11 +149,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _sweep(sweep: "Sweep", arguments: list[str]) -> int:
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
-        arguments = ["run", *arguments]
-    elif arguments[0] not in (*VERBS, "-h", "--help"):
-        raise one_of("verb", arguments[0], VERBS)
-    options = _sweep_parser(sweep).parse_args(arguments)
+    options, arguments = parsed(arguments, sweep.description, partial(_add_grid, sweep=sweep), _add_machine)
     from rac_ray import verbs
 
     plan = _plan(sweep, options)
@@ -146,7 +162,6 @@ def _sweep(sweep: "Sweep", arguments: list[str]) -> int:
 
 def _plan(sweep: "Sweep", options: argparse.Namespace) -> "Plan":
     from rac_ray.selection import Selection
-    from rac_ray.storage import Storage
     from rac_ray.sweep.planner import make_plan
 
     if options.preset not in sweep.presets:
@@ -162,37 +177,53 @@ def _plan(sweep: "Sweep", options: argparse.Namespace) -> "Plan":
     if options.digits:
         grid = replace(grid, digits=options.digits)
     only = Selection.parse(options.only) if options.only is not None else None
-    shared = os.environ.get(STORAGE)
-    folder = Storage.at(shared) if shared else Storage(".")
-    data = options.data or folder.below("data", f"{sweep.name}-{options.preset}").root
-    return make_plan(sweep, options.preset, grid, options.storage or folder.below("results").root, data, only)
+    storage, data = places(options, f"{sweep.name}-{options.preset}")
+    return make_plan(sweep, options.preset, grid, storage, data, only)
+
+
+def places(options: argparse.Namespace, data: str) -> tuple[str, str]:
+    """Folders or URIs of results and of data, whose default is below ``data`` by that name."""
+    from rac_ray.storage import Storage
+
+    folder = Storage.at(os.environ.get(STORAGE) or ".")
+    return options.storage or folder.below("results").root, options.data or folder.below("data", data).root
 
 
 def _resources(options: argparse.Namespace) -> "Resources":
     """What the options say of the machine; the options of ``run`` have their defaults in a plan."""
-    from rac_ray.sweep.failures import Budgets
     from rac_ray.sweep.price import Pricing
     from rac_ray.sweep.session import Resources
-    from rac_ray.training.watchdog import StallLimits
 
+    machine: dict[str, Any] = {name: getattr(options, name) for name in _MACHINE_OPTIONS}
+    pricing = Pricing(options.probe_seconds, options.price_per_hour)
+    return Resources(address=address_of(options), **machine, pricing=pricing, **run_settings(options))
+
+
+def address_of(options: argparse.Namespace) -> str | None:
+    """``--address``; BadInput for a URL."""
     if options.address and "://" in options.address:
         raise BadInput(
             f"--address or ${ADDRESS} {options.address!r} is a dashboard's URL; valid: auto, or host:port; "
             "--submit takes a URL"
         )
-    machine: dict[str, Any] = {name: getattr(options, name) for name in _MACHINE_OPTIONS}
-    machine["pricing"] = Pricing(options.probe_seconds, options.price_per_hour)
+    return options.address
+
+
+def run_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options of ``run`` say of ``Resources``; nothing for a plan, which has none."""
+    from rac_ray.sweep.failures import Budgets
+    from rac_ray.training.watchdog import StallLimits
+
     if options.verb == "plan":
-        return Resources(**machine)
-    return Resources(
-        **machine,
-        budgets=Budgets(**{budget.name: getattr(options, f"retry_{budget.name}") for budget in fields(Budgets)}),
-        pause=options.back_off,
-        stall=StallLimits(options.stall_factor, options.stall_seconds),
-        dashboard=options.dashboard,
-        take_over=options.take_over,
-        verbose=options.verbose,
-    )
+        return {}
+    return {
+        "budgets": Budgets(**{budget.name: getattr(options, f"retry_{budget.name}") for budget in fields(Budgets)}),
+        "pause": options.back_off,
+        "stall": StallLimits(options.stall_factor, options.stall_seconds),
+        "dashboard": options.dashboard,
+        "take_over": options.take_over,
+        "verbose": options.verbose,
+    }
 
 
-_MACHINE_OPTIONS = ("address", "num_cpus", "num_gpus", "workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")
+_MACHINE_OPTIONS = ("num_cpus", "num_gpus", "workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")

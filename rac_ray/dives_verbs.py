@@ -1,19 +1,23 @@
-"""The command line of ``sweeps/diving48.py``: run, plan, status, results."""
+"""The command line of ``sweeps/diving48.py``: the verbs of every sweep, for trainings that serve several trials."""
 
 import argparse
-import os
+import math
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from rac_ray.arguments import Parser, add_results, integer, listed, run_command
-from rac_ray.cli import ADDRESS, STORAGE
-from rac_ray.errors import DONE, FAILED, UNFINISHED, BadInput, one_of
+from rac_ray.arguments import integer, listed, number, run_command
+from rac_ray.cli import address_of, parsed, places, run_settings
+from rac_ray.errors import DONE, BadInput, one_of
 from rac_ray.storage import Storage
 
 if TYPE_CHECKING:
     from rac_ray.sweep.dives_plan import DivingGrid, DivingPlan
+    from rac_ray.sweep.session import Resources
+    from rac_ray.training.dives import Group
 
 NAME = "diving48"
 
@@ -30,107 +34,115 @@ class Preset:
 
 def dives_main(description: str, presets: dict[str, Preset], arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry of ``sweeps/diving48.py``: one of the verbs, by default run what is missing and show what there is."""
+    run_command(lambda: _dives(description, presets, list(sys.argv[1:] if arguments is None else arguments)))
 
-    def command() -> int:
-        options = _parser(description, presets).parse_args(arguments)
-        if options.verb not in VERBS:
-            raise one_of("verb", options.verb, VERBS)
-        if options.preset not in presets:
-            raise one_of("preset", options.preset, presets)
-        return VERBS[options.verb](presets[options.preset], options)
 
-    run_command(command)
+def _dives(description: str, presets: dict[str, Preset], arguments: list[str]) -> int:
+    options, arguments = parsed(arguments, description, partial(_add_grid, presets=presets), _add_machine)
+    if options.preset not in presets:
+        raise one_of("preset", options.preset, presets)
+    from rac_ray import verbs
+
+    preset = presets[options.preset]
+    if getattr(options, "submit", None) is not None:
+        if preset.synthetic:
+            raise BadInput(f"--submit takes no preset that draws its own clips, as {options.preset!r} does")
+        given = {name: _absolute(path) for name in ("masks", "published") if (path := getattr(options, name))}
+        return verbs.submit(_plan(preset, options), options, arguments, **given)
+    if options.verb in OWN:
+        return OWN[options.verb](preset, options)
+    return getattr(verbs, options.verb)(_plan(preset, options), options)
 
 
 def run(preset: Preset, options: argparse.Namespace) -> int:
     """Run what is missing, then show what there is."""
+    from rac_ray import verbs
     from rac_ray.sweep.dives import run_diving
-    from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.session import Resources, ray_session
+
+    resources = Resources(address=address_of(options), num_cpus=options.num_cpus, **run_settings(options))
+    group = _group(preset, options, resources)
+    with ray_session(resources, f"{NAME} {options.preset}"):
+        _require_room(group)
+        _draw_if_synthetic(preset, options)
+        plan = replace(_plan(preset, options), retry_failed=options.verb == "retry")
+        reason = run_diving(plan, group, resources, verbs.say_to(options))
+    return verbs.concluded(plan, options, reason)
+
+
+def retry(preset: Preset, options: argparse.Namespace) -> int:
+    """Run the trainings of trials that were given up once more, with fresh budgets, and what is missing besides."""
+    if not options.failed:
+        raise BadInput("retry what? valid: retry --failed")
+    return run(preset, options)
+
+
+def _group(preset: Preset, options: argparse.Namespace, resources: "Resources") -> "Group":
+    """A group of a fixed size leaves a lost worker to the queue; one that may shrink goes on without it."""
     from rac_ray.training.dives import Group
 
     most, fewest = options.workers or preset.workers, options.fewest_workers
     if fewest and fewest > most:
         raise BadInput(f"--fewest-workers is {fewest}; valid: at most {most}, the workers")
-    gpu = {"GPU": 1.0} if options.gpu else {}
-    resources = Resources(address=options.address, num_cpus=options.num_cpus, take_over=options.take_over)
-    scratch = _places(options)[0].below(NAME, options.preset, "ray").root
-    group = Group(
-        (fewest, most) if fewest else most, {"CPU": options.cpus_per_worker, **gpu}, options.gpu, scratch=scratch
-    )
-    with ray_session(resources, NAME):
-        _require_room(fewest or most, options)
-        _draw_if_synthetic(preset, options)
-        run_diving(_plan(preset, options), group, resources, say_line, retry_failed=options.retry_failed)
-    return results(preset, options)
+    if fewest:
+        return Group((fewest, most), _per_worker(options), options.gpu, resources.budgets.preempted, resources.stall)
+    return Group(most, _per_worker(options), options.gpu, 0, resources.stall)
 
 
-def _require_room(workers: int, options: argparse.Namespace) -> None:
+def _per_worker(options: argparse.Namespace) -> dict[str, float]:
+    return {"CPU": float(options.cpus_per_worker), **({"GPU": 1.0} if options.gpu else {})}
+
+
+def _require_room(group: "Group") -> None:
     """BadInput for more workers than the Ray that runs has room for: they would be waited for without an end."""
     import ray
 
+    from rac_ray.data.streaming import READING_CPUS
+
     have = ray.cluster_resources()
-    # A core besides, to decode clips.
-    wanted = {"CPU": workers * options.cpus_per_worker + 1, **({"GPU": workers} if options.gpu else {})}
-    for kind, count in wanted.items():
+    workers = group.workers if isinstance(group.workers, int) else group.workers[0]
+    for kind, each in group.per_worker.items():
+        count = workers * each + (READING_CPUS if kind == "CPU" else 0)
         if have.get(kind, 0) < count:
             raise BadInput(
-                f"{workers} workers need {count:g} {kind}s and Ray has {have.get(kind, 0):g}; give fewer by --workers "
-                "or --fewest-workers"
+                f"{workers} workers need {math.ceil(count)} {kind}s and Ray has {have.get(kind, 0):g}; "
+                "give fewer by --workers or --fewest-workers"
             )
 
 
 def plan(preset: Preset, options: argparse.Namespace) -> int:
-    """List trainings and trials with what is done of them, and what is left in operations."""
-    from rac_ray.sweep.dives_price import price_lines
+    """List trainings and trials with what is done of them, and what is left in operations, or in probed time."""
+    from rac_ray import verbs
+    from rac_ray.sweep.dives_price import price_lines, probe_sizes
+    from rac_ray.sweep.session import Resources, ray_session
+    from rac_ray.training.dives import Group
 
-    made = _plan(preset, options)
-    states = made.ledger.states(made.trials)
+    made, workers = _plan(preset, options), options.workers or preset.workers
+    if options.probe_seconds:
+        with ray_session(Resources(address=address_of(options), num_cpus=options.num_cpus), made.title):
+            _require_room(Group(1, _per_worker(options)))
+            probe_sizes(made, workers, options.probe_seconds, options.gpu, verbs.say_to(options))
+    rows = {row["trial_id"]: row for row in verbs.trial_rows(made, made.entries(), made.ledger.driver(watch=False))}
+    states = {trial_id: row["state"] for trial_id, row in rows.items()}
+    price, lines = price_lines(made, states, workers), list[str]()
     for training in made.trainings:
-        print(f"{training.training_id}  {training.size} seed={training.seed}")
-        for trial in training.trials:
+        lines.append(f"{training.trial.trial_id}  training {training.trial.name}")
+        for trial in made.asked(training):
             level = training.levels[trial.experiment]
-            print(f"    {trial.trial_id}  {states[trial.trial_id]:<8} experiment {trial.experiment}, level {level:g}")
-    print("\n".join(price_lines(made, states)))
+            state = states[trial.trial_id]
+            lines.append(f"    {trial.trial_id}  {state:<8} experiment {trial.experiment}, level {level:g}")
+    counts = verbs.counted(made, states)
+    value = {"trials": list(rows.values()), "counts": counts, "price": price}
+    verbs.answer(options, value, [*lines, verbs.invariant(counts), *price])
     return DONE
 
 
-def status(preset: Preset, options: argparse.Namespace) -> int:
-    """Counts, driver, and what failed."""
-    from rac_ray.ledger import STATES
-
-    made = _plan(preset, options)
-    driver = made.ledger.driver()
-    entries = made.ledger.scan([trial.trial_id for trial in made.trials])
-    found = [(trial, entries[trial.trial_id].state(driver)) for trial in made.trials]
-    counts = {state: sum(each == state for _, each in found) for state in STATES}
-    print(f"{len(found)} trials planned = " + " + ".join(f"{counts[state]} {state}" for state in STATES))
-    print(f"driver: {driver or 'none'}")
-    for trial, state in found:
-        if state in ("running", "failed"):
-            print(f"{trial.trial_id}  {state:<8} {trial.name}: {entries[trial.trial_id].reason(driver)}")
-    return FAILED if counts["failed"] else DONE if counts["done"] == len(found) else UNFINISHED
+OWN = {"run": run, "retry": retry, "plan": plan}
+"""Verbs that trainings do in their own way; the others are those of every sweep."""
 
 
-def results(preset: Preset, options: argparse.Namespace) -> int:
-    """Tables and figures of what is done."""
-    from rac_ray.results_verb import Wanted, present
-
-    made = _plan(preset, options)
-    folder = Storage.at(options.to) if options.to else made.ledger.storage.below(options.preset)
-    trial_ids = [trial.trial_id for trial in made.trials]
-    return present(made.ledger.storage, folder, Wanted.of(options), trial_ids, f"{NAME} {options.preset}")
-
-
-VERBS = {"run": run, "plan": plan, "status": status, "results": results}
-
-
-def _places(options: argparse.Namespace) -> tuple[Storage, Storage]:
-    """Folders of results and of data."""
-    shared = os.environ.get(STORAGE)
-    folder = Storage.at(shared or ".")
-    results_folder = Storage.at(options.storage) if options.storage else folder.below("results")
-    return results_folder, Storage.at(options.data) if options.data else folder.below("data", NAME)
+def _absolute(path: str) -> str:
+    return Storage.at(path).root
 
 
 def _plan(preset: Preset, options: argparse.Namespace) -> "DivingPlan":
@@ -138,54 +150,56 @@ def _plan(preset: Preset, options: argparse.Namespace) -> "DivingPlan":
 
     seeds = None if options.seeds is None else [integer("seed")(text) for text in options.seeds]
     grid = narrowed(preset.grid, options.experiment, seeds)
-    storage, data = _places(options)
-    shards = data.below(options.preset) if preset.synthetic else data
-    masks = options.masks or (shards.below("masks", "masks.parquet").root if preset.synthetic else None)
+    storage, data = _places(preset, options)
+    masks = options.masks or (Storage.at(data).below("masks", "masks.parquet").root if preset.synthetic else None)
     published = Path(options.published).absolute() if options.published else None
-    return make_diving_plan(NAME, grid, storage.root, shards.root, masks, published)
+    return make_diving_plan(NAME, options.preset, grid, storage, data, masks, published)
+
+
+def _places(preset: Preset, options: argparse.Namespace) -> tuple[str, str]:
+    return places(options, f"{NAME}-{options.preset}" if preset.synthetic else NAME)
 
 
 def _draw_if_synthetic(preset: Preset, options: argparse.Namespace) -> None:
     """Draw, encode and decode the clips of a preset that has none of Diving48's."""
     if preset.synthetic is None:
         return
+    from rac_ray import verbs
     from rac_ray.data.diving_generate import decode_videos
     from rac_ray.data.synthetic_dives import write_dives
-    from rac_ray.sweep.monitor import say_line
 
-    folder = _places(options)[1].below(options.preset)
+    folder = Storage.at(_places(preset, options)[1])
     if not folder.is_local:
         raise BadInput(f"--data {folder.root!r} is no folder; clips are drawn to one only")
     train, test = preset.synthetic
     official = Path(folder.root, "official")
     write_dives(official, folder.below("masks"), train=train, test=test)
-    decode_videos(official, folder, say_line)
+    decode_videos(official, folder, verbs.say_to(options))
 
 
-def _parser(description: str, presets: dict[str, Preset]) -> Parser:
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _add_grid(parser: argparse.ArgumentParser, presets: dict[str, Preset]) -> None:
     add = parser.add_argument
-    add("verb", nargs="?", default="run", help="run (default), plan, status or results")
     add("--preset", default="paper", help=f"one of {', '.join(presets)} (default: %(default)s)")
     add("--experiment", type=listed, metavar="A,B", help="experiments, as in c or a,b (default: the preset's)")
     add("--seeds", type=listed, metavar="42,61", help="seeds (default: the preset's)")
-    add("--data", help=f"folder or URI of shards (default: data/{NAME}, in ${STORAGE} if that is set)")
     add("--masks", metavar="PATH", help="masks of the test clips, a Parquet file or a folder of them")
     add("--published", metavar="DIR", help="folder of the authors' modified videos, instead of masks")
-    add("--storage", help=f"folder or URI for records, tables and figures (default: ${STORAGE}/results or results)")
-    add("--address", default=os.environ.get(ADDRESS) or None, help=f"a running Ray cluster (default: ${ADDRESS})")
-    add("--num-cpus", type=integer("--num-cpus", 1), help="of the local Ray (default: what is there)")
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--workers", type=integer("--workers", 1), help="DDP workers of a training (default: the preset's)")
+    add("--fewest-workers", type=integer("--fewest-workers", 1), metavar="N", help="go on with so few")
     add(
-        "--fewest-workers",
-        type=integer("--fewest-workers", 1),
-        metavar="N",
-        help="go on with so few",
+        "--cpus-per-worker",
+        type=integer("--cpus-per-worker", 1),
+        default=1,
+        help="default: %(default)s; besides, a training has a core that reads clips",
     )
-    add("--cpus-per-worker", type=float, default=1.0, help="default: %(default)s; besides, a core to decode clips")
     add("--gpu", action="store_true", help="a GPU per worker")
-    add("--retry-failed", action="store_true", help="run trials that failed once more")
-    add("--take-over", action="store_true", help="take the sweep from a driver that lives")
-    add("--json", action="store_true", help="results as one JSON object")
-    add_results(parser)
-    return parser
+    add(
+        "--probe-seconds",
+        type=number("--probe-seconds"),
+        default=0.0,
+        help="plan: time to probe the steps of each size, on a GPU with --gpu (default: 0, count operations)",
+    )

@@ -89,16 +89,18 @@ class Ledger:
 
     storage: Storage
     """The sweep's folder, ``<storage>/<sweep>``."""
+    kind: str = "trials"
+    """Name of the folder below it that has a folder per trial."""
 
     def folder(self, trial_id: str) -> Storage:
-        return self.storage.below("trials", trial_id)
+        return self.storage.below(self.kind, trial_id)
 
     def trial_ids(self) -> list[str]:
-        return self.storage.names("trials")
+        return self.storage.names(self.kind)
 
     def register(self, trials: Iterable[Trial]) -> None:
         """Write down what is planned, so that a trial that never runs is missed."""
-        there = self.storage.sizes("trials")
+        there = self.storage.sizes(self.kind)
         new = [trial for trial in trials if f"{trial.trial_id}/{TRIAL}" not in there]
         with ThreadPoolExecutor(READERS) as pool:
             list(pool.map(lambda trial: self.folder(trial.trial_id).write_json(TRIAL, trial.as_dict()), new))
@@ -117,7 +119,7 @@ class Ledger:
         One listing, then the records, then what is left to read of the trials that have none.
         """
         sizes: dict[str, dict[str, int]] = {trial_id: {} for trial_id in trial_ids or ()}
-        for path, size in self.storage.sizes("trials").items():
+        for path, size in self.storage.sizes(self.kind).items():
             trial_id, _, name = path.partition("/")
             if trial_ids is None or trial_id in sizes:
                 sizes.setdefault(trial_id, {})[name] = size
@@ -141,8 +143,8 @@ class Ledger:
         return entries
 
     def _read(self, paths: Iterable[str]) -> dict[str, Any]:
-        """JSON files below ``trials`` by path; those that are not whole are left out."""
-        contents = self.storage.below("trials").read_all(paths)
+        """JSON files below the trials' folders by path; those that are not whole are left out."""
+        contents = self.storage.below(self.kind).read_all(paths)
         return {path: value for path, content in contents.items() if (value := _parsed(content)) is not None}
 
     def record(self, trial_id: str) -> dict[str, Any] | None:

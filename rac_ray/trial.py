@@ -99,7 +99,7 @@ class Trial:
     @property
     def name(self) -> str:
         """For people: ``convlstm h=4 2dot seed=42``."""
-        which = f"{self.experiment} {self.size}" if self.size else f"{self.model} h={self.hidden_units}"
+        which = f"{self.experiment} {self.size}".strip() if self.size else f"{self.model} h={self.hidden_units}"
         return f"{which} {self.source} seed={self.seed}"
 
     def _only_diving48(self) -> dict[str, str]:

@@ -8,21 +8,46 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rac_ray.cleaning import leftovers, remove
 from rac_ray.errors import DONE, FAILED, INTERRUPTED, UNFINISHED, BadInput
-from rac_ray.ledger import DRIVER, STATES, Entry, State
+from rac_ray.ledger import DRIVER, STATES, Entry, Ledger, State
 from rac_ray.lock import living_holder, request_cancel
 from rac_ray.storage import Storage
 from rac_ray.sweep.explain import described, description
 from rac_ray.sweep.planner import Plan
+from rac_ray.trial import Trial
 
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
+
+
+class Planned(Protocol):
+    """What the verbs that run nothing need of any sweep's plan."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def data(self) -> Storage: ...
+
+    @property
+    def trials(self) -> Sequence[Trial]: ...
+
+    @property
+    def trial_ids(self) -> list[str]: ...
+
+    @property
+    def folder(self) -> Storage: ...
+
+    @property
+    def title(self) -> str: ...
+
+    def entries(self) -> dict[str, Entry]: ...
 
 
 def answer(options: argparse.Namespace, value: Mapping[str, Any], lines: list[str]) -> None:
@@ -37,7 +62,7 @@ def say_to(options: argparse.Namespace) -> Callable[[str], None]:
     return (lambda line: print(line, file=sys.stderr, flush=True)) if options.json else say_line
 
 
-def counted(plan: Plan, states: Mapping[str, State]) -> dict[str, int]:
+def counted(plan: Planned, states: Mapping[str, State]) -> dict[str, int]:
     """Trials by state, with the invariant asserted."""
     counts: dict[str, int] = {state: list(states.values()).count(state) for state in STATES}
     assert len(plan.trials) == sum(counts.values()), (len(plan.trials), counts)
@@ -54,7 +79,7 @@ def exit_code(counts: Mapping[str, int]) -> int:
     return FAILED if counts["failed"] else UNFINISHED if counts["running"] + counts["pending"] else DONE
 
 
-def trial_rows(plan: Plan, entries: Mapping[str, Entry], driver: str | None) -> list[dict[str, Any]]:
+def trial_rows(plan: Planned, entries: Mapping[str, Entry], driver: str | None) -> list[dict[str, Any]]:
     """One row per planned trial: id, name, state, reason, bytes."""
     return [
         {
@@ -78,20 +103,28 @@ def run(plan: Plan, options: argparse.Namespace) -> int:
     plan.ledger.storage.require_room(needed)
     plan.data.require_room(needed)
     resources: Resources = options.resources
-    reason = run_plan(plan, resources, say_to(options))
+    return concluded(plan, options, run_plan(plan, resources, say_to(options)))
+
+
+def concluded(plan: Planned, options: argparse.Namespace, reason: str) -> int:
+    """Show what there is after a run, and why it stopped early if it did; returns the exit code."""
     code = results(plan, options)
     if reason:
         print(f"{reason[0].upper()}{reason[1:]}; the same command goes on from here", file=sys.stderr)
     return INTERRUPTED if reason == "interrupted" else code
 
 
-def submit(plan: Plan, options: argparse.Namespace, arguments: list[str]) -> int:
-    """Hand the run to a cluster through Ray Jobs and return at once; storage and data must be what both can see."""
+def submit(plan: Planned, options: argparse.Namespace, arguments: list[str], **paths: str) -> int:
+    """Hand the run to a cluster through Ray Jobs and return at once; storage and data must be what both can see.
+
+    So must further ``paths``, by the names of their options; all of them are handed over as absolute ones.
+    """
     from rac_ray.sweep.jobs import submit as hand_over
 
     script = Path(sys.argv[0]).resolve()
     places = ["--address", "auto", "--storage", plan.ledger.storage.above.root, "--data", plan.data.root]
-    kept = without(arguments, ("--submit", "--address", "--storage", "--data"))
+    places += [text for name, path in paths.items() for text in (f"--{name}", path)]
+    kept = without(arguments, ("--submit", "--address", "--storage", "--data", *(f"--{name}" for name in paths)))
     job = hand_over(
         options.submit,
         script,
@@ -136,7 +169,7 @@ def plan(plan: Plan, options: argparse.Namespace) -> int:
     return DONE
 
 
-def status(plan: Plan, options: argparse.Namespace) -> int:
+def status(plan: Planned, options: argparse.Namespace) -> int:
     """Where the sweep stands: counts, who drives it, what runs, what failed."""
     from rac_ray.sweep.jobs import last_job
     from rac_ray.sweep.jobs import status as job_status
@@ -161,7 +194,7 @@ def status(plan: Plan, options: argparse.Namespace) -> int:
     return exit_code(counts)
 
 
-def describe(plan: Plan, options: argparse.Namespace) -> int:
+def describe(plan: Planned, options: argparse.Namespace) -> int:
     """Why one trial is or is not done, and what it differs in from the nearest finished one."""
     known = {trial.trial_id: trial.as_dict() for trial in plan.trials}
     others = [trial_id for trial_id in plan.ledger.trial_ids() if trial_id not in known]
@@ -180,7 +213,7 @@ def describe(plan: Plan, options: argparse.Namespace) -> int:
     return DONE
 
 
-def cancel(plan: Plan, options: argparse.Namespace) -> int:
+def cancel(plan: Planned, options: argparse.Namespace) -> int:
     """Ask the driver of the sweep to stop, wait until it has, and stop its job if it does not."""
     from rac_ray.sweep.jobs import last_job, stop
 
@@ -201,7 +234,7 @@ def cancel(plan: Plan, options: argparse.Namespace) -> int:
     return DONE if gone or stopped else FAILED
 
 
-def clean(plan: Plan, options: argparse.Namespace) -> int:
+def clean(plan: Planned, options: argparse.Namespace) -> int:
     """Show what nothing needs any more; with ``--yes`` delete it."""
     found = leftovers(plan.ledger, plan.entries(), options.best_checkpoints)
     freed = remove(plan.ledger, found) if options.yes else 0
@@ -212,10 +245,9 @@ def clean(plan: Plan, options: argparse.Namespace) -> int:
     return DONE
 
 
-def results(plan: Plan, options: argparse.Namespace) -> int:
+def results(plan: Planned, options: argparse.Namespace) -> int:
     """Print the tables of a plan's trials, write them and the figures, and return the exit code."""
     from rac_ray.results_verb import Wanted, present
 
     folder = Storage.at(options.to) if getattr(options, "to", None) else plan.folder
-    title = f"{plan.sweep.name} {plan.preset}"
-    return present(plan.ledger.storage, folder, Wanted.of(options), plan.trial_ids, title)
+    return present(plan.ledger.storage, folder, Wanted.of(options), plan.trial_ids, plan.title)

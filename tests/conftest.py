@@ -16,13 +16,25 @@ from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
 from rac_ray.trial import Recipe, Trial
 
 OBJECT_STORE = 200_000_000
-BESIDE = ("cluster", "models", "results", "segmentation/test_scores.py", "test_object_store.py", "test_results_verb.py")
+BESIDE = (
+    "cluster/",
+    "models/",
+    "results/",
+    "segmentation/test_finetune.py",
+    "segmentation/test_scores.py",
+    "test_object_store.py",
+    "test_readme.py::test_sweep_commands_plan_what_they_say",
+    "test_readme.py::test_the_other_verbs_in_their_order",
+    "test_results_verb.py",
+    "training/test_fit.py",
+    "training/test_levels.py",
+)
 """Tests below this folder that need no Ray of their own and may run beside those that do (``make test``)."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Two Rays on one machine disturb each other: only what starts none is marked ``beside``."""
-    if item.path.relative_to(Path(__file__).parent).as_posix().startswith(BESIDE):
+    if item.nodeid.removeprefix("tests/").startswith(BESIDE):
         item.add_marker(pytest.mark.beside)
 
 

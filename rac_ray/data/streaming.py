@@ -35,6 +35,9 @@ FLIP = 0.5
 """Probability that a clip is mirrored, all its frames together."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, of channels in [0, 1]."""
+READING_CPUS = 0.9
+"""That a task which reads clips asks Ray for: on two cores a worker, a task and the trial that waits for both have to
+fit."""
 CLIPS_PER_TASK = 8
 """Of a Ray Data task: with four, scheduling costs a seventh of the speed."""
 PREFETCH = 2
@@ -229,7 +232,8 @@ def _loaded(items: list[dict[str, Any]], root: Storage, render: Render | None) -
 
     quiet_and_ordered()
     rows = ray.data.from_items(items, override_num_blocks=-(-len(items) // CLIPS_PER_TASK))
-    return rows.map_batches(partial(_with_frames, root, render), batch_size=None, batch_format="pyarrow", num_cpus=1)
+    frames = partial(_with_frames, root, render)
+    return rows.map_batches(frames, batch_size=None, batch_format="pyarrow", num_cpus=READING_CPUS)
 
 
 def quiet_and_ordered() -> None:

@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from rac_ray.accuracy import among_the_best
 from rac_ray.data.diving48 import ATTRIBUTES, CLASSES, VOCABULARY
 from rac_ray.errors import BadInput
+from rac_ray.results import published
 from rac_ray.results.tables import EXPERIMENT, Tables
 
 DOMAINS = ("s1", "s2")
@@ -20,8 +22,8 @@ DOMAINS = ("s1", "s2")
 TEXTURE = "t"
 CLIPS = 5
 """Of a class, drawn at random, as in the paper."""
-BEST = 5
-"""Predictions among which the true class counts as found: top-5."""
+PAPER_EXPERIMENT = "c"
+"""Of tables 6 and 7."""
 
 
 class Score(NamedTuple):
@@ -57,6 +59,63 @@ def clips_of(tables: Tables, label: int, clips: int | None = CLIPS, *, seed: int
         return there
     chosen = np.random.default_rng(seed).choice(len(there), size=clips, replace=False)
     return [there[place] for place in sorted(chosen)]
+
+
+def analysis(tables: Tables) -> pd.DataFrame:
+    """``attribute_table`` of all classes, ``top_table``'s figures beside it: five random clips of a class, or all of
+    them where it has fewer.
+
+    Further columns ``s1_top1``, ``s1_top5`` and so on of S1, S2 and T, clips, and paper: the correct attributes that it
+    prints for its own five clips. Empty unless the trials were evaluated on the same clips on S1 and S2.
+    """
+    if EXPERIMENT not in tables.trials or tables.predictions.empty:
+        return pd.DataFrame()
+    asked = {domain: tables.predictions.query("target == @domain") for domain in DOMAINS}
+    both = set.intersection(*(set(rows["clip_id"]) for rows in asked.values()))
+    shape = asked[DOMAINS[0]]
+    of_class = shape[shape["clip_id"].isin(list(both))].groupby("label")["clip_id"].nunique()
+    if of_class.empty:
+        return pd.DataFrame()
+    found = []
+    for label, there in zip(of_class.index.to_numpy(int).tolist(), of_class.tolist(), strict=True):
+        clip_ids = clips_of(tables, label, CLIPS if there >= CLIPS else None)
+        top = top_table(tables, clip_ids).pivot_table(["top1", "top5"], "trial_id", "target", dropna=False)
+        top.columns = [f"{target}_{what}" for what, target in top.columns]
+        mine = attribute_table(tables, clip_ids).merge(top.reset_index(), on="trial_id")
+        found.append(mine.assign(clips=len(clip_ids)))
+    table = pd.concat(found, ignore_index=True)
+    named = zip(table[EXPERIMENT], table["model"], table["label"], strict=True)
+    return table.assign(paper=[str(_printed(*each) or "") for each in named])
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """``analysis`` as a row per experiment and model: means over trials and classes, attributes added up.
+
+    ``paper`` is the sum of what it prints for the four classes of experiment c.
+    """
+    if table.empty:
+        return table
+    rows = []
+    for experiment, model in dict.fromkeys(zip(table[EXPERIMENT], table["model"], strict=True)):
+        mine = table.query("experiment == @experiment and model == @model")
+        tops = {name: mine[name].mean() for name in mine if str(name).endswith(("_top1", "_top5"))}
+        right = Score(sum(mine["correct"].tolist()), sum(mine["of"].tolist()))
+        printed = [score for label in published.ANSWERS if (score := _printed(experiment, model, label))]
+        paper = Score(sum(each.correct for each in printed), sum(each.of for each in printed))
+        counts = {"trials": mine["trial_id"].nunique(), "classes": mine["label"].nunique()}
+        shares = {"correct attributes": _with_share(right), "paper": _with_share(paper)}
+        rows.append({EXPERIMENT: experiment, "model": model, **counts, **tops, **shares})
+    return pd.DataFrame(rows)
+
+
+def _with_share(score: Score) -> str:
+    return f"{score} = {score.correct / score.of:.3f}" if score.of else "-"
+
+
+def _printed(experiment: str, model: str, label: int) -> Score | None:
+    """The paper's score of its own five clips of a class."""
+    row = published.ANSWERS.get(label, {}).get(model) if experiment == PAPER_EXPERIMENT else None
+    return Score(*map(int, row.correct_attributes.split("/"))) if row else None
 
 
 def top_table(tables: Tables, clip_ids: Sequence[str]) -> pd.DataFrame:
@@ -115,5 +174,4 @@ def _among_the_best(rows: pd.DataFrame) -> np.ndarray:
     if "logits" not in rows or rows.empty:
         return np.full(len(rows), np.nan)
     logits = np.stack(rows["logits"].to_list())
-    true = logits[np.arange(len(rows)), rows["label"].to_numpy(int)]
-    return ((logits >= true[:, None]).sum(axis=1) <= BEST).astype(float)
+    return among_the_best(logits, rows["label"].to_numpy(int)).astype(float)

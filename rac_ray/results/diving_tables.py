@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.results import published
-from rac_ray.results.answers import Answers
+from rac_ray.results.answers import Answers, distinct
 from rac_ray.results.statistics import NOTHING, Interval, interval
-from rac_ray.results.tables import EXPERIMENT
+from rac_ray.results.tables import EXPERIMENT, TOP5
 
 ORIGINAL = "original"
 """Diving48's source domain."""
@@ -62,6 +62,41 @@ def diving_table(answers: Answers) -> pd.DataFrame:
                 rows.append({"experiment": experiment, "model": model, "ratio": ratio, **found, "paper": paper})
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(asterisk=_asterisks(table)) if len(table) else table
+
+
+def domain_table(answers: Answers) -> pd.DataFrame:
+    """One row per experiment, model and evaluation set: top-1 with its interval over seeds and clips, and top-5.
+
+    Columns experiment, model, target, split, role, top1, low, high, top5, seeds, trials.
+    """
+    columns = ["experiment", "model", "target", "split", "role", "top1", "low", "high", "top5", "seeds", "trials"]
+    rows = []
+    if EXPERIMENT in answers.trials and TOP5 in answers.evaluations:
+        found = answers.evaluations.query("source == @ORIGINAL")
+        for key in distinct(found, columns[:5]).to_numpy().tolist():
+            experiment, model, target, split, _ = key
+            places = _places(answers, ORIGINAL, model, experiment)
+            spread = interval(answers.per_seed(answers.measure("top1", (target, split), places), places))
+            same = (found[columns[:5]] == key).all(axis=1)
+            figures = [spread.estimate, spread.low, spread.high, found.loc[same, TOP5].mean()]
+            rows.append([*key, *figures, answers.trials["seed"].iloc[places].nunique(), len(places)])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def shown_domains(table: pd.DataFrame) -> pd.DataFrame:
+    """``domain_table`` with a row per experiment and model, in %: ``30.1 [28.0, 32.2], 61.0``, the last one top-5."""
+    texts = [
+        f"{100 * top1:.1f} [{100 * low:.1f}, {100 * high:.1f}], {100 * top5:.1f}"
+        for top1, low, high, top5 in table[["top1", "low", "high", "top5"]].itertuples(index=False)
+    ]
+    names = [
+        f"{target} {split}" if target == ORIGINAL else target
+        for target, split in zip(table["target"], table["split"], strict=True)
+    ]
+    long = table[["experiment", "model", "seeds"]].assign(domain=names, text=texts)
+    wide = long.set_index(["experiment", "model", "seeds", "domain"])["text"].unstack("domain", sort=False)
+    wide.columns.name = None
+    return wide.fillna("-").reset_index()
 
 
 def _printed(experiment: str, model: str, ratio: str) -> float:

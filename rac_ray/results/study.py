@@ -7,8 +7,9 @@ from functools import cached_property
 import pandas as pd
 
 from rac_ray.results.answers import Answers
+from rac_ray.results.attributes import analysis, summary
 from rac_ray.results.comparisons import comparison_table
-from rac_ray.results.diving_tables import diving_table, shown
+from rac_ray.results.diving_tables import diving_table, domain_table, shown, shown_domains
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
@@ -73,6 +74,14 @@ class Study:
         return diving_table(self.answers)
 
     @cached_property
+    def domains(self) -> pd.DataFrame:
+        return domain_table(self.answers)
+
+    @cached_property
+    def attributes(self) -> pd.DataFrame:
+        return analysis(self.tables)
+
+    @cached_property
     def verdicts(self) -> list[Verdict]:
         return judge(self.answers)
 
@@ -97,7 +106,16 @@ class Study:
     def sheets(self) -> list[Sheet]:
         """All tables in the order of the report; those without a row are left out."""
         per_source = [sheet for source in self.answers.sources for sheet in self._sheets_of(source)]
-        sheets = [*per_source, self._diving48(), self._comparisons(), self._flips(), self._claims(), self._unfinished()]
+        sheets = [
+            *per_source,
+            self._domains(),
+            self._diving48(),
+            self._attributes(),
+            self._comparisons(),
+            self._flips(),
+            self._claims(),
+            self._unfinished(),
+        ]
         return [sheet for sheet in sheets if len(sheet.long)]
 
     def _sheets_of(self, source: str) -> list[Sheet]:
@@ -112,6 +130,10 @@ class Study:
             )
         return sheets
 
+    def _domains(self) -> Sheet:
+        title = "Diving48: top-1 in % [95% interval over seeds and clips], top-5, by experiment and domain"
+        return Sheet("diving48-domains", title, self.domains, shown_domains(self.domains))
+
     def _diving48(self) -> Sheet:
         title = (
             "Diving48: shape and texture accuracy over validation accuracy, and over each other, ours and the paper's "
@@ -119,6 +141,13 @@ class Study:
             "[95% interval over seeds and clips]"
         )
         return Sheet("diving48", title, self.diving48, shown(self.diving48) if len(self.diving48) else self.diving48)
+
+    def _attributes(self) -> Sheet:
+        title = (
+            "Diving48: five random clips of each class on S1, S2 and T: top-1 and top-5, and of the wrong answers on "
+            "S1 and S2 the attributes that are right (tables 6 and 7; the paper's: four classes, other clips)"
+        )
+        return Sheet("attributes", title, self.attributes, rounded(summary(self.attributes)))
 
     def _comparisons(self) -> Sheet:
         title = (

@@ -25,6 +25,8 @@ EXPERIMENT = "experiment"
 """Column of trials and evaluations that have one: which of the study's Diving48 experiments a trial belongs to."""
 SIZE = "size"
 """Column of trials that have one: a Diving48 model's size by name."""
+TOP5 = "top5"
+"""Column of evaluations that have one."""
 RECIPE = ["learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "precision"]
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
@@ -127,8 +129,8 @@ def _stored(folder: Storage, trial_ids: Collection[str] | None) -> Tables:
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """The rows, in the study's order; experiment and size only where trials have them."""
-    belongs = [name for name in (EXPERIMENT, SIZE) if any(name in row for row in rows)]
+    """The rows, in the study's order; experiment, size and top-5 only where trials have them."""
+    belongs = [name for name in (EXPERIMENT, SIZE, TOP5) if any(name in row for row in rows)]
     frame = pd.DataFrame(rows, columns=[*columns, *belongs])
     return frame.sort_values([column for column in KEY if column in columns], kind="stable").reset_index(drop=True)
 

@@ -3,10 +3,12 @@
 import os
 import platform
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
 
+from rac_ray.ledger import Ledger
 from rac_ray.sweep.failures import disk_is_full, failure_of, now
 from rac_ray.sweep.follow import HALT
 from rac_ray.training.worker import Job, Setting, train_loop
@@ -16,29 +18,38 @@ LOG_TAIL_LINES = 40
 
 
 def run_trial(config: dict[str, Any], datasets: dict[str, Any], setting: Setting) -> None:
-    """Tune's function trainable: one attempt. Whatever it raises becomes a failure file, and the others go on.
+    """Tune's function trainable: one attempt at a trial."""
+    job = Job(Trial.from_dict(config["trial"]), config["attempt"], setting, platform.node(), time.monotonic())
+    attempted(
+        setting.ledger,
+        job.trial.trial_id,
+        job.attempt,
+        setting.driver,
+        lambda: _train(job, datasets[job.trial.source], config["resources"]),
+    )
+
+
+def attempted(ledger: Ledger, trial_id: str, attempt: int, driver: str, train: Callable[[], None]) -> None:
+    """``train``, unless there is a record; whatever it raises becomes a failure file, and the others go on.
 
     A full disk is no failure of the trial: it halts the sweep. After memory ran out the process ends, so that the
     next trial begins in a clean one.
     """
     from ray import tune
 
-    job = Job(Trial.from_dict(config["trial"]), config["attempt"], setting, platform.node(), time.monotonic())
-    trial_id, ledger = job.trial.trial_id, setting.ledger
     if ledger.record(trial_id) is not None:
         return  # another process was quicker: a killed driver's orphan, or this trial before its node was lost
+    host = platform.node()
     try:
-        who = {"host": job.host, "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
-        ledger.begin(trial_id, job.attempt, setting.driver, began_at=now(), **who)
-        _train(job, datasets[job.trial.source], config["resources"])
+        who = {"host": host, "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+        ledger.begin(trial_id, attempt, driver, began_at=now(), **who)
+        train()
     except Exception as error:
         if disk_is_full(error):
             tune.report({HALT: f"{ledger.storage.root} is full; make room and give the same command again"})
             return
         failure = failure_of(error)
-        ledger.fail(
-            trial_id, job.attempt, {**failure, "host": job.host, "log_tail": ledger.log_tail(trial_id, LOG_TAIL_LINES)}
-        )
+        ledger.fail(trial_id, attempt, {**failure, "host": host, "log_tail": ledger.log_tail(trial_id, LOG_TAIL_LINES)})
         if failure["class"] == "out of memory":
             raise
         tune.report({"failed": True})

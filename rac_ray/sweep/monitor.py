@@ -48,6 +48,8 @@ class Monitor:
     """Expected seconds of the whole run; 0 when nobody knows."""
     verbose: bool = False
     """Also a line per epoch."""
+    what: str = "trials"
+    """Of what these are, for the summary."""
     live: TextIO | None = None
     """Terminal for the live line."""
     clock: Callable[[], float] = time.monotonic
@@ -141,7 +143,7 @@ class Monitor:
         counts = self.queue.counts()
         sums = " + ".join(f"{count} {state}" for state, count in counts.items())
         return (
-            f"{len(self.queue.states)} trials planned = {sums}; {duration(self.clock() - self.began)}, "
+            f"{len(self.queue.states)} {self.what} planned = {sums}; {duration(self.clock() - self.began)}, "
             f"{100 * self.idle_share():.0f}% of the machine idle"
         )
 

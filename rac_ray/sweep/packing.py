@@ -73,6 +73,10 @@ class Packing:
     """Trials to run: ``auto`` lets no more share a GPU than it takes to have all of them running."""
     lowered: dict[TrialClass, int] = field(default_factory=dict)
     """How often a class ran out of memory: each time half as many of it run side by side."""
+    grouped: bool = False
+    """Whether even a single worker is a group of its own, beside the trial's waiting half."""
+    cpus_besides: float = 0
+    """What a trial's data takes of the CPUs beside its worker group."""
 
     def lower(self, trial_class: TrialClass) -> None:
         """Run half as many trials of a class side by side from now on."""
@@ -96,9 +100,14 @@ class Packing:
         """CPU threads of a trial (of each worker of one)."""
         return self.cpus_per_trial or 1
 
+    @property
+    def in_groups(self) -> bool:
+        """Whether trials have worker groups, for which they only wait."""
+        return self.workers > 1 or self.grouped
+
     def resources(self, trial_class: TrialClass) -> dict[str, float]:
         """What one trial of a class asks Ray for; a trial with a worker group only for its waiting half."""
-        if self.workers > 1:
+        if self.in_groups:
             return {"CPU": DRIVER_CPUS}
         if self.machine.gpus:
             return {"CPU": self.cores, "GPU": 1 / self.per_gpu(trial_class)}
@@ -128,10 +137,10 @@ class Packing:
     def whole(self, trial_class: TrialClass) -> dict[str, float]:
         """All that one trial takes, its worker group included."""
         own = self.resources(trial_class)
-        if self.workers == 1:
+        if not self.in_groups:
             return own
         group = {name: amount * self.workers for name, amount in self.per_worker().items()}
-        return {**group, "CPU": own["CPU"] + group["CPU"]}
+        return {**group, "CPU": own["CPU"] + group["CPU"] + self.cpus_besides}
 
     def share(self, trial_class: TrialClass) -> float:
         """The largest share of any resource of the machine that one trial takes."""

@@ -53,6 +53,10 @@ class Plan:
     """Whether trials that were given up are run again."""
 
     @property
+    def title(self) -> str:
+        return f"{self.sweep.name} {self.preset}"
+
+    @property
     def folder(self) -> Storage:
         """Where the preset's tables, figures and forecast are."""
         return self.ledger.storage.below(self.preset)

@@ -265,11 +265,19 @@ def run_probes(classes: Mapping[TrialClass, Recipe], packing: Packing, seconds: 
 ProbeKey = tuple[str, int, int]
 
 
-def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:
-    """Earlier probes on a device, by (model, hidden units, batch size)."""
+def all_probes(storage: Storage) -> dict[str, dict[ProbeKey, Probe]]:
+    """Earlier probes by device and (model, hidden units, batch size)."""
     stored = storage.read_json(PROBES) if storage.exists(PROBES) else {}
-    probes = [Probe.from_dict(value) for value in stored.get(device, [])]
-    return {(probe.model, probe.hidden_units, probe.batch_size): probe for probe in probes}
+    found = {device: map(Probe.from_dict, values) for device, values in stored.items()}
+    return {
+        device: {(probe.model, probe.hidden_units, probe.batch_size): probe for probe in probes}
+        for device, probes in found.items()
+    }
+
+
+def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:
+    """Earlier probes on a device."""
+    return all_probes(storage).get(device, {})
 
 
 def remember_probes(storage: Storage, device: str, probes: Mapping[ProbeKey, Probe]) -> None:

@@ -40,6 +40,8 @@ class Queue:
     """Attempts made in earlier runs, by trial id."""
     pause: float = 5.0
     """Seconds before a failed trial's first retry; doubled for each further one."""
+    at_once: int | None = None
+    """Attempts that run side by side at most; None: Ray's room decides."""
     guard: Callable[[], str] = lambda: ""
     """Asked before each trial: a reason to stop, or nothing."""
     clock: Callable[[], float] = time.monotonic
@@ -85,7 +87,7 @@ class Queue:
         while self._later and self._later[0][0] <= self.clock():
             _, rank, trial_id = heapq.heappop(self._later)
             heapq.heappush(self._ready, (rank, trial_id))
-        if not self._ready or self.over:
+        if not self._ready or self.over or self._full:
             return None
         if reason := self.guard():
             self.stop(reason)
@@ -96,6 +98,10 @@ class Queue:
         self._attempt[trial_id] = self._attempt.get(trial_id, 0) + 1
         resources = self.packing.resources((trial.model, trial.hidden_units))
         return Ticket(trial, self._attempt[trial_id], resources)
+
+    @property
+    def _full(self) -> bool:
+        return self.at_once is not None and len(self._handed) + len(self.running) >= self.at_once
 
     def started(self, trial_id: str) -> None:
         """Its process runs."""

@@ -5,7 +5,6 @@ workers gets a real worker group with DDP. The ledger, not Tune's files, is the 
 is thrown away. One driver at a time: the run holds the sweep's lock.
 """
 
-import logging
 import os
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from rac_ray.ledger import DRIVER, Entry, State
 from rac_ray.lock import Lock, holding
 from rac_ray.provenance import commit
 from rac_ray.sweep.attempt import run_trial
-from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
+from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
@@ -31,12 +30,9 @@ from rac_ray.sweep.planner import BYTES_PER_TRIAL, Plan
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.session import Resources, ray_session
+from rac_ray.sweep.tuning import through_tune
 from rac_ray.training.worker import Setting
 
-INTERRUPTED = "interrupted"
-"""Why a run stopped that got Ctrl-C or was told to terminate."""
-MOST_SHOWN = 512
-"""Trials that wait for room in Ray at most: each is a placement group that its scheduler looks at again and again."""
 RESERVE_BYTES = 20_000_000
 """Room that is left free on a disk, for failures and the last words of running trials."""
 
@@ -54,7 +50,7 @@ def run_plan(
     pixels than the data folder holds.
     """
     began = time.monotonic()
-    with ray_session(resources, f"{plan.sweep.name} {plan.preset}"):
+    with ray_session(resources, plan.title):
         packing = packing_for(plan, resources, machine_of(resources))
         with holding(plan.ledger.storage, DRIVER, resources.take_over) as lock:
             adopted = plan.adopt()
@@ -126,6 +122,7 @@ def queue_for(
     for trial_id, state in states.items():
         if plan.retry_failed and state == "failed":
             states[trial_id] = "pending"
+    classes = {(trial.model, trial.hidden_units) for trial in plan.trials}
     return Queue(
         states,
         sorted(
@@ -136,6 +133,7 @@ def queue_for(
         resources.budgets,
         {trial_id: entry.attempts for trial_id, entry in entries.items()},
         resources.pause,
+        at_once=max(packing.at_once(each) for each in classes) if packing.in_groups else None,
         guard=lambda: lock.stop_reason or no_room(plan, packing),
     )
 
@@ -181,13 +179,11 @@ def _tune(
     """Run the queue's trials through Tune; returns why it stopped early, or nothing."""
     from ray import tune
 
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor tells what happens
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shown_ahead(queue))
     sources = sorted({trial.source for trial in queue.trials})
     parts = {part for source in sources for part in plan.direction(source).parts}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
     wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
-    monitor = Monitor(queue, say, price.expected, wall, resources.verbose, live)
+    monitor = Monitor(queue, say, price.expected, wall, resources.verbose, live=live)
     metrics = SweepMetrics(plan.sweep.name)
     for trial in plan.trials:
         metrics.state(trial, queue.states[trial.trial_id])
@@ -206,51 +202,5 @@ def _tune(
         )
         datasets = {source: open_clips(plan.data, plan.direction(source).parts) for source in sources}
         ours = tune.with_parameters(trainable, datasets=datasets, setting=setting)
-        tune.Tuner(
-            tune.with_resources(ours, _bundle),
-            tune_config=tune.TuneConfig(
-                search_alg=QueueSearcher(queue),
-                num_samples=-1,
-                reuse_actors=resources.workers == 1,
-                trial_name_creator=_tune_name,
-                trial_dirname_creator=_tune_name,
-            ),
-            run_config=tune.RunConfig(
-                name=plan.sweep.name,
-                storage_path=scratch,
-                verbose=0,
-                callbacks=[Follower(queue, plan.ledger, monitor, metrics)],
-                stop=Stop(queue, lock),
-                failure_config=tune.FailureConfig(max_failures=0),
-            ),
-        ).fit()
-    monitor.close()
-    for trial_id in queue.running:
-        queue.interrupted(trial_id)
-    if queue.counts()["pending"]:
-        queue.stop(INTERRUPTED)
-    if queue.stop_reason:
-        say(f"stopped: {queue.stop_reason}")
-    say(monitor.summary())
-    return queue.stop_reason
-
-
-def shown_ahead(queue: Queue) -> int:
-    """Trials that Ray sees while they wait for room: it adds nodes for those.
-
-    As many as a cluster holds that grows; else one, so that what a trial asks for is decided as late as can be.
-    """
-    if not queue.packing.machine.grows:
-        return 1
-    classes = {(trial.model, trial.hidden_units) for trial in queue.trials}
-    return min(MOST_SHOWN, max(queue.packing.at_once(each) for each in classes))
-
-
-def _bundle(config: Mapping[str, Any]) -> Any:
-    from ray import tune
-
-    return tune.PlacementGroupFactory([dict(config["resources"])])
-
-
-def _tune_name(trial: Any) -> str:
-    return f"{trial.config['trial']['trial_id']}-{trial.config['attempt']}"
+        follower = Follower(queue, plan.ledger, monitor, metrics)
+        return through_tune(plan.sweep.name, ours, follower, lock, scratch, reuse_actors=resources.workers == 1)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.models import build_model
@@ -78,15 +79,50 @@ def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device
 
     Raises BadInput for a model that does not exist, torch.OutOfMemoryError when a step does not fit the GPU.
     """
-    classifier = Classifier(build_model(model, hidden_units), recipe).to(device)
+    classifier = Classifier(build_model(model, hidden_units), recipe)
+    batches = (recipe.batch_size, EVALUATION_BATCHES[device.type])
+    clip = (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE)
+    trained, evaluated = _steps(classifier, clip, NUM_CLASSES, batches, device, seconds)
+    return _probe(model, hidden_units, recipe.batch_size, trained, evaluated, device)
+
+
+def probe_built(
+    name: str,
+    model: nn.Module,
+    recipe: Recipe,
+    clip: tuple[int, int, int, int],
+    num_classes: int,
+    *,
+    hidden_units: int,
+    scaled: Callable[[Tensor], Tensor],
+    device: torch.device,
+    seconds: float = 1.0,
+) -> Probe:
+    """The same of a model that is built already, on clips (T, C, H, W); ``recipe`` has the clips of one worker's step.
+
+    Evaluation has the same batches. The probe's model is ``name``. Raises torch.OutOfMemoryError as ``probe`` does.
+    """
+    classifier = Classifier(model, recipe, scaled=scaled)
+    trained, evaluated = _steps(classifier, clip, num_classes, (recipe.batch_size, recipe.batch_size), device, seconds)
+    return _probe(name, hidden_units, recipe.batch_size, trained, evaluated, device)
+
+
+def _steps(
+    classifier: Classifier,
+    clip: tuple[int, int, int, int],
+    num_classes: int,
+    batches: tuple[int, int],
+    device: torch.device,
+    seconds: float,
+) -> tuple[_Measured, _Measured]:
+    """Training and evaluation steps, of batches of these sizes."""
+    classifier.to(device)
     optimiser = classifier.configure_optimizers()
-    precision = resolved_precision(recipe, device)
+    precision = resolved_precision(classifier.recipe, device)
     dtype = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(precision)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
-    evaluation_batch = EVALUATION_BATCHES[device.type]
-    most = max(recipe.batch_size, evaluation_batch)
-    frames = torch.randint(256, (most, NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE), dtype=torch.uint8, device=device)
-    labels = torch.randint(NUM_CLASSES, (most,), device=device)
+    frames = torch.randint(256, (max(batches), *clip), dtype=torch.uint8, device=device)
+    labels = torch.randint(num_classes, (max(batches),), device=device)
 
     def train(batch: int) -> None:
         optimiser.zero_grad()
@@ -100,14 +136,19 @@ def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
             classifier(frames[:batch]).float().cpu()
 
-    trained = _measured(train, recipe.batch_size, seconds, device)
+    trained = _measured(train, batches[0], seconds, device)
     optimiser.zero_grad()
     classifier.eval()
-    evaluated = _measured(evaluate, evaluation_batch, seconds, device)
+    return trained, _measured(evaluate, batches[1], seconds, device)
+
+
+def _probe(
+    model: str, hidden_units: int, batch_size: int, trained: _Measured, evaluated: _Measured, device: torch.device
+) -> Probe:
     return Probe(
         model=model,
         hidden_units=hidden_units,
-        batch_size=recipe.batch_size,
+        batch_size=batch_size,
         probed_batch=trained.batch,
         seconds_per_train_clip=trained.seconds_per_clip,
         seconds_per_eval_clip=evaluated.seconds_per_clip,

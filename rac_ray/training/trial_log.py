@@ -35,7 +35,9 @@ class TrialLog(logging.Handler):
         self.write()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(self.format(record))
+        """Other libraries have a say from warnings up: Ray would repeat each epoch's row."""
+        if record.levelno >= logging.WARNING or record.name.startswith("rac_ray"):
+            self._lines.append(self.format(record))
 
     def write(self) -> None:
         """Bring the file up to date; called at each checkpoint and at the end."""

@@ -1,7 +1,9 @@
 """``cluster/a100.yaml`` on an AWS that moto plays: up to SSH on the head, and all that the head's autoscaler does."""
 
+import gc
 import json
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,7 +87,10 @@ def cluster(laptop: Path, patch: pytest.MonkeyPatch) -> Iterator[Cluster]:
         edited.write_text((CLUSTER / "a100.yaml").read_text().replace("sg-00000000000000000", group))
         _forget()
         at_laptop = Recorder()
-        commands.create_or_update_cluster(str(edited), None, None, False, False, True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves its bootstrap file open
+            commands.create_or_update_cluster(str(edited), None, None, False, False, True)
+            gc.collect()
         _forget()
         recorder = Recorder()
         for name, content in _NoUpdater.files.items():

@@ -161,6 +161,7 @@ def consume(root: Storage, clips: list[Place], diary: Path, _config: object) -> 
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_worker_group_that_lost_a_worker_repeats_and_loses_no_clip(root: Storage, tmp_path: Path) -> None:
     """Two ranks of a real TorchTrainer, one killed in the middle of the epoch, both going on from the checkpoint."""
     clips = places(root, "train")

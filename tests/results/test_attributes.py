@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.results.attributes import Score, attribute_table, clips_of, correct_attributes, top_table
+from rac_ray.results.attributes import (
+    Score,
+    analysis,
+    attribute_table,
+    clips_of,
+    correct_attributes,
+    summary,
+    top_table,
+)
 from rac_ray.results.published import ANSWERS, TOP
 from rac_ray.results.tables import Tables
 
@@ -66,6 +74,32 @@ def test_top_1_and_top_5_by_domain() -> None:
             assert row["top5"].tolist() == [0 if target == "t" else 1]
     without = Tables(**{**vars(tables), "predictions": tables.predictions.drop(columns="logits")})
     assert set(top_table(without, clips_of(tables, 34))["top5"].isna()) == {True}
+
+
+def test_all_classes_with_the_papers_attributes_beside_them() -> None:
+    """Class 34 as printed, and three clips of class 0 that are all taken for class 1: three attributes of four."""
+    tables = tables_of(34)
+    clips = [("convlstm", target, f"other{number}") for target in ("s1", "s2", "t") for number in range(3)]
+    other = pd.DataFrame(clips, columns=["trial_id", "target", "clip_id"])
+    logits = [np.eye(48)[1]] * len(other)
+    other = other.assign(split="test", label=0, predicted=1, logits=logits)
+    tables = Tables(**{**vars(tables), "predictions": pd.concat([tables.predictions, other])})
+    table = analysis(tables).set_index(["label", "model"])
+    row = table.loc[(34, "convlstm")]
+    assert (row["correct"], row["of"], row["paper"], row["clips"]) == (10, 16, "10/16", 5)
+    assert (row["s1_top1"], row["s2_top1"], row["t_top5"]) == (0.4, 0.4, 0)
+    row = table.loc[(0, "convlstm")]
+    assert (row["wrong"], row["correct"], row["of"], row["paper"], row["clips"]) == ([1], 3, 4, "", 3)
+    rows = summary(table.reset_index()).set_index("model")
+    assert rows.loc["convlstm", "correct attributes"] == f"13/20 = {13 / 20:.3f}"
+    assert rows.loc["convlstm", "paper"] == f"43/76 = {43 / 76:.3f}"
+    assert rows.loc["convlstm", "classes"] == 2
+    assert rows.loc["cnn3d", "classes"] == 1
+    assert rows.loc["convlstm", "s1_top1"] == pytest.approx((0.4 + 0) / 2)
+    elsewhere = tables.trials.assign(experiment="a")
+    assert set(analysis(Tables(**{**vars(tables), "trials": elsewhere}))["paper"]) == {""}
+    assert analysis(Tables(**{**vars(tables), "trials": tables.trials.drop(columns="experiment")})).empty
+    assert summary(pd.DataFrame()).empty
 
 
 def test_clips_are_drawn_or_all() -> None:

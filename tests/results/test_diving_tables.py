@@ -1,7 +1,7 @@
 import pytest
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.diving_tables import ALL, diving_table, shown
+from rac_ray.results.diving_tables import ALL, diving_table, domain_table, shown, shown_domains
 from rac_ray.results.study import Study
 from tests.results.diving import diving_sweep
 from tests.results.synthetic import sweep
@@ -49,6 +49,26 @@ def test_it_is_shown_as_the_paper_has_it() -> None:
     row = frame.set_index(["experiment", "model"]).loc[("a", "convlstm")]
     assert row["T/V"].endswith("]*")
     assert (row["T/V paper"], row["T/S1 paper"]) == ("0.238", "0.965")
+
+
+def test_top_1_and_top_5_of_every_domain_by_experiment() -> None:
+    tables = diving_sweep(lambda model, target: TRUTH[model][target])
+    assert domain_table(Answers.of(tables)).empty
+    tables.evaluations["top5"] = 0.5 + 0.5 * tables.evaluations["top1"]
+    table = domain_table(Answers.of(tables))
+    assert len(table) == 2 * 2 * 5
+    row = table.set_index(["experiment", "model", "target", "split"]).loc[("a", "convlstm", "s2", "test")]
+    mine = tables.evaluations.query("experiment == 'a' and model == 'convlstm' and target == 's2'")
+    assert row["top1"] == pytest.approx(mine["top1"].mean())
+    assert row["top5"] == pytest.approx(0.5 + 0.5 * row["top1"])
+    assert row["low"] < row["top1"] < row["high"]
+    assert (row["seeds"], row["trials"], row["role"]) == (5, 5, "target")
+    frame = shown_domains(table)
+    assert frame.columns.tolist() == [
+        "experiment", "model", "seeds", "original val", "original test", "s1", "s2", "t",
+    ]  # fmt: skip
+    text = f"{100 * row['top1']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}], {100 * row['top5']:.1f}"
+    assert frame.set_index(["experiment", "model"]).loc[("a", "convlstm"), "s2"] == text
 
 
 def test_temporal_shape_has_no_such_table() -> None:

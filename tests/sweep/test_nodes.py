@@ -32,6 +32,7 @@ def cluster():
     cluster.shutdown()
 
 
+@pytest.mark.slow
 def test_a_node_lost_while_it_trains(cluster: Cluster, tmp_path: Path) -> None:
     """Its trial goes on elsewhere, on the account of lost nodes; the table is that of an undisturbed run."""
     axes = {"seeds": (0, 1), "recipes": {"timesformer1": LONG}}

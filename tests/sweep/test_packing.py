@@ -75,6 +75,11 @@ def test_worker_groups() -> None:
     assert packing.whole(SMALL) == {"CPU": 4 + DRIVER_CPUS, "GPU": 4}
     assert packing.at_once(SMALL) == 2
     assert Packing(Machine(3), workers=2).at_once(SMALL) == 1
+    alone = Packing(Machine(4), grouped=True, cpus_besides=1)
+    assert alone.resources(SMALL) == {"CPU": DRIVER_CPUS}
+    assert alone.whole(SMALL) == {"CPU": DRIVER_CPUS + 2}
+    assert alone.at_once(SMALL) == 1
+    assert Packing(GPUS, workers=4, cpus_besides=1).whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 1
 
 
 def test_gpus_are_not_shared_while_others_would_be_idle() -> None:

@@ -52,6 +52,24 @@ def test_trials_come_in_the_given_order_and_end(trials: list[Trial], clock: Cloc
     assert queue.counts() == {"done": 4, "failed": 0, "running": 0, "pending": 0}
 
 
+def test_no_more_at_once_than_there_is_room_for(trials: list[Trial], clock: Clock) -> None:
+    queue = queue_of(trials, clock, at_once=2)
+    first, second = queue.next(), queue.next()
+    assert first
+    assert second
+    assert queue.next() is None
+    assert not queue.over
+    queue.started(first.trial.trial_id)
+    assert queue.next() is None
+    queue.done(first.trial.trial_id)
+    third = queue.next()
+    assert third
+    assert third.trial == trials[2]
+    assert queue.next() is None
+    queue.interrupted(second.trial.trial_id)
+    assert queue.next()
+
+
 def test_a_retry_comes_after_its_pause_and_before_shorter_trials(trials: list[Trial], clock: Clock) -> None:
     queue = queue_of(trials, clock, pause=5.0)
     first = trials[0].trial_id

@@ -39,8 +39,9 @@ def test_the_plan_of_the_study(folder: Path) -> None:
     done = script("plan --masks data/masks", folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert sum("seed=42" in line for line in lines) == 6
+    assert sum("  training " in line for line in lines) == 6
     assert sum("experiment " in line for line in lines) == 23
+    assert "23 trials planned = 0 done + 0 failed + 0 running + 23 pending" in lines
     assert "6 of 6 trainings are missing" in lines
     assert any(line.startswith("cnn3d-4x128: 2.78 * 10^12 operations per clip forward") for line in lines)
 
@@ -71,7 +72,14 @@ def test_results_before_anything_has_run(folder: Path) -> None:
     [
         ("plan", "domain 'control' needs masks, or the folder of the published videos"),
         ("plan --experiment z --masks data/masks", "unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"),
-        ("paln", "unknown verb 'paln'; valid: run, plan, status, results"),
+        ("paln", "unknown verb 'paln'; valid: run, plan, status, describe, retry, cancel, clean, results"),
+        ("retry --masks data/masks", "retry what? valid: retry --failed"),
+        (
+            "--preset demo --submit http://127.0.0.1:1",
+            "--submit takes no preset that draws its own clips, as 'demo' does",
+        ),
+        ("--masks data/masks --submit 127.0.0.1:1", "--submit '127.0.0.1:1' is not a dashboard's URL"),
+        ("--masks data/masks --address http://127.0.0.1:1", "is a dashboard's URL; valid: auto, or host:port"),
         ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),
         ("--masks data/masks --workers 2 --fewest-workers 3", "--fewest-workers is 3; valid: at most 2, the workers"),
         ("plan --data nowhere --masks data/masks", "nowhere' has no manifest"),
@@ -96,5 +104,9 @@ def test_the_demo_goes_from_videos_to_tables(tmp_path: Path) -> None:
     shown = script("results --preset demo --verdict --report", tmp_path)
     assert "claims could be tested" in shown.stdout
     assert (tmp_path / "results/diving48/demo/report.html").exists()
+    assert "tables 6 and 7" in shown.stdout
     again = script("--preset demo", tmp_path)
-    assert "training 1/" not in again.stdout
+    assert " start " not in again.stdout
+    (trial_id, *_) = table["trial_id"]
+    described = script(f"describe {trial_id} --preset demo", tmp_path)
+    assert "state: done" in described.stdout

@@ -90,6 +90,7 @@ def test_on_a_running_cluster(repository: Path, tmp_path: Path) -> None:
     assert "2 trials planned = 2 done + 0 failed + 0 running + 0 pending" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None:
     """Ctrl-C in a terminal: the whole process group gets SIGINT."""
     command = command_of(repository, tmp_path, "--models", "cnn3d", "--hidden-units", "4")

@@ -15,20 +15,11 @@ import ray
 import torch
 from torch import Tensor, nn
 
-from rac_ray.data.diving_domains import domain_frames
-from rac_ray.data.diving_generate import decode_videos
-from rac_ray.data.masks import rows_of, write_masks
-from rac_ray.data.shape_texture import HEIGHT, WIDTH
 from rac_ray.data.streaming import load_clip, normalised, official_places
-from rac_ray.models import build_model
 from rac_ray.storage import Storage
 from rac_ray.training.dives import Dives, Group, predictions_file, train_dives
 from rac_ray.training.levels import level_file, weights_of
-from rac_ray.trial import Recipe
-from tests.data.diving_files import write_download
-
-RECIPE = Recipe(learning_rate=0.05, batch_size=8, max_epochs=3, patience=3)
-LEVELS = (0.01, 0.9)
+from tests.training.tiny_dives import LEVELS, small, tiny_dives
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,11 +28,6 @@ def five_cpus():
     ray.init(num_cpus=5, object_store_memory=300_000_000, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
-
-
-def small() -> nn.Module:
-    """A TimeSformer: without batch normalisation, so that losses are the same for any number of workers."""
-    return build_model("timesformer1", 4, num_frames=32, frame_size=224, channels=3, num_classes=48, depth=1)
 
 
 class Fragile(nn.Module):
@@ -63,25 +49,14 @@ class Fragile(nn.Module):
 
 @pytest.fixture(scope="module")
 def dives(five_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> Dives:
-    """Forty clips of the train list, four of them for validation, and three of the test list with masks."""
-    official = write_download(tmp_path_factory.mktemp("official") / "diving48", train=40, test=3, videos=True)
-    data = Storage.at(tmp_path_factory.mktemp("shards") / "data")
-    decode_videos(official, data, clips_per_shard=5)
-    soft = np.zeros((1, HEIGHT, WIDTH), np.float32)
-    soft[0, 100:200, 150:300] = 0.9
-    box = np.array([[150, 100, 300, 200]], np.float32)
-    tests = [place.clip_id for place in official_places(data, "test")]
-    rows = [row for clip in tests for frame in range(32) for row in rows_of(clip, frame, soft, [0.9], box)]
-    write_masks(data, "masks.parquet", rows)
-    domains = {name: domain_frames(name, masks=f"{data.root}/masks.parquet") for name in ("original", "s1", "t")}
-    return Dives(small, data, Storage("."), 42, LEVELS, domains, RECIPE)
+    return tiny_dives(tmp_path_factory.mktemp("dives"))
 
 
 def trained(dives: Dives, folder: Path, workers: int | tuple[int, int] = 2, **changes: Any) -> dict[str, Any]:
     """The record of a training in a group; its predictions are checked against its weights' on the way."""
     here = replace(dives, folder=Storage.at(folder / "trial"), **changes)
     train_dives(here, Group(workers, {"CPU": 0.5}, scratch=str(folder)))
-    return json.loads((folder / "trial/record.json").read_text())
+    return json.loads((folder / "trial/outcome.json").read_text())
 
 
 def without_clock(record: dict[str, Any]) -> list[dict[str, Any]]:

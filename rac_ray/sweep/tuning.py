@@ -1,0 +1,77 @@
+"""A queue of attempts through Ray Tune, until it is over or has to stop. Tune's own files are thrown away."""
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from rac_ray.lock import Lock
+from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
+from rac_ray.sweep.queue import Queue
+
+INTERRUPTED = "interrupted"
+"""Why a run stopped that got Ctrl-C or was told to terminate."""
+MOST_SHOWN = 512
+"""Trials that wait for room in Ray at most: each is a placement group that its scheduler looks at again and again."""
+
+
+def through_tune(
+    name: str, trainable: Any, follower: Follower, lock: Lock, scratch: str, *, reuse_actors: bool = False
+) -> str:
+    """Run the follower's queue, an attempt per Tune trial; returns why it stopped early, or nothing.
+
+    ``trainable`` takes ``{"trial", "attempt", "resources"}``; ``scratch`` is a folder for Tune's own files.
+    """
+    from ray import tune
+
+    queue, monitor = follower.queue, follower.monitor
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor tells what happens
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shown_ahead(queue))
+    tune.Tuner(
+        tune.with_resources(trainable, _bundle),
+        tune_config=tune.TuneConfig(
+            search_alg=QueueSearcher(queue),
+            num_samples=-1,
+            reuse_actors=reuse_actors,
+            trial_name_creator=_tune_name,
+            trial_dirname_creator=_tune_name,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=scratch,
+            verbose=0,
+            callbacks=[follower],
+            stop=Stop(queue, lock),
+            failure_config=tune.FailureConfig(max_failures=0),
+        ),
+    ).fit()
+    monitor.close()
+    for trial_id in queue.running:
+        queue.interrupted(trial_id)
+    if queue.counts()["pending"]:
+        queue.stop(INTERRUPTED)
+    if queue.stop_reason:
+        monitor.say(f"stopped: {queue.stop_reason}")
+    monitor.say(monitor.summary())
+    return queue.stop_reason
+
+
+def shown_ahead(queue: Queue) -> int:
+    """Trials that Ray sees while they wait for room: it adds nodes for those.
+
+    As many as a cluster holds that grows; else one, so that what a trial asks for is decided as late as can be.
+    """
+    if not queue.packing.machine.grows:
+        return 1
+    classes = {(trial.model, trial.hidden_units) for trial in queue.trials}
+    return min(MOST_SHOWN, max(queue.packing.at_once(each) for each in classes))
+
+
+def _bundle(config: Mapping[str, Any]) -> Any:
+    from ray import tune
+
+    return tune.PlacementGroupFactory([dict(config["resources"])])
+
+
+def _tune_name(trial: Any) -> str:
+    return f"{trial.config['trial']['trial_id']}-{trial.config['attempt']}"
