@@ -100,16 +100,16 @@ def _add_ray(parser: argparse.ArgumentParser) -> None:
         type=integer("--num-cpus", 1),
         help="of the local Ray, or of the cluster when it has grown (default: what is there)",
     )
-
-
-def _add_machine(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
     add(
         "--num-gpus",
         type=integer(f"--num-gpus or ${GPUS}", 0),
         default=os.environ.get(GPUS) or None,
         help=f"likewise (default: ${GPUS}, or what is there)",
     )
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--workers", type=integer("--workers", 1), default=1, help="DDP workers per trial (default: %(default)s)")
     add(
         "--cpus-per-trial", type=integer("--cpus-per-trial", 1), help="cores of a trial, or of each worker (default: 1)"
@@ -196,17 +196,17 @@ def _resources(options: argparse.Namespace) -> "Resources":
 
     machine: dict[str, Any] = {name: getattr(options, name) for name in _MACHINE_OPTIONS}
     pricing = Pricing(options.probe_seconds, options.price_per_hour)
-    return Resources(address=address_of(options), **machine, pricing=pricing, **run_settings(options))
+    return Resources(**ray_settings(options), **machine, pricing=pricing, **run_settings(options))
 
 
-def address_of(options: argparse.Namespace) -> str | None:
-    """``--address``; BadInput for a URL."""
+def ray_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of the Ray to run on; BadInput for a URL as ``--address``."""
     if options.address and "://" in options.address:
         raise BadInput(
             f"--address or ${ADDRESS} {options.address!r} is a dashboard's URL; valid: auto, or host:port; "
             "--submit takes a URL"
         )
-    return options.address
+    return {name: getattr(options, name) for name in ("address", "num_cpus", "num_gpus")}
 
 
 def run_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -226,4 +226,4 @@ def run_settings(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-_MACHINE_OPTIONS = ("num_cpus", "num_gpus", "workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")
+_MACHINE_OPTIONS = ("workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")

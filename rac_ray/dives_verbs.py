@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from rac_ray.arguments import integer, listed, number, run_command
-from rac_ray.cli import address_of, parsed, places, run_settings
+from rac_ray.cli import parsed, places, ray_settings, run_settings
 from rac_ray.errors import DONE, BadInput, one_of
 from rac_ray.storage import Storage
 
@@ -60,10 +60,10 @@ def run(preset: Preset, options: argparse.Namespace) -> int:
     from rac_ray.sweep.dives import run_diving
     from rac_ray.sweep.session import Resources, ray_session
 
-    resources = Resources(address=address_of(options), num_cpus=options.num_cpus, **run_settings(options))
+    resources = Resources(**ray_settings(options), **run_settings(options))
     group = _group(preset, options, resources)
     with ray_session(resources, f"{NAME} {options.preset}"):
-        _require_room(group)
+        _require_room(group, resources)
         _draw_if_synthetic(preset, options)
         plan = replace(_plan(preset, options), retry_failed=options.verb == "retry")
         reason = run_diving(plan, group, resources, verbs.say_to(options))
@@ -93,20 +93,20 @@ def _per_worker(options: argparse.Namespace) -> dict[str, float]:
     return {"CPU": float(options.cpus_per_worker), **({"GPU": 1.0} if options.gpu else {})}
 
 
-def _require_room(group: "Group") -> None:
-    """BadInput for more workers than the Ray that runs has room for: they would be waited for without an end."""
-    import ray
-
+def _require_room(group: "Group", resources: "Resources") -> None:
+    """BadInput for more workers than Ray has room for, or will have: they would be waited for without an end."""
     from rac_ray.data.streaming import READING_CPUS
+    from rac_ray.sweep.runner import machine_of
 
-    have = ray.cluster_resources()
+    machine = machine_of(resources)
+    have = {"CPU": machine.cpus, "GPU": machine.gpus}
     workers = group.workers if isinstance(group.workers, int) else group.workers[0]
     for kind, each in group.per_worker.items():
         count = workers * each + (READING_CPUS if kind == "CPU" else 0)
-        if have.get(kind, 0) < count:
+        if have[kind] < count:
             raise BadInput(
-                f"{workers} workers need {math.ceil(count)} {kind}s and Ray has {have.get(kind, 0):g}; "
-                "give fewer by --workers or --fewest-workers"
+                f"{workers} workers need {math.ceil(count)} {kind}s and Ray has {have[kind]:g}; "
+                "give fewer by --workers or --fewest-workers, or say by --num-gpus what a cluster will have"
             )
 
 
@@ -119,8 +119,9 @@ def plan(preset: Preset, options: argparse.Namespace) -> int:
 
     made, workers = _plan(preset, options), options.workers or preset.workers
     if options.probe_seconds:
-        with ray_session(Resources(address=address_of(options), num_cpus=options.num_cpus), made.title):
-            _require_room(Group(1, _per_worker(options)))
+        resources = Resources(**ray_settings(options))
+        with ray_session(resources, made.title):
+            _require_room(Group(1, _per_worker(options)), resources)
             probe_sizes(made, workers, options.probe_seconds, options.gpu, verbs.say_to(options))
     rows = {row["trial_id"]: row for row in verbs.trial_rows(made, made.entries(), made.ledger.driver(watch=False))}
     states = {trial_id: row["state"] for trial_id, row in rows.items()}

@@ -16,14 +16,18 @@ from rac_ray.trial import Recipe
 SMALL = {
     "convlstm-small": Size("convlstm", 4, {"kernels": (5, 3, 3), "stride": 2, "steps": "all"}),
     "cnn3d-small": Size("cnn3d", 4, {"kernels": (3, 3, 3, 3)}),
-    "timesformer-small": Size("timesformer8", 4, {"depth": 2}),
+    "timesformer-small": Size("timesformer8", 4, {"depth": 1}),
 }
-MODELS = {"convlstm": "convlstm-small", "cnn3d": "cnn3d-small", "timesformer": "timesformer-small"}
+CONVOLUTIONAL = {"convlstm": "convlstm-small", "cnn3d": "cnn3d-small"}
 
 DEMO = DivingGrid(
-    experiments={"a": Experiment(0.30, MODELS), "b": Experiment(0.35, MODELS)},
+    # Of the four motions a TimeSformer learns none in so few steps: guessing is what all three have in common.
+    experiments={
+        "a": Experiment(0.25, {**CONVOLUTIONAL, "timesformer": "timesformer-small"}),
+        "b": Experiment(0.95, CONVOLUTIONAL),
+    },
     sizes=SMALL,
-    recipe=Recipe(learning_rate=0.01, batch_size=8, max_epochs=4, patience=4),
+    recipe=Recipe(learning_rate=0.0005, batch_size=8, max_epochs=3, patience=3),
     validation="grouped",
 )
 

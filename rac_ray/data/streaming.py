@@ -175,7 +175,8 @@ class StreamedBatches:
         return self.feed.steps(len(self.clips))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self.epoch(self.now)
+        """The epoch that is announced when the first batch is asked for: after a checkpoint, Lightning says it late."""
+        yield from self.epoch(self.now)
 
     def epoch(self, epoch: int, done: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch after the first ``done`` of them."""

@@ -29,12 +29,13 @@ from rac_ray.provenance import commit
 from rac_ray.storage import Storage
 from rac_ray.sweep.attempt import attempted
 from rac_ray.sweep.dives_plan import SOURCE, DivingPlan, Training, TrainingLedger
+from rac_ray.sweep.dives_price import bytes_of
 from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor, say_line
 from rac_ray.sweep.packing import Packing
 from rac_ray.sweep.queue import Queue
-from rac_ray.sweep.runner import machine_of
+from rac_ray.sweep.runner import machine_of, no_room
 from rac_ray.sweep.session import Resources, ray_session
 from rac_ray.sweep.tuning import through_tune
 from rac_ray.training.dives import OUTCOME, Dives, Group, predictions_file, train_dives
@@ -46,6 +47,8 @@ REACH = 0.01
 """A model that stays further below a level than this has not reached it, and is not compared there."""
 ROLES = {"val": "source_val", "test": "source_test"}
 """Of the source's own splits; every other domain is a target."""
+WHILE_TRAINING = 2
+"""A training's own checkpoints, besides what it leaves to its trials, in multiples of that."""
 ENDED: tuple[State, ...] = ("done", "failed")
 
 
@@ -130,9 +133,12 @@ def trainings_to_run(plan: DivingPlan, group: Group, resources: Resources, lock:
     }
     trials = [training.trial for training in missing]
     at_once = max([1, *(packing.at_once((trial.model, trial.hidden_units)) for trial in trials)])
-    return ledger, Queue(
-        states, trials, packing, resources.budgets, attempts, resources.pause, at_once, lambda: lock.stop_reason
-    )
+    needed = at_once * WHILE_TRAINING * max([0, *(bytes_of(plan, training) for training in missing)])
+
+    def guard() -> str:
+        return lock.stop_reason or no_room(plan.ledger.storage, needed)
+
+    return ledger, Queue(states, trials, packing, resources.budgets, attempts, resources.pause, at_once, guard)
 
 
 def packing_of(group: Group, resources: Resources) -> Packing:

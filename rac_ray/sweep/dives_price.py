@@ -58,6 +58,12 @@ def clips_of(plan: DivingPlan, training: Training, epochs: int) -> tuple[int, in
     return epochs * train, epochs * val + len(set(training.levels.values())) * evaluated
 
 
+def bytes_of(plan: DivingPlan, training: Training) -> int:
+    """Upper bound on what a training's trials take on disk."""
+    weights = 4 * count_parameters(built(plan.grid.sizes[training.trial.size]))
+    return (weights + BYTES_PER_RECORD) * len(training.trials)
+
+
 def probe_sizes(plan: DivingPlan, workers: int, seconds: float, gpu: bool, say: Callable[[str], None]) -> None:
     """Make some steps at each size of the plan that has not been probed on such a device, on the running Ray.
 
@@ -110,8 +116,7 @@ def price_lines(plan: DivingPlan, states: Mapping[str, str], workers: int) -> li
         return lines
     sizes = {each.trial.size: plan.grid.sizes[each.trial.size] for each in open_ones}
     operations = {name: operations_of(size) for name, size in sizes.items()}
-    weights = {name: 4 * count_parameters(built(size)) for name, size in sizes.items()}
-    disk = sum((weights[each.trial.size] + BYTES_PER_RECORD) * len(each.trials) for each in open_ones)
+    disk = sum(bytes_of(plan, each) for each in open_ones)
     probed = _probed(plan, sizes, plan.grid.recipe.batch_size // workers)
     for device, probes in probed.items():
         rates = {name: (probe.seconds_per_train_clip, probe.seconds_per_eval_clip) for name, probe in probes.items()}

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rac_ray.ledger import Entry
+from rac_ray.trial import Trial
 
-AXES = ("model", "hidden_units", "source", "seed")
+AXES = ("model", "hidden_units", "source", "seed", "experiment", "size")
+"""Experiment and size are Diving48's."""
 COMPONENTS = (*AXES, "recipe", "data", "training_version")
 AXIS_WEIGHT = 10
 """Another seed or size is another trial; another recipe, data or training version may be the same one, changed."""
@@ -13,7 +15,7 @@ AXIS_WEIGHT = 10
 
 def components(trial: Mapping[str, Any]) -> dict[str, Any]:
     """All that a trial's id is made of, flat: axes, ``recipe.*``, data fingerprint, training version."""
-    flat: dict[str, Any] = {name: trial[name] for name in COMPONENTS if name != "recipe"}
+    flat: dict[str, Any] = {name: trial[name] for name in COMPONENTS if name != "recipe" and name in trial}
     return flat | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
 
 
@@ -61,7 +63,7 @@ def described(about: Mapping[str, Any], folder: str) -> list[str]:
     """A ``description`` as lines for people."""
     trial, record = about["trial"], about["record"]
     lines = [
-        f"{trial['trial_id']}  {trial['model']} h={trial['hidden_units']} {trial['source']} seed={trial['seed']}",
+        f"{trial['trial_id']}  {Trial.from_dict(trial).name}",
         f"state: {about['state']}" + (f" ({about['reason']})" if about["reason"] else ""),
     ]
     if record:

@@ -114,7 +114,7 @@ def lost_process(error: BaseException | None) -> dict[str, Any]:
 
 def disk_is_full(error: BaseException) -> bool:
     """Whether an exception, or what caused it, is a disk or quota without room."""
-    cause: BaseException | None = error
+    cause: BaseException | None = next(iter(getattr(error, "worker_failures", {}).values()), error)
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in FULL_DISK:
             return True

@@ -21,6 +21,7 @@ from rac_ray.errors import BadInput
 from rac_ray.ledger import DRIVER, Entry, State
 from rac_ray.lock import Lock, holding
 from rac_ray.provenance import commit
+from rac_ray.storage import Storage
 from rac_ray.sweep.attempt import run_trial
 from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.metrics import SweepMetrics
@@ -134,18 +135,19 @@ def queue_for(
         {trial_id: entry.attempts for trial_id, entry in entries.items()},
         resources.pause,
         at_once=max(packing.at_once(each) for each in classes) if packing.in_groups else None,
-        guard=lambda: lock.stop_reason or no_room(plan, packing),
+        guard=lambda: (
+            lock.stop_reason or no_room(plan.ledger.storage, BYTES_PER_TRIAL * max(1, int(packing.machine.cpus)))
+        ),
     )
 
 
-def no_room(plan: Plan, packing: Packing) -> str:
-    """Why no further trial should start on a disk that is nearly full; nothing where there is room."""
-    free = plan.ledger.storage.free_bytes()
-    needed = RESERVE_BYTES + BYTES_PER_TRIAL * max(1, int(packing.machine.cpus))
+def no_room(storage: Storage, for_trials: int) -> str:
+    """Why no further trial should start on a disk that is nearly full; nothing where there is room for their bytes."""
+    free, needed = storage.free_bytes(), RESERVE_BYTES + for_trials
     if free is None or free >= needed:
         return ""
     return (
-        f"{plan.ledger.storage.root} has {free / 1e6:.0f} MB left and {needed / 1e6:.0f} MB are kept free; "
+        f"{storage.root} has {free / 1e6:.0f} MB left and {needed / 1e6:.0f} MB are kept free; "
         "make room and give the same command again"
     )
 

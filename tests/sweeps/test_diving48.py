@@ -50,7 +50,8 @@ def test_an_experiment_needs_its_gpus(folder: Path) -> None:
     done = script(f"{DIVES[2].removeprefix('python sweeps/diving48.py ')} --num-cpus 9", folder)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: 8 workers need 8 GPUs and Ray has 0; give fewer by --workers or --fewest-workers\n",
+        "error: 8 workers need 8 GPUs and Ray has 0; give fewer by --workers or --fewest-workers, "
+        "or say by --num-gpus what a cluster will have\n",
     )
 
 
@@ -96,9 +97,9 @@ def test_bad_input_is_one_sentence(command: str, sentence: str, folder: Path) ->
 @pytest.mark.slow
 def test_the_demo_goes_from_videos_to_tables(tmp_path: Path) -> None:
     done = script("--preset demo", tmp_path)
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "Diving48: shape and texture accuracy over validation accuracy" in done.stdout
-    assert "6 trials planned = " in done.stdout
+    assert "5 trials planned = 5 done" in done.stdout
     table = pq.read_table(tmp_path / "results/diving48/demo/tables/evaluations.parquet").to_pandas()
     assert set(table["target"]) == {"original", "control", "s1", "s2", "t"}
     shown = script("results --preset demo --verdict --report", tmp_path)

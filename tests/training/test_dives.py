@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from rac_ray.data.streaming import load_clip, normalised, official_places
 from rac_ray.storage import Storage
-from rac_ray.training.dives import Dives, Group, predictions_file, train_dives
+from rac_ray.training import progress
+from rac_ray.training.dives import Dives, Group, fit_dives, predictions_file, train_dives
 from rac_ray.training.levels import level_file, weights_of
 from tests.training.tiny_dives import LEVELS, small, tiny_dives
 
@@ -100,6 +101,36 @@ def test_a_killed_worker_changes_no_metric(
     assert marker.exists()
     assert without_clock(record) == without_clock(by_two[0])
     assert record["levels"] == by_two[0]["levels"]
+
+
+class Breaking(nn.Module):
+    """Raises in its tenth training step, once."""
+
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = small()
+
+    def forward(self, clips: Tensor) -> Tensor:
+        Breaking.steps += self.training
+        if Breaking.steps == 10:
+            raise ConnectionError("once")
+        return self.inner(clips)
+
+
+def test_going_on_from_an_epochs_checkpoint_changes_no_bit(
+    dives: Dives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "CHECKPOINT_SECONDS", 0.0)
+    broken = replace(dives, folder=Storage.at(tmp_path / "broken"), build=Breaking)
+    alone = partial(fit_dives, rank=0, world=1, device=torch.device("cpu"))
+    with pytest.raises(ConnectionError, match="once"):
+        alone(broken)
+    found, _ = alone(broken)
+    assert Breaking.steps == 10 + 4  # the epoch of the tenth step, again
+    expected, _ = alone(replace(dives, folder=Storage.at(tmp_path / "quiet")))
+    assert without_clock({"epochs": found.epochs}) == without_clock({"epochs": expected.epochs})
 
 
 @pytest.mark.slow

@@ -16,15 +16,17 @@ from rac_ray.training.dives import Dives, Group, train_dives
 from rac_ray.trial import Recipe
 from tests.training.tiny_dives import RECIPE, tiny_dives
 
+WORKER = {"CPU": 1.0, "place": 1.0}
+"""One on a node: without a core that is left for reading clips nothing would go on."""
 LONG = Recipe(RECIPE.learning_rate, batch_size=8, max_epochs=10, patience=10)
 
 
 @pytest.fixture
 def cluster():
     """Room for a worker and a task that reads clips on the head, and for a worker on the other node."""
-    head = {"num_cpus": 2, "object_store_memory": 200_000_000, "include_dashboard": False}
+    head = {"num_cpus": 2, "object_store_memory": 200_000_000, "include_dashboard": False, "resources": {"place": 1}}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.add_node(num_cpus=1, object_store_memory=100_000_000, resources={"other": 1})
+    cluster.add_node(num_cpus=1, object_store_memory=100_000_000, resources={"place": 1})
     ray.init(address=cluster.address, log_to_driver=False)
     yield cluster
     ray.shutdown()
@@ -34,7 +36,7 @@ def cluster():
 @pytest.mark.slow
 def test_a_lost_node_shrinks_an_elastic_group(cluster: Cluster, tmp_path: Path) -> None:
     dives = replace(tiny_dives(tmp_path), recipe=LONG)
-    alone = trained(dives, tmp_path / "alone", Group(1, {"CPU": 1.0}))
+    alone = trained(dives, tmp_path / "alone", Group(1, WORKER))
     (other,) = cluster.worker_nodes
     log = tmp_path / "elastic/trial/log.txt"
 
@@ -48,7 +50,7 @@ def test_a_lost_node_shrinks_an_elastic_group(cluster: Cluster, tmp_path: Path) 
 
     loser = threading.Thread(target=lose)
     loser.start()
-    elastic = trained(dives, tmp_path / "elastic", Group((1, 2), {"CPU": 1.0}))
+    elastic = trained(dives, tmp_path / "elastic", Group((1, 2), WORKER))
     loser.join()
     said = log.read_text()
     assert "rank 0 of 2" in said
