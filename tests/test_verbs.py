@@ -129,6 +129,7 @@ def test_cancel_without_a_driver(verb) -> None:
     assert verb("cancel") == (0, "no driver runs\n", "")
 
 
+@pytest.mark.slow
 def test_cancel_stops_a_driver_elsewhere_and_the_next_run_goes_on(verb, plan: Plan, tmp_path: Path) -> None:
     command = [*SCRIPT, str(tmp_path), "takes_its_time"]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | LOCAL, stdout=subprocess.PIPE, text=True) as driver:

@@ -114,6 +114,7 @@ def test_the_price_is_counted(data: Storage, tmp_path: Path) -> None:
     assert price_lines(plan, done, 8) == ["0 of 2 trainings are missing"]
 
 
+@pytest.mark.slow
 def test_a_probe_replaces_assumptions_and_is_kept(data: Storage, tmp_path: Path) -> None:
     plan, said = planned(data, tmp_path), list[str]()
     probe_sizes(plan, 4, 0.1, False, said.append)

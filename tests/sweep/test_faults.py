@@ -96,6 +96,7 @@ def test_a_worker_that_sleeps_for_ever(folder: Path, undisturbed: Path) -> None:
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
+@pytest.mark.slow
 def test_gpu_memory_that_runs_out(folder: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lowered: list[Any] = []
     lower = Packing.lower
@@ -149,6 +150,7 @@ def test_a_clock_that_jumps(folder: Path, undisturbed: Path, monkeypatch: pytest
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_truncated_record_checkpoint_and_shard(folder: Path, undisturbed: Path) -> None:
     assert run_plan(tiny_plan(folder), AT_ONCE, lambda _line: None) == ""
     plan = tiny_plan(folder)
@@ -255,6 +257,7 @@ def test_a_disk_that_is_nearly_full_stops_the_sweep_before_a_trial_fails(small_d
     assert set(plan.states().values()) == {"done"}
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_a_trial_writes(
     small_disk: Path, folder: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_grown_grid_runs_only_what_is_new(plan_of) -> None:
     assert {trial_id: content for trial_id, content in after.items() if trial_id in before} == before
 
 
+@pytest.mark.slow
 def test_neighbours_and_reused_processes_change_no_bit(plan_of, tmp_path: Path) -> None:
     """Six trials on two cores, side by side, three to a process: the last one is as in a process of its own."""
     plan = plan_of(seeds=(0, 1, 2))
