@@ -26,7 +26,7 @@ from rac_ray.results.tables import load
 from rac_ray.results.verdicts import sentences, standing, verdict_table
 from rac_ray.storage import Storage
 
-PRINTED = ("figure3", "diving48")
+PRINTED = ("figure3", "diving48", "attributes")
 """Beginnings of the tables that a terminal gets; all are in the files."""
 
 

@@ -96,7 +96,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     rows = []
-    for experiment, model in dict.fromkeys(zip(table[EXPERIMENT], table["model"], strict=True)):
+    for experiment, model in sorted(set(zip(table[EXPERIMENT], table["model"], strict=True))):
         mine = table.query("experiment == @experiment and model == @model")
         tops = {name: mine[name].mean() for name in mine if str(name).endswith(("_top1", "_top5"))}
         right = Score(sum(mine["correct"].tolist()), sum(mine["of"].tolist()))

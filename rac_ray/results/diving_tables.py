@@ -73,7 +73,7 @@ def domain_table(answers: Answers) -> pd.DataFrame:
     rows = []
     if EXPERIMENT in answers.trials and TOP5 in answers.evaluations:
         found = answers.evaluations.query("source == @ORIGINAL")
-        for key in distinct(found, columns[:5]).to_numpy().tolist():
+        for key in sorted(distinct(found, columns[:5]).to_numpy().tolist(), key=lambda key: key[:2]):
             experiment, model, target, split, _ = key
             places = _places(answers, ORIGINAL, model, experiment)
             spread = interval(answers.per_seed(answers.measure("top1", (target, split), places), places))
