@@ -106,7 +106,7 @@ def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
         for place in places[:50]:
             load_clip(root, {"clip_id": place.clip_id, "file": place.file, "row": place.row, "flip": True})
         alone = min(50, len(places)) / (time.perf_counter() - began)
-        ray.init(object_store_memory=2_000_000_000, log_to_driver=False)
+        ray.init("local", object_store_memory=2_000_000_000, log_to_driver=False)
         batches = StreamedBatches(root, places, Feed(seed=1, batch_size=8))
         for _ in batches.epoch(0):
             break

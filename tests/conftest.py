@@ -49,7 +49,7 @@ def local_ray() -> Iterator[None]:
     import ray
 
     os.environ |= {**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT}
-    ray.init(num_cpus=2, object_store_memory=OBJECT_STORE, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, object_store_memory=OBJECT_STORE, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 

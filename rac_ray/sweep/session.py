@@ -80,6 +80,7 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
         {"address": resources.address, "runtime_env": {"env_vars": WORKER_ENVIRONMENT}}
         if resources.address
         else {
+            "address": "local",  # without it, Ray would join a cluster that `ray start` left a note of, alive or not
             "num_cpus": resources.num_cpus or os.cpu_count(),
             "num_gpus": resources.num_gpus,
             "object_store_memory": LOCAL_OBJECT_STORE,

@@ -62,6 +62,7 @@ def segmenting_ray(torchvision: None) -> Iterator[None]:
     }
     with tempfile.TemporaryDirectory(prefix="seg") as folder:
         ray.init(
+            "local",
             num_cpus=2,
             object_store_memory=600_000_000,
             include_dashboard=False,

@@ -49,7 +49,7 @@ GROUP = Group(1, {"CPU": 1.0}, max_failures=0)
 
 @pytest.fixture(scope="module", autouse=True)
 def two_cpus():
-    ray.init(num_cpus=2, object_store_memory=300_000_000, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, object_store_memory=300_000_000, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 

@@ -51,6 +51,7 @@ def cluster() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         context = ray.init(
+            "local",
             num_cpus=1,
             object_store_memory=OBJECT_STORE,
             include_dashboard=True,

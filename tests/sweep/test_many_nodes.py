@@ -150,7 +150,7 @@ def test_a_head_that_is_lost(tmp_path: Path) -> None:
     assert "forecast: took" in said or "done" in said, said
     after = {trial_id: entry.record for trial_id, entry in plan.ledger.scan().items()}
     assert {trial_id: after[trial_id] for trial_id in done} == done, "a finished trial was trained again"
-    ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False)
     assert run_plan(other, Resources(), lambda _line: None) == ""
     ray.shutdown()
     assert_the_same(plan, other)

@@ -45,6 +45,7 @@ def scrape_target() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_metrics_report_interval_ms", "1000")  # for the node's processes
         ray.init(
+            "local",
             num_cpus=1,
             object_store_memory=OBJECT_STORE,
             include_dashboard=False,

@@ -26,6 +26,7 @@ def dashboard() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # jobs start `python`
         context = ray.init(
+            "local",
             num_cpus=2,
             object_store_memory=OBJECT_STORE,
             include_dashboard=True,

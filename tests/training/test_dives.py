@@ -26,7 +26,7 @@ from tests.training.tiny_dives import LEVELS, small, tiny_dives
 @pytest.fixture(scope="module", autouse=True)
 def five_cpus():
     """Four workers and a task that reads clips."""
-    ray.init(num_cpus=5, object_store_memory=300_000_000, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=5, object_store_memory=300_000_000, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 

@@ -39,7 +39,7 @@ GRID = Grid(
 @pytest.fixture(scope="module")
 def three_cpus():
     """Room for two workers and the waiting half of their trial."""
-    ray.init(num_cpus=3, object_store_memory=200_000_000, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=3, object_store_memory=200_000_000, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
