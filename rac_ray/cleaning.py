@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import BEST_CHECKPOINT, LAST_CHECKPOINT, Entry, Ledger
+from rac_ray.ledger import BEST_CHECKPOINT, Entry, Ledger
 
 
 def leftovers(ledger: Ledger, entries: Mapping[str, Entry], best_checkpoints: bool = False) -> dict[str, int]:
@@ -16,10 +16,10 @@ def leftovers(ledger: Ledger, entries: Mapping[str, Entry], best_checkpoints: bo
         raise BadInput(f"{ledger.storage.root} has a running driver; `cancel` it first")
     found = ledger.storage.sizes(temporary=True)
     for trial_id, entry in entries.items():
-        ended = entry.state(None) in ("done", "failed")
-        for name, goes in ((LAST_CHECKPOINT, ended), (BEST_CHECKPOINT, best_checkpoints and entry.record is not None)):
-            if goes and name in entry.sizes:
-                found[f"trials/{trial_id}/{name}"] = entry.sizes[name]
+        names = ledger.while_running(entry.sizes) if entry.state(None) in ("done", "failed") else []
+        if best_checkpoints and entry.record is not None and BEST_CHECKPOINT in entry.sizes:
+            names.append(BEST_CHECKPOINT)
+        found |= {f"{ledger.kind}/{trial_id}/{name}": entry.sizes[name] for name in names}
     return found
 
 

@@ -81,12 +81,24 @@ def _group(preset: Preset, options: argparse.Namespace, resources: "Resources") 
     """A group of a fixed size leaves a lost worker to the queue; one that may shrink goes on without it."""
     from rac_ray.training.dives import Group
 
-    most, fewest = options.workers or preset.workers, options.fewest_workers
-    if fewest and fewest > most:
-        raise BadInput(f"--fewest-workers is {fewest}; valid: at most {most}, the workers")
+    most, fewest = _workers(preset, options), options.fewest_workers
     if fewest:
         return Group((fewest, most), _per_worker(options), options.gpu, resources.budgets.preempted, resources.stall)
     return Group(most, _per_worker(options), options.gpu, 0, resources.stall)
+
+
+def _workers(preset: Preset, options: argparse.Namespace) -> int:
+    """Of a training, at most; BadInput for so many that they cannot share a step's clips."""
+    most, fewest = options.workers or preset.workers, options.fewest_workers
+    batch = preset.grid.recipe.batch_size
+    if fewest and fewest > most:
+        raise BadInput(f"--fewest-workers is {fewest}; valid: at most {most}, the workers")
+    if most > batch or (not fewest and batch % most):
+        raise BadInput(
+            f"{most} workers cannot share steps of {batch} clips; valid for --workers: what divides {batch}, "
+            "or with --fewest-workers any number up to it"
+        )
+    return most
 
 
 def _per_worker(options: argparse.Namespace) -> dict[str, float]:
@@ -117,7 +129,7 @@ def plan(preset: Preset, options: argparse.Namespace) -> int:
     from rac_ray.sweep.session import Resources, ray_session
     from rac_ray.training.dives import Group
 
-    made, workers = _plan(preset, options), options.workers or preset.workers
+    made, workers = _plan(preset, options), _workers(preset, options)
     if options.probe_seconds:
         resources = Resources(**ray_settings(options))
         with ray_session(resources, made.title):

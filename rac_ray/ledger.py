@@ -98,6 +98,10 @@ class Ledger:
     def trial_ids(self) -> list[str]:
         return self.storage.names(self.kind)
 
+    def while_running(self, names: Collection[str]) -> list[str]:
+        """Of a trial's files those that an ended one has no use for, in the order in which they may be deleted."""
+        return [name for name in names if name == LAST_CHECKPOINT]
+
     def register(self, trials: Iterable[Trial]) -> None:
         """Write down what is planned, so that a trial that never runs is missed."""
         there = self.storage.sizes(self.kind)

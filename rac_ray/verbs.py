@@ -49,6 +49,8 @@ class Planned(Protocol):
 
     def entries(self) -> dict[str, Entry]: ...
 
+    def looks(self) -> list[tuple[Ledger, dict[str, Entry]]]: ...
+
 
 def answer(options: argparse.Namespace, value: Mapping[str, Any], lines: list[str]) -> None:
     """A verb's result, as JSON or as lines."""
@@ -236,7 +238,9 @@ def cancel(plan: Planned, options: argparse.Namespace) -> int:
 
 def clean(plan: Planned, options: argparse.Namespace) -> int:
     """Show what nothing needs any more; with ``--yes`` delete it."""
-    found = leftovers(plan.ledger, plan.entries(), options.best_checkpoints)
+    found: dict[str, int] = {}
+    for ledger, entries in plan.looks():
+        found |= leftovers(ledger, entries, options.best_checkpoints)
     freed = remove(plan.ledger, found) if options.yes else 0
     total = sum(found.values())
     last = f"{len(found)} files, {total / 1e6:.1f} MB " + ("freed" if options.yes else "to free; `clean --yes` does it")

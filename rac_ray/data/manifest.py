@@ -64,7 +64,10 @@ def require_manifest(root: Storage) -> dict[str, Any]:
     """The manifest; BadInput when the folder has none."""
     manifest = read_manifest(root)
     if manifest is None:
-        raise BadInput(f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`")
+        raise BadInput(
+            f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`, "
+            "or of Diving48's videos with `rac-ray diving48 decode`"
+        )
     return manifest
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from rac_ray.accuracy import among_the_best
 from rac_ray.data.diving_domains import domain_frames
 from rac_ray.data.streaming import READING_CPUS
-from rac_ray.ledger import ATTEMPT, DRIVER, LOG, RECORD, TRIAL, State, is_failure
+from rac_ray.ledger import DRIVER, RECORD, State
 from rac_ray.lock import Lock, holding
 from rac_ray.models import build_model
 from rac_ray.models.diving48 import CHANNELS, FRAME_SIZE, NUM_CLASSES, NUM_FRAMES
@@ -38,8 +38,8 @@ from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.runner import machine_of, no_room
 from rac_ray.sweep.session import Resources, ray_session
 from rac_ray.sweep.tuning import through_tune
-from rac_ray.training.dives import OUTCOME, Dives, Group, predictions_file, train_dives
-from rac_ray.training.levels import level_file
+from rac_ray.training.dives import Dives, Group, train_dives
+from rac_ray.training.levels import OUTCOME, level_file, predictions_file
 from rac_ray.training.worker import RECORD_SCHEMA, RECORDED_VERSIONS
 from rac_ray.trial import Trial
 
@@ -211,12 +211,10 @@ def publish(
 
 
 def tidy(ledger: TrainingLedger, trial_id: str) -> None:
-    """Delete what a training's trials have copies of: checkpoints, predictions, and last what it came to."""
+    """Delete what a training's trials have copies of: checkpoints, predictions, and what it came to."""
     folder = ledger.folder(trial_id)
-    kept = (RECORD, TRIAL, ATTEMPT, LOG, OUTCOME)
-    for name in [name for name in folder.names() if name not in kept and not is_failure(name)]:
+    for name in ledger.while_running(folder.names()):
         folder.delete(name)
-    folder.delete(OUTCOME)
 
 
 def _dives(plan: DivingPlan, training: Training, folder: Storage) -> Dives:

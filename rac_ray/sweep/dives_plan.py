@@ -6,7 +6,7 @@ keeps a checkpoint for each of its levels, and leaves one trial per experiment.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,15 @@ from rac_ray.data.diving_domains import domain_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.shape_texture import DOMAINS
 from rac_ray.errors import BadInput, one_of
-from rac_ray.ledger import Entry, Ledger
+from rac_ray.ledger import LAST_CHECKPOINT, Entry, Ledger
 from rac_ray.models.diving48 import EXPERIMENTS, SIZES, Experiment, Size
 from rac_ray.storage import Storage
+from rac_ray.training.levels import OUTCOME, PREDICTIONS, PREFIX
 from rac_ray.trial import Recipe, Trial
 
 SOURCE = "original"
+WHILE_RUNNING = (OUTCOME, PREDICTIONS, LAST_CHECKPOINT, PREFIX)
+"""Beginnings of the names of what a training needs until its trials have their copies."""
 RECIPE = Recipe(learning_rate=0.001, momentum=0.9, weight_decay=1e-5, batch_size=64, max_epochs=500, patience=30)
 """The study's: eight clips on each of eight GPUs (facts.md 3.2)."""
 
@@ -72,6 +75,10 @@ class TrainingLedger(Ledger):
     def trials(self) -> Ledger:
         """Of what the trainings serve."""
         return Ledger(self.storage)
+
+    def while_running(self, names: Collection[str]) -> list[str]:
+        """First what says that a training is over, last the levels, without which its checkpoint would be of no use."""
+        return [name for begin in WHILE_RUNNING for name in names if name.startswith(begin)]
 
     def begin(self, trial_id: str, attempt: int, driver: str, **who: Any) -> None:
         super().begin(trial_id, attempt, driver, **who)
@@ -131,6 +138,12 @@ class DivingPlan:
         """What the ledger holds of each trial that is asked for."""
         return self.ledger.scan(self.trial_ids)
 
+    def looks(self) -> list[tuple[Ledger, dict[str, Entry]]]:
+        """At the trials, and at the trainings that serve them."""
+        trainings = TrainingLedger(self.ledger.storage)
+        ids = [training.trial.trial_id for training in self.trainings]
+        return [(self.ledger, self.entries()), (trainings, trainings.scan(ids))]
+
 
 def make_diving_plan(
     name: str,
@@ -148,6 +161,8 @@ def make_diving_plan(
     """
     root = Storage.at(data)
     manifest = require_manifest(root)
+    if "val" not in manifest:
+        raise BadInput(f"data folder {root.root!r} has no clips of Diving48; choose another with --data")
     if grid.validation not in manifest["val"]:
         raise one_of("validation split", grid.validation, manifest["val"])
     for domain in grid.domains:

@@ -73,6 +73,10 @@ class Plan:
         """What the ledger holds of each planned trial, in the plan's order."""
         return self.ledger.scan(self.trial_ids)
 
+    def looks(self) -> list[tuple[Ledger, dict[str, Entry]]]:
+        """At every ledger that the plan's runs keep."""
+        return [(self.ledger, self.entries())]
+
     def states(self) -> dict[str, State]:
         """State by trial id; each planned trial is in exactly one."""
         return self.ledger.states(self.trials)

@@ -54,14 +54,17 @@ class Classifier(pl.LightningModule):
         *,
         cuda_graphs: bool = False,
         scaled: Callable[[Tensor], Tensor] = to_unit_range,
+        share: float = 1.0,
     ) -> None:
         """With ``cuda_graphs`` one worker's steps are recorded and replayed, the optimiser's part included.
 
-        ``scaled`` makes float32 of clips of uint8, on their device.
+        ``scaled`` makes float32 of clips of uint8, on their device. ``share`` is what a worker has of a step's clips
+        over an even share of them: gradients are averaged over workers, and each clip has to count the same.
         """
         super().__init__()
         self.model = model
         self.scaled = scaled
+        self.share = share
         self.recipe = recipe
         self.train_totals = Totals()
         self.val_totals = Totals()
@@ -84,7 +87,7 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         if self.automatic_optimization:
-            return self.loss(*batch, self.train_totals)
+            return self.share * self.loss(*batch, self.train_totals)
         return self._whole_train_step(*batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

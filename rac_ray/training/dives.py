@@ -28,15 +28,11 @@ from rac_ray.storage import Storage
 from rac_ray.training.classifier import Classifier
 from rac_ray.training.evaluate import Predictions, predict_batches
 from rac_ray.training.fit import Fit, fit_batches
-from rac_ray.training.levels import Levels, weights_of
+from rac_ray.training.levels import OUTCOME, Levels, predictions_file, weights_of
 from rac_ray.training.trial_log import TrialLog
 from rac_ray.training.watchdog import StallLimits, Watchdog
 from rac_ray.training.worker import group_options
 from rac_ray.trial import Recipe, seed_for
-
-PREDICTIONS = "predictions"
-OUTCOME = "outcome.json"
-"""What a training came to; its folder gets it last."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -169,23 +165,19 @@ def _outcome(result: Fit, levels: Levels, device: torch.device) -> dict[str, Any
     }
 
 
-def predictions_file(epoch: int) -> str:
-    """Name of the predictions of an epoch that a level kept."""
-    return f"{PREDICTIONS}-epoch-{epoch:04d}.parquet"
-
-
 def fit_dives(
     dives: Dives, *, rank: int, world: int, device: torch.device, uneven: bool = False, **options: Any
 ) -> tuple[Fit, Levels]:
     """Train one rank's share, from ``folder``'s checkpoint if there is one; ``options`` are ``fit_batches``'."""
     torch.manual_seed(seed_for("weights", dives.seed))
-    classifier = Classifier(dives.build(), dives.recipe, scaled=normalised)
-    share = {"rank": rank, "world": world, "uneven": uneven}
+    places = {"rank": rank, "world": world, "uneven": uneven}
     seed, batch_size = seed_for("order", dives.seed), dives.recipe.batch_size
     feeds = {
-        "train": Feed(seed, batch_size, **share),
-        "val": Feed(seed, batch_size, shuffle=False, flip=dives.flip_validation, **share),
+        "train": Feed(seed, batch_size, **places),
+        "val": Feed(seed, batch_size, shuffle=False, flip=dives.flip_validation, **places),
     }
+    share = feeds["train"].share * world / batch_size
+    classifier = Classifier(dives.build(), dives.recipe, scaled=normalised, share=share)
     batches = {
         part: StreamedBatches(dives.data, official_places(dives.data, part, dives.validation), feed, device=device)
         for part, feed in feeds.items()

@@ -16,6 +16,9 @@ from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 
 PREFIX = "level-epoch-"
+PREDICTIONS = "predictions-epoch-"
+OUTCOME = "outcome.json"
+"""What a training came to; its folder gets it last."""
 
 
 class Levels:
@@ -54,6 +57,11 @@ class Levels:
 def level_file(epoch: int) -> str:
     """Name of an epoch's checkpoint in a trial's folder."""
     return f"{PREFIX}{epoch:04d}.ckpt"
+
+
+def predictions_file(epoch: int) -> str:
+    """Name of what an epoch that a level kept says of all clips."""
+    return f"{PREDICTIONS}{epoch:04d}.parquet"
 
 
 def keep(folder: Storage, epoch: int, model: nn.Module) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import ray
 
+from rac_ray.cleaning import leftovers, remove
 from rac_ray.data.diving_generate import decode_videos
+from rac_ray.data.manifest import MANIFEST
 from rac_ray.data.synthetic_dives import MASKS, write_dives
 from rac_ray.errors import BadInput
 from rac_ray.models.diving48 import Experiment, Size
@@ -21,12 +23,13 @@ from rac_ray.results import load
 from rac_ray.results.study import Study
 from rac_ray.storage import Storage
 from rac_ray.sweep.dives import run_diving
-from rac_ray.sweep.dives_plan import DivingGrid, DivingPlan, make_diving_plan, narrowed
+from rac_ray.sweep.dives_plan import DivingGrid, DivingPlan, TrainingLedger, make_diving_plan, narrowed
 from rac_ray.sweep.dives_price import clips_of, price_lines, probe_sizes
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.price import known_probes
 from rac_ray.sweep.session import Resources
 from rac_ray.training.dives import Group
+from rac_ray.training.levels import OUTCOME, level_file, predictions_file
 from rac_ray.trial import Recipe
 
 SIZES = {
@@ -101,6 +104,32 @@ def test_other_masks_are_other_trials(data: Storage, tmp_path: Path) -> None:
         make_diving_plan("diving48", "tiny", GRID, str(tmp_path), data.root)
     with pytest.raises(BadInput, match="unknown validation split 'mine'; valid: authors, grouped"):
         planned(data, tmp_path, replace(GRID, validation="mine"))
+
+
+def test_clips_of_another_dataset_are_named(tmp_path: Path) -> None:
+    data = Storage.at(tmp_path / "data")
+    data.write_json(MANIFEST, {"identity": {}, "splits": {}})
+    with pytest.raises(BadInput, match=r"data' has no clips of Diving48; choose another with --data"):
+        planned(data, tmp_path)
+
+
+def test_what_given_up_trainings_leave_can_go(data: Storage, tmp_path: Path) -> None:
+    plan = planned(data, tmp_path)
+    given_up, interrupted = (training.trial.trial_id for training in plan.trainings)
+    ledger = TrainingLedger(plan.ledger.storage, served={given_up: ()})
+    ledger.fail(given_up, 1, {"class": "code", "reason": "broken", "traceback": ""})
+    ledger.decide(given_up, 1, retry=False)
+    goes = [OUTCOME, predictions_file(3), "last.ckpt", level_file(3)]
+    for trial_id in (given_up, interrupted):
+        for name in [*goes, "log.txt"]:
+            ledger.folder(trial_id).write_bytes(name, b"four")
+    (_, none), (_, entries) = plan.looks()
+    assert leftovers(plan.ledger, none) == {}
+    found = leftovers(ledger, entries)
+    assert list(found.items()) == [(f"trainings/{given_up}/{name}", 4) for name in goes]
+    remove(ledger, found)
+    assert ledger.folder(given_up).names() == ["failure-001.json", "log.txt"]
+    assert ledger.scan()[given_up].state(None) == "failed"
 
 
 def test_the_price_is_counted(data: Storage, tmp_path: Path) -> None:

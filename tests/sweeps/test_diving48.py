@@ -83,6 +83,12 @@ def test_results_before_anything_has_run(folder: Path) -> None:
         ("--masks data/masks --address http://127.0.0.1:1", "is a dashboard's URL; valid: auto, or host:port"),
         ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),
         ("--masks data/masks --workers 2 --fewest-workers 3", "--fewest-workers is 3; valid: at most 2, the workers"),
+        ("plan --masks data/masks --workers 3", "3 workers cannot share steps of 64 clips; valid for --workers: what"),
+        (
+            "--masks data/masks --workers 65 --fewest-workers 3",
+            "65 workers cannot share steps of 64 clips; valid for --workers: what divides 64, "
+            "or with --fewest-workers any number up to it",
+        ),
         ("plan --data nowhere --masks data/masks", "nowhere' has no manifest"),
     ],
 )

@@ -28,6 +28,24 @@ def test_totals_begin_anew_in_place_and_add_up_workers() -> None:
     assert totals.read(lambda mine: mine + other_worker) == {"loss": (4 + 8) / 4, "top1": 3 / 4}
 
 
+def test_uneven_shares_of_a_step_add_up_to_its_gradient() -> None:
+    torch.manual_seed(0)
+    model = build_model("timesformer1", 4)
+    clips, labels = torch.randint(0, 256, (5, 20, 1, 64, 64), dtype=torch.uint8), torch.arange(5)
+
+    def gradient(places: slice, share: float = 1.0) -> torch.Tensor:
+        model.zero_grad()
+        loss = Classifier(model, Recipe(), share=share).training_step((clips[places], labels[places]), 0)
+        assert loss is not None
+        loss.backward()
+        return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+
+    whole = gradient(slice(5))
+    averaged = (gradient(slice(3), 3 * 2 / 5) + gradient(slice(3, 5), 2 * 2 / 5)) / 2
+    torch.testing.assert_close(averaged, whole, rtol=1e-4, atol=1e-7)
+    assert not torch.allclose((gradient(slice(3)) + gradient(slice(3, 5))) / 2, whole, rtol=1e-3, atol=1e-6)
+
+
 def test_the_optimiser_is_the_recipes() -> None:
     recipe = Recipe(learning_rate=0.5, momentum=0.25, weight_decay=0.125)
     (group,) = Classifier(build_model("cnn3d", 2), recipe).configure_optimizers().param_groups

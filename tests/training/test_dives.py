@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from rac_ray.data.streaming import load_clip, normalised, official_places
 from rac_ray.storage import Storage
 from rac_ray.training import progress
-from rac_ray.training.dives import Dives, Group, fit_dives, predictions_file, train_dives
-from rac_ray.training.levels import level_file, weights_of
+from rac_ray.training.dives import Dives, Group, fit_dives, train_dives
+from rac_ray.training.levels import level_file, predictions_file, weights_of
 from tests.training.tiny_dives import LEVELS, small, tiny_dives
 
 
@@ -134,7 +134,7 @@ def test_going_on_from_an_epochs_checkpoint_changes_no_bit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [4, (2, 4)])
+@pytest.mark.parametrize("workers", [4, (2, 4), (3, 3)])
 def test_more_workers_and_an_elastic_group_train_alike(
     workers: int | tuple[int, int], by_two: tuple[dict[str, Any], Path], dives: Dives, tmp_path: Path
 ) -> None:
