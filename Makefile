@@ -13,12 +13,12 @@ demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -m 'not slow and beside' > $(BESIDE) 2>&1 & beside=$$!; \
-	$(BIN)/python -m pytest -m 'not slow and not beside'; failed=$$?; \
+	@$(BIN)/python -m tests -m 'not slow and beside' > $(BESIDE) 2>&1 & beside=$$!; \
+	$(BIN)/python -m tests -m 'not slow and not beside'; failed=$$?; \
 	wait $$beside || failed=1; cat $(BESIDE); rm $(BESIDE); exit $$failed
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -m 'slow or not slow'
+	$(BIN)/python -m tests -m 'slow or not slow'
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -31,8 +31,7 @@ DEMO = DivingGrid(
     validation="grouped",
 )
 
+PRESETS = {"demo": Preset(DEMO, synthetic=(176, 48), workers=1), "paper": Preset(DivingGrid())}
+
 if __name__ == "__main__":
-    dives_main(
-        __doc__ or "",
-        {"demo": Preset(DEMO, synthetic=(176, 48), workers=1), "paper": Preset(DivingGrid())},
-    )
+    dives_main(__doc__ or "", PRESETS)

@@ -136,6 +136,7 @@ def test_a_bug_that_goes_away_and_one_without_a_budget(folder: Path, undisturbed
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps(folder: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the trials' processes and in the driver's: a day back, two days forward."""
     real, began = time.time, time.monotonic()

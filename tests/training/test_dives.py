@@ -93,6 +93,7 @@ def test_a_group_leaves_levels_weights_and_predictions(by_two: tuple[dict[str, A
         np.testing.assert_allclose(np.asarray(row["logits"]), logits, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_no_metric(
     by_two: tuple[dict[str, Any], Path], dives: Dives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
