@@ -65,7 +65,11 @@ def predictions_file(epoch: int) -> str:
 
 
 def keep(folder: Storage, epoch: int, model: nn.Module) -> None:
-    """Write an epoch's weights."""
+    """Write an epoch's weights.
+
+    Predictions by earlier ones of the same epoch go first: a training begins anew when its checkpoint is damaged.
+    """
+    folder.delete(predictions_file(epoch))
     sink = io.BytesIO()
     torch.save({name: value.detach().cpu() for name, value in model.state_dict().items()}, sink)
     folder.write_bytes(level_file(epoch), sink.getvalue())

@@ -15,7 +15,7 @@ from rac_ray.storage import Storage
 from rac_ray.training import progress
 from rac_ray.training.classifier import Classifier
 from rac_ray.training.fit import Fit, fit_batches
-from rac_ray.training.levels import Levels, drop_others, keep, level_file, weights_of
+from rac_ray.training.levels import Levels, drop_others, keep, level_file, predictions_file, weights_of
 from rac_ray.trial import Recipe
 
 CPU = torch.device("cpu")
@@ -66,6 +66,14 @@ def test_files_come_and_go(tmp_path: Path) -> None:
     drop_others(folder, {1})
     assert sorted(folder.names()) == ["last.ckpt", level_file(1)]
     assert torch.equal(weights_of(folder, 1)["weight"], models[1].weight)
+
+
+def test_new_weights_have_no_predictions_yet(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path)
+    for epoch in (1, 2):
+        folder.write_bytes(predictions_file(epoch), b"of before")
+    keep(folder, 1, torch.nn.Linear(2, 1))
+    assert sorted(folder.names()) == [level_file(1), predictions_file(2)]
 
 
 class Stopped(Exception):
