@@ -1,0 +1,109 @@
+"""The one protocol by which clips reach a worker, whatever the study: batches for training and validation, and clips
+that a checkpoint is asked about.
+
+A batch is (clips (B, T, C, H, W) uint8, labels (B,) int64) of one worker.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Batch = tuple["Tensor", "Tensor"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One worker's place in its group."""
+
+    rank: int = 0
+    world: int = 1
+    device: str = "cpu"
+
+    def share(self, batch_size: int) -> int:
+        """Clips of a step over all workers that are this one's: every ``world``-th."""
+        return len(range(self.rank, batch_size, self.world))
+
+    def weight(self, batch_size: int) -> float:
+        """This worker's share over an even one: gradients are averaged over workers, and clips count the same."""
+        return self.share(batch_size) * self.world / batch_size
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What feeds are opened with, in the process that trains."""
+
+    seed: int
+    """Of the training; orders and flips are drawn from it."""
+    batch_size: int
+    """Clips of a step over all workers."""
+    place: Place = field(default_factory=Place)
+    reader: Any = None
+    """Ray Data's iterator over what ``Study.reader`` gave; None where it gave nothing."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """Hash over decoded pixels by ``domain/split``."""
+
+
+class Batches(Protocol):
+    """What a model is trained or validated on: batches of one worker, the epoch announced through ``sampler``."""
+
+    seconds: float
+    """Time spent on batches since it was last set to 0."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The clips of one ``domain/split``, in their order."""
+
+    clip_ids: list[str]
+    labels: NDArray[np.int64]
+    """(N,)"""
+    batches: Iterable[Batch]
+    """This worker's clips: every ``world``-th, beginning with number ``rank``."""
+
+
+class Feeds(Protocol):
+    """All clips that a worker needs for one training."""
+
+    @property
+    def train(self) -> Batches: ...
+
+    @property
+    def val(self) -> Batches: ...
+
+    def asked(self, part: str) -> Asked:
+        """The clips of ``domain/split`` that the model is evaluated on."""
+        ...
+
+
+class Subject(Protocol):
+    """What is trained on what: goes to the worker by pickle, and opens its clips there."""
+
+    @property
+    def num_classes(self) -> int: ...
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """(T, C, H, W) of a clip as the model sees it."""
+        ...
+
+    def build(self) -> "nn.Module":
+        """The model, initialised from torch's global generator on torch's default device."""
+        ...
+
+    def scaled(self, clips: "Tensor") -> "Tensor":
+        """Clips (B, T, C, H, W) uint8 as float32, on their device."""
+        ...
+
+    def feeds(self, opening: Opening) -> Feeds:
+        """Open the clips of one worker. Raises BadInput when workers cannot share them."""
+        ...

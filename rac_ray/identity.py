@@ -1,0 +1,169 @@
+"""What a training, a trial and an evaluation are, and their ids: plain data, no torch, no Ray.
+
+A *training* is what it takes to make weights: model, recipe, seed, and the content that it trains and validates on. An
+*evaluation* is what it takes to make predictions: a training, one of its checkpoints, and the content of a domain. A
+*trial*, as people say it, is a training with the evaluations of the checkpoint that its selection rule names. Whatever
+changes the numbers is in an id, and nothing else is: the same training has the same id in any sweep, on any machine.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from rac_ray.errors import BadInput, one_of
+
+TRAINING_VERSION = 2
+"""Raised whenever the same training would end at other numbers; a golden test fails when somebody forgets.
+
+Version 1 had everything that a trial was evaluated on in its id, and batch statistics of each worker alone."""
+
+PRECISIONS = ("auto", "32", "16-mixed", "bf16-mixed")
+
+
+def seed_for(*parts: int | str) -> int:
+    """A 63-bit seed derived from ``parts``: every purpose has its own stream, and adding one moves no other."""
+    text = json.dumps(parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def digest_of(*parts: Any) -> str:
+    """16 hex digits over the canonical JSON of ``parts``."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; the defaults are the study's (facts.md section 2)."""
+
+    learning_rate: float = 0.001
+    """Constant, for SGD without Nesterov or clipping."""
+    momentum: float = 0.9
+    weight_decay: float = 1e-5
+    batch_size: int = 64
+    """Clips per step over all workers together; the last short batch of an epoch is dropped."""
+    max_epochs: int = 100
+    patience: int = 10
+    """Epochs without a strictly better source-validation top-1 before training stops."""
+    stop_at: float | None = None
+    """Source-validation top-1 that ends training, too, when it is reached; None: none does."""
+    precision: Literal["auto", "32", "16-mixed", "bf16-mixed"] = "auto"
+    """``auto`` is resolved before there is a training: 16-bit mixed on GPUs, 32-bit on CPUs."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise one_of("precision", self.precision, PRECISIONS)
+        for name in ("batch_size", "max_epochs", "patience"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is {getattr(self, name)}; valid: 1 or more")
+        if not self.learning_rate > 0:
+            raise BadInput(f"learning_rate is {self.learning_rate}; valid: above 0")
+
+    def resolved(self, precision: str) -> "Recipe":
+        """This recipe with ``auto`` replaced by ``precision``."""
+        return replace(self, precision=precision) if self.precision == "auto" else self
+
+
+@dataclass(frozen=True)
+class Training:
+    """What it takes to make one model's weights."""
+
+    model: str
+    hidden_units: int
+    source: str
+    """Source domain, by the study's name for it."""
+    seed: int
+    recipe: Recipe
+    data: str
+    """Digest of the content trained and validated on."""
+    size: str = ""
+    """The model's size by name, where hidden units do not say all of it."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the architecture is built with at that size, beyond hidden units."""
+    about: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What readers want to see beside it, as in ``{"digits": "mnist"}``; not in the id."""
+
+    def __post_init__(self) -> None:
+        if self.recipe.precision == "auto":
+            raise ValueError("a training's precision is resolved before it has an id")
+
+    @property
+    def training_id(self) -> str:
+        """12 hex digits over canonical JSON of all that changes the numbers."""
+        content = {name: value for name, value in asdict(self).items() if name != "about"}
+        return digest_of({**content, "training_version": TRAINING_VERSION})[:12]
+
+    @property
+    def kind(self) -> str:
+        """Trainings of one kind need the same of a machine: ``cnn3d h=4``, or the size's name."""
+        return self.size or f"{self.model} h={self.hidden_units}"
+
+    @property
+    def name(self) -> str:
+        """For people: ``convlstm h=4 2dot seed=42``."""
+        return f"{self.kind} {self.source} seed={self.seed}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``trial.json`` and records."""
+        return {**asdict(self), "training_id": self.training_id, "training_version": TRAINING_VERSION}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Training":
+        """The training that ``as_dict`` wrote."""
+        names = cls.__dataclass_fields__
+        return cls(**{k: v for k, v in value.items() if k in names and k != "recipe"}, recipe=Recipe(**value["recipe"]))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training at the checkpoint that a selection rule names, as people count trials."""
+
+    training: Training
+    experiment: str = ""
+    """The study's experiment, where it has several of one training."""
+    level: float | None = None
+    """Source-validation top-1 to which the checkpoint is nearest; None: the best checkpoint."""
+
+    @property
+    def trial_id(self) -> str:
+        """The training's id, or one of its own where a training serves several trials."""
+        if self.level is None:
+            return self.training.training_id
+        return digest_of(self.training.training_id, self.experiment, self.level)[:12]
+
+    @property
+    def name(self) -> str:
+        """For people: ``convlstm h=4 2dot seed=42``, ``c convlstm-4x128 original seed=42``."""
+        return f"{self.experiment} {self.training.name}".strip()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The training's plain values, and the trial's own where it has any."""
+        own = {"experiment": self.experiment, "level": self.level} if self.level is not None else {}
+        return {**self.training.as_dict(), **own, "trial_id": self.trial_id}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A domain's clips that a checkpoint is asked about."""
+
+    target: str
+    """Domain."""
+    split: str
+    role: str
+    """``source_val``, ``source_test``, ``target``, or a role of the study's own."""
+    content: str
+    """Digest of the clips."""
+
+    @property
+    def part(self) -> str:
+        """``domain/split``."""
+        return f"{self.target}/{self.split}"
+
+    def evaluation_id(self, training_id: str, epoch: int) -> str:
+        """12 hex digits: whose checkpoint, of which epoch, was asked about which clips.
+
+        The epoch is what the selection rule came to: two rules that chose the same checkpoint share its predictions.
+        """
+        return digest_of(training_id, epoch, self.part, self.content)[:12]

@@ -1,0 +1,185 @@
+"""A finished training's record: what it was, what it came to, and what its checkpoints scored. One writer, one reader.
+
+``record.json`` is schema 2. Records of schema 1 (0.1: one trial each, with everything that it was evaluated on in its
+id) are read as what they are: their ids and their training version stay.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from rac_ray.errors import BadInput
+from rac_ray.identity import Evaluation, Recipe, Training, Trial
+
+SCHEMA = 2
+
+
+class Damaged(BadInput):
+    """A file of a ledger that is not what it should be; the sentence names it."""
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """What one checkpoint scored on one evaluation set."""
+
+    evaluation_id: str
+    """Empty in records of schema 1."""
+    epoch: int
+    target: str
+    split: str
+    role: str
+    content: str
+    """Digest of the clips; empty in records of schema 1."""
+    clips: int
+    correct: int
+    top1: float
+    top5: float | None = None
+
+    @property
+    def part(self) -> str:
+        """``domain/split``."""
+        return f"{self.target}/{self.split}"
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The checkpoint that the selection rule came to."""
+
+    level: float | None
+    epoch: int
+    val_top1: float
+    reached: bool = True
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """A trial that a training serves."""
+
+    trial_id: str
+    experiment: str = ""
+    level: float | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """All of ``record.json``."""
+
+    schema: int = SCHEMA
+    study: str
+    training_id: str
+    training_version: int
+    model: str
+    hidden_units: int
+    source: str
+    seed: int
+    recipe: Recipe
+    data: str
+    size: str = ""
+    options: dict[str, Any] = {}
+    about: dict[str, str] = {}
+    trials: list[Named]
+    selection_rule: str
+    best_epoch: int
+    best_val_top1: float
+    epochs: int
+    """That were trained."""
+    kept: list[tuple[int, float]] = []
+    """Epoch and validation top-1 of the checkpoints that levels may choose from."""
+    selected: list[Checkpoint]
+    evaluations: list[Evaluated]
+    """Oldest first."""
+    parameters: int
+    classes: int
+    content: dict[str, str] = {}
+    """Hash over decoded pixels by ``domain/split``."""
+    dataset: dict[str, Any] | None = None
+    """What the clips were made from, if they can be made again."""
+    device: str
+    workers: int
+    per_worker: dict[str, float] = {}
+    cuda_graphs: bool = False
+    attempt: int = 1
+    host: str
+    python: str
+    commit: str
+    versions: dict[str, str]
+    peak_bytes: int = 0
+    seconds: dict[str, float]
+    finished_at: str
+
+    def checkpoint(self, level: float | None) -> Checkpoint | None:
+        """The one that a level came to (None: the best one), if the record knows."""
+        return next((each for each in self.selected if each.level == level), None)
+
+    def evaluations_of(self, trial: Named, wanted: Mapping[str, str] | None = None) -> list[Evaluated]:
+        """What a trial's checkpoint scored, one per ``domain/split``: of the content that ``wanted`` names by part, or,
+        without it, of the newest."""
+        checkpoint = self.checkpoint(trial.level)
+        if checkpoint is None or not checkpoint.reached:
+            return []
+        mine = [each for each in self.evaluations if each.epoch == checkpoint.epoch]
+        if wanted is None or self.schema == 1:
+            return list({each.part: each for each in mine}.values())
+        return [each for each in mine if wanted.get(each.part) == each.content]
+
+    def training(self) -> Training:
+        """The training, whose id is the record's unless its version is an older one."""
+        names = Training.__dataclass_fields__
+        return Training(**{name: getattr(self, name) for name in names})
+
+    def as_json(self) -> bytes:
+        """For ``record.json``; keys in a fixed order."""
+        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1)
+
+
+def named(trial: Trial) -> Named:
+    """A trial as records have it."""
+    return Named(trial_id=trial.trial_id, experiment=trial.experiment, level=trial.level)
+
+
+def evaluated(evaluation: Evaluation, training_id: str, epoch: int, **counts: Any) -> Evaluated:
+    """An evaluation with what came of it."""
+    return Evaluated(
+        evaluation_id=evaluation.evaluation_id(training_id, epoch),
+        epoch=epoch,
+        target=evaluation.target,
+        split=evaluation.split,
+        role=evaluation.role,
+        content=evaluation.content,
+        **counts,
+    )
+
+
+def read_record(content: bytes, where: str = "record.json") -> Record:
+    """The record in a file's bytes. Raises Damaged when it is none, or of a later schema."""
+    try:
+        value = msgspec.json.decode(content)
+        schema = value["schema"]
+        if schema == 1:
+            value = _of_schema_1(value)
+        elif schema != SCHEMA:
+            raise Damaged(f"{where} has schema {schema!r}; valid: 1 and {SCHEMA}")
+        return msgspec.convert(value, Record, strict=True)
+    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Damaged(f"{where} is not a record: {' '.join(str(error).split())[:200]}") from error
+
+
+STUDIES_OF_SCHEMA_1 = {"original": "diving48"}
+"""By source domain; all others were Temporal Shape's."""
+
+
+def _of_schema_1(old: Mapping[str, Any]) -> dict[str, Any]:
+    """One trial of version 0.1 as a training that serves it."""
+    level, epoch = old.get("level"), old["best_epoch"]
+    own = {"experiment": old.get("experiment", ""), "level": level}
+    about = {"digits": old["digits"]} if old.get("digits") not in (None, "none") else {}
+    recipe = {**old["recipe"], "precision": old.get("precision_used", old["recipe"]["precision"])}
+    return {
+        **{name: value for name, value in old.items() if name not in ("options", "trial_id")},
+        "study": STUDIES_OF_SCHEMA_1.get(old["source"], "temporal_shape"),
+        "training_id": old["trial_id"],
+        "training_version": old.get("training_version", 1),
+        "recipe": recipe,
+        "about": about,
+        "trials": [{"trial_id": old["trial_id"], **own}],
+        "selected": [{"level": level, "epoch": epoch, "val_top1": old["best_val_top1"]}],
+        "evaluations": [{"evaluation_id": "", "epoch": epoch, "content": "", **each} for each in old["evaluations"]],
+        "classes": old.get("classes", 5),
+    }

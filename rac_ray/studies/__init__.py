@@ -1,0 +1,1 @@
+"""Studies: what is asked, of which models, on which domains. The engine knows none of them."""

@@ -1,0 +1,146 @@
+"""What a study is: data and a few functions. The engine runs, records and shows any of them in one way.
+
+A study of your own is a subclass with a name, presets, ``narrowed``, ``tasks`` and ``prepare``; everything else has a
+default. A grid is any object of the study's own that says what is asked for.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rac_ray.identity import Training
+from rac_ray.results.claims import Claim
+from rac_ray.storage import Storage
+from rac_ray.sweep.forecast import Interval
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rac_ray.data.feed import Subject
+    from rac_ray.record import Record
+    from rac_ray.results.analysis import Analysis, Sheet
+    from rac_ray.results.figures import Draw
+    from rac_ray.training.probe import Probe
+    from rac_ray.training.task import Task
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a study's grids that every verb takes."""
+
+    name: str
+    """As in ``hidden_units``; ``--hidden-units`` on the command line."""
+    parse: Callable[[str], Any]
+    """From the command line's text. Raises BadInput."""
+    help: str
+    metavar: str | None = None
+
+
+@dataclass(frozen=True)
+class MissingData:
+    """What of a plan's data has yet to be made."""
+
+    seconds: float = 0.0
+    """On one core."""
+    disk: Interval = Interval(0, 0, 0)
+    """Bytes; the high end is an upper bound."""
+
+
+class Study(ABC):
+    """One question with its models, domains, presets and claims."""
+
+    name: str
+    """Of its folder below the storage, as in ``ts_grid``."""
+    description: str = ""
+    """For ``--help``."""
+    presets: Mapping[str, Any]
+    """Grids by name."""
+    default_preset: str
+    options: Sequence[Option] = ()
+
+    # What is asked for
+
+    @abstractmethod
+    def narrowed(self, grid: Any, asked: Mapping[str, Any]) -> Any:
+        """A preset's grid with the given options in place of its own. Raises BadInput for values that are none."""
+
+    @abstractmethod
+    def tasks(self, grid: Any, data: Storage, precision: str) -> "list[Task]":
+        """All trainings of a grid on a data folder, in the order that people read; ``precision`` is what ``auto`` means.
+
+        Validates what can be known before compute is spent, and writes nothing. Raises BadInput.
+        """
+
+    def workers(self, grid: Any) -> int:
+        """DDP workers of a training unless somebody says otherwise."""
+        return 1
+
+    # Data
+
+    @abstractmethod
+    def prepare(self, grid: Any, data: Storage, tasks: "Sequence[Task]", say: Say) -> None:
+        """Make what data is missing, or check it, on the running Ray. Raises BadInput."""
+
+    def missing(self, grid: Any, data: Storage, tasks: "Sequence[Task]") -> MissingData:
+        """What ``prepare`` would have to make."""
+        return MissingData()
+
+    def about(self, grid: Any, data: Storage) -> Mapping[str, str]:
+        """What readers want to know of the data, as in ``{"digits": "mnist"}``."""
+        return {}
+
+    def content(self, grid: Any, data: Storage, tasks: "Sequence[Task]") -> Mapping[str, str]:
+        """Hash over decoded pixels by ``domain/split`` of prepared data; empty where nobody counts them."""
+        return {}
+
+    def reader(self, grid: Any, data: Storage, training: Training) -> Any:
+        """A Ray Dataset that all trainings of one source read; None: they read on their own."""
+        return None
+
+    def made_from(self, grid: Any, data: Storage, task: "Task") -> dict[str, Any] | None:
+        """What makes a task's clips again, for its record; None where they cannot be made again."""
+        return None
+
+    # Cost
+
+    def assumed(self, task: "Task") -> "Probe | None":
+        """The cost of a task's steps where neither a record nor a probe tells of it."""
+        return None
+
+    def notes(self, grid: Any, tasks: "Sequence[Task]") -> list[str]:
+        """Further lines of a plan."""
+        return []
+
+    # Results
+
+    claims: Sequence[Claim] = ()
+    """That a verdict is given on."""
+    printed: Sequence[str] = ("figure3",)
+    """Beginnings of the names of tables that a terminal gets; all are in the files."""
+
+    def class_names(self, classes: int) -> list[str]:
+        """What the classes are called."""
+        return [str(number) for number in range(classes)]
+
+    def sheets(self, analysis: "Analysis") -> "list[Sheet]":
+        """Tables beyond those of every study."""
+        return []
+
+    def figures(self, source: str) -> "Mapping[str, Draw]":
+        """Figures of a source by the names of their files; the default are those of every study."""
+        from rac_ray.results.figures import COMMON
+
+        return COMMON
+
+    def clips(self, records: "Sequence[Record]") -> "Callable[[str], NDArray[np.uint8]]":
+        """Frames (T, H, W) or (T, H, W, 3) by clip id, of the targets that trials were asked, to the pixel.
+
+        Raises BadInput where they cannot be had.
+        """
+        from rac_ray.errors import BadInput
+
+        raise BadInput(f"clips of {self.name} are not rendered again")

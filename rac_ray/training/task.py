@@ -1,0 +1,60 @@
+"""What one training is to come to: its trials, what they are evaluated on, and what goes to the worker."""
+
+from dataclasses import dataclass
+
+from rac_ray.data.feed import Subject
+from rac_ray.identity import Evaluation, Training, Trial
+from rac_ray.record import Record
+from rac_ray.training.selection import Selection
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Clips that a task looks at."""
+
+    train: int
+    val: int
+    """In each epoch."""
+    evaluated: int
+    """After the training, by each of its checkpoints."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training with all that is asked of it."""
+
+    training: Training
+    subject: Subject
+    evaluations: tuple[Evaluation, ...]
+    counts: Counts
+    selection: Selection = Selection()
+    trials: tuple[Trial, ...] = ()
+    """Of the training, those that are asked for; none named: one, of the best checkpoint."""
+
+    @property
+    def training_id(self) -> str:
+        return self.training.training_id
+
+    @property
+    def asked(self) -> tuple[Trial, ...]:
+        """The trials that this task serves."""
+        return self.trials or (Trial(self.training),)
+
+    def outstanding(self, record: Record) -> dict[int, list[Evaluation]]:
+        """What the checkpoints of a finished training have yet to be asked, by epoch.
+
+        A level that was not reached is asked nothing. One of which the record does not know yet what its checkpoint is
+        counts as epoch -1.
+        """
+        there = {each.evaluation_id for each in record.evaluations}
+        missing: dict[int, list[Evaluation]] = {}
+        for level in dict.fromkeys(trial.level for trial in self.asked):
+            checkpoint = record.checkpoint(level)
+            if checkpoint is None:
+                missing[-1] = list(self.evaluations)
+            elif checkpoint.reached:
+                epoch = checkpoint.epoch
+                new = [e for e in self.evaluations if e.evaluation_id(self.training_id, epoch) not in there]
+                if new:
+                    missing[epoch] = new
+        return missing
