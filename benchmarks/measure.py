@@ -27,7 +27,7 @@ from rac_ray.models import build_model
 from rac_ray.storage import Storage
 from rac_ray.training.evaluate import predict
 from rac_ray.training.fit import fit, resolved_precision
-from rac_ray.trial import Recipe, Trial
+from rac_ray.identity import Recipe, Trial
 
 READY = "ready"
 TRAIN, TEST = "train", "test"

@@ -22,7 +22,7 @@ from rac_ray.data.digits import Digits
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.errors import one_of
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.plain import batches_of, build_plain, evaluate, optimiser_of, train_epoch, write_jpegs
 from rac_ray.data.digits import load_digits
 from rac_ray.data.temporal_shape import DIRECTIONS, Direction
-from rac_ray.trial import Grid, Trial
+from rac_ray.identity import Grid, Trial
 from sweeps.ts_grid import DEMO
 
 EVALUATIONS = "evaluations.csv"

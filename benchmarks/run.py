@@ -30,7 +30,7 @@ from rac_ray.sweep.planner import Sweep, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import WORKER_ENVIRONMENT, Resources
 from rac_ray.training.fit import fit
-from rac_ray.trial import Grid, Recipe, Trial
+from rac_ray.identity import Grid, Recipe, Trial
 
 ROOT = Path(__file__).parents[1]
 Row = tuple[str, str, str]

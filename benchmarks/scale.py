@@ -28,7 +28,7 @@ from rac_ray.sweep.forecast import epoch_bounds
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.simulation import Outcome, Simulation, Site, Times
-from rac_ray.trial import Trial
+from rac_ray.identity import Trial
 from sweeps.ts_grid import PAPER
 
 A100 = Rates(flops=312e12, moved_bytes=1.555e12)

@@ -3,23 +3,26 @@
 from collections.abc import Mapping
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import BEST_CHECKPOINT, Entry, Ledger
+from rac_ray.ledger import TRIALS, Entry, Ledger
+from rac_ray.training.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LEVEL
 
 
 def leftovers(ledger: Ledger, entries: Mapping[str, Entry], best_checkpoints: bool = False) -> dict[str, int]:
     """Bytes of each file that can go, by its path in the sweep's folder. Raises BadInput while a driver lives.
 
-    Files under temporary names, running checkpoints of trials that are finished or were given up, and, with
-    ``best_checkpoints``, the best weights of finished trials, whose results stay.
+    Files under temporary names, running checkpoints of trainings that are finished or were given up, and, with
+    ``best_checkpoints``, the weights of finished ones, whose results stay; a domain that is added later then trains them
+    again.
     """
     if ledger.driver() is not None:
         raise BadInput(f"{ledger.storage.root} has a running driver; `cancel` it first")
     found = ledger.storage.sizes(temporary=True)
-    for trial_id, entry in entries.items():
-        names = ledger.while_running(entry.sizes) if entry.state(None) in ("done", "failed") else []
-        if best_checkpoints and entry.record is not None and BEST_CHECKPOINT in entry.sizes:
-            names.append(BEST_CHECKPOINT)
-        found |= {f"{ledger.kind}/{trial_id}/{name}": entry.sizes[name] for name in names}
+    for training_id, entry in entries.items():
+        for name, size in entry.sizes.items():
+            running = name == LAST_CHECKPOINT or (name.startswith(LEVEL) and entry.record is None)
+            weights = entry.done and (name == BEST_CHECKPOINT or name.startswith(LEVEL))
+            if (running and entry.state(None) in ("done", "failed")) or (best_checkpoints and weights):
+                found[f"{TRIALS}/{training_id}/{name}"] = size
     return found
 
 

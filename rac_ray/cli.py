@@ -3,16 +3,16 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rac_ray.arguments import Parser, add_results, auto_or_integer, integer, listed, number, run_command
+from rac_ray.arguments import Parser, add_results, auto_or_integer, integer, number, run_command
 from rac_ray.errors import BadInput, one_of
+from rac_ray.identity import PRECISIONS
 
 if TYPE_CHECKING:
-    from rac_ray.sweep.planner import Plan, Sweep
+    from rac_ray.studies.study import Study
     from rac_ray.sweep.session import Resources
 
 STORAGE = "RAC_RAY_STORAGE"
@@ -20,8 +20,8 @@ STORAGE = "RAC_RAY_STORAGE"
 GPUS = "RAC_RAY_NUM_GPUS"
 """Environment variable: GPUs that a cluster will have when it has grown."""
 ADDRESS = "RAY_ADDRESS"
-
-AddOptions = Callable[[argparse.ArgumentParser], None]
+OF_STUDY = "study."
+"""Before the names of a study's own options among those of a verb."""
 
 VERBS = {
     "run": "run what is missing of the grid, then show the results (the default)",
@@ -35,35 +35,33 @@ VERBS = {
 }
 
 
-def sweep_main(sweep: "Sweep", arguments: Sequence[str] | None = None) -> NoReturn:
+def sweep_main(study: "Study", arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry of a sweep script: one of the verbs, by default run what is missing and show what there is."""
-    run_command(lambda: _sweep(sweep, list(sys.argv[1:] if arguments is None else arguments)))
+    run_command(lambda: _sweep(study, list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def parsed(
-    arguments: list[str], description: str, add_grid: AddOptions, add_machine: AddOptions
-) -> tuple[argparse.Namespace, list[str]]:
+def parsed(study: "Study", arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Options of one of the verbs, by default ``run``, and the arguments with the verb in front."""
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["run", *arguments]
     elif arguments[0] not in (*VERBS, "-h", "--help"):
         raise one_of("verb", arguments[0], VERBS)
-    return _parser(description, add_grid, add_machine).parse_args(arguments), arguments
+    return _parser(study).parse_args(arguments), arguments
 
 
-def _parser(description: str, add_grid: AddOptions, add_machine: AddOptions) -> Parser:
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _parser(study: "Study") -> Parser:
+    parser = Parser(description=study.description, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, what in VERBS.items():
         verb = verbs.add_parser(name, help=what, description=what)
-        add_grid(verb)
+        _add_grid(verb, study)
         add = verb.add_argument
         add("--storage", help=f"folder or URI for records, tables and figures (default: ${STORAGE}/results or results)")
         add("--data", help=f"folder or URI for shards (default: data/<sweep>-<preset>, in ${STORAGE} if that is set)")
         add("--json", action="store_true", help="one JSON object on stdout; events go to stderr")
         if name in ("run", "retry", "plan"):
             _add_ray(verb)
-            add_machine(verb)
+            _add_machine(verb)
         if name in ("run", "retry"):
             _add_run(verb)
     add = verbs.choices["describe"].add_argument
@@ -77,15 +75,15 @@ def _parser(description: str, add_grid: AddOptions, add_machine: AddOptions) -> 
     return parser
 
 
-def _add_grid(parser: argparse.ArgumentParser, sweep: "Sweep") -> None:
+def _add_grid(parser: argparse.ArgumentParser, study: "Study") -> None:
     add = parser.add_argument
-    add("--preset", default=sweep.default_preset, help=f"one of {', '.join(sweep.presets)} (default: %(default)s)")
-    add("--source", type=listed, metavar="A,B", help="source domains")
-    add("--models", type=listed, metavar="A,B", help="models")
-    add("--hidden-units", type=listed, metavar="2,4", help="hidden units per layer; TimeSformer: per head, even")
-    add("--seeds", type=listed, metavar="42,61", help="seeds; 0 is one like any other")
+    presets = f"one of {', '.join(study.presets)} (default: %(default)s)"
+    add("--preset", default=study.default_preset, help=presets)
+    for option in study.options:
+        flag = f"--{option.name.replace('_', '-')}"
+        add(flag, dest=OF_STUDY + option.name, type=option.parse, metavar=option.metavar, help=option.help)
     add("--only", metavar="FILTER", help="narrow the grid, as in 'model=convlstm|cnn3d,hidden_units<=8,state=failed'")
-    add("--digits", help="mnist, optdigits, or auto: MNIST if it can be had (default: the preset's)")
+    add("--precision", help=f"{', '.join(PRECISIONS)}: where a recipe does not say (default: auto, 16 bits on GPUs)")
 
 
 def _add_ray(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +108,8 @@ def _add_ray(parser: argparse.ArgumentParser) -> None:
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--workers", type=integer("--workers", 1), default=1, help="DDP workers per trial (default: %(default)s)")
+    add("--workers", type=integer("--workers", 1), help="DDP workers of a training (default: the preset's)")
+    add("--fewest-workers", type=integer("--fewest-workers", 1), metavar="N", help="go on with so few when some are lost")
     add(
         "--cpus-per-trial", type=integer("--cpus-per-trial", 1), help="cores of a trial, or of each worker (default: 1)"
     )
@@ -148,37 +147,19 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--submit", metavar="URL", help="hand the run to the cluster whose dashboard is at URL, and return at once")
 
 
-def _sweep(sweep: "Sweep", arguments: list[str]) -> int:
-    options, arguments = parsed(arguments, sweep.description, partial(_add_grid, sweep=sweep), _add_machine)
+def _sweep(study: "Study", arguments: list[str]) -> int:
+    options, arguments = parsed(study, arguments)
     from rac_ray import verbs
 
-    plan = _plan(sweep, options)
-    if getattr(options, "submit", None) is not None:
-        return verbs.submit(plan, options, arguments)
+    if options.preset not in study.presets:
+        raise one_of("preset", options.preset, study.presets)
+    if options.precision is not None and options.precision not in PRECISIONS:
+        raise one_of("precision", options.precision, PRECISIONS)
+    options.asked = {name.removeprefix(OF_STUDY): value for name, value in vars(options).items() if OF_STUDY in name}
     if hasattr(options, "address"):
         options.resources = _resources(options)
-    return getattr(verbs, options.verb)(plan, options)
-
-
-def _plan(sweep: "Sweep", options: argparse.Namespace) -> "Plan":
-    from rac_ray.selection import Selection
-    from rac_ray.sweep.planner import make_plan
-
-    if options.preset not in sweep.presets:
-        raise one_of("preset", options.preset, sweep.presets)
-    axes: dict[str, Any] = {
-        name: None if values is None else [integer(what)(text) for text in values]
-        for name, what, values in (
-            ("hidden_units", "hidden units", options.hidden_units),
-            ("seeds", "seed", options.seeds),
-        )
-    }
-    grid = sweep.presets[options.preset].narrowed(sources=options.source, models=options.models, **axes)
-    if options.digits:
-        grid = replace(grid, digits=options.digits)
-    only = Selection.parse(options.only) if options.only is not None else None
-    storage, data = places(options, f"{sweep.name}-{options.preset}")
-    return make_plan(sweep, options.preset, grid, storage, data, only)
+    options.storage, options.data = places(options, study.data_folder(options.preset))
+    return getattr(verbs, options.verb)(study, options, arguments)
 
 
 def places(options: argparse.Namespace, data: str) -> tuple[str, str]:
@@ -226,4 +207,4 @@ def run_settings(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-_MACHINE_OPTIONS = ("workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")
+_MACHINE_OPTIONS = ("workers", "fewest_workers", "cpus_per_trial", "trials_per_gpu", "cuda_graphs")

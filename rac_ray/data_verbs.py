@@ -14,7 +14,7 @@ def generate(options: argparse.Namespace) -> int:
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.planner import check_sources, dataset_for, digits_for
     from rac_ray.sweep.session import Resources, ray_session
-    from rac_ray.trial import Grid
+    from rac_ray.identity import Grid
 
     if options.spec not in SPECS:
         raise one_of("spec", options.spec, SPECS)

@@ -96,6 +96,11 @@ class Training:
         return digest_of({**content, "training_version": TRAINING_VERSION})[:12]
 
     @property
+    def version(self) -> int:
+        """Of the training's numerics."""
+        return TRAINING_VERSION
+
+    @property
     def kind(self) -> str:
         """Trainings of one kind need the same of a machine: ``cnn3d h=4``, or the size's name."""
         return self.size or f"{self.model} h={self.hidden_units}"

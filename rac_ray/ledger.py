@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rac_ray.identity import Training, Trial
+from rac_ray.identity import Trial
 from rac_ray.lock import living_holder
 from rac_ray.record import Damaged, Record, read_record
 from rac_ray.redaction import without_credentials
@@ -34,6 +35,11 @@ DRIVER = "driver.json"
 State = Literal["done", "unreached", "failed", "running", "pending"]
 STATES: tuple[State, ...] = ("done", "unreached", "failed", "running", "pending")
 """``unreached``: the training is done and never came near the level at which its trial was to be compared."""
+
+
+def added_up(counts: Mapping[Any, int]) -> str:
+    """``15 done + 1 failed + 0 running + 0 pending``; what was not reached only where there is any."""
+    return " + ".join(f"{counts[state]} {state}" for state in STATES if state != "unreached" or counts[state])
 
 
 @dataclass(frozen=True)
@@ -239,19 +245,20 @@ class Ledger:
             folder.write_bytes(RECORD, record.as_json())
         folder.delete(LAST_CHECKPOINT)
 
-    def evaluated(self, record: Record, predictions: pa.Table) -> None:
+    def evaluated(self, record: Record, predictions: pa.Table | None) -> None:
         """Add what checkpoints were asked anew: the predictions, then the record, which has all evaluations.
 
         Predictions of which no record tells, of a process that was killed between the two, are replaced.
         """
         folder = self.folder(record.training_id)
-        new = set(predictions["evaluation_id"].to_pylist())
-        known = {each.evaluation_id for each in record.evaluations} - new
-        if folder.exists(PREDICTIONS):
-            before = self.table(record.training_id, "predictions")
-            kept = pa.array([evaluation in known for evaluation in before["evaluation_id"].to_pylist()], pa.bool_())
-            predictions = pa.concat_tables([before.filter(kept), predictions])
-        folder.write_bytes(PREDICTIONS, parquet_bytes(predictions))
+        if predictions is not None:
+            new = set(predictions["evaluation_id"].to_pylist())
+            known = pa.array(sorted({each.evaluation_id for each in record.evaluations} - new), pa.string())
+            if folder.exists(PREDICTIONS):
+                before = self.table(record.training_id, "predictions")
+                kept = pc.is_in(before["evaluation_id"], known)  # pyright: ignore[reportAttributeAccessIssue]
+                predictions = pa.concat_tables([before.filter(kept), predictions])
+            folder.write_bytes(PREDICTIONS, parquet_bytes(predictions))
         folder.write_bytes(RECORD, record.as_json())
 
     def adopt(self, other: "Ledger", training_id: str) -> None:

@@ -2,11 +2,26 @@
 
 import os
 import subprocess
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 COMMIT = "RAC_RAY_COMMIT"
 """Environment variable: the commit, where the code lies without its repository (a submitted job, an image)."""
 UNKNOWN = "unknown"
+RECORDED = ("rac-ray", "torch", "pytorch-lightning", "ray", "timesformer-pytorch", "numpy")
+"""Packages whose versions stand in every record."""
+
+
+def versions() -> dict[str, str]:
+    """Version of each recorded package, ``unknown`` for one that is on the path and not installed."""
+    return {name: _version(name) for name in RECORDED}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return UNKNOWN
 
 
 def commit() -> str:

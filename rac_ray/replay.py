@@ -75,7 +75,7 @@ def _train_again(ledger: Ledger, record: dict[str, Any]) -> Retrained:
     from rac_ray.rendering import rendered_parts
     from rac_ray.training.evaluate import predict
     from rac_ray.training.fit import fit
-    from rac_ray.trial import Trial
+    from rac_ray.identity import Trial
 
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     began = time.monotonic()

@@ -13,7 +13,7 @@ from rac_ray.data.digits import Digits, optdigits
 from rac_ray.data.shards import Clips
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
-from rac_ray.trial import Recipe, Trial
+from rac_ray.identity import Recipe, Trial
 
 OBJECT_STORE = 200_000_000
 BESIDE = (

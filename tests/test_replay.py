@@ -12,7 +12,7 @@ from rac_ray.rendering import clip_source, rendered_parts
 from rac_ray.replay import Retrained
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Sweep
-from rac_ray.trial import Grid, Recipe
+from rac_ray.identity import Grid, Recipe
 from tests.conftest import local_ray
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)

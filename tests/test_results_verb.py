@@ -14,7 +14,7 @@ from rac_ray.lock import holding
 from rac_ray.results.claims import CLAIMS
 from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
-from rac_ray.trial import Trial
+from rac_ray.identity import Trial
 from tests.results.conftest import finish, sweep_folder, trials
 
 __all__ = ["sweep_folder", "trials"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.trial import PAPER_HIDDEN_UNITS, PAPER_RECIPES, PAPER_SEEDS, Grid, Recipe, Trial, seed_for
+from rac_ray.identity import PAPER_HIDDEN_UNITS, PAPER_RECIPES, PAPER_SEEDS, Grid, Recipe, Trial, seed_for
 
 TRIAL = Trial("cnn3d", 4, "2dot", 42, Recipe(), "feed", "optdigits")
 GRID = Grid(("convlstm", "cnn3d"), (2, 4), (0, 1), ("2dot",))

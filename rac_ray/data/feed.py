@@ -96,12 +96,21 @@ class Subject(Protocol):
         """(T, C, H, W) of a clip as the model sees it."""
         ...
 
+    @property
+    def reading_cpus(self) -> float:
+        """CPUs that tasks which read clips need beside the worker; 0 where clips lie in memory."""
+        ...
+
     def build(self) -> "nn.Module":
         """The model, initialised from torch's global generator on torch's default device."""
         ...
 
     def scaled(self, clips: "Tensor") -> "Tensor":
         """Clips (B, T, C, H, W) uint8 as float32, on their device."""
+        ...
+
+    def evaluation_batch(self, device_type: str, batch_size: int) -> int:
+        """Clips that a worker evaluates at once, on a ``cpu`` or ``cuda`` device, given those of its training steps."""
         ...
 
     def feeds(self, opening: Opening) -> Feeds:

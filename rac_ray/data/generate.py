@@ -33,31 +33,36 @@ def missing_clips(root: Storage, dataset: DatasetSpec) -> int:
 
 
 def generate(
-    root: Storage, dataset: DatasetSpec, digits: Digits, say: Callable[[str], None] = lambda _line: None
+    root: Storage,
+    dataset: DatasetSpec,
+    digits: Callable[[], Digits],
+    say: Callable[[str], None] = lambda _line: None,
 ) -> int:
     """Bring ``root`` to hold ``dataset``; returns how many shards had to be made.
+
+    ``digits`` loads them, when something is to be made.
 
     Needs a running Ray. Shards that are there are read and kept, damaged ones are dropped and made again; domains
     that the folder has beyond this dataset stay. One generator at a time works on a folder, a second one waits.
     Raises BadInput for a folder of another spec.
     """
     check_folder(root, dataset)
-    if not missing_clips(root, dataset) and not _damaged(root, dataset) and not _unlisted(root, dataset):
+    if not missing_clips(root, dataset) and not damaged(root, dataset) and not unlisted(root, dataset):
         return 0
     with waiting_for(root, GENERATOR, say):
         check_folder(root, dataset)
-        for name in _damaged(root, dataset):
+        for name in damaged(root, dataset):
             say(f"data {root.address(name)} is damaged; it is made again")
             root.delete(name)
-        return _make_missing(root, dataset, digits, say)
+        return _make_missing(root, dataset, digits(), say)
 
 
-def _damaged(root: Storage, dataset: DatasetSpec) -> list[str]:
+def damaged(root: Storage, dataset: DatasetSpec) -> list[str]:
     manifest = read_manifest(root)
     return damaged_files(root, manifest, dataset.clips) if manifest else []
 
 
-def _unlisted(root: Storage, dataset: DatasetSpec) -> list[str]:
+def unlisted(root: Storage, dataset: DatasetSpec) -> list[str]:
     """Parts of the dataset that the manifest does not have."""
     manifest = read_manifest(root) or {"splits": {}}
     return [part for part in dataset.clips if part not in manifest["splits"]]
@@ -65,12 +70,12 @@ def _unlisted(root: Storage, dataset: DatasetSpec) -> list[str]:
 
 def _make_missing(root: Storage, dataset: DatasetSpec, digits: Digits, say: Callable[[str], None]) -> int:
     manifest = read_manifest(root) or {"identity": dataset.identity(), "splits": {}}
-    unlisted = _unlisted(root, dataset)
+    new = unlisted(root, dataset)
     parts = {part: shards_of(part, clips) for part, clips in dataset.clips.items()}
     incomplete = {
         part: shards
         for part, shards in parts.items()
-        if part in unlisted or not all(root.exists(shard.name) for shard in shards)
+        if part in new or not all(root.exists(shard.name) for shard in shards)
     }
     clear_temporaries(root)
     made = sum(not root.exists(shard.name) for shards in incomplete.values() for shard in shards)

@@ -1,6 +1,7 @@
 """The models under comparison, by name. Each takes clips (B, T, C, H, W) float in [0, 1] to logits (B, num_classes)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -47,6 +48,20 @@ def build_model(
         num_classes=num_classes,
         **options,
     )
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A model of the registry, yet to be built; equal ones build the same."""
+
+    name: str
+    hidden_units: int
+    options: tuple[tuple[str, Any], ...] = ()
+    """Of ``build_model``, as sorted pairs."""
+
+    def __call__(self) -> nn.Module:
+        """Raises BadInput as ``build_model`` does."""
+        return build_model(self.name, self.hidden_units, **dict(self.options))
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -4,21 +4,27 @@ Failed trials and trials that have not run keep their row in ``trials``, with th
 """
 
 import io
+import math
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import STATES, TRIAL, Entry, Ledger, is_failure
+from rac_ray.identity import Recipe, Training
+from rac_ray.ledger import TRIAL, Entry, Ledger, State, added_up, is_failure
+from rac_ray.record import Checkpoint, Evaluated, Record, named
 from rac_ray.redaction import without_credentials
 from rac_ray.results.robustness import CLASSES, above_chance, chance_corrected_ratio, robustness_ratio
 from rac_ray.storage import Storage
+from rac_ray.training.task import Task
 
 KEY = ["model", "hidden_units", "source", "seed"]
 EXPERIMENT = "experiment"
@@ -27,17 +33,17 @@ SIZE = "size"
 """Column of trials that have one: a Diving48 model's size by name."""
 TOP5 = "top5"
 """Column of evaluations that have one."""
-RECIPE = ["learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "precision"]
+RECIPE = [each.name for each in fields(Recipe)]
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
     "workers", "host", "python", "commit", "versions", "finished_at",
 ]  # fmt: skip
 TRIAL_COLUMNS = [
-    "trial_id", *KEY, "classes", "state", "reason", "digits", "data", "training_version", *OUTCOME, "learned",
+    "trial_id", "training_id", "study", *KEY, SIZE, EXPERIMENT, "classes", "state", "reason", "digits", "data", "training_version", *OUTCOME, "learned",
     "source_test_top1", "seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE,
 ]  # fmt: skip
 EVALUATION_COLUMNS = [
-    "trial_id", *KEY, "target", "split", "role", "clips", "correct", "top1", "robustness_ratio",
+    "trial_id", *KEY, SIZE, EXPERIMENT, "target", "split", "role", "clips", "correct", "top1", "robustness_ratio",
     "chance_corrected_ratio", "ratio_to_source_test", "digits", "data", "selection_rule", "schema",
 ]  # fmt: skip
 FAILURE_COLUMNS = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback", "log_tail"]
@@ -77,8 +83,7 @@ class Tables:
         states = Counter(self.trials["state"])
         total = max(planned or 0, len(self.trials))
         states["pending"] += total - len(self.trials)
-        counts = " + ".join(f"{states[state]} {state}" for state in STATES)
-        return f"{total} trials planned = {counts}; {self.provenance}"
+        return f"{total} trials planned = {added_up(states)}; {self.provenance}"
 
     @property
     def provenance(self) -> str:
@@ -88,83 +93,168 @@ class Tables:
         return f"digits={digits}; checkpoint: {rules}"
 
 
-def load(path: "str | PathLike[str]", trial_ids: Collection[str] | None = None) -> Tables:
+def load(path: "str | PathLike[str]", tasks: Collection[Task] | None = None) -> Tables:
     """The tables of a sweep's folder (``<storage>/<sweep>``), or of a folder that ``Tables.write`` wrote.
 
-    ``trial_ids`` narrows them. Raises BadInput when there are neither trials nor tables.
+    ``tasks`` narrow them to the trials and evaluations of a plan; without them, of every evaluation set the newest
+    content counts. Raises BadInput when there are neither trials nor tables.
     """
     folder = Storage.at(path)
     if folder.exists("trials.parquet"):
-        return _stored(folder, trial_ids)
+        return _stored(folder)
     ledger = Ledger(folder)
-    entries = ledger.scan()
-    if not entries:
+    if not ledger.training_ids():
         raise BadInput(f"no results in {folder.root!r}: neither trials/ nor trials.parquet is there")
-    chosen = [
-        entry
-        for trial_id, entry in sorted(entries.items())
-        if (trial_ids is None or trial_id in trial_ids) and (TRIAL in entry.sizes or entry.record is not None)
+    entries, driver = ledger.scan(tasks), ledger.driver(watch=False)
+    plans = {task.training_id: task for task in tasks or ()}
+    told = [
+        row
+        for training_id, entry in sorted(entries.items())
+        if entry.sizes and (TRIAL in entry.sizes or entry.record is not None)
+        for row in _trials_of(ledger, entry, plans.get(training_id), driver)
     ]
-    done = {entry.trial_id: entry.record for entry in chosen if entry.record is not None}
-    driver = ledger.driver(watch=False)
+    chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
     return Tables(
-        trials=_frame([_trial_row(ledger, entry, driver) for entry in chosen], TRIAL_COLUMNS).astype(
-            {"learned": "boolean"}
-        ),
-        epochs=_stacked(ledger, done, "epochs"),
-        evaluations=_frame([row for record in done.values() for row in _evaluation_rows(record)], EVALUATION_COLUMNS),
-        predictions=_stacked(ledger, done, "predictions"),
+        trials=_frame([row.values() for row in told], TRIAL_COLUMNS).astype({"learned": "boolean"}),
+        epochs=_stacked(ledger, told, "epochs", _epochs_of),
+        evaluations=_frame([each for row in told for each in row.evaluation_rows()], EVALUATION_COLUMNS),
+        predictions=_stacked(ledger, told, "predictions", _predictions_of),
         failures=pd.DataFrame(
             [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS
         ),
     )
 
 
-def _stored(folder: Storage, trial_ids: Collection[str] | None) -> Tables:
-    frames = {}
-    for each in fields(Tables):
-        table = pq.read_table(pa.BufferReader(folder.read_bytes(f"{each.name}.parquet"))).to_pandas()
-        frames[each.name] = table if trial_ids is None else table[table["trial_id"].isin(trial_ids)]
+@dataclass(frozen=True)
+class _Told:
+    """One trial with what its training's folder tells of it."""
+
+    trial: Mapping[str, Any]
+    """Plain values, as ``Trial.as_dict`` has them."""
+    state: State
+    reason: str
+    record: Record | None = None
+    checkpoint: Checkpoint | None = None
+    evaluations: Sequence[Evaluated] = ()
+
+    @property
+    def training_id(self) -> str:
+        return self.trial.get("training_id", self.trial["trial_id"])
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What evaluations repeat of their trial."""
+        own = ("trial_id", *KEY, SIZE, EXPERIMENT, "data")
+        values = {name: self.trial.get(name, "") for name in own}
+        about = {"digits": "none", **self.trial.get("about", {})}
+        return {**values, **about}
+
+    def values(self) -> dict[str, Any]:
+        """The row of ``trials``."""
+        trial, record = self.trial, self.record
+        row = {**trial, **self.named, **trial["recipe"], "state": self.state, "reason": self.reason}
+        row |= {"training_id": self.training_id, "classes": None, "options": _words(trial.get("options", {}))}
+        if record is None:
+            return row
+        row |= {name: getattr(record, name) for name in OUTCOME if name not in ("versions", "precision_used")}
+        row |= {"classes": record.classes, "precision_used": record.recipe.precision}
+        row |= {"versions": _words(record.versions), "study": record.study}
+        row |= {f"seconds_{name}": value for name, value in record.seconds.items()}
+        if self.checkpoint:
+            row |= {"best_epoch": self.checkpoint.epoch, "best_val_top1": self.checkpoint.val_top1}
+        validated = next((each for each in self.evaluations if each.role == "source_val"), None)
+        tested = next((each for each in self.evaluations if each.role == "source_test"), None)
+        if validated is not None:
+            row["learned"] = above_chance(row["best_val_top1"], validated.clips, record.epochs, record.classes)
+        return {**row, "source_test_top1": tested.top1 if tested else None}
+
+    def evaluation_rows(self) -> list[dict[str, Any]]:
+        """Its rows of ``evaluations``."""
+        if self.record is None or self.checkpoint is None:
+            return []
+        best, chance = self.checkpoint.val_top1, 1 / self.record.classes
+        tested = next((each.top1 for each in self.evaluations if each.role == "source_test"), math.nan)
+        named = {**self.named, "selection_rule": self.record.selection_rule, "schema": self.record.schema}
+        return [
+            {
+                **named,
+                **msgspec.to_builtins(each),
+                "robustness_ratio": float(robustness_ratio(each.top1, best)),
+                "chance_corrected_ratio": float(chance_corrected_ratio(each.top1, best, chance)),
+                "ratio_to_source_test": float(robustness_ratio(each.top1, tested)),
+            }
+            for each in self.evaluations
+        ]
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[_Told]:
+    """What there is to tell of each trial of a training: those of the plan, or all that it has served."""
+    record = entry.record
+    if task is not None:
+        pairs = [(trial.as_dict(), named(trial)) for trial in task.asked]
+        states = [(entry.state_of(trial, driver), entry.reason_of(trial, driver)) for trial in task.asked]
+    elif record is not None:
+        plain = {name: getattr(record, name) for name in (*Training.__dataclass_fields__, "training_id")}
+        plain |= {"recipe": asdict(record.recipe), "training_version": record.training_version}
+        pairs = [({**plain, **msgspec.to_builtins(trial)}, trial) for trial in record.trials]
+        reached = [record.checkpoint(trial.level) for trial in record.trials]
+        states = [_state_without_plan(entry, checkpoint, driver) for checkpoint in reached]
+    else:
+        written = ledger.trial(entry.training_id)
+        pairs = [(trial, None) for trial in written.get("trials", [_of_schema_1(written)])]
+        states = [(entry.state(driver), entry.reason(driver))] * len(pairs)
+    wanted = {each.part: each.content for each in task.evaluations} if task else None
+    return [
+        _Told(
+            plain,
+            state,
+            without_credentials(reason),
+            record,
+            record.checkpoint(trial.level) if record and trial else None,
+            record.evaluations_of(trial, wanted) if record and trial else (),
+        )
+        for (plain, trial), (state, reason) in zip(pairs, states, strict=True)
+    ]
+
+
+def _state_without_plan(entry: Entry, checkpoint: Checkpoint | None, driver: str | None) -> tuple[State, str]:
+    if checkpoint is not None and not checkpoint.reached:
+        return "unreached", f"never reached a validation top-1 of {checkpoint.level:g}"
+    return entry.state(driver), entry.reason(driver)
+
+
+def _of_schema_1(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """``trial.json`` of version 0.1."""
+    about = {"digits": trial["digits"]} if "digits" in trial else {}
+    return {**trial, "about": about}
+
+
+def _stored(folder: Storage) -> Tables:
+    frames = {
+        each.name: pq.read_table(pa.BufferReader(folder.read_bytes(f"{each.name}.parquet"))).to_pandas()
+        for each in fields(Tables)
+    }
     return Tables(**frames)
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """The rows, in the study's order; experiment, size and top-5 only where trials have them."""
-    belongs = [name for name in (EXPERIMENT, SIZE, TOP5) if any(name in row for row in rows)]
+    """The rows, in the study's order; experiment and top-5 only where trials have them."""
+    belongs = [TOP5] if any(row.get(TOP5) is not None for row in rows) else []
     frame = pd.DataFrame(rows, columns=[*columns, *belongs])
     return frame.sort_values([column for column in KEY if column in columns], kind="stable").reset_index(drop=True)
 
 
-def _trial_row(ledger: Ledger, entry: Entry, driver: str | None) -> dict[str, Any]:
-    record = entry.record
-    trial = ledger.trial(entry.trial_id) if record is None else record
-    reason = without_credentials(entry.reason(driver))
-    row = {"classes": CLASSES, **trial, **trial["recipe"], "state": entry.state(driver), "reason": reason}
-    if record is None:
-        return row
-    seconds = {f"seconds_{name}": value for name, value in record["seconds"].items()}
-    versions = ", ".join(f"{name} {number}" for name, number in record.get("versions", {}).items())
-    return {
-        **row,
-        **seconds,
-        "versions": versions,
-        "learned": _learned(record),
-        "source_test_top1": _top1(record, "source_test"),
-    }
-
-
-def _learned(record: dict[str, Any]) -> bool:
-    clips = next(each["clips"] for each in record["evaluations"] if each["role"] == "source_val")
-    return above_chance(record["best_val_top1"], clips, record["epochs"], record.get("classes", CLASSES))
-
-
 def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
     failed = any(is_failure(name) for name in entry.sizes)
-    attempts = (entry.failures or ledger.failures(entry.trial_id)) if failed else []
+    attempts = (entry.failures or ledger.failures(entry.training_id)) if failed else []
     return [
         {
             **failure,
-            "trial_id": entry.trial_id,
+            "trial_id": entry.training_id,
             "given_up": failure.get("retry") is False,
             "log_tail": "\n".join(failure.get("log_tail", ())),
         }
@@ -172,33 +262,34 @@ def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
     ]
 
 
-def _top1(record: dict[str, Any], role: str) -> float:
-    return next(each["top1"] for each in record["evaluations"] if each["role"] == role)
+def _stacked(
+    ledger: Ledger, told: Sequence[_Told], name: Literal["epochs", "predictions"], of: Callable[[pa.Table, _Told], pa.Table]
+) -> pd.DataFrame:
+    """A table of all trials: each training's file is read once, and ``of`` takes a trial's rows from it."""
+    tables, read = [], dict[str, pa.Table]()
+    for row in told:
+        if row.record is None or (name == "predictions" and not row.evaluations):
+            continue
+        if row.training_id not in read:
+            try:
+                read = {row.training_id: ledger.table(row.training_id, name)}
+            except FileNotFoundError as error:
+                said = f"trial {row.training_id} has a record and no {name}.parquet; pull its whole folder"
+                raise BadInput(said) from error
+        table = of(read[row.training_id], row)
+        tables.append(table.add_column(0, "trial_id", pa.array([row.trial["trial_id"]] * len(table), pa.string())))
+    if not tables:
+        return pd.DataFrame(columns=["trial_id"])
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
 
-def _evaluation_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
-    best, source_test = record["best_val_top1"], _top1(record, "source_test")
-    classes = record.get("classes", CLASSES)
-    named = {name: record[name] for name in ("trial_id", *KEY, "digits", "data", "selection_rule", "schema")}
-    named |= {EXPERIMENT: record[EXPERIMENT]} if EXPERIMENT in record else {}
-    return [
-        {
-            **named,
-            **each,
-            "robustness_ratio": float(robustness_ratio(each["top1"], best)),
-            "chance_corrected_ratio": float(chance_corrected_ratio(each["top1"], best, 1 / classes)),
-            "ratio_to_source_test": float(robustness_ratio(each["top1"], source_test)),
-        }
-        for each in record["evaluations"]
-    ]
+def _epochs_of(table: pa.Table, _row: _Told) -> pa.Table:
+    return table
 
 
-def _stacked(ledger: Ledger, done: Collection[str], name: Any) -> pd.DataFrame:
-    tables = []
-    for trial_id in done:
-        try:
-            table = ledger.table(trial_id, name)
-        except FileNotFoundError as error:
-            raise BadInput(f"trial {trial_id} has a record and no {name}.parquet; pull its whole folder") from error
-        tables.append(table.add_column(0, "trial_id", pa.array([trial_id] * len(table), pa.string())))
-    return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=["trial_id"])
+def _predictions_of(table: pa.Table, row: _Told) -> pa.Table:
+    """Those of the trial's evaluations; predictions of schema 1 are all of one trial."""
+    if "evaluation_id" not in table.column_names:
+        return table
+    mine = pa.array([each.evaluation_id for each in row.evaluations], pa.string())
+    return table.filter(pc.is_in(table["evaluation_id"], mine)).drop_columns(["evaluation_id"])  # pyright: ignore[reportAttributeAccessIssue]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rac_ray.data.feed import Subject
     from rac_ray.record import Record
     from rac_ray.results.analysis import Analysis, Sheet
     from rac_ray.results.figures import Draw
@@ -79,7 +78,18 @@ class Study(ABC):
         """DDP workers of a training unless somebody says otherwise."""
         return 1
 
+    def data_folder(self, preset: str) -> str:
+        """Name of the folder of a preset's shards below the data folder."""
+        return f"{self.name}-{preset}"
+
     # Data
+
+    def provides(self, grid: Any) -> bool:
+        """Whether ``provide`` has something to do for a grid."""
+        return False
+
+    def provide(self, grid: Any, data: Storage, say: Say) -> None:
+        """Make, on the running Ray, the data that ``tasks`` has to look at. Raises BadInput."""
 
     @abstractmethod
     def prepare(self, grid: Any, data: Storage, tasks: "Sequence[Task]", say: Say) -> None:

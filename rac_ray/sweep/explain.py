@@ -1,21 +1,22 @@
-"""Why a trial is or is not done: where it stands, and what it differs in from the nearest finished one. Pure."""
+"""Why a trial is or is not done: where it stands, and what it differs in from the nearest finished one."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rac_ray.ledger import Entry
-from rac_ray.trial import Trial
+import msgspec
 
-AXES = ("model", "hidden_units", "source", "seed", "experiment", "size")
-"""Experiment and size are Diving48's."""
-COMPONENTS = (*AXES, "recipe", "data", "training_version")
+from rac_ray.identity import Trial
+from rac_ray.ledger import Entry, Ledger
+
+AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level")
+COMPONENTS = (*AXES, "options", "recipe", "data", "training_version")
 AXIS_WEIGHT = 10
 """Another seed or size is another trial; another recipe, data or training version may be the same one, changed."""
 
 
 def components(trial: Mapping[str, Any]) -> dict[str, Any]:
     """All that a trial's id is made of, flat: axes, ``recipe.*``, data fingerprint, training version."""
-    flat: dict[str, Any] = {name: trial[name] for name in COMPONENTS if name != "recipe" and name in trial}
+    flat: dict[str, Any] = {name: trial[name] for name in COMPONENTS if name != "recipe" and trial.get(name)}
     return flat | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
 
 
@@ -35,27 +36,40 @@ def nearest(trial: Mapping[str, Any], finished: Iterable[Mapping[str, Any]]) -> 
     return min((other for other in finished if other["trial_id"] != trial["trial_id"]), key=distance, default=None)
 
 
+def finished_trials(ledger: Ledger) -> list[dict[str, Any]]:
+    """Plain values of all trials whose training has finished, as ``Trial.as_dict`` has them."""
+    return [
+        {**msgspec.to_builtins(entry.record), **msgspec.to_builtins(trial)}
+        for entry in ledger.scan().values()
+        if entry.record
+        for trial in entry.record.trials
+    ]
+
+
 def description(
-    trial: Mapping[str, Any],
+    trial: Trial | Mapping[str, Any],
     entry: Entry,
     driver: str | None,
     failures: Iterable[Mapping[str, Any]],
     finished: Iterable[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Everything about one trial, for ``describe``."""
-    near = nearest(trial, finished)
+    """Everything about one trial, for ``describe``; a trial that is not planned is given by its plain values."""
+    planned = isinstance(trial, Trial)
+    plain = trial.as_dict() if planned else dict(trial)
+    near = nearest(plain, finished)
     return {
-        "trial": dict(trial),
-        "state": entry.state(driver),
-        "reason": entry.reason(driver),
+        "trial": plain,
+        "name": trial.name if planned else plain["trial_id"],
+        "state": entry.state_of(trial, driver) if planned else entry.state(driver),
+        "reason": entry.reason_of(trial, driver) if planned else entry.reason(driver),
         "attempts": entry.attempts,
         "attempt": entry.attempt,
         "failures": list(failures),
-        "record": entry.record,
+        "record": entry.record and msgspec.to_builtins(entry.record),
         "bytes": sum(entry.sizes.values()),
         "files": dict(entry.sizes),
         "nearest_finished": near["trial_id"] if near else None,
-        "differs_in": {name: list(pair) for name, pair in differences(trial, near).items()} if near else {},
+        "differs_in": {name: list(pair) for name, pair in differences(plain, near).items()} if near else {},
     }
 
 
@@ -63,14 +77,14 @@ def described(about: Mapping[str, Any], folder: str) -> list[str]:
     """A ``description`` as lines for people."""
     trial, record = about["trial"], about["record"]
     lines = [
-        f"{trial['trial_id']}  {Trial.from_dict(trial).name}",
+        f"{trial['trial_id']}  {about['name']}",
         f"state: {about['state']}" + (f" ({about['reason']})" if about["reason"] else ""),
     ]
     if record:
+        chosen = next((c for c in record["selected"] if c["level"] == trial.get("level")), None)
         seconds = record["seconds"]["total"]
-        lines.append(
-            f"result: val top-1 {record['best_val_top1']:.3f} in epoch {record['best_epoch']}, {seconds:.0f} s"
-        )
+        if chosen:
+            lines.append(f"result: val top-1 {chosen['val_top1']:.3f} in epoch {chosen['epoch']}, {seconds:.0f} s")
     if about["attempt"] and about["state"] == "running":
         attempt = about["attempt"]
         lines.append(f"running: on {attempt['host']}, process {attempt['pid']}, since {attempt['began_at']}")

@@ -6,13 +6,14 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
+from rac_ray.identity import Training
 from rac_ray.ledger import Ledger
 from rac_ray.lock import Lock
 from rac_ray.sweep.failures import lost_process
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor
 from rac_ray.sweep.queue import Queue
-from rac_ray.trial import Trial
+from rac_ray.training.task import Task
 
 HALT = "halt"
 """Key of a trial's last report when the whole sweep has to stop, with the reason."""
@@ -34,7 +35,8 @@ class QueueSearcher(Searcher):
         ticket = self.queue.next()
         if ticket is None:
             return Searcher.FINISHED if self.queue.over else None
-        return {"trial": ticket.trial.as_dict(), "attempt": ticket.attempt, "resources": dict(ticket.resources)}
+        training_id = ticket.training.training_id
+        return {"training_id": training_id, "attempt": ticket.attempt, "resources": dict(ticket.resources)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The follower learns it from the ledger."""
@@ -49,8 +51,12 @@ class QueueSearcher(Searcher):
 class Follower(tune.Callback):
     """Brings each event of Tune to the queue, the ledger, the console and the metrics."""
 
-    def __init__(self, queue: Queue, ledger: Ledger, monitor: Monitor, metrics: SweepMetrics) -> None:
+    def __init__(
+        self, queue: Queue, tasks: Mapping[str, Task], ledger: Ledger, monitor: Monitor, metrics: SweepMetrics
+    ) -> None:
+        """``tasks`` are all of the run, by training id."""
         self.queue = queue
+        self.tasks = tasks
         self.ledger = ledger
         self.monitor = monitor
         self.metrics = metrics
@@ -64,8 +70,8 @@ class Follower(tune.Callback):
         self.metrics.refresh()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = _trial_of(trial)
-        self.queue.started(ours.trial_id)
+        ours = self._training_of(trial)
+        self.queue.started(ours.training_id)
         self.metrics.state(ours, "running")
         self.monitor.started(ours, trial.config["attempt"], trial.config["resources"])
 
@@ -73,53 +79,57 @@ class Follower(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if "val_top1" in result:
-            ours = _trial_of(trial)
+            ours = self._training_of(trial)
             self.metrics.epoch(ours, result)
             self.monitor.epoch(ours, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours, attempt = _trial_of(trial), trial.config["attempt"]
-        record = self.ledger.record(ours.trial_id)
-        if record is not None:
-            self.queue.done(ours.trial_id)
-            self.metrics.state(ours, "done")
-            self.monitor.done(ours, record)
-        elif reason := trial.last_result.get(HALT):
+        ours, attempt = self._training_of(trial), trial.config["attempt"]
+        if self._done(ours):
+            return
+        if reason := trial.last_result.get(HALT):
             self._interrupted(ours, reason)
         else:
-            failure = self.ledger.failure(ours.trial_id, attempt)
+            failure = self.ledger.failure(ours.training_id, attempt)
             self._failed(ours, attempt, failure or lost_process(None))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The process died: by its own hand with a failure file, or without a word."""
-        ours, attempt = _trial_of(trial), trial.config["attempt"]
-        if self.ledger.record(ours.trial_id) is not None:
-            self.on_trial_complete(iteration, trials, trial)
-            return
-        failure = self.ledger.failure(ours.trial_id, attempt) or lost_process(trial.get_pickled_error())
-        self._failed(ours, attempt, failure)
+        ours, attempt = self._training_of(trial), trial.config["attempt"]
+        if not self._done(ours):
+            failure = self.ledger.failure(ours.training_id, attempt) or lost_process(trial.get_pickled_error())
+            self._failed(ours, attempt, failure)
 
-    def _failed(self, trial: Trial, attempt: int, failure: Mapping[str, Any]) -> None:
+    def _training_of(self, trial: Any) -> Training:
+        return self.tasks[trial.config["training_id"]].training
+
+    def _done(self, training: Training) -> bool:
+        """Whether nothing is outstanding; says so."""
+        record = self.ledger.record(training.training_id)
+        if record is None or self.tasks[training.training_id].outstanding(record):
+            return False
+        self.queue.done(training.training_id)
+        self.metrics.state(training, "done")
+        self.monitor.done(training, record)
+        return True
+
+    def _failed(self, training: Training, attempt: int, failure: Mapping[str, Any]) -> None:
         if self.queue.stop_reason:
-            self._interrupted(trial, self.queue.stop_reason)
+            self._interrupted(training, self.queue.stop_reason)
             return
-        wait = self.queue.failed(trial.trial_id, failure["class"])
+        wait = self.queue.failed(training.training_id, failure["class"])
         try:
-            self.ledger.fail(trial.trial_id, attempt, failure)
-            self.ledger.decide(trial.trial_id, attempt, retry=wait is not None)
+            self.ledger.fail(training.training_id, attempt, failure)
+            self.ledger.decide(training.training_id, attempt, retry=wait is not None)
         except OSError as error:
             self.queue.stop(f"{self.ledger.storage.root} cannot be written: {error.strerror or error}")
-        self.metrics.state(trial, "failed" if wait is None else "pending")
-        self.monitor.failed(trial, failure, wait, self.ledger.failure_path(trial.trial_id, attempt))
+        self.metrics.state(training, "failed" if wait is None else "pending")
+        self.monitor.failed(training, failure, wait, self.ledger.failure_path(training.training_id, attempt))
 
-    def _interrupted(self, trial: Trial, reason: str) -> None:
-        self.queue.interrupted(trial.trial_id)
+    def _interrupted(self, training: Training, reason: str) -> None:
+        self.queue.interrupted(training.training_id)
         self.queue.stop(reason)
-        self.metrics.state(trial, "pending")
-
-
-def _trial_of(trial: Any) -> Trial:
-    return Trial.from_dict(trial.config["trial"])
+        self.metrics.state(training, "pending")
 
 
 class Stop(tune.Stopper):

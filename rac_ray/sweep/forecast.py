@@ -7,11 +7,12 @@ uncertainty, classes are independent, and the speed of the machine is uncertain 
 import heapq
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
+from rac_ray.record import Record
 
 SPEED_SD = 0.10
 """Standard deviation of a machine's speed between probe or record and run, relative, the same for all trials."""
@@ -83,28 +84,28 @@ class Cost:
 def trial_seconds(
     cost: Cost, epochs: float, *, train_clips: int, val_clips: int, eval_clips: int, workers: int = 1
 ) -> float:
-    """Wall seconds of one trial; ``eval_clips`` are those of all its evaluation sets, which one worker sees."""
-    epoch = (train_clips * cost.seconds_per_train_clip + val_clips * cost.seconds_per_eval_clip) / workers
-    return cost.overhead_seconds + epochs * epoch + eval_clips * cost.seconds_per_eval_clip
+    """Wall seconds of one training with its evaluations; ``eval_clips`` are those of all evaluation sets."""
+    epoch = train_clips * cost.seconds_per_train_clip + val_clips * cost.seconds_per_eval_clip
+    return cost.overhead_seconds + (epochs * epoch + eval_clips * cost.seconds_per_eval_clip) / workers
 
 
-def cost_from_records(records: Iterable[Mapping[str, Any]], train_clips: int, val_clips: int) -> Cost | None:
-    """A class's cost from finished trials of it on the same device and the same data sizes: medians over them.
+def cost_from_records(records: Iterable[Record], train_clips: int, val_clips: int) -> Cost | None:
+    """A kind's cost from finished trainings of it on the same device and the same data sizes: medians over them.
 
-    None where no record tells: a trial that was resumed counts its epochs, but not the seconds of its first attempts.
+    None where no record tells: a training that was resumed counts its epochs, but not the seconds of its first attempts.
     Memory is the least peak, as each counts what ran earlier in its process.
     """
-    whole = [record for record in records if record["attempt"] == 1]
+    whole = [record for record in records if record.attempt == 1 and record.evaluations]
     if not whole:
         return None
-    seconds = [record["seconds"] for record in whole]
-    evaluated = [sum(each["clips"] for each in record["evaluations"]) for record in whole]
-    epochs = [record["epochs"] / record["workers"] for record in whole]
+    seconds = [record.seconds for record in whole]
+    evaluated = [sum(each.clips for each in record.evaluations) / record.workers for record in whole]
+    epochs = [record.epochs / record.workers for record in whole]
     per_eval = statistics.median(of["evaluation"] / clips for of, clips in zip(seconds, evaluated, strict=True))
     per_epoch = statistics.median(of["training"] / count for of, count in zip(seconds, epochs, strict=True))
     overhead = statistics.median(of["total"] - of["training"] - of["evaluation"] for of in seconds)
     per_train = max(LEAST_SECONDS, (per_epoch - val_clips * per_eval) / train_clips)
-    return Cost(per_train, per_eval, overhead, min(record["peak_bytes"] for record in whole))
+    return Cost(per_train, per_eval, overhead, min(record.peak_bytes for record in whole))
 
 
 def makespan(durations: Sequence[float], shares: Sequence[float]) -> float:
@@ -125,10 +126,9 @@ def makespan(durations: Sequence[float], shares: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class ClassForecast:
-    """The missing trials of one (model, hidden units, source)."""
+    """The missing trainings of one kind and source that have the same left to do."""
 
-    model: str
-    hidden_units: int
+    kind: str
     source: str
     trials: int
     """How many are missing."""

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from ray.util.metrics import Counter, Gauge
 
-from rac_ray.trial import Trial
+from rac_ray.identity import Training
 
-TAGS = ("sweep", "model", "h", "seed", "source")
+TAGS = ("sweep", "model", "h", "size", "seed", "source")
 REFRESH_SECONDS = 5.0
 """Ray drops a gauge that nobody has set for 20 seconds (twice its report interval); an epoch may take longer."""
 
@@ -26,15 +26,15 @@ class SweepMetrics:
         self._best_val_top1 = Gauge("rac_best_val_top1", "Best source-validation top-1 so far, 0 to 1", TAGS)
         self._loader_wait_share = Gauge("rac_loader_wait_share", "Share of the last epoch spent waiting for data", TAGS)
         self._gpu_memory_bytes = Gauge("rac_gpu_memory_bytes", "GPU memory of a running trial", TAGS)
-        self._states: dict[Trial, TrialState] = {}
+        self._states: dict[str, TrialState] = {}
         self._values: dict[tuple[Gauge, frozenset[tuple[str, str]]], float] = {}
         self._refreshed = time.monotonic()
 
-    def state(self, trial: Trial, state: TrialState) -> None:
+    def state(self, training: Training, state: TrialState) -> None:
         """``trial`` is now in ``state``; its last state, and what only running trials have, go to 0 and end."""
-        tags = self._tags(trial)
-        before = self._states.get(trial)
-        self._states[trial] = state
+        tags = self._tags(training)
+        before = self._states.get(training.training_id)
+        self._states[training.training_id] = state
         if before and before != state:
             self._end(self._state, {**tags, "state": before})
         if before == "running" and state != "running":
@@ -42,9 +42,9 @@ class SweepMetrics:
                 self._end(gauge, tags)
         self._set(self._state, 1, {**tags, "state": state})
 
-    def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
+    def epoch(self, training: Training, row: Mapping[str, Any]) -> None:
         """``trial`` has finished an epoch; ``row`` is what it reported."""
-        tags = self._tags(trial)
+        tags = self._tags(training)
         self._epochs.inc(tags=tags)
         self._set(self._clips_per_second, row["clips"] / row["seconds"] if row["seconds"] else 0, tags)
         self._set(self._best_val_top1, row["best_val_top1"], tags)
@@ -60,8 +60,8 @@ class SweepMetrics:
         for (gauge, tags), value in self._values.items():
             gauge.set(value, dict(tags))
 
-    def _tags(self, trial: Trial) -> dict[str, str]:
-        values = (self.sweep, trial.model, str(trial.hidden_units), str(trial.seed), trial.source)
+    def _tags(self, training: Training) -> dict[str, str]:
+        values = (self.sweep, training.model, str(training.hidden_units), training.size, str(training.seed), training.source)
         return dict(zip(TAGS, values, strict=True))
 
     def _set(self, gauge: Gauge, value: float, tags: dict[str, str]) -> None:

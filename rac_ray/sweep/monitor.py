@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.queue import Queue
-from rac_ray.trial import Trial
+from rac_ray.identity import Training
+from rac_ray.ledger import added_up
+from rac_ray.record import Record
 
 REFRESH_SECONDS = 1.0
 
@@ -28,7 +30,7 @@ def say_line(line: str) -> None:
 class Running:
     """What is known of a trial that runs."""
 
-    trial: Trial
+    training: Training
     began: float
     share: float
     """Of the machine."""
@@ -74,45 +76,45 @@ class Monitor:
             else None
         )
 
-    def started(self, trial: Trial, attempt: int, resources: Mapping[str, float]) -> None:
+    def started(self, training: Training, attempt: int, resources: Mapping[str, float]) -> None:
         """An attempt at a trial runs."""
-        share = self.queue.packing.share((trial.model, trial.hidden_units))
-        self.running[trial.trial_id] = Running(trial, self.clock(), share)
+        share = self.queue.packing.share(training.kind)
+        self.running[training.training_id] = Running(training, self.clock(), share)
         again = f", attempt {attempt}" if attempt > 1 else ""
         part = f", {resources['GPU']:.3g} GPU" if resources.get("GPU") else ""
-        self.say(f"{trial.trial_id} start  {trial.name}{again}{part}")
+        self.say(f"{training.training_id} start  {training.name}{again}{part}")
 
-    def epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
+    def epoch(self, training: Training, row: Mapping[str, Any]) -> None:
         """A trial reported an epoch."""
-        running = self.running[trial.trial_id]
+        running = self.running[training.training_id]
         running.epochs = row["epoch"] + 1
         running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
         if self.verbose:
             self.say(
-                f"{trial.trial_id} epoch  {trial.name}: {row['epoch']}, train loss {row['train_loss']:.4f}, "
+                f"{training.training_id} epoch  {training.name}: {row['epoch']}, train loss {row['train_loss']:.4f}, "
                 f"val top-1 {row['val_top1']:.3f}, {row['seconds']:.1f} s"
             )
         self.tick()
 
-    def done(self, trial: Trial, record: Mapping[str, Any]) -> None:
+    def done(self, training: Training, record: Record) -> None:
         """A trial has a record."""
-        self._ended(trial)
-        self._work_done += self._expected(trial)
+        self._ended(training)
+        self._work_done += self._expected(training)
         counts = self.queue.counts()
         self.say(
-            f"{trial.trial_id} done   {trial.name}: val top-1 {record['best_val_top1']:.3f} in epoch "
-            f"{record['best_epoch']} of {record['epochs']}, {record['seconds']['total']:.0f} s; "
+            f"{training.training_id} done   {training.name}: val top-1 {record.best_val_top1:.3f} in epoch "
+            f"{record.best_epoch} of {record.epochs}, {record.seconds['total']:.0f} s; "
             f"{counts['done']}/{len(self.queue.states)} done, {counts['failed']} failed, {self.time_left()}"
         )
         if self._bar is not None:
             self._bar.update(1)
 
-    def failed(self, trial: Trial, failure: Mapping[str, Any], wait: float | None, path: str) -> None:
+    def failed(self, training: Training, failure: Mapping[str, Any], wait: float | None, path: str) -> None:
         """An attempt failed, and is or is not tried again; told at once, with where to read on."""
-        self._ended(trial)
+        self._ended(training)
         what = "FAILED" if wait is None else "failed"
         then = "given up" if wait is None else f"again in {wait:.0f} s"
-        self.say(f"{trial.trial_id} {what} {trial.name}: {summary(failure)}; {then} (traceback: {path})")
+        self.say(f"{training.training_id} {what} {training.name}: {summary(failure)}; {then} (traceback: {path})")
 
     def tick(self) -> None:
         """Refresh the live line, at most once a second."""
@@ -129,7 +131,7 @@ class Monitor:
     def close(self) -> None:
         """Take the live line away; what still runs counts as busy until now."""
         for running in list(self.running.values()):
-            self._ended(running.trial)
+            self._ended(running.training)
         if self._bar is not None:
             self._bar.close()
 
@@ -141,35 +143,35 @@ class Monitor:
     def summary(self) -> str:
         """One line at the end: the invariant, the time, the idle share."""
         counts = self.queue.counts()
-        sums = " + ".join(f"{count} {state}" for state, count in counts.items())
         return (
-            f"{len(self.queue.states)} {self.what} planned = {sums}; {duration(self.clock() - self.began)}, "
+            f"{len(self.queue.states)} {self.what} planned = {added_up(counts)}; {duration(self.clock() - self.began)}, "
             f"{100 * self.idle_share():.0f}% of the machine idle"
         )
 
-    def _ended(self, trial: Trial) -> None:
-        running = self.running.pop(trial.trial_id, None)
+    def _ended(self, training: Training) -> None:
+        running = self.running.pop(training.training_id, None)
         if running:
             self.busy_seconds += (self.clock() - running.began) * running.share
 
-    def _expected(self, trial: Trial) -> float:
-        return self.expected.get(trial.trial_id, 1.0)
+    def _expected(self, training: Training) -> float:
+        return self.expected.get(training.training_id, 1.0)
 
     def time_left(self) -> str:
         """From the pace so far, or, until a trial has ended, from what was expected."""
         counts = self.queue.counts()
         if not counts["pending"] + counts["running"]:
             return "none left"
-        left = [trial for trial in self.queue.trials if self.queue.states[trial.trial_id] in ("pending", "running")]
+        going = ("pending", "running")
+        left = [each for each in self.queue.trainings if self.queue.states[each.training_id] in going]
         elapsed = self.clock() - self.began
         if self._work_done:
-            return f"about {duration(elapsed / self._work_done * sum(self._to_do(trial) for trial in left))} left"
+            return f"about {duration(elapsed / self._work_done * sum(self._to_do(training) for training in left))} left"
         return f"about {duration(max(0.0, self.expected_wall - elapsed))} left" if self.expected_wall else "just begun"
 
-    def _to_do(self, trial: Trial) -> float:
-        """Expected seconds of a trial, less the share of its epochs that are over."""
-        running = self.running.get(trial.trial_id)
-        return self._expected(trial) * (1 - running.epochs / trial.recipe.max_epochs if running else 1)
+    def _to_do(self, training: Training) -> float:
+        """Expected seconds of a training, less the share of its epochs that are over."""
+        running = self.running.get(training.training_id)
+        return self._expected(training) * (1 - running.epochs / training.recipe.max_epochs if running else 1)
 
 
 def duration(seconds: float) -> str:

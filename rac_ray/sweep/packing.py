@@ -1,6 +1,6 @@
 """How much of a machine each trial gets, from the memory that its class was measured to need. Pure.
 
-A class is a (model, hidden units): trials of one class need the same. On a GPU a trial asks Ray for the fraction that
+On a GPU a trial asks Ray for the fraction that
 its memory needs; on a CPU for its cores, and for memory where the cores would let more trials in than memory does.
 """
 
@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 
 from rac_ray.errors import BadInput
 
-TrialClass = tuple[str, int]
+Kind = str
+"""Kind of a training (``Training.kind``): trainings of one need the same."""
 MOST_PER_GPU = 8
 """Trials that ``auto`` puts on one GPU at most: beyond it they wait for one another, not for memory."""
 HEADROOM = 1.2
@@ -67,25 +68,25 @@ class Packing:
     cpus_per_trial: int | None = None
     """None: one, or a GPU's share of the cores, or all cores divided by the number of trials."""
     trials_per_gpu: int | Literal["auto"] = "auto"
-    peaks: Mapping[TrialClass, float] = field(default_factory=dict)
-    """Measured peak bytes of one trial by class."""
+    peaks: Mapping[Kind, float] = field(default_factory=dict)
+    """Measured peak bytes of one training by kind."""
     trials: int | None = None
     """Trials to run: ``auto`` lets no more share a GPU than it takes to have all of them running."""
-    lowered: dict[TrialClass, int] = field(default_factory=dict)
+    lowered: dict[Kind, int] = field(default_factory=dict)
     """How often a class ran out of memory: each time half as many of it run side by side."""
-    grouped: bool = False
-    """Whether even a single worker is a group of its own, beside the trial's waiting half."""
+    fewest: int = 0
+    """Workers with which a group goes on that lost some; 0: it does not shrink."""
     cpus_besides: float = 0
-    """What a trial's data takes of the CPUs beside its worker group."""
+    """What reading a trial's clips takes of the CPUs beside its workers."""
 
-    def lower(self, trial_class: TrialClass) -> None:
-        """Run half as many trials of a class side by side from now on."""
-        self.lowered[trial_class] = self.lowered.get(trial_class, 0) + 1
+    def lower(self, kind: Kind) -> None:
+        """Run half as many trainings of a kind side by side from now on."""
+        self.lowered[kind] = self.lowered.get(kind, 0) + 1
 
-    def per_gpu(self, trial_class: TrialClass) -> int:
+    def per_gpu(self, kind: Kind) -> int:
         """Trials of a class that share a GPU."""
         if self.trials_per_gpu == "auto":
-            peak = self.peaks.get(trial_class)
+            peak = self.peaks.get(kind)
             need = HEADROOM * peak + CONTEXT_BYTES if peak else math.inf
             most = min(MOST_PER_GPU, int(self.machine.cpus / self.machine.gpus))
             if self.trials is not None:
@@ -93,7 +94,7 @@ class Packing:
             first = min(most, int(self.machine.gpu_memory / HEADROOM / need))
         else:
             first = self.trials_per_gpu
-        return max(1, first >> self.lowered.get(trial_class, 0))
+        return max(1, first >> self.lowered.get(kind, 0))
 
     @property
     def cores(self) -> int:
@@ -103,29 +104,34 @@ class Packing:
     @property
     def in_groups(self) -> bool:
         """Whether trials have worker groups, for which they only wait."""
-        return self.workers > 1 or self.grouped
+        return self.workers > 1
 
-    def resources(self, trial_class: TrialClass) -> dict[str, float]:
+    @property
+    def limits(self) -> bool:
+        """Whether trials take more than what they ask Ray for, so that Ray's room does not say how many run."""
+        return self.in_groups or self.cpus_besides > 0
+
+    def resources(self, kind: Kind) -> dict[str, float]:
         """What one trial of a class asks Ray for; a trial with a worker group only for its waiting half."""
         if self.in_groups:
             return {"CPU": DRIVER_CPUS}
         if self.machine.gpus:
-            return {"CPU": self.cores, "GPU": 1 / self.per_gpu(trial_class)}
+            return {"CPU": self.cores, "GPU": 1 / self.per_gpu(kind)}
         asked: dict[str, float] = {"CPU": self.cores}
-        if (memory := self._memory(trial_class)) > 0:
+        if (memory := self._memory(kind)) > 0:
             asked["memory"] = memory
         return asked
 
-    def _memory(self, trial_class: TrialClass) -> float:
+    def _memory(self, kind: Kind) -> float:
         """Bytes to ask for on a CPU: 0 where the cores alone keep memory safe, else the next power of two."""
         if not self.machine.memory:
             return 0
         slots = self.machine.cpus // self.cores
-        lowered = self.lowered.get(trial_class, 0)
+        lowered = self.lowered.get(kind, 0)
         widest = HEADROOM * max([PROCESS_BYTES, *self.peaks.values()])
         if not lowered and slots * widest <= self.machine.memory:
             return 0
-        need = HEADROOM * self.peaks.get(trial_class, PROCESS_BYTES)
+        need = HEADROOM * self.peaks.get(kind, PROCESS_BYTES)
         share = self.machine.memory / max(1, slots) * 2**lowered if lowered else 0
         most = min(self.machine.memory, self.machine.node_memory)
         return min(2.0 ** math.ceil(math.log2(max(need, share))), float(int(most)))
@@ -134,36 +140,38 @@ class Packing:
         """What each worker of a DDP group asks for."""
         return {"CPU": self.cores, "GPU": 1} if self.machine.gpus else {"CPU": self.cores}
 
-    def whole(self, trial_class: TrialClass) -> dict[str, float]:
-        """All that one trial takes, its worker group included."""
-        own = self.resources(trial_class)
+    def whole(self, kind: Kind, workers: int | None = None) -> dict[str, float]:
+        """All that one training takes, its worker group included: the whole one, or one of so many workers."""
+        own = self.resources(kind)
         if not self.in_groups:
-            return own
-        group = {name: amount * self.workers for name, amount in self.per_worker().items()}
+            return {**own, "CPU": own["CPU"] + self.cpus_besides}
+        group = {name: amount * (workers or self.workers) for name, amount in self.per_worker().items()}
         return {**group, "CPU": own["CPU"] + group["CPU"] + self.cpus_besides}
 
-    def share(self, trial_class: TrialClass) -> float:
-        """The largest share of any resource of the machine that one trial takes."""
+    def share(self, kind: Kind, workers: int | None = None) -> float:
+        """The largest share of any resource of the machine that one training takes."""
         have = {"CPU": self.machine.cpus, "GPU": self.machine.gpus, "memory": self.machine.memory}
-        return max(amount / have[name] if have[name] else math.inf for name, amount in self.whole(trial_class).items())
+        asked = self.whole(kind, workers)
+        return max(amount / have[name] if have[name] else math.inf for name, amount in asked.items())
 
-    def at_once(self, trial_class: TrialClass) -> int:
-        """Trials of a class that run side by side."""
-        return int(1 / self.share(trial_class) + 1e-9)
+    def at_once(self, kind: Kind) -> int:
+        """Trainings of a kind that run side by side; a group that shrinks runs alone where it does not fit whole."""
+        whole = int(1 / self.share(kind) + 1e-9)
+        return whole or int(self.share(kind, self.fewest or None) <= 1 + 1e-9)
 
-    def require(self, trial_class: TrialClass) -> None:
-        """BadInput when not even one trial fits the machine, or one process of it no node."""
+    def require(self, kind: Kind) -> None:
+        """BadInput when not even one training fits the machine, or one process of it no node."""
         if self.cores > self.machine.node_cpus:
             most = f"{self.machine.node_cpus:g} CPUs of the largest node"
             raise BadInput(f"--cpus-per-trial is {self.cores}; valid: up to the {most}")
-        if self.at_once(trial_class) >= 1:
+        if self.at_once(kind) >= 1:
             return
         named = {"CPU": "CPUs", "GPU": "GPUs", "memory": "bytes of memory"}
         have: dict[str, Any] = {"CPU": self.machine.cpus, "GPU": self.machine.gpus, "memory": self.machine.memory}
-        asked = self.whole(trial_class)
+        asked = self.whole(kind, self.fewest or None)
         wanted = " and ".join(f"{amount:g} {named[name]}" for name, amount in asked.items())
         there = " and ".join(f"{have[name]:g} {named[name]}" for name in asked)
         raise BadInput(
-            f"one trial with --workers {self.workers} and --cpus-per-trial {self.cores} needs {wanted}, "
+            f"one training with --workers {self.fewest or self.workers} and --cpus-per-trial {self.cores} needs {wanted}, "
             f"the cluster has {there}"
         )

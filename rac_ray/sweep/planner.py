@@ -1,52 +1,42 @@
-"""What a sweep will do, before anything runs: its trials, its data, its disk. Starts no Ray."""
+"""What a sweep will do, before anything runs: its trainings, their trials, its disk. Starts no Ray."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from rac_ray.data.digits import Digits, load_digits
-from rac_ray.data.generate import BYTES_PER_CLIP, check_folder, missing_clips
-from rac_ray.data.manifest import read_manifest
-from rac_ray.data.shards import DatasetSpec
-from rac_ray.data.temporal_shape import DIRECTIONS, PAIRED, Direction, TemporalShapeSpec
 from rac_ray.errors import BadInput, one_of
+from rac_ray.identity import PRECISIONS, Trial
 from rac_ray.ledger import Entry, Ledger, State
-from rac_ray.selection import Selection
 from rac_ray.storage import Storage
 from rac_ray.sweep.forecast import Interval
-from rac_ray.trial import Grid, Trial
+from rac_ray.sweep.only import Only
+from rac_ray.training.task import Task
 
-BYTES_PER_TRIAL = 500_000
-"""Record, predictions and epochs of a trial, generously; its checkpoints come on top."""
+if TYPE_CHECKING:
+    from rac_ray.studies.study import Study
+
+BYTES_PER_TRAINING = 500_000
+"""Record, predictions and epochs of a training, generously; its checkpoints come on top."""
 WEIGHT_BYTES, PREDICTION_BYTES, RECORD_BYTES = 4, 32, 10_000
-"""What a finished trial was seen to take, by parameter, by evaluated clip, and for the rest."""
-CLIP_BYTES = (1_000, 10_000)
-"""A clip's least and usual size in a shard: a dot on black, and the mean over the study's domains."""
+"""What a finished training was seen to take, by parameter, by evaluated clip, and for the rest."""
+CLASS_BYTES = 4
+"""Of a prediction, for each class."""
 BYTES_PER_PARAMETER = 16
 """Of checkpoints: best weights once on their own; weights, momentum and best weights in the running one."""
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A named study: its presets, and where its results go. Scripts in ``sweeps/`` declare one and run it."""
-
-    name: str
-    presets: Mapping[str, Grid]
-    default_preset: str
-    description: str
-    spec: TemporalShapeSpec = field(default_factory=TemporalShapeSpec)
+OPTIONS = "options.json"
+"""In a preset's folder: what ``auto`` meant when it was last run, and where the study's files were."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated grid, or what ``--only`` leaves of it, on a storage and a data folder."""
+    """A study's grid, or what ``--only`` leaves of it, on a storage and a data folder."""
 
-    sweep: Sweep
+    study: "Study"
     preset: str
-    grid: Grid
-    trials: list[Trial]
-    dataset: DatasetSpec
-    digits: Digits
+    grid: Any
+    tasks: tuple[Task, ...]
     data: Storage
     ledger: Ledger
     retry_failed: bool = False
@@ -54,7 +44,7 @@ class Plan:
 
     @property
     def title(self) -> str:
-        return f"{self.sweep.name} {self.preset}"
+        return f"{self.study.name} {self.preset}"
 
     @property
     def folder(self) -> Storage:
@@ -62,130 +52,167 @@ class Plan:
         return self.ledger.storage.below(self.preset)
 
     @property
+    def trials(self) -> list[Trial]:
+        """All that are asked for."""
+        return [trial for task in self.tasks for trial in task.asked]
+
+    @property
     def trial_ids(self) -> list[str]:
         return [trial.trial_id for trial in self.trials]
 
-    def direction(self, source: str) -> Direction:
-        """What trials of a source read of the plan's clips."""
-        return DIRECTIONS[source].within(self.dataset.clips)
-
     def entries(self) -> dict[str, Entry]:
-        """What the ledger holds of each planned trial, in the plan's order."""
-        return self.ledger.scan(self.trial_ids)
+        """What the ledger holds of each training, in the plan's order."""
+        return self.ledger.scan(self.tasks)
 
-    def looks(self) -> list[tuple[Ledger, dict[str, Entry]]]:
-        """At every ledger that the plan's runs keep."""
-        return [(self.ledger, self.entries())]
-
-    def states(self) -> dict[str, State]:
+    def states(self, entries: Mapping[str, Entry], driver: str | None) -> dict[str, State]:
         """State by trial id; each planned trial is in exactly one."""
-        return self.ledger.states(self.trials)
+        return {
+            trial.trial_id: entries[task.training_id].state_of(trial, driver)
+            for task in self.tasks
+            for trial in task.asked
+        }
+
+    def missing(self, entries: Mapping[str, Entry]) -> list[Task]:
+        """Tasks that are not done."""
+        return [task for task in self.tasks if not entries[task.training_id].done]
 
     def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:
-        """Other sweeps' ledgers on the same storage that have finished trials of this plan, by trial id."""
-        missing = [trial_id for trial_id, entry in entries.items() if entry.record is None]
+        """Other sweeps' ledgers on the same storage that have finished trainings of this plan, by training id."""
+        missing = {task.training_id: task for task in self.tasks if entries[task.training_id].record is None}
         found: dict[str, Ledger] = {}
         for other in self.ledger.others() if missing else []:
-            there = set(other.trial_ids())
-            known = other.scan([trial_id for trial_id in missing if trial_id in there and trial_id not in found])
-            found |= {trial_id: other for trial_id, entry in known.items() if entry.record is not None}
+            there = set(other.training_ids())
+            known = other.scan([task for training_id, task in missing.items() if training_id in there - found.keys()])
+            found |= {training_id: other for training_id, entry in known.items() if entry.record is not None}
         return found
 
     def adopt(self) -> int:
-        """Take over what other sweeps on the same storage have finished; returns how many trials."""
+        """Take over what other sweeps on the same storage have finished; returns how many trainings."""
         found = self.elsewhere(self.entries())
-        for trial_id, other in found.items():
-            self.ledger.adopt(other, trial_id)
+        for training_id, other in found.items():
+            self.ledger.adopt(other, training_id)
         return len(found)
 
-    def bytes_of(self, trial: Trial) -> int:
-        """Upper bound on what a trial takes on disk."""
-        return BYTES_PER_TRIAL + BYTES_PER_PARAMETER * parameters_of(trial.model, trial.hidden_units)
-
     def bytes_expected(self, entries: Mapping[str, Entry]) -> Interval:
-        """Further disk: as finished trials took, or from weights and predictions; at most ``bytes_needed``."""
-        finished = [sum(entry.sizes.values()) for entry in entries.values() if entry.record is not None]
-        missing = [trial for trial in self.trials if entries[trial.trial_id].record is None]
-        weights = sum(WEIGHT_BYTES * parameters_of(trial.model, trial.hidden_units) for trial in missing)
-        evaluated = sum(self.dataset.clips[part] for t in missing for part in self.direction(t.source).evaluations)
-        guess = weights + evaluated * PREDICTION_BYTES + len(missing) * RECORD_BYTES
+        """Further disk: as finished trainings took, or from weights and predictions; at most ``bytes_needed``."""
+        finished = [sum(entry.sizes.values()) for entry in entries.values() if entry.done]
+        missing = self.missing(entries)
+        weights = sum(WEIGHT_BYTES * parameters_of(task.subject.build) * _checkpoints(task) for task in missing)
+        guess = weights + sum(_prediction_bytes(task) + RECORD_BYTES for task in missing)
         expected = sum(finished) / len(finished) * len(missing) if finished else guess
-        clips = missing_clips(self.data, self.dataset)
-        high = self.bytes_needed(entries)
-        return Interval(min(high, weights + clips * CLIP_BYTES[0]), min(high, expected + clips * CLIP_BYTES[1]), high)
+        data, high = self.study.missing(self.grid, self.data, self.tasks).disk, self.bytes_needed(entries)
+        return Interval(min(high, weights + data.low), min(high, expected + data.expected), high)
 
     def bytes_needed(self, entries: Mapping[str, Entry]) -> int:
-        """Upper bound on disk for the data that is missing and the results of the trials that are."""
-        results = sum(self.bytes_of(trial) for trial in self.trials if entries[trial.trial_id].record is None)
-        return missing_clips(self.data, self.dataset) * BYTES_PER_CLIP + results
+        """Upper bound on disk for the data that is missing and the results of the trainings that are."""
+        data = self.study.missing(self.grid, self.data, self.tasks).disk.high
+        return int(data) + sum(bytes_of(task) for task in self.missing(entries))
 
 
-@lru_cache
-def parameters_of(model: str, hidden_units: int) -> int:
-    """Trainable parameters, counted without allocating any."""
+def bytes_of(task: Task) -> int:
+    """Upper bound on what a training takes on disk."""
+    parameters = parameters_of(task.subject.build)
+    levels = WEIGHT_BYTES * (_checkpoints(task) - 1)
+    return BYTES_PER_TRAINING + (BYTES_PER_PARAMETER + levels) * parameters + _prediction_bytes(task)
+
+
+def _checkpoints(task: Task) -> int:
+    """That a training keeps at most, the best one included."""
+    keeper = task.selection.keeper()
+    return 1 + (len(keeper.wanted) if keeper else 0)
+
+
+def _prediction_bytes(task: Task) -> int:
+    per_clip = PREDICTION_BYTES + CLASS_BYTES * task.subject.num_classes
+    return per_clip * task.counts.evaluated * len({trial.level for trial in task.asked})
+
+
+@lru_cache(maxsize=4096)
+def parameters_of(build: Callable[[], Any]) -> int:
+    """Trainable parameters of what ``build`` builds, counted without allocating any."""
     import torch
 
-    from rac_ray.models import build_model, count_parameters
+    from rac_ray.models import count_parameters
 
     with torch.device("meta"):
-        return count_parameters(build_model(model, hidden_units))
+        return count_parameters(build())
 
 
-def dataset_for(grid: Grid, spec: TemporalShapeSpec, digits: Digits) -> DatasetSpec:
-    """The clips that a grid's sources train and are evaluated on."""
-    sizes = {"train": grid.train_clips, "val": grid.val_clips, "test": grid.test_clips, PAIRED: grid.paired_clips}
-    directions = [replace(DIRECTIONS[source], paired=grid.paired_clips != 0) for source in grid.sources]
-    parts = dict.fromkeys(part for direction in directions for part in direction.parts)
-    return DatasetSpec(spec, digits.source, digits.digest, {part: sizes[part.partition("/")[2]] for part in parts})
+def make_plan(
+    study: "Study",
+    preset: str,
+    storage: str,
+    data: str,
+    asked: Mapping[str, Any] | None = None,
+    only: Only | None = None,
+    precision: str | None = None,
+) -> Plan:
+    """Validate everything that can be known before compute is spent. Raises BadInput; writes nothing.
 
-
-def check_sources(grid: Grid) -> None:
-    """Raise BadInput for a source domain that is none."""
-    for source in grid.sources:
-        if source not in DIRECTIONS:
-            raise one_of("source domain", source, DIRECTIONS)
-
-
-def check_grid(grid: Grid) -> None:
-    """Raise BadInput for a source, model or number of hidden units that does not exist, and for too few clips."""
-    check_sources(grid)
-    for model in grid.models:
-        for hidden_units in grid.hidden_units:
-            parameters_of(model, hidden_units)
-        batch_size = grid.recipe(model).batch_size
-        if grid.train_clips < batch_size:
-            raise BadInput(f"{grid.train_clips} training clips do not fill one batch of {batch_size}")
-
-
-def digits_for(grid: Grid, data: Storage) -> Digits:
-    """The grid's digits; ``auto`` stays with what the data folder was made from."""
-    manifest = read_manifest(data)
-    made_from = manifest["identity"]["digits"]["source"] if manifest else "auto"
-    return load_digits(made_from if grid.digits == "auto" else grid.digits)
-
-
-def make_plan(sweep: Sweep, preset: str, grid: Grid, storage: str, data: str, only: Selection | None = None) -> Plan:
-    """Validate everything that can be known before compute is spent. Raises BadInput; writes nothing."""
-    check_grid(grid)
-    data_root, ledger = Storage.at(data), Ledger(Storage.at(storage).below(sweep.name))
-    digits = digits_for(grid, data_root)
-    alone = {source: dataset_for(grid.narrowed(sources=[source]), sweep.spec, digits) for source in grid.sources}
-    trials = grid.trials({source: each.fingerprint(each.clips) for source, each in alone.items()}, digits.source)
+    ``asked`` are options of the study in place of the preset's; ``precision`` is what ``auto`` means (None: what it meant
+    when the preset was last run, or on this machine).
+    """
+    if preset not in study.presets:
+        raise one_of("preset", preset, study.presets)
+    grid = study.narrowed(study.presets[preset], asked or {})
+    ledger, root = Ledger(Storage.at(storage).below(study.name)), Storage.at(data)
+    last = last_options(study, preset, storage).get("precision")
+    known = precision or (last if last in PRECISIONS[1:] else precision_on(local_gpus()))
+    tasks = study.tasks(grid, root, known)
     if only is not None:
-        trials = selected(trials, only, ledger)
-    sources = dict.fromkeys(trial.source for trial in trials)
-    dataset = dataset_for(grid.narrowed(sources=sources), sweep.spec, digits)
-    check_folder(data_root, dataset)
-    return Plan(sweep, preset, grid, trials, dataset, digits, data_root, ledger)
+        tasks = chosen(tasks, only, ledger)
+    return Plan(study, preset, grid, tuple(tasks), root, ledger)
 
 
-def selected(trials: list[Trial], only: Selection, ledger: Ledger) -> list[Trial]:
-    """The trials that a filter leaves; BadInput when it leaves none."""
-    states = ledger.states(trials) if only.needs_state else {}
-    rows = [{**asdict(trial), "trial_id": trial.trial_id, "state": states.get(trial.trial_id)} for trial in trials]
-    chosen = [trial for trial, row in zip(trials, rows, strict=True) if only.holds(row)]
-    if not chosen:
+def chosen(tasks: Sequence[Task], only: Only, ledger: Ledger) -> list[Task]:
+    """What a filter leaves of the tasks and of the trials that each serves; BadInput when it leaves nothing."""
+    entries = ledger.scan(tasks) if only.needs_state else {}
+    driver = ledger.driver() if only.needs_state else None
+    rows = [_row(task, trial, entries.get(task.training_id), driver) for task in tasks for trial in task.asked]
+    kept = {row["trial_id"] for row in rows if only.holds(row)}
+    left = [replace(task, trials=tuple(trial for trial in task.asked if trial.trial_id in kept)) for task in tasks]
+    found = [task for task in left if task.trials]
+    if not found:
         fields = dict.fromkeys(condition.field for condition in only.conditions if condition.field != "trial_id")
         have = "; ".join(f"{name} {', '.join(str(v) for v in dict.fromkeys(r[name] for r in rows))}" for name in fields)
-        raise BadInput(f"--only {only.text!r} leaves none of the {len(trials)} planned trials; they have {have or '-'}")
-    return chosen
+        raise BadInput(f"--only {only.text!r} leaves none of the {len(rows)} planned trials; they have {have or '-'}")
+    return found
+
+
+def _row(task: Task, trial: Trial, entry: Entry | None, driver: str | None) -> dict[str, Any]:
+    training = task.training
+    axes = {name: getattr(training, name) for name in ("model", "hidden_units", "source", "seed", "size")}
+    state = entry.state_of(trial, driver) if entry else None
+    return {**axes, "experiment": trial.experiment, "trial_id": trial.trial_id, "state": state}
+
+
+def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
+    """What the study's options were when a preset was last run on a storage, and ``precision``."""
+    folder = Storage.at(storage).below(study.name, preset)
+    try:
+        said = json.loads(folder.read_if_there(OPTIONS) or b"{}")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
+    """For verbs that run nothing, also on machines without the GPUs or the files of the run.
+
+    What narrows the grid is not remembered: those verbs show the whole preset.
+    """
+    given = {name: value for name, value in asked.items() if value is not None and not isinstance(value, list)}
+    precision = plan.tasks[0].training.recipe.precision
+    plan.folder.write_json(OPTIONS, {**given, "precision": precision})
+
+
+def precision_on(gpus: float) -> str:
+    """What ``auto`` means on a machine or cluster with so many GPUs."""
+    return "16-mixed" if gpus else "32"
+
+
+def local_gpus() -> int:
+    """GPUs of this machine."""
+    import torch
+
+    return torch.cuda.device_count()

@@ -6,14 +6,13 @@ Probes are kept in ``<storage>/probes.json``: a class is probed once per machine
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import ray
 
-from rac_ray.data.generate import missing_clips
-from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.ledger import Entry
+from rac_ray.record import Record
 from rac_ray.storage import Storage
 from rac_ray.sweep.forecast import (
     ClassForecast,
@@ -26,17 +25,15 @@ from rac_ray.sweep.forecast import (
     forecast,
 )
 from rac_ray.sweep.monitor import duration
-from rac_ray.sweep.packing import Packing, TrialClass
+from rac_ray.sweep.packing import Packing, Kind
 from rac_ray.sweep.planner import Plan, parameters_of
 from rac_ray.training.probe import Probe
-from rac_ray.trial import Recipe, Trial
+from rac_ray.training.task import Task
 
 FORECAST = "forecast.json"
 PROBES = "probes.json"
 START_SECONDS = 15.0
 """Ray's start and the first import of everything in a trial's process."""
-CLIPS_PER_SECOND = 1500.0
-"""Clips that one core generates."""
 OVERHEAD_SECONDS = 0.5
 """Of a trial without records, beyond training and evaluation."""
 
@@ -69,7 +66,7 @@ class Price:
     """None when a class was neither probed nor run before."""
     expected: Mapping[str, float]
     """Seconds of each missing trial, by id; without a forecast its parameters, which order as well."""
-    peaks: Mapping[TrialClass, float]
+    peaks: Mapping[Kind, float]
     """Measured peak bytes of a trial by class."""
     disk: Interval
     """Further bytes; the high end is an upper bound."""
@@ -133,151 +130,160 @@ def _device_task() -> Device:
 def price_of(
     plan: Plan, packing: Packing, entries: Mapping[str, Entry], options: Pricing, say: Callable[[str], None]
 ) -> Price:
-    """Price the missing trials, probing what no record and no earlier probe tells. Needs a running Ray to probe.
+    """Price what is missing, probing what no record and no earlier probe tells. Needs a running Ray to probe.
 
-    Sets what the packing knows of the machine's GPU and of each class's memory.
+    Sets what the packing knows of the machine's GPU and of each kind's memory.
     """
-    missing = [trial for trial in plan.trials if entries[trial.trial_id].record is None]
-    records = [entry.record for entry in entries.values() if entry.record is not None]
+    missing = plan.missing(entries)
     machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
     if not missing:
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.ledger.storage.above.root)
     device = ray.get(_device_task.options(num_gpus=_gpu_piece(packing)).remote()) if options.seconds else this_device()
     packing.machine, packing.trials = replace(packing.machine, gpu_memory=device.gpu_memory), len(missing)
+    records = [entry.record for entry in entries.values() if entry.record is not None]
+    tasks = {_key(task, entries): task for task in missing}
+    costs = {key: _from_records(task, records, packing, device) for key, task in tasks.items()}
     probes = known_probes(stored, device.name)
-    costs = {_key(trial): _from_records(plan, trial, records, packing, device) for trial in missing}
     unknown = {
-        (trial.model, trial.hidden_units): trial.recipe
-        for trial in missing
-        if costs[_key(trial)] is None and (trial.model, trial.hidden_units, trial.recipe.batch_size) not in probes
+        _probe_key(task, packing): task
+        for key, task in tasks.items()
+        if costs[key] is None and _probe_key(task, packing) not in probes
     }
     if unknown and options.seconds:
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
-        found = run_probes(unknown, packing, options.seconds)
-        probes |= {(probe.model, probe.hidden_units, probe.batch_size): probe for probe in found}
+        probes |= run_probes(unknown, packing, options.seconds)
         remember_probes(stored, device.name, probes)
-    for trial in missing:
-        probe = probes.get((trial.model, trial.hidden_units, trial.recipe.batch_size))
-        if costs[_key(trial)] is None and probe is not None:
+    assumed = False
+    for key, task in tasks.items():
+        probe = probes.get(_probe_key(task, packing))
+        if costs[key] is None and probe is None:
+            probe = plan.study.assumed(task)
+            assumed |= probe is not None
+        if costs[key] is None and probe is not None:
             per_train, per_eval = probe.seconds_per_train_clip, probe.seconds_per_eval_clip
-            resident = (plan.grid.train_clips + plan.grid.val_clips) * NUM_FRAMES * FRAME_SIZE**2
-            costs[_key(trial)] = Cost(per_train, per_eval, OVERHEAD_SECONDS, probe.peak_bytes + resident)
-    packing.peaks = {(model, hidden): cost.bytes for (model, hidden, _), cost in costs.items() if cost is not None}
+            costs[key] = Cost(per_train, per_eval, OVERHEAD_SECONDS, probe.peak_bytes + task.resident)
+    packing.peaks = {task.training.kind: cost.bytes for key, task in tasks.items() if (cost := costs[key]) is not None}
     classes = {
-        key: _class_forecast(plan, [trial for trial in missing if _key(trial) == key], cost, records, packing)
+        key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, key.trains)
         for key, cost in costs.items()
         if cost is not None
     }
     whole = len(classes) == len(costs)
-    cores = max(1.0, packing.machine.cpus)
-    fixed = START_SECONDS + missing_clips(plan.data, plan.dataset) / CLIPS_PER_SECOND / cores
+    data = plan.study.missing(plan.grid, plan.data, plan.tasks).seconds
+    fixed = START_SECONDS + data / max(1.0, packing.machine.cpus)
     return Price(
         forecast=forecast(list(classes.values()), fixed) if whole else None,
         expected={
-            trial.trial_id: classes[_key(trial)].seconds(classes[_key(trial)].epochs_mean)
+            task.training_id: classes[_key(task, entries)].seconds(classes[_key(task, entries)].epochs_mean)
             if whole
-            else float(parameters_of(trial.model, trial.hidden_units))
-            for trial in missing
+            else float(parameters_of(task.subject.build))
+            for task in missing
         },
         peaks=packing.peaks,
         disk=plan.bytes_expected(entries),
-        machine=machine,
+        machine=machine + (" (steps assumed, not measured)" if assumed else ""),
         price_per_hour=options.price_per_hour,
     )
 
 
-ClassKey = tuple[str, int, str]
+class ClassKey(NamedTuple):
+    """Tasks of one key have the same left to do."""
+
+    kind: str
+    source: str
+    trains: bool
+    """Whether there are no weights yet."""
 
 
-def _key(trial: Trial) -> ClassKey:
-    return trial.model, trial.hidden_units, trial.source
+def _key(task: Task, entries: Mapping[str, Entry]) -> ClassKey:
+    return ClassKey(task.training.kind, task.training.source, entries[task.training_id].record is None)
 
 
 def _gpu_piece(packing: Packing) -> float:
     return 0.01 if packing.machine.gpus else 0
 
 
-def _from_records(
-    plan: Plan, trial: Trial, records: Sequence[Mapping[str, Any]], packing: Packing, device: Device
-) -> Cost | None:
-    """What finished trials of the same class, recipe and data tell, if they ran on such a device in such a group."""
+def _from_records(task: Task, records: Sequence[Record], packing: Packing, device: Device) -> Cost | None:
+    """What finished trainings of the same kind, recipe and data tell, if they ran on such a device in such a group."""
+    training = task.training
     same = [
         record
         for record in records
-        if (record["model"], record["hidden_units"], record["source"]) == _key(trial)
-        and record["recipe"] == asdict(trial.recipe)
-        and device.name in (record["device"], record["host"])
-        and record["workers"] == packing.workers
+        if (record.training().kind, record.source, record.recipe) == (training.kind, training.source, training.recipe)
+        and device.name in (record.device, record.host)
+        and record.workers == packing.workers
     ]
-    return cost_from_records(same, plan.grid.train_clips, plan.grid.val_clips)
+    return cost_from_records(same, task.counts.train, task.counts.val)
 
 
 def _class_forecast(
-    plan: Plan, trials: Sequence[Trial], cost: Cost, records: Sequence[Mapping[str, Any]], packing: Packing
+    tasks: Sequence[Task], cost: Cost, records: Sequence[Record], packing: Packing, trains: bool
 ) -> ClassForecast:
-    first = trials[0]
-    seen = [r["epochs"] for r in records if r["model"] == first.model and r["recipe"] == asdict(first.recipe)]
-    mean, sd = expected_epochs(first.recipe, seen)
-    least, most = epoch_bounds(first.recipe)
-    evaluated = [plan.dataset.clips[part] for part in plan.direction(first.source).evaluations]
+    first = tasks[0]
+    training, recipe = first.training, first.training.recipe
+    seen = [record.epochs for record in records if (record.model, record.recipe) == (training.model, recipe)]
+    mean, sd = expected_epochs(recipe, seen) if trains else (0.0, 0.0)
+    least, most = epoch_bounds(recipe) if trains else (0, 0)
+    checkpoints = max(len({trial.level for trial in task.asked}) for task in tasks)
     return ClassForecast(
-        model=first.model,
-        hidden_units=first.hidden_units,
-        source=first.source,
-        trials=len(trials),
+        kind=training.kind,
+        source=training.source,
+        trials=len(tasks),
         cost=cost,
         epochs_mean=mean,
         epochs_sd=sd,
         least_epochs=least,
         most_epochs=most,
-        train_clips=plan.grid.train_clips // first.recipe.batch_size * first.recipe.batch_size,
-        val_clips=plan.grid.val_clips,
-        eval_clips=sum(evaluated),
-        share=packing.share((first.model, first.hidden_units)),
+        train_clips=first.counts.train // recipe.batch_size * recipe.batch_size,
+        val_clips=first.counts.val,
+        eval_clips=checkpoints * first.counts.evaluated,
+        share=packing.share(training.kind),
         workers=packing.workers,
     )
 
 
+ProbeKey = tuple[str, int]
+"""Kind, and clips of one worker's step."""
+
+
+def _probe_key(task: Task, packing: Packing) -> ProbeKey:
+    return task.training.kind, -(-task.training.recipe.batch_size // packing.workers)
+
+
 @ray.remote(max_calls=1)
-def _probe_task(classes: Sequence[tuple[TrialClass, Recipe]], seconds: float, threads: int) -> list[Probe]:
-    """Probe some classes one after the other, as trials run: in a process of their own, beside others."""
+def _probe_task(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> list[Probe]:
+    """Probe some kinds one after the other, as trials run: in a process of their own, beside others."""
     import torch
 
     from rac_ray.training.probe import probe
 
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return [probe(model, hidden, recipe, device=device, seconds=seconds) for (model, hidden), recipe in classes]
+    return [
+        probe(
+            kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds
+        )
+        for (kind, batch), task in tasks
+    ]
 
 
-def run_probes(classes: Mapping[TrialClass, Recipe], packing: Packing, seconds: float) -> list[Probe]:
-    """Probe classes on the cluster, as many side by side as trials of one core or GPU would run."""
+def run_probes(tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float) -> dict[ProbeKey, Probe]:
+    """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run."""
     machine = packing.machine
     side_by_side = int(machine.gpus or machine.cpus // packing.cores) or 1
-    ordered = sorted(classes.items(), key=lambda item: parameters_of(*item[0]))
+    ordered = sorted(tasks.items(), key=lambda item: parameters_of(item[1].subject.build))
     groups = [ordered[start::side_by_side] for start in range(min(side_by_side, len(ordered)))]
     task = _probe_task.options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
     found = ray.get([task.remote(group, seconds, packing.cores) for group in groups])
-    return [probe for group in found for probe in group]
-
-
-ProbeKey = tuple[str, int, int]
-
-
-def all_probes(storage: Storage) -> dict[str, dict[ProbeKey, Probe]]:
-    """Earlier probes by device and (model, hidden units, batch size)."""
-    stored = storage.read_json(PROBES) if storage.exists(PROBES) else {}
-    found = {device: map(Probe.from_dict, values) for device, values in stored.items()}
-    return {
-        device: {(probe.model, probe.hidden_units, probe.batch_size): probe for probe in probes}
-        for device, probes in found.items()
-    }
+    return {(probe.kind, probe.batch_size): probe for group in found for probe in group}
 
 
 def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:
-    """Earlier probes on a device."""
-    return all_probes(storage).get(device, {})
+    """Earlier probes on a device, by kind and batch size; those of version 0.1 do not count."""
+    stored = storage.read_json(PROBES) if storage.exists(PROBES) else {}
+    probes = [Probe.from_dict(value) for value in stored.get(device, ()) if "kind" in value]
+    return {(probe.kind, probe.batch_size): probe for probe in probes}
 
 
 def remember_probes(storage: Storage, device: str, probes: Mapping[ProbeKey, Probe]) -> None:

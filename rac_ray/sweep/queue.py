@@ -1,6 +1,6 @@
-"""What runs next: missing trials, longest first, failed ones again after a pause, until budgets are spent.
+"""What runs next: missing trainings, longest first, failed ones again after a pause, until budgets are spent.
 
-A plain state machine without Ray. Every planned trial is in exactly one state, always:
+A plain state machine without Ray. Every planned training is in exactly one state, always:
 planned = done + failed + running + pending.
 """
 
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from rac_ray.ledger import STATES, State
 from rac_ray.sweep.failures import Budgets, back_off
 from rac_ray.sweep.packing import Packing
-from rac_ray.trial import Trial
+from rac_ray.identity import Training
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """One attempt at a trial, ready to run."""
+    """One attempt at a training, ready to run."""
 
-    trial: Trial
+    training: Training
     attempt: int
     resources: Mapping[str, float]
     """What the attempt asks Ray for."""
@@ -28,45 +28,45 @@ class Ticket:
 
 @dataclass
 class Queue:
-    """The trials of a run and where each one stands."""
+    """The trainings of a run and where each one stands."""
 
     states: dict[str, State]
-    """By trial id, of every planned trial."""
-    waiting: Iterable[Trial]
-    """Trials to run, in the order in which they should."""
+    """By training id, of every planned one."""
+    waiting: Iterable[Training]
+    """Trainings to run, in the order in which they should."""
     packing: Packing
     budgets: Budgets = field(default_factory=Budgets)
     attempts: Mapping[str, int] = field(default_factory=dict)
-    """Attempts made in earlier runs, by trial id."""
+    """Attempts made in earlier runs, by training id."""
     pause: float = 5.0
     """Seconds before a failed trial's first retry; doubled for each further one."""
     at_once: int | None = None
     """Attempts that run side by side at most; None: Ray's room decides."""
     guard: Callable[[], str] = lambda: ""
-    """Asked before each trial: a reason to stop, or nothing."""
+    """Asked before each training: a reason to stop, or nothing."""
     clock: Callable[[], float] = time.monotonic
     stop_reason: str = ""
 
     def __post_init__(self) -> None:
-        self._trials = {trial.trial_id: trial for trial in self.waiting}
-        self._rank = {trial_id: rank for rank, trial_id in enumerate(self._trials)}
-        self._ready = [(rank, trial_id) for trial_id, rank in self._rank.items()]
+        self._trainings = {training.training_id: training for training in self.waiting}
+        self._rank = {training_id: rank for rank, training_id in enumerate(self._trainings)}
+        self._ready = [(rank, training_id) for training_id, rank in self._rank.items()]
         self._later: list[tuple[float, int, str]] = []
         self._handed: set[str] = set()
         self._attempt = dict(self.attempts)
         self._failures: Counter[tuple[str, str]] = Counter()
 
     def counts(self) -> dict[State, int]:
-        """How many planned trials are in each state."""
+        """How many planned trainings are in each state."""
         found = Counter(self.states.values())
         counts: dict[State, int] = {state: found[state] for state in STATES}
         assert sum(counts.values()) == len(self.states)
         return counts
 
     @property
-    def trials(self) -> list[Trial]:
-        """The trials that this run is to run, in their order."""
-        return list(self._trials.values())
+    def trainings(self) -> list[Training]:
+        """Those that this run is to run, in their order."""
+        return list(self._trainings.values())
 
     @property
     def over(self) -> bool:
@@ -75,8 +75,8 @@ class Queue:
 
     @property
     def running(self) -> list[str]:
-        """Ids of the trials that run."""
-        return [trial_id for trial_id, state in self.states.items() if state == "running"]
+        """Ids of those that run."""
+        return [training_id for training_id, state in self.states.items() if state == "running"]
 
     def stop(self, reason: str) -> None:
         """Hand out nothing any more; the first reason counts."""
@@ -85,51 +85,51 @@ class Queue:
     def next(self) -> Ticket | None:
         """The next attempt; None when there is none yet, or none any more."""
         while self._later and self._later[0][0] <= self.clock():
-            _, rank, trial_id = heapq.heappop(self._later)
-            heapq.heappush(self._ready, (rank, trial_id))
+            _, rank, training_id = heapq.heappop(self._later)
+            heapq.heappush(self._ready, (rank, training_id))
         if not self._ready or self.over or self._full:
             return None
         if reason := self.guard():
             self.stop(reason)
             return None
-        _, trial_id = heapq.heappop(self._ready)
-        trial = self._trials[trial_id]
-        self._handed.add(trial_id)
-        self._attempt[trial_id] = self._attempt.get(trial_id, 0) + 1
-        resources = self.packing.resources((trial.model, trial.hidden_units))
-        return Ticket(trial, self._attempt[trial_id], resources)
+        _, training_id = heapq.heappop(self._ready)
+        training = self._trainings[training_id]
+        self._handed.add(training_id)
+        self._attempt[training_id] = self._attempt.get(training_id, 0) + 1
+        resources = self.packing.resources(training.kind)
+        return Ticket(training, self._attempt[training_id], resources)
 
     @property
     def _full(self) -> bool:
         return self.at_once is not None and len(self._handed) + len(self.running) >= self.at_once
 
-    def started(self, trial_id: str) -> None:
+    def started(self, training_id: str) -> None:
         """Its process runs."""
-        self._handed.discard(trial_id)
-        self.states[trial_id] = "running"
+        self._handed.discard(training_id)
+        self.states[training_id] = "running"
 
-    def done(self, trial_id: str) -> None:
+    def done(self, training_id: str) -> None:
         """It has a record."""
-        self._handed.discard(trial_id)
-        self.states[trial_id] = "done"
+        self._handed.discard(training_id)
+        self.states[training_id] = "done"
 
-    def interrupted(self, trial_id: str) -> None:
+    def interrupted(self, training_id: str) -> None:
         """It was stopped through no fault of its own, and waits for the next run."""
-        self._handed.discard(trial_id)
-        self.states[trial_id] = "pending"
+        self._handed.discard(training_id)
+        self.states[training_id] = "pending"
 
-    def failed(self, trial_id: str, failure_class: str) -> float | None:
+    def failed(self, training_id: str, failure_class: str) -> float | None:
         """Its attempt failed: seconds until the next one, or None when the budget of that class is spent."""
-        self._handed.discard(trial_id)
-        trial = self._trials[trial_id]
+        self._handed.discard(training_id)
+        training = self._trainings[training_id]
         if failure_class == "out of memory":
-            self.packing.lower((trial.model, trial.hidden_units))
-        self._failures[trial_id, failure_class] += 1
-        count = self._failures[trial_id, failure_class]
+            self.packing.lower(training.kind)
+        self._failures[training_id, failure_class] += 1
+        count = self._failures[training_id, failure_class]
         if count > self.budgets.of(failure_class):
-            self.states[trial_id] = "failed"
+            self.states[training_id] = "failed"
             return None
-        self.states[trial_id] = "pending"
+        self.states[training_id] = "pending"
         wait = back_off(count, self.pause)
-        heapq.heappush(self._later, (self.clock() + wait, self._rank[trial_id], trial_id))
+        heapq.heappush(self._later, (self.clock() + wait, self._rank[training_id], training_id))
         return wait

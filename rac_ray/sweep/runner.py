@@ -1,54 +1,50 @@
-"""Run a plan on Ray: shards by Ray tasks, clips by Ray Data, trials by Tune, each trained by TorchTrainer.
+"""Run a plan on Ray: data by the study, clips by Ray Data, trainings by Tune, each trained by TorchTrainer.
 
-A trial of one worker runs TorchTrainer in its own process, which Tune reuses for the next trial; one of several
-workers gets a real worker group with DDP. The ledger, not Tune's files, is the truth: Tune's go to a folder that
-is thrown away. One driver at a time: the run holds the sweep's lock.
+A training of one worker runs TorchTrainer in its own process, which Tune reuses for the next one; one of several workers
+gets a real worker group with DDP. The ledger, not Tune's files, is the truth: Tune's go to a folder that is thrown away.
+One driver at a time: the run holds the sweep's lock.
 """
 
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import ray
 
-from rac_ray.data.generate import generate
-from rac_ray.data.loading import open_clips, part_keys
 from rac_ray.errors import BadInput
 from rac_ray.ledger import DRIVER, Entry, State
 from rac_ray.lock import Lock, holding
-from rac_ray.provenance import commit
+from rac_ray.provenance import commit, versions
 from rac_ray.storage import Storage
-from rac_ray.sweep.attempt import run_trial
+from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
-from rac_ray.sweep.planner import BYTES_PER_TRIAL, Plan
+from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.queue import Queue
-from rac_ray.sweep.session import Resources, ray_session
+from rac_ray.sweep.session import Resources, cores_here, ray_session
 from rac_ray.sweep.tuning import through_tune
-from rac_ray.training.worker import Setting
+from rac_ray.sweep.worker import Setting
 
 RESERVE_BYTES = 20_000_000
-"""Room that is left free on a disk, for failures and the last words of running trials."""
+"""Room that is left free on a disk, for failures and what running trainings write last."""
 
-
-Trainable = Callable[[dict[str, Any], dict[str, Any], Setting], None]
+Trainable = Callable[..., None]
+"""``run_task``, or what tests put in its place."""
 
 
 def run_plan(
-    plan: Plan, resources: Resources, say: Callable[[str], None] = say_line, trainable: Trainable = run_trial
+    plan: Plan, resources: Resources, say: Callable[[str], None] = say_line, trainable: Trainable = run_task
 ) -> str:
-    """Make what data is missing, then run what trials are missing; returns why it stopped early, or nothing.
+    """Make what data is missing, then run what trainings and evaluations are missing.
 
-    Results are in the ledger afterwards, the forecast and what came of it in the preset's ``forecast.json``. Raises
-    Busy when another driver lives on the sweep, BadInput when no trial fits the cluster or finished trials saw other
-    pixels than the data folder holds.
+    Returns why it stopped early, or nothing. Results are in the ledger afterwards, the forecast and what came of it in
+    the preset's ``forecast.json``. Raises Busy when another driver lives on the sweep, BadInput when no training fits the
+    cluster or finished ones saw other pixels than the data folder holds.
     """
     began = time.monotonic()
     with ray_session(resources, plan.title):
@@ -56,17 +52,16 @@ def run_plan(
         with holding(plan.ledger.storage, DRIVER, resources.take_over) as lock:
             adopted = plan.adopt()
             if adopted:
-                say(f"{adopted} finished trials taken over from other sweeps on this storage")
+                say(f"{adopted} finished trainings taken over from other sweeps on this storage")
             entries = plan.entries()
             probing = time.monotonic()
             price = price_of(plan, packing, entries, resources.pricing, say)
             began += time.monotonic() - probing  # the forecast is of the run without the probe
-            made = generate(plan.data, plan.dataset, plan.digits, say)
-            say(f"data {plan.data.root}: {made} shards made, digits={plan.digits.source}")
+            plan.study.prepare(plan.grid, plan.data, plan.tasks, say)
             require_same_pixels(plan, entries)
-            plan.ledger.register(plan.trials)
+            plan.ledger.register(plan.tasks)
             queue = queue_for(plan, resources, packing, entries, price, lock)
-            if not queue.trials:
+            if not queue.trainings:
                 return ""
             for line in price.lines():
                 say(f"plan: {line}")
@@ -74,7 +69,7 @@ def run_plan(
             reason = _tune(plan, queue, resources, price, lock, say, trainable)
             if reason:
                 return reason
-            finished = sum(queue.states[trial.trial_id] == "done" for trial in queue.trials)
+            finished = sum(queue.states[training.training_id] == "done" for training in queue.trainings)
             actual = compared(price, time.monotonic() - began, finished)
             plan.folder.write_json(FORECAST, {**price.as_dict(), "actual": actual})
             if actual["ratio"]:
@@ -88,7 +83,7 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
     A cluster is not made to grow for a probe.
     """
     if not resources.pricing.seconds and not resources.address:
-        machine = Machine(resources.num_cpus or os.cpu_count() or 1, resources.num_gpus or 0)
+        machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0)
         return price_of(plan, packing_for(plan, resources, machine), plan.entries(), resources.pricing, say)
     with ray_session(resources):
         packing, pricing = packing_for(plan, resources, machine_of(resources)), resources.pricing
@@ -104,46 +99,66 @@ def machine_of(resources: Resources) -> Machine:
     return Machine.of(nodes, resources.num_cpus, resources.num_gpus)
 
 
+def precision_for(resources: Resources) -> str:
+    """What ``auto`` means where a run is to take place; asks a cluster whose size nobody has told."""
+    if resources.num_gpus is not None:
+        return precision_on(resources.num_gpus)
+    if resources.address is None and not ray.is_initialized():
+        return precision_on(local_gpus())
+    with ray_session(resources):
+        return precision_on(machine_of(resources).gpus)
+
+
 def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
-    """How trials are packed on a machine; BadInput when one class does not fit at all."""
-    packing = Packing(machine, resources.workers, resources.cpus_per_trial, resources.trials_per_gpu)
-    for trial_class in {(trial.model, trial.hidden_units) for trial in plan.trials}:
-        packing.require(trial_class)
+    """How trainings are packed on a machine; BadInput when one kind does not fit at all, or workers share no step."""
+    workers = resources.workers or plan.study.workers(plan.grid)
+    fewest = resources.fewest_workers or workers
+    batch = min(task.training.recipe.batch_size for task in plan.tasks)
+    if fewest > workers:
+        raise BadInput(f"--fewest-workers is {fewest}; valid: at most {workers}, the workers")
+    if workers > batch:
+        raise BadInput(f"{workers} workers for steps of {batch} clips; valid: at most one worker per clip")
+    reading = max(task.subject.reading_cpus for task in plan.tasks)
+    packing = Packing(
+        machine, workers, resources.cpus_per_trial, resources.trials_per_gpu, fewest=fewest, cpus_besides=reading
+    )
+    for kind in {task.training.kind for task in plan.tasks}:
+        packing.require(kind)
     return packing
 
 
 def queue_for(
     plan: Plan, resources: Resources, packing: Packing, entries: Mapping[str, Entry], price: Price, lock: Lock
 ) -> Queue:
-    """What this run has to do, longest trials first, so that the tail is short.
+    """What this run has to do, longest trainings first, so that the tail is short.
 
-    That is trials that wait, and with ``plan.retry_failed`` those given up, too.
+    That is what waits, and with ``plan.retry_failed`` what was given up, too.
     """
-    states: dict[str, State] = {trial_id: entry.state(lock.holder.token) for trial_id, entry in entries.items()}
-    for trial_id, state in states.items():
+    states: dict[str, State] = {training_id: entry.state(lock.holder.token) for training_id, entry in entries.items()}
+    for training_id, state in states.items():
         if plan.retry_failed and state == "failed":
-            states[trial_id] = "pending"
-    classes = {(trial.model, trial.hidden_units) for trial in plan.trials}
+            states[training_id] = "pending"
+    kinds = {task.training.kind for task in plan.tasks}
+    side_by_side = max(packing.at_once(kind) for kind in kinds)
+    room = max([BYTES_PER_TRAINING, *(bytes_of(task) for task in plan.tasks)]) * max(1, side_by_side)
     return Queue(
         states,
         sorted(
-            (trial for trial in plan.trials if states[trial.trial_id] == "pending"),
-            key=lambda trial: -price.expected[trial.trial_id],
+            (task.training for task in plan.tasks if states[task.training_id] == "pending"),
+            key=lambda training: -price.expected[training.training_id],
         ),
         packing,
         resources.budgets,
-        {trial_id: entry.attempts for trial_id, entry in entries.items()},
+        {training_id: entry.attempts for training_id, entry in entries.items()},
         resources.pause,
-        at_once=max(packing.at_once(each) for each in classes) if packing.in_groups else None,
-        guard=lambda: (
-            lock.stop_reason or no_room(plan.ledger.storage, BYTES_PER_TRIAL * max(1, int(packing.machine.cpus)))
-        ),
+        at_once=side_by_side if packing.limits else None,
+        guard=lambda: lock.stop_reason or no_room(plan.ledger.storage, room),
     )
 
 
-def no_room(storage: Storage, for_trials: int) -> str:
-    """Why no further trial should start on a disk that is nearly full; nothing where there is room for their bytes."""
-    free, needed = storage.free_bytes(), RESERVE_BYTES + for_trials
+def no_room(storage: Storage, for_trainings: int) -> str:
+    """Why no further training should start on a disk that is nearly full; nothing where there is room for its bytes."""
+    free, needed = storage.free_bytes(), RESERVE_BYTES + for_trainings
     if free is None or free >= needed:
         return ""
     return (
@@ -153,18 +168,21 @@ def no_room(storage: Storage, for_trials: int) -> str:
 
 
 def require_same_pixels(plan: Plan, entries: Mapping[str, Entry]) -> None:
-    """BadInput when finished trials saw other pixels than the data folder holds now, though the spec is the same.
+    """BadInput when finished trainings saw other pixels than the data folder holds now, though the spec is the same.
 
-    A trial's id covers the spec; what other versions of the image libraries make of it shows only in the pixels.
+    An id covers what clips are made from; what other versions of the image libraries make of it shows only in the pixels.
     """
-    parts = {part for trial in plan.trials for part in plan.direction(trial.source).parts}
-    now = part_keys(plan.data, parts)
-    for trial_id, entry in entries.items():
-        saw = entry.record["content"] if entry.record else {}
-        other = [part for part, content in saw.items() if content != now[part]]
+    now = plan.study.content(plan.grid, plan.data, plan.tasks)
+    for task in plan.tasks:
+        record = entries[task.training_id].record
+        if record is None:
+            continue
+        contents = {each.part: each.content for each in record.evaluations}
+        same = [*task.trained_on, *(e.part for e in task.evaluations if contents.get(e.part) == e.content)]
+        other = [part for part in same if record.content.get(part) != now.get(part)]
         if other:
             raise BadInput(
-                f"trial {trial_id} was trained with other pixels in {other[0]} than {plan.data.root} holds "
+                f"trial {task.training_id} was trained with other pixels in {other[0]} than {plan.data.root} holds "
                 "(made by other library versions); use its data folder or another --storage"
             )
 
@@ -178,31 +196,47 @@ def _tune(
     say: Callable[[str], None],
     trainable: Trainable,
 ) -> str:
-    """Run the queue's trials through Tune; returns why it stopped early, or nothing."""
+    """Run the queue's trainings through Tune; returns why it stopped early, or nothing."""
     from ray import tune
 
-    sources = sorted({trial.source for trial in queue.trials})
-    parts = {part for source in sources for part in plan.direction(source).parts}
+    tasks = {task.training_id: task for task in plan.tasks}
+    first = {tasks[training.training_id].training.source: training for training in reversed(queue.trainings)}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
     wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
-    monitor = Monitor(queue, say, price.expected, wall, resources.verbose, live=live)
-    metrics = SweepMetrics(plan.sweep.name)
-    for trial in plan.trials:
-        metrics.state(trial, queue.states[trial.trial_id])
+    what = "trials" if len(plan.trials) == len(plan.tasks) else "trainings"
+    monitor = Monitor(queue, say, price.expected, wall, resources.verbose, what, live=live)
+    metrics = SweepMetrics(plan.study.name)
+    for task in plan.tasks:
+        metrics.state(task.training, queue.states[task.training_id])
     with tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True) as scratch:
-        setting = Setting(
-            ledger=plan.ledger,
-            driver=lock.holder.token,
-            content=part_keys(plan.data, parts),
-            dataset=plan.dataset,
-            workers=resources.workers,
-            per_worker=queue.packing.per_worker(),
-            cuda_graphs=resources.cuda_graphs,
-            stall=resources.stall,
-            scratch=scratch,
-            commit=commit(),
+        setting = _setting(plan, queue.packing, resources, lock, scratch)
+        study, grid, data = plan.study, plan.grid, plan.data
+        readers = {source: study.reader(grid, data, training) for source, training in first.items()}
+        ours = tune.with_parameters(
+            trainable,
+            tasks=tasks,
+            clips={source: reader for source, reader in readers.items() if reader is not None},
+            made_from={source: study.made_from(grid, data, tasks[t.training_id]) for source, t in first.items()},
+            setting=setting,
         )
-        datasets = {source: open_clips(plan.data, plan.direction(source).parts) for source in sources}
-        ours = tune.with_parameters(trainable, datasets=datasets, setting=setting)
-        follower = Follower(queue, plan.ledger, monitor, metrics)
-        return through_tune(plan.sweep.name, ours, follower, lock, scratch, reuse_actors=resources.workers == 1)
+        follower = Follower(queue, tasks, plan.ledger, monitor, metrics)
+        return through_tune(study.name, ours, follower, lock, scratch, reuse_actors=not setting.in_groups)
+
+
+def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scratch: str) -> Setting:
+    """A group that may shrink goes on without a lost worker; one of a fixed size leaves it to the queue."""
+    elastic = packing.fewest < packing.workers
+    return Setting(
+        ledger=plan.ledger,
+        driver=lock.holder.token,
+        study=plan.study.name,
+        content=plan.study.content(plan.grid, plan.data, plan.tasks),
+        workers=(packing.fewest, packing.workers) if elastic else packing.workers,
+        per_worker=packing.per_worker(),
+        lost_workers=resources.budgets.preempted if elastic else 0,
+        cuda_graphs=resources.cuda_graphs,
+        stall=resources.stall,
+        scratch=scratch,
+        commit=commit(),
+        versions=versions(),
+    )

@@ -1,10 +1,12 @@
 """What a sweep runs on, and Ray for the time that it does."""
 
 import logging
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import ray
@@ -45,8 +47,10 @@ class Resources:
     """Size of a local Ray (None: the machine), or what a cluster that grows will have (None: what it has)."""
     num_gpus: int | None = None
     """The same of GPUs; None: those that are there."""
-    workers: int = 1
-    """DDP workers per trial."""
+    workers: int | None = None
+    """DDP workers per training; None: as many as the study says."""
+    fewest_workers: int | None = None
+    """With which a group goes on that lost some; None: it does not shrink."""
     cpus_per_trial: int | None = None
     """CPU cores (threads) of each trial, or of each of its workers; None is one."""
     trials_per_gpu: int | Literal["auto"] = "auto"
@@ -69,6 +73,16 @@ class Resources:
     """Also a line per epoch."""
 
 
+def cores_here() -> int:
+    """CPU cores that this process may use: fewer than the machine has under an affinity mask or a cgroup's quota."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        most = math.ceil(int(quota) / int(period)) if quota != "max" else math.inf
+    except (OSError, ValueError):
+        most = math.inf
+    return max(1, int(min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, most)))
+
+
 @contextmanager
 def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
     """A local Ray for the duration, or a connection to the cluster at ``address``; ``name`` is for its jobs page."""
@@ -81,7 +95,7 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
         if resources.address
         else {
             "address": "local",  # without it, Ray would join a cluster that `ray start` left a note of, alive or not
-            "num_cpus": resources.num_cpus or os.cpu_count(),
+            "num_cpus": resources.num_cpus or cores_here(),
             "num_gpus": resources.num_gpus,
             "object_store_memory": LOCAL_OBJECT_STORE,
             "include_dashboard": resources.dashboard,

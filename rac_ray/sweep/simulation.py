@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rac_ray.sweep.packing import Machine, Packing, TrialClass
+from rac_ray.sweep.packing import Machine, Packing, Kind
 from rac_ray.sweep.queue import Queue, Ticket
-from rac_ray.trial import Trial
+from rac_ray.identity import Training
 
 TINY = 1e-9
 """By which shares may exceed a node: sums of fractions are not exact."""
@@ -109,12 +109,12 @@ class Simulation:
 
     def __init__(
         self,
-        trials: Sequence[Trial],
+        trials: Sequence[Training],
         work: Mapping[str, float],
         site: Site,
         times: Times = Times(),
         *,
-        peaks: Mapping[TrialClass, float] | None = None,
+        peaks: Mapping[Kind, float] | None = None,
         trials_per_gpu: int | Literal["auto"] = "auto",
         seed: int = 0,
     ) -> None:
@@ -122,10 +122,10 @@ class Simulation:
         self.work, self.site, self.times = work, site, times
         self.now = 0.0
         packing = Packing(site.machine, peaks=peaks or {}, trials_per_gpu=trials_per_gpu, trials=len(trials))
-        ordered = sorted(trials, key=lambda trial: -work[trial.trial_id])
-        states: dict[str, Any] = {trial.trial_id: "pending" for trial in trials}
+        ordered = sorted(trials, key=lambda trial: -work[trial.training_id])
+        states: dict[str, Any] = {trial.training_id: "pending" for trial in trials}
         self.queue = Queue(states, ordered, packing, clock=lambda: self.now)
-        at_once = max(packing.at_once((trial.model, trial.hidden_units)) for trial in trials)
+        at_once = max(packing.at_once(trial.kind) for trial in trials)
         self.shown = at_once if site.grows else 1
         self._random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -210,7 +210,7 @@ class Simulation:
         node.free_cpus, node.free_gpus = node.free_cpus - cpus, node.free_gpus - gpus
         warm = node.warm[_shape(ticket)] > 0
         node.warm[_shape(ticket)] -= warm
-        trial_id = ticket.trial.trial_id
+        trial_id = ticket.training.training_id
         self.queue.started(trial_id)
         works_from = self.now + self.times.trial + (0 if warm else self.times.process)
         running = _Running(ticket, works_from, works_from + self._left[trial_id])
@@ -219,7 +219,7 @@ class Simulation:
         return True
 
     def _end(self, node: _Node, running: _Running) -> None:
-        trial_id = running.ticket.trial.trial_id
+        trial_id = running.ticket.training.training_id
         if node.trials.get(trial_id) is not running:
             return  # its node was lost before
         self._leave(node, running)
@@ -233,7 +233,7 @@ class Simulation:
             self._at(self.now + self.site.idle_seconds, lambda: self._retire(node))
 
     def _leave(self, node: _Node, running: _Running) -> None:
-        del node.trials[running.ticket.trial.trial_id]
+        del node.trials[running.ticket.training.training_id]
         node.free_cpus += running.ticket.resources["CPU"]
         node.free_gpus += running.ticket.resources.get("GPU", 0)
         worked = max(0.0, self.now - running.works_from)
@@ -253,7 +253,7 @@ class Simulation:
         if node not in self._nodes:
             return
         for running in list(node.trials.values()):
-            trial_id = running.ticket.trial.trial_id
+            trial_id = running.ticket.training.training_id
             worked = max(0.0, self.now - running.works_from)
             self._left[trial_id] -= worked // self.times.checkpoint * self.times.checkpoint
             self._lost += 1

@@ -20,7 +20,7 @@ def through_tune(
 ) -> str:
     """Run the follower's queue, an attempt per Tune trial; returns why it stopped early, or nothing.
 
-    ``trainable`` takes ``{"trial", "attempt", "resources"}``; ``scratch`` is a folder for Tune's own files.
+    ``trainable`` takes ``{"training_id", "attempt", "resources"}``; ``scratch`` is a folder for Tune's own files.
     """
     from ray import tune
 
@@ -46,8 +46,8 @@ def through_tune(
         ),
     ).fit()
     monitor.close()
-    for trial_id in queue.running:
-        queue.interrupted(trial_id)
+    for training_id in queue.running:
+        queue.interrupted(training_id)
     if queue.counts()["pending"]:
         queue.stop(INTERRUPTED)
     if queue.stop_reason:
@@ -63,7 +63,7 @@ def shown_ahead(queue: Queue) -> int:
     """
     if not queue.packing.machine.grows:
         return 1
-    classes = {(trial.model, trial.hidden_units) for trial in queue.trials}
+    classes = {training.kind for training in queue.trainings}
     return min(MOST_SHOWN, max(queue.packing.at_once(each) for each in classes))
 
 
@@ -74,4 +74,4 @@ def _bundle(config: Mapping[str, Any]) -> Any:
 
 
 def _tune_name(trial: Any) -> str:
-    return f"{trial.config['trial']['trial_id']}-{trial.config['attempt']}"
+    return f"{trial.config['training_id']}-{trial.config['attempt']}"

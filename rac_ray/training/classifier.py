@@ -7,10 +7,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from rac_ray.data.feed import Batch
+from rac_ray.identity import Recipe
 from rac_ray.training.recorded import RecordedStep
-from rac_ray.trial import Recipe
-
-Batch = tuple[Tensor, Tensor]
 
 
 def to_unit_range(frames: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
-"""A model on all target domains: per-clip predictions first, every figure computed from them afterwards."""
+"""A checkpoint on its domains: per-clip predictions first, every figure computed from them afterwards."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,11 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rac_ray.data.shards import Clips
-from rac_ray.training.classifier import Batch, NotFinite, to_unit_range
+from rac_ray.accuracy import BEST, among_the_best
+from rac_ray.data.feed import Batch, Feeds, Place
+from rac_ray.identity import Evaluation
+from rac_ray.record import Evaluated, evaluated
+from rac_ray.training.classifier import NotFinite, to_unit_range
 
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
-"""Of activations, by a trial's precision."""
+"""Of activations, by a training's precision."""
 EVALUATION_BATCHES = {"cpu": 64, "cuda": 256}
 """Clips at once by device: a CPU gains nothing from more; a GPU takes these, which probes have counted, or the largest
 halving that fits."""
@@ -23,9 +28,7 @@ halving that fits."""
 class Predictions:
     """What a model said about each clip of one evaluation set."""
 
-    target: str
-    """Domain of the clips."""
-    split: str
+    evaluation: Evaluation
     clip_ids: list[str]
     labels: NDArray[np.int64]
     """(N,)"""
@@ -41,50 +44,62 @@ class Predictions:
     def correct(self) -> int:
         return int((self.predicted == self.labels).sum())
 
-    def table(self) -> pa.Table:
+    def score(self, training_id: str, epoch: int) -> Evaluated:
+        """What the checkpoint of an epoch scored; top-5 where there are more classes than that."""
+        clips, classes = self.logits.shape
+        found = among_the_best(self.logits, self.labels).mean() if classes > BEST else None
+        return evaluated(
+            self.evaluation,
+            training_id,
+            epoch,
+            clips=clips,
+            correct=self.correct,
+            top1=self.correct / clips,
+            top5=None if found is None else float(found),
+        )
+
+    def table(self, evaluation_id: str) -> pa.Table:
         """One row per clip."""
         count = len(self.clip_ids)
         return pa.table(
             {
-                "target": [self.target] * count,
-                "split": [self.split] * count,
+                "evaluation_id": [evaluation_id] * count,
+                "target": [self.evaluation.target] * count,
+                "split": [self.evaluation.split] * count,
                 "clip_id": self.clip_ids,
-                "label": self.labels.astype(np.int8),
-                "predicted": self.predicted.astype(np.int8),
+                "label": self.labels.astype(np.int32),
+                "predicted": self.predicted.astype(np.int32),
                 "logits": pa.FixedSizeListArray.from_arrays(self.logits.ravel(), self.logits.shape[1]),
             }
         )
 
 
-def predict(
+def evaluate(
     model: nn.Module,
-    parts: Mapping[str, Clips],
+    feeds: Feeds,
+    evaluations: Iterable[Evaluation],
     *,
-    device: torch.device,
-    precision: str = "32",
+    place: Place,
+    precision: str,
+    scaled: Callable[[Tensor], Tensor],
     beat: Callable[[], None] = lambda: None,
 ) -> list[Predictions]:
-    """Run ``model`` in evaluation mode over the clips of each ``domain/split``, at the precision it was trained with.
+    """What ``model`` says of each evaluation's clips, at the precision it was trained with; the same on each worker.
 
-    All parts are one pass: a batch may hold clips of two. ``beat`` is called after each batch. Raises NotFinite when a
-    logit is NaN or infinite.
+    ``beat`` is called after each batch. Raises NotFinite when a logit is NaN or infinite.
     """
-    model.eval().to(device)
-    frames = torch.cat([torch.tensor(clips.frames) for clips in parts.values()]).unsqueeze(2)
-    with torch.inference_mode(), torch.autocast(device.type, DTYPES.get(precision), enabled=precision in DTYPES):
-        logits = _logits(model, frames, EVALUATION_BATCHES[device.type], device, beat)
-    predictions, first = [], 0
-    for part, clips in parts.items():
-        values = logits[first : first + len(clips)]
-        first += len(clips)
-        if not np.isfinite(values).all():
-            raise NotFinite(f"logits on {part} are not finite")
-        target, split = part.split("/")
-        predictions.append(Predictions(target, split, clips.clip_ids, clips.labels, values))
-    return predictions
+    device, found = torch.device(place.device), []
+    for evaluation in evaluations:
+        asked = feeds.asked(evaluation.part)
+        mine = predict(model, asked.batches, device=device, precision=precision, scaled=scaled, beat=beat)
+        logits = _gathered(mine, place.world)
+        if not np.isfinite(logits).all():
+            raise NotFinite(f"logits on {evaluation.part} are not finite")
+        found.append(Predictions(evaluation, asked.clip_ids, asked.labels, logits))
+    return found
 
 
-def predict_batches(
+def predict(
     model: nn.Module,
     batches: Iterable[Batch],
     *,
@@ -93,33 +108,37 @@ def predict_batches(
     scaled: Callable[[Tensor], Tensor] = to_unit_range,
     beat: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float32]:
-    """Logits (N, num_classes) of clips that come in batches, in their order. Raises NotFinite as ``predict`` does."""
+    """Logits (N, num_classes) of clips that come in batches, in their order; the model goes to evaluation mode.
+
+    A batch that does not fit the device is halved as often as it takes.
+    """
     model.eval().to(device)
     logits = []
     with torch.inference_mode(), torch.autocast(device.type, DTYPES.get(precision), enabled=precision in DTYPES):
         for frames, _ in batches:
-            logits.append(model(scaled(frames.to(device))).float().cpu())
+            logits += _said(model, frames, scaled, device)
             beat()
-    found = torch.cat(logits).numpy() if logits else np.empty((0, 0), np.float32)
-    if not np.isfinite(found).all():
-        raise NotFinite("logits are not finite")
-    return found
+    return torch.cat(logits).numpy() if logits else np.empty((0, 0), np.float32)
 
 
-def _logits(
-    model: nn.Module, frames: Tensor, batch: int, device: torch.device, beat: Callable[[], None]
-) -> NDArray[np.float32]:
-    """Logits (N, num_classes) of frames (N, T, 1, H, W) uint8, in batches halved as often as memory runs out."""
-    logits: list[Tensor] = []
-    first = 0
-    while first < len(frames):
-        try:
-            logits.append(model(to_unit_range(frames[first : first + batch].to(device))).float())
-        except torch.OutOfMemoryError:
-            if batch == 1:
-                raise
-            batch //= 2
-            continue
-        first += len(logits[-1])
-        beat()
-    return torch.cat(logits).cpu().numpy()
+def _said(
+    model: nn.Module, frames: Tensor, scaled: Callable[[Tensor], Tensor], device: torch.device
+) -> list[Tensor]:
+    """Logits of frames (B, T, C, H, W) uint8 on the CPU, in as few pieces as memory allows."""
+    try:
+        return [model(scaled(frames.to(device))).float().cpu()]
+    except torch.OutOfMemoryError:
+        if len(frames) == 1:
+            raise
+    half = len(frames) // 2
+    return _said(model, frames[:half], scaled, device) + _said(model, frames[half:], scaled, device)
+
+
+def _gathered(logits: NDArray[np.float32], world: int) -> NDArray[np.float32]:
+    """The logits of all clips (N, num_classes) from those that each worker has: every world-th."""
+    if world == 1:
+        return logits
+    shares: list[Any] = [None] * world
+    torch.distributed.all_gather_object(shares, logits)
+    rows = [row for rows in zip_longest(*shares) for row in rows if row is not None]
+    return np.stack(rows)

@@ -3,7 +3,6 @@
 Knows Lightning, not Ray: the worker passes what a distributed run needs as trainer options.
 """
 
-import io
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,16 +13,16 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
+from torch import Tensor
 
-from rac_ray.data.loading import ResidentBatches
-from rac_ray.data.shards import Clips
-from rac_ray.ledger import LAST_CHECKPOINT
-from rac_ray.models import build_model, count_parameters
+from rac_ray.data.feed import Batches
+from rac_ray.identity import Recipe, seed_for
+from rac_ray.models import count_parameters
 from rac_ray.storage import Storage
-from rac_ray.training.classifier import Classifier
-from rac_ray.training.levels import Levels
-from rac_ray.training.progress import Batches, TrialProgress
-from rac_ray.trial import Recipe, Trial, seed_for
+from rac_ray.training.classifier import Classifier, to_unit_range
+from rac_ray.training.files import LAST_CHECKPOINT
+from rac_ray.training.progress import TrialProgress
+from rac_ray.training.selection import Keeper
 
 
 class DamagedCheckpoint(RuntimeError):
@@ -42,99 +41,49 @@ class Fit:
     best_epoch: int
     best_val_top1: float
     parameters: int
-    precision: str
+    kept: dict[int, float]
+    """Validation top-1 of the epochs whose checkpoints levels may choose from."""
     seconds_to_first_step: float
     """From the call of ``fit`` to the first training step."""
 
-    def best_checkpoint(self) -> bytes:
-        """The best weights alone; ``torch.load(..., weights_only=True)`` reads them."""
-        sink = io.BytesIO()
-        torch.save(self.model.state_dict(), sink)
-        return sink.getvalue()
-
-
-def resolved_precision(recipe: Recipe, device: torch.device) -> str:
-    """The precision that ``auto`` means on a device: 16-bit mixed on a GPU, 32-bit on a CPU."""
-    if recipe.precision != "auto":
-        return recipe.precision
-    return "16-mixed" if device.type == "cuda" else "32"
-
 
 def fit(
-    trial: Trial,
-    train: Clips,
-    val: Clips,
+    build: Callable[[], torch.nn.Module],
+    recipe: Recipe,
+    seed: int,
+    train: Batches,
+    val: Batches,
     folder: Storage,
     *,
     device: torch.device,
+    scaled: Callable[[Tensor], Tensor] = to_unit_range,
+    weight: float = 1.0,
+    keeper: Keeper | None = None,
     report: Callable[[dict[str, Any]], None] = lambda _row: None,
     beat: Callable[[], None] = lambda: None,
     trainer_options: Mapping[str, Any] | None = None,
     prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
-    rank: int = 0,
-    world: int = 1,
     cuda_graphs: bool = False,
 ) -> Fit:
-    """Train ``trial``, from ``folder/last.ckpt`` if there is one, and return its best model.
+    """Train what ``build`` builds by ``recipe``, from ``folder/last.ckpt`` if there is one, and return its best model.
 
-    ``report`` gets each epoch's row, ``beat`` is called after each step. ``cuda_graphs`` replays the steps of a single
-    worker on a GPU. Raises NotFinite when a loss is NaN or
-    infinite, DamagedCheckpoint, and BadInput when the training clips do not fill a batch. On a CPU a trial stopped
-    after any epoch and fitted again ends at the same bits.
+    ``weight`` is this worker's share of a step's clips over an even share. ``keeper`` keeps checkpoints at levels of
+    validation top-1 in ``folder``. ``report`` gets each epoch's row, ``beat`` is called after each step. ``cuda_graphs``
+    replays the steps of a single worker on a GPU. Raises NotFinite when a loss is NaN or infinite, and
+    DamagedCheckpoint. On a CPU a training stopped after any epoch and fitted again ends at the same bits; the number of
+    workers changes no more than how sums are rounded.
     """
     started = time.monotonic()
-    recipe = trial.recipe
-    torch.manual_seed(seed_for("weights", trial.seed))
-    classifier = Classifier(
-        build_model(trial.model, trial.hidden_units), recipe, cuda_graphs=cuda_graphs and world == 1
-    )
-    share = {"device": device, "rank": rank, "world": world}
-    train_batches = ResidentBatches(train, recipe.batch_size, order_seed=seed_for("order", trial.seed), **share)
-    val_batches = ResidentBatches(val, recipe.batch_size, **share)
-    return fit_batches(
-        classifier,
-        train_batches,
-        val_batches,
-        folder,
-        device=device,
-        report=report,
-        beat=beat,
-        trainer_options=trainer_options,
-        prepare=prepare,
-        started=started,
-    )
-
-
-def fit_batches(
-    classifier: Classifier,
-    train_batches: Batches,
-    val_batches: Batches,
-    folder: Storage,
-    *,
-    device: torch.device,
-    report: Callable[[dict[str, Any]], None] = lambda _row: None,
-    beat: Callable[[], None] = lambda: None,
-    trainer_options: Mapping[str, Any] | None = None,
-    prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
-    started: float | None = None,
-    levels: Levels | None = None,
-    stop_when_passed: bool = False,
-) -> Fit:
-    """Train a classifier by its recipe on any batches, as ``fit`` does, whose options these are.
-
-    ``levels`` keeps checkpoints at levels of validation top-1 in ``folder``; with ``stop_when_passed`` training ends
-    when the highest is reached, too. ``started`` is when the preparations began.
-    """
-    started, recipe = started or time.monotonic(), classifier.recipe
-    progress = TrialProgress(folder, train_batches, report, beat, levels, stop_when_passed)
-    precision = resolved_precision(recipe, device)
+    torch.manual_seed(seed_for("weights", seed))
+    classifier = Classifier(build(), recipe, cuda_graphs=cuda_graphs, scaled=scaled, share=weight)
+    progress = TrialProgress(folder, train, report, beat, keeper, recipe.stop_at)
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = _fetch_checkpoint(folder, Path(scratch), progress)
         if not progress.finished:
             trainer = pl.Trainer(
                 max_epochs=recipe.max_epochs,
                 callbacks=[EarlyStopping("val_top1", mode="max", patience=recipe.patience), progress],
-                precision=cast(Any, precision),
+                precision=cast(Any, recipe.precision),
                 num_sanity_val_steps=0,
                 default_root_dir=scratch,
                 logger=False,
@@ -143,7 +92,7 @@ def fit_batches(
                 use_distributed_sampler=False,
                 **(trainer_options or {"accelerator": device.type, "devices": 1}),
             )
-            prepare(trainer).fit(classifier, train_batches, val_batches, ckpt_path=checkpoint, weights_only=True)
+            prepare(trainer).fit(classifier, train, val, ckpt_path=checkpoint, weights_only=True)
     classifier.model.load_state_dict(progress.best_weights)
     best = max(progress.epochs, key=lambda row: row["val_top1"])
     return Fit(
@@ -152,7 +101,7 @@ def fit_batches(
         best_epoch=best["epoch"],
         best_val_top1=best["val_top1"],
         parameters=count_parameters(classifier.model),
-        precision=precision,
+        kept=keeper.epochs if keeper else {},
         seconds_to_first_step=(progress.first_step_at or time.monotonic()) - started,
     )
 

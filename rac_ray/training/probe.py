@@ -1,4 +1,4 @@
-"""What a trial of one (model, hidden units) class costs, measured in about a second. Knows torch, not Ray.
+"""What a training of one kind costs, measured in about a second. Knows torch, not Ray.
 
 Random clips serve as well as real ones: no model's work depends on the pixels. Seconds are measured with the threads
 that torch has now and with nothing beside it: give it what a trial will have.
@@ -16,29 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
-from rac_ray.models import build_model
+from rac_ray.data.feed import Subject
+from rac_ray.identity import Recipe
 from rac_ray.training.classifier import Classifier
-from rac_ray.training.evaluate import EVALUATION_BATCHES
-from rac_ray.training.fit import resolved_precision
-from rac_ray.trial import Recipe
 
-NUM_CLASSES = 5
-"""Of the models that ``build_model`` makes unless told otherwise."""
 FEWEST_CLIPS = 2
 """Of a probing step; batch normalisation and the first estimate need no more."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What one (model, hidden units) class was measured to need on one device."""
+    """What trainings of one kind were measured to need on one device."""
 
-    model: str
-    hidden_units: int
+    kind: str
     batch_size: int
-    """Clips of a training step by the recipe."""
+    """Clips of one worker's training step by the recipe."""
     probed_batch: int
     """Clips of the training step that was measured: fewer where the recipe's would not have fitted in the time."""
     seconds_per_train_clip: float
@@ -74,37 +67,15 @@ class _Measured:
     """What a step on the full batch adds to that at its peak."""
 
 
-def probe(model: str, hidden_units: int, recipe: Recipe, *, device: torch.device, seconds: float = 1.0) -> Probe:
+def probe(kind: str, subject: Subject, recipe: Recipe, *, device: torch.device, seconds: float = 1.0) -> Probe:
     """Make training steps, then evaluation steps, for about ``seconds`` each, at least one on two clips.
 
-    Raises BadInput for a model that does not exist, torch.OutOfMemoryError when a step does not fit the GPU.
+    ``recipe`` has the clips of one worker's step. Raises torch.OutOfMemoryError when a step does not fit the GPU.
     """
-    classifier = Classifier(build_model(model, hidden_units), recipe)
-    batches = (recipe.batch_size, EVALUATION_BATCHES[device.type])
-    clip = (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE)
-    trained, evaluated = _steps(classifier, clip, NUM_CLASSES, batches, device, seconds)
-    return _probe(model, hidden_units, recipe.batch_size, trained, evaluated, device)
-
-
-def probe_built(
-    name: str,
-    model: nn.Module,
-    recipe: Recipe,
-    clip: tuple[int, int, int, int],
-    num_classes: int,
-    *,
-    hidden_units: int,
-    scaled: Callable[[Tensor], Tensor],
-    device: torch.device,
-    seconds: float = 1.0,
-) -> Probe:
-    """The same of a model that is built already, on clips (T, C, H, W); ``recipe`` has the clips of one worker's step.
-
-    Evaluation has the same batches. The probe's model is ``name``. Raises torch.OutOfMemoryError as ``probe`` does.
-    """
-    classifier = Classifier(model, recipe, scaled=scaled)
-    trained, evaluated = _steps(classifier, clip, num_classes, (recipe.batch_size, recipe.batch_size), device, seconds)
-    return _probe(name, hidden_units, recipe.batch_size, trained, evaluated, device)
+    classifier = Classifier(subject.build(), recipe, scaled=subject.scaled)
+    batches = (recipe.batch_size, subject.evaluation_batch(device.type, recipe.batch_size))
+    trained, evaluated = _steps(classifier, subject.clip_shape, subject.num_classes, batches, device, seconds)
+    return _probe(kind, recipe.batch_size, trained, evaluated, device)
 
 
 def _steps(
@@ -118,7 +89,7 @@ def _steps(
     """Training and evaluation steps, of batches of these sizes."""
     classifier.to(device)
     optimiser = classifier.configure_optimizers()
-    precision = resolved_precision(classifier.recipe, device)
+    precision = classifier.recipe.precision
     dtype = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(precision)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")
     frames = torch.randint(256, (max(batches), *clip), dtype=torch.uint8, device=device)
@@ -143,11 +114,10 @@ def _steps(
 
 
 def _probe(
-    model: str, hidden_units: int, batch_size: int, trained: _Measured, evaluated: _Measured, device: torch.device
+    kind: str, batch_size: int, trained: _Measured, evaluated: _Measured, device: torch.device
 ) -> Probe:
     return Probe(
-        model=model,
-        hidden_units=hidden_units,
+        kind=kind,
         batch_size=batch_size,
         probed_batch=trained.batch,
         seconds_per_train_clip=trained.seconds_per_clip,

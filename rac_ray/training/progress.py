@@ -4,42 +4,30 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
-from rac_ray.ledger import LAST_CHECKPOINT
+from rac_ray.data.feed import Batch, Batches
 from rac_ray.storage import Storage
-from rac_ray.training.classifier import Batch, Classifier, NotFinite
-from rac_ray.training.levels import Levels, drop_others, keep
+from rac_ray.training.checkpoints import drop_others, keep
+from rac_ray.training.classifier import Classifier, NotFinite
+from rac_ray.training.files import LAST_CHECKPOINT
+from rac_ray.training.selection import Keeper
 
 CHECKPOINT_SECONDS = 10.0
 """Least time between two running checkpoints: what a lost process can lose of a trial."""
-
-
-class Batches(Protocol):
-    """What a model is trained or validated on: batches of one rank, the epoch announced through ``sampler``."""
-
-    seconds: float
-    """Time spent on batches since it was last set to 0."""
-
-    @property
-    def world(self) -> int: ...
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Batch]: ...
 
 
 class TrialProgress(Checkpoint):
     """Keeps each epoch's row and the best weights (highest validation top-1, first epoch on ties), and saves it all.
 
     Lightning runs checkpoint callbacks after all others, so what is saved has the early stopping's count of this
-    epoch in it. With ``levels`` the checkpoints that these need lie in the folder, too: an epoch's is written before
+    epoch in it. With ``keeper`` the checkpoints that its levels need lie in the folder, too: an epoch's is written before
     what says that it is needed, and deleted after what says that it is not, so that no crash leaves one missing.
     """
 
@@ -49,15 +37,15 @@ class TrialProgress(Checkpoint):
         batches: Batches,
         report: Callable[[dict[str, Any]], None],
         beat: Callable[[], None],
-        levels: Levels | None = None,
-        stop_when_passed: bool = False,
+        keeper: Keeper | None = None,
+        stop_at: float | None = None,
     ) -> None:
         self.folder = folder
         self.batches = batches
         self.report = report
         self.beat = beat
-        self.levels = levels
-        self.stop_when_passed = stop_when_passed
+        self.keeper = keeper
+        self.stop_at = stop_at
         self.epochs: list[dict[str, Any]] = []
         self.best_top1 = -1.0
         self.best_weights: dict[str, Tensor] = {}
@@ -70,14 +58,14 @@ class TrialProgress(Checkpoint):
     def state_dict(self) -> dict[str, Any]:
         names = ("epochs", "best_top1", "best_weights", "finished")
         state = {name: getattr(self, name) for name in names}
-        return state | ({"levels": dict(self.levels.kept)} if self.levels else {})
+        return state | ({"levels": dict(self.keeper.kept)} if self.keeper else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, value in state_dict.items():
             if name != "levels":
                 setattr(self, name, value)
-            elif self.levels:
-                self.levels.kept = dict(value)
+            elif self.keeper:
+                self.keeper.kept = dict(value)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._epoch_started = time.monotonic()
@@ -133,11 +121,9 @@ class TrialProgress(Checkpoint):
         self.report(row)
 
     def _keep_levels(self, trainer: pl.Trainer, classifier: Classifier, top1: float) -> None:
-        if self.levels is None:
-            return
-        if self.levels.offer(trainer.current_epoch, top1) and trainer.is_global_zero:
+        if self.keeper and self.keeper.offer(trainer.current_epoch, top1) and trainer.is_global_zero:
             keep(self.folder, trainer.current_epoch, classifier.model)
-        trainer.should_stop |= self.stop_when_passed and self.levels.passed
+        trainer.should_stop |= self.stop_at is not None and top1 >= self.stop_at
 
     def _save(self, trainer: pl.Trainer) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -146,6 +132,6 @@ class TrialProgress(Checkpoint):
             if trainer.is_global_zero:
                 with self.folder.writing(LAST_CHECKPOINT) as destination:
                     shutil.copyfile(path, destination)
-                if self.levels:
-                    drop_others(self.folder, self.levels.epochs)
+                if self.keeper:
+                    drop_others(self.folder, self.keeper.epochs)
         self._saved_at = time.monotonic()

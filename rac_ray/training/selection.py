@@ -6,7 +6,7 @@ validation top-1 is nearest to it, the earlier one on ties; and one for each run
 somebody asks for later finds a checkpoint within half a rung. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +66,17 @@ class Selection:
         best = max(epochs, key=lambda row: row["val_top1"])
         if not self.levels:
             return [Selected(None, best["epoch"], best["val_top1"])]
-        nearest = {level: min(kept, key=lambda epoch: (abs(kept[epoch] - level), epoch)) for level in self.levels}
-        return [
-            Selected(level, epoch, kept[epoch], best["val_top1"] >= level - REACH) for level, epoch in nearest.items()
-        ]
+        return self.among(self.levels, best["val_top1"], kept)
+
+    @staticmethod
+    def among(levels: Iterable[float | None], best: float, kept: Mapping[int, float]) -> list[Selected]:
+        """Of each level the kept checkpoint that is nearest, the earlier one on ties."""
+        found = []
+        for level in levels:
+            assert level is not None
+            epoch = min(kept, key=lambda epoch: (abs(kept[epoch] - level), epoch))
+            found.append(Selected(level, epoch, kept[epoch], best >= level - REACH))
+        return found
 
 
 class Keeper:

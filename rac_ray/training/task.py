@@ -27,6 +27,10 @@ class Task:
     subject: Subject
     evaluations: tuple[Evaluation, ...]
     counts: Counts
+    resident: int = 0
+    """Bytes of clips that the training keeps in memory."""
+    trained_on: tuple[str, ...] = ()
+    """Parts, ``domain/split``, that it trains and validates on."""
     selection: Selection = Selection()
     trials: tuple[Trial, ...] = ()
     """Of the training, those that are asked for; none named: one, of the best checkpoint."""

@@ -22,7 +22,7 @@ from benchmarks.plain import (
 from rac_ray.data.digits import Digits
 from rac_ray.errors import BadInput
 from rac_ray.models import MODELS, build_model
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 
 CPU = torch.device("cpu")
 

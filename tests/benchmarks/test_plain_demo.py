@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.plain_demo import EVALUATIONS, run
 from rac_ray.data.temporal_shape import DIRECTIONS
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 from sweeps.ts_grid import DEMO
 
 

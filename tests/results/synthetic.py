@@ -10,7 +10,7 @@ import pandas as pd
 
 from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
 from rac_ray.results.tables import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS, Tables
-from rac_ray.trial import Recipe, Trial
+from rac_ray.identity import Recipe, Trial
 
 PARTS = {
     "2dot": {

@@ -13,16 +13,16 @@ from unittest.mock import patch
 import torch
 
 from rac_ray.storage import Storage
-from rac_ray.sweep.attempt import run_trial
+from rac_ray.sweep.attempt import run_task
 from rac_ray.training.classifier import Classifier
 
 DAY = 86_400.0
 
 
-def _breaking(step: Any, config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+def _breaking(step: Any, config: dict[str, Any], **given: Any) -> None:
     """Run a trial whose first attempt calls ``step`` in its third training step."""
     if config["attempt"] > 1:
-        run_trial(config, datasets, setting)
+        run_task(config, **given)
         return
     original, calls = Classifier.training_step, []
 
@@ -33,17 +33,17 @@ def _breaking(step: Any, config: dict[str, Any], datasets: dict[str, Any], setti
         return original(self, batch, batch_idx)
 
     with patch.object(Classifier, "training_step", training_step):
-        run_trial(config, datasets, setting)
+        run_task(config, **given)
 
 
-def sleeps_for_ever(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+def sleeps_for_ever(config: dict[str, Any], **given: Any) -> None:
     def nap_without_end() -> None:
         time.sleep(10 * DAY)
 
-    _breaking(nap_without_end, config, datasets, setting)
+    _breaking(nap_without_end, config, **given)
 
 
-def takes_its_time(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+def takes_its_time(config: dict[str, Any], **given: Any) -> None:
     """Every step takes a third of a second more; the numbers are the same."""
     original = Classifier.training_step
 
@@ -52,28 +52,28 @@ def takes_its_time(config: dict[str, Any], datasets: dict[str, Any], setting: An
         return original(self, batch, batch_idx)
 
     with patch.object(Classifier, "training_step", training_step):
-        run_trial(config, datasets, setting)
+        run_task(config, **given)
 
 
-def runs_out_of_gpu_memory(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+def runs_out_of_gpu_memory(config: dict[str, Any], **given: Any) -> None:
     def allocate() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    _breaking(allocate, config, datasets, setting)
+    _breaking(allocate, config, **given)
 
 
-def kills_itself(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
-    _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, datasets, setting)
+def kills_itself(config: dict[str, Any], **given: Any) -> None:
+    _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, **given)
 
 
-def has_a_bug(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+def has_a_bug(config: dict[str, Any], **given: Any) -> None:
     def bug() -> None:
         raise KeyError("a bug that goes away")
 
-    _breaking(bug, config, datasets, setting)
+    _breaking(bug, config, **given)
 
 
-def lives_through_a_jump_of_the_clock(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+def lives_through_a_jump_of_the_clock(config: dict[str, Any], **given: Any) -> None:
     """The date goes back a day, then forward two, while the trial trains."""
     real, jumps = time.time, iter([-DAY, DAY])
     shift = [0.0]
@@ -82,12 +82,10 @@ def lives_through_a_jump_of_the_clock(config: dict[str, Any], datasets: dict[str
         shift[0] += next(jumps, 0.0)
 
     with patch.object(time, "time", lambda: real() + shift[0]):
-        _breaking(jump, config, datasets, setting)
+        _breaking(jump, config, **given)
 
 
-def kills_the_driver_while_the_record_is_written(
-    config: dict[str, Any], datasets: dict[str, Any], setting: Any
-) -> None:
+def kills_the_driver_while_the_record_is_written(config: dict[str, Any], **given: Any) -> None:
     """The driver (its pid is in the environment) dies when the record's temporary file is there, its name not yet."""
     original = Storage.writing
 
@@ -100,17 +98,19 @@ def kills_the_driver_while_the_record_is_written(
                 time.sleep(60)
 
     with patch.object(Storage, "writing", writing):
-        run_trial(config, datasets, setting)
+        run_task(config, **given)
 
 
-def does_nothing(config: dict[str, Any], datasets: dict[str, Any], setting: Any) -> None:
+def does_nothing(config: dict[str, Any], **given: Any) -> None:
     """A trivial trial: a report and a record, no training."""
     import pyarrow as pa
     from ray import tune
 
-    trial = config["trial"]
+    from tests.records import record_of
+
+    task, ledger = given["tasks"][config["training_id"]], given["setting"].ledger
     tune.report({"epoch": 0})
-    evaluations = [{"role": "source_test", "target": "2dot", "split": "test", "clips": 1, "correct": 1, "top1": 1.0}]
-    record = {**trial, "best_val_top1": 1.0, "best_epoch": 0, "epochs": 1, "evaluations": evaluations, "content": {}}
-    record["seconds"] = {"total": 0.0}
-    setting.ledger.finish(trial["trial_id"], record, [{"epoch": 0}], pa.table({"clip_id": ["a"]}), b"")
+    record = record_of(task)
+    ledger.trained(record, [{"epoch": 0}], b"")
+    ids = [each.evaluation_id for each in record.evaluations]
+    ledger.evaluated(record, pa.table({"evaluation_id": ids, "clip_id": ["a"] * len(ids)}))

@@ -13,7 +13,7 @@ from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.storage import Storage
 from rac_ray.training.evaluate import predict
 from rac_ray.training.fit import fit
-from rac_ray.trial import Trial
+from rac_ray.identity import Trial
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from rac_ray.sweep.price import known_probes
 from rac_ray.sweep.session import Resources
 from rac_ray.training.dives import Group
 from rac_ray.training.levels import OUTCOME, level_file, predictions_file
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 
 SIZES = {
     "small": Size("timesformer1", 4, {"depth": 1}),

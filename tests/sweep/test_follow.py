@@ -16,7 +16,7 @@ from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.queue import Queue
-from rac_ray.trial import Trial
+from rac_ray.identity import Trial
 from tests.test_ledger import BROKEN
 
 

@@ -20,7 +20,7 @@ from rac_ray.sweep.forecast import (
     makespan,
     trial_seconds,
 )
-from rac_ray.trial import PAPER_RECIPES, Recipe
+from rac_ray.identity import PAPER_RECIPES, Recipe
 
 A_SECOND_PER_EPOCH = Cost(seconds_per_train_clip=1, seconds_per_eval_clip=0, overhead_seconds=0, bytes=1)
 

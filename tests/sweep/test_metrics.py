@@ -27,7 +27,7 @@ from rac_ray.sweep import metrics
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
-from rac_ray.trial import Recipe, Trial
+from rac_ray.identity import Recipe, Trial
 from tests.conftest import OBJECT_STORE
 from tests.sweep.faults import takes_its_time
 from tests.sweep.tiny_sweep import tiny_plan

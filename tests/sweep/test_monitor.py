@@ -13,7 +13,7 @@ from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.monitor import Monitor, duration
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.queue import Queue
-from rac_ray.trial import Trial
+from rac_ray.identity import Trial
 
 RECORD = {"best_val_top1": 0.51, "best_epoch": 2, "epochs": 7, "seconds": {"total": 33.4}}
 ROW = {"epoch": 0, "train_loss": 1.60944, "val_top1": 0.25, "seconds": 2.0, "clips": 480}

@@ -8,7 +8,7 @@ from rac_ray.errors import BadInput
 from rac_ray.models import MODELS
 from rac_ray.selection import Selection
 from rac_ray.sweep.planner import Plan, Sweep, make_plan, parameters_of
-from rac_ray.trial import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid
+from rac_ray.identity import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid
 from tests.test_ledger import finish, give_up
 
 PAPER = Grid(tuple(MODELS), PAPER_HIDDEN_UNITS, PAPER_SEEDS, ("2dot", "mnist_bg"), digits="optdigits")

@@ -19,7 +19,7 @@ from rac_ray.sweep.price import (
     remember_probes,
 )
 from rac_ray.training.probe import Probe
-from rac_ray.trial import Trial
+from rac_ray.identity import Trial
 from tests.sweep.tiny_sweep import tiny_plan
 
 PROBE = Probe("timesformer1", 2, 8, 8, 0.5, 0.25, 700_000_000, "cpu")

@@ -7,7 +7,7 @@ import pytest
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.queue import Queue
-from rac_ray.trial import Trial
+from rac_ray.identity import Trial
 
 
 class Clock:

@@ -22,7 +22,7 @@ from rac_ray.sweep.planner import Plan, Sweep, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources, ray_session
 from rac_ray.training.worker import Setting
-from rac_ray.trial import Grid, Recipe
+from rac_ray.identity import Grid, Recipe
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 

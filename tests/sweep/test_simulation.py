@@ -6,7 +6,7 @@ import pytest
 
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.simulation import Outcome, Simulation, Site, Times
-from rac_ray.trial import Grid, Trial
+from rac_ray.identity import Grid, Trial
 
 INSTANT = Times(driver=0.0)
 DONE = {"done": 0, "failed": 0, "running": 0, "pending": 0}

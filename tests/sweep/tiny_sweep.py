@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from rac_ray.arguments import run_command
-from rac_ray.sweep.attempt import run_trial
-from rac_ray.sweep.planner import Plan, Sweep, make_plan
+from rac_ray.identity import Recipe
+from rac_ray.studies.temporal_shape.grid import Grid
+from rac_ray.studies.temporal_shape.study import TemporalShape
+from rac_ray.sweep.attempt import run_task
+from rac_ray.sweep.only import Only
+from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
-from rac_ray.trial import Grid, Recipe
 from tests.sweep import faults
 
 QUICK = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
@@ -34,14 +37,19 @@ GRID = Grid(
 def tiny_plan(folder: Path, data: Path | None = None, **axes: object) -> Plan:
     """The tiny grid, or with some of its fields replaced, on ``folder/results`` and ``folder/data``."""
     grid = replace(GRID, **axes)  # type: ignore[arg-type]
-    sweep = Sweep("tiny", {"all": grid}, "all", "")
-    return make_plan(sweep, "all", grid, str(folder / "results"), str(data or folder / "data"))
+    return plan_of(grid, folder / "results", data or folder / "data")
+
+
+def plan_of(grid: Grid, storage: Path, data: Path, name: str = "tiny", only: Only | None = None) -> Plan:
+    """A grid of Temporal Shape as a study of its own."""
+    study = TemporalShape(name, {"all": grid}, "all")
+    return make_plan(study, "all", str(storage), str(data), only=only)
 
 
 def main() -> int:
     folder, *fault = sys.argv[1:]
     os.environ["TINY_DRIVER"] = str(os.getpid())
-    trainable = getattr(faults, fault[0]) if fault else run_trial
+    trainable = getattr(faults, fault[0]) if fault else run_task
     where: dict[str, Any] = {"address": os.environ["RAY_ADDRESS"]} if "RAY_ADDRESS" in os.environ else {"num_cpus": 2}
     reason = run_plan(tiny_plan(Path(folder)), Resources(**where, pause=0.1), trainable=trainable)
     return 3 if reason else 0

@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster
 
 from rac_ray.storage import Storage
 from rac_ray.training.dives import Dives, Group, train_dives
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 from tests.training.tiny_dives import RECIPE, tiny_dives
 
 WORKER = {"CPU": 1.0, "place": 1.0}

@@ -16,7 +16,7 @@ from rac_ray.storage import Storage
 from rac_ray.training import progress
 from rac_ray.training.classifier import NotFinite
 from rac_ray.training.fit import DamagedCheckpoint, Fit, fit, resolved_precision
-from rac_ray.trial import TRAINING_VERSION, Recipe, Trial, seed_for
+from rac_ray.identity import TRAINING_VERSION, Recipe, Trial, seed_for
 
 CPU = torch.device("cpu")
 GOLDEN_LOSSES = {

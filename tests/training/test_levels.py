@@ -16,7 +16,7 @@ from rac_ray.training import progress
 from rac_ray.training.classifier import Classifier
 from rac_ray.training.fit import Fit, fit_batches
 from rac_ray.training.levels import Levels, drop_others, keep, level_file, predictions_file, weights_of
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=5, patience=5)

@@ -12,7 +12,7 @@ from torch import nn
 from rac_ray.errors import BadInput
 from rac_ray.models import MODELS, build_model, count_parameters
 from rac_ray.training.probe import FEWEST_CLIPS, Probe, probe
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 
 CPU = torch.device("cpu")
 

@@ -19,7 +19,7 @@ from rac_ray.sweep.planner import Plan, Sweep, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
 from rac_ray.training.evaluate import predict
-from rac_ray.trial import Grid, Recipe
+from rac_ray.identity import Grid, Recipe
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
 GRID = Grid(

@@ -13,7 +13,7 @@ from rac_ray.data.streaming import official_places
 from rac_ray.models import build_model
 from rac_ray.storage import Storage
 from rac_ray.training.dives import Dives
-from rac_ray.trial import Recipe
+from rac_ray.identity import Recipe
 from tests.data.diving_files import write_download
 
 RECIPE = Recipe(learning_rate=0.05, batch_size=8, max_epochs=3, patience=3)

@@ -12,7 +12,7 @@ from typing import Any
 from rac_ray.errors import BadInput, one_of
 
 NUMBERS = ("hidden_units", "seed")
-WORDS = ("model", "source", "trial_id", "state")
+WORDS = ("model", "source", "trial_id", "state", "experiment", "size")
 FIELDS = (*WORDS, *NUMBERS)
 ALIASES = {"h": "hidden_units"}
 CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*([^<>=!]*?)\s*")
@@ -43,14 +43,14 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Selection:
+class Only:
     """All conditions of a filter; none at all selects everything."""
 
     text: str = ""
     conditions: tuple[Condition, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> "Selection":
+    def parse(cls, text: str) -> "Only":
         """Raises BadInput for a condition, field, operator or number that is none."""
         return cls(text, tuple(_condition(part) for part in text.split(",")))
 

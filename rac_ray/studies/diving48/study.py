@@ -1,0 +1,191 @@
+"""Diving48 as a study (Broomé et al., WACV 2023, sections 3.3 and 4.2): the engine's half."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rac_ray.data.diving_domains import domain_frames
+from rac_ray.data.manifest import require_manifest
+from rac_ray.errors import BadInput, one_of
+from rac_ray.identity import Evaluation, Training, Trial, digest_of
+from rac_ray.models import Builder
+from rac_ray.models.diving48 import CHANNELS, FRAME_SIZE, NUM_CLASSES, NUM_FRAMES, Size
+from rac_ray.storage import Storage
+from rac_ray.studies.diving48.feed import StreamedSubject
+from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
+from rac_ray.studies.options import integers, words
+from rac_ray.studies.study import Option, Say, Study
+from rac_ray.training.probe import Probe
+from rac_ray.training.selection import Selection
+from rac_ray.training.task import Counts, Task
+
+SOURCE = "original"
+"""The source domain."""
+SHAPE = {"num_frames": NUM_FRAMES, "frame_size": FRAME_SIZE, "channels": CHANNELS, "num_classes": NUM_CLASSES}
+
+
+@dataclass(frozen=True)
+class Diving48(Study):
+    """Trainings by size and seed, each of which serves the experiments that compare its model."""
+
+    name: str = "diving48"
+    presets: Mapping[str, DivingGrid] = field(default_factory=lambda: PRESETS)
+    default_preset: str = "paper"
+    description: str = ""
+
+    options = (
+        Option("experiment", words, "experiments, as in c or a,b (default: the preset's)", "A,B"),
+        Option("seeds", integers("seed"), "seeds (default: the preset's)", "42,61"),
+        Option("masks", str, "masks of the test clips, a Parquet file or a folder of them", "PATH"),
+        Option("published", str, "folder of the authors' modified videos, instead of masks", "DIR"),
+    )
+
+    def narrowed(self, grid: DivingGrid, asked: Mapping[str, Any]) -> DivingGrid:
+        """The grid that asks for some experiments or seeds only; BadInput for an unknown experiment."""
+        for letter in asked.get("experiment") or ():
+            if letter not in grid.experiments:
+                raise one_of("experiment", letter, grid.experiments)
+        seeds = asked.get("seeds")
+        if seeds is not None and not seeds:
+            raise BadInput("--seeds names nothing; give one value or more")
+        changes: dict[str, Any] = {}
+        if asked.get("experiment"):
+            changes["only"] = tuple(dict.fromkeys(asked["experiment"]))
+        if seeds:
+            changes["seeds"] = tuple(dict.fromkeys(seeds))
+        if asked.get("masks"):
+            changes["masks"] = Storage.at(asked["masks"]).root
+        if asked.get("published"):
+            changes["published"] = str(Path(asked["published"]).absolute())
+        return replace(grid, **changes)
+
+    def workers(self, grid: DivingGrid) -> int:
+        """The study's eight, or what the preset says."""
+        return grid.workers
+
+    def data_folder(self, preset: str) -> str:
+        """The study's clips are the same for all presets; drawn ones are a preset's own."""
+        return f"{self.name}-{preset}" if self.presets[preset].drawn else self.name
+
+    def tasks(self, grid: DivingGrid, data: Storage, precision: str) -> list[Task]:
+        """One task per size and seed, with a trial for each experiment that is asked for.
+
+        Each has the levels of all its experiments, so that asking for one and later for the others trains nothing twice.
+        """
+        root = require_manifest(data)
+        if "val" not in root:
+            raise BadInput(f"data folder {data.root!r} has no clips of Diving48; choose another with --data")
+        if grid.validation not in root["val"]:
+            raise one_of("validation split", grid.validation, root["val"])
+        evaluations, frames = evaluations_of(root, grid, masks_of(grid, data))
+        val = len(root["val"][grid.validation])
+        train, test = (root["splits"][split]["clips"] for split in ("train", "test"))
+        counts = Counts(train - val, val, val + test * len(grid.domains))
+        content = trained_content(root, grid)
+        tasks = []
+        for (model, name), levels in levels_of(grid).items():
+            size, recipe = grid.sizes[name], grid.recipe.resolved(precision)
+            build = builder(size)
+            subject = StreamedSubject(build, data, frames, grid.validation, grid.flip_validation)
+            options = {"architecture": size.architecture, **size.options}
+            for seed in grid.seeds:
+                training = Training(model, size.hidden_units, SOURCE, seed, recipe, content, name, options)
+                asked = {letter: levels[letter] for letter in levels if letter in grid.asked}
+                trials = tuple(Trial(training, letter, level) for letter, level in asked.items())
+                if trials:
+                    selection = Selection(tuple(sorted(set(levels.values()))))
+                    tasks.append(Task(training, subject, evaluations, counts, selection, trials))
+        return tasks
+
+    def provides(self, grid: DivingGrid) -> bool:
+        """Where clips are drawn."""
+        return grid.drawn is not None
+
+    def provide(self, grid: DivingGrid, data: Storage, say: Say) -> None:
+        """Draw, encode and decode the clips of a grid that has none of Diving48's."""
+        if grid.drawn is None:
+            return
+        from rac_ray.data.diving_generate import decode_videos
+        from rac_ray.data.synthetic_dives import write_dives
+
+        if not data.is_local:
+            raise BadInput(f"--data {data.root!r} is no folder; clips are drawn to one only")
+        official = Path(data.root, "official")
+        write_dives(official, data.below("masks"), train=grid.drawn.train, test=grid.drawn.test)
+        decode_videos(official, data, say)
+
+    def prepare(self, grid: DivingGrid, data: Storage, tasks: Sequence[Task], say: Say) -> None:
+        """Nothing: the clips were there when the tasks were made."""
+
+    def assumed(self, task: Task) -> Probe:
+        """From counted operations and a stated speed."""
+        from rac_ray.studies.diving48.price import assumed_probe
+
+        return assumed_probe(task)
+
+    def notes(self, grid: DivingGrid, tasks: Sequence[Task]) -> list[str]:
+        """Operations and memory of each size."""
+        from rac_ray.studies.diving48.price import notes
+
+        return notes(tasks)
+
+
+def builder(size: Size) -> Builder:
+    """A model at a size, yet to be built."""
+    return Builder(size.architecture, size.hidden_units, tuple(sorted({**SHAPE, **size.options}.items())))
+
+
+def levels_of(grid: DivingGrid) -> dict[tuple[str, str], dict[str, float]]:
+    """Levels by experiment of each (model, size)."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for letter, experiment in grid.experiments.items():
+        for pair in experiment.sizes.items():
+            found.setdefault(pair, {})[letter] = experiment.top1
+    return found
+
+
+def trained_content(manifest: Mapping[str, Any], grid: DivingGrid) -> str:
+    """Digest of the clips trained and validated on, and of how they are cut and mirrored."""
+    val = manifest["val"][grid.validation]
+    return digest_of(manifest["identity"], shards_of(manifest, "train"), val, grid.flip_validation)
+
+
+def shards_of(manifest: Mapping[str, Any], split: str) -> list[str]:
+    """SHA-256 of a split's shards."""
+    return [shard["sha256"] for shard in manifest["splits"][split]["shards"]]
+
+
+def evaluations_of(
+    manifest: Mapping[str, Any], grid: DivingGrid, masks: str | None
+) -> tuple[tuple[Evaluation, ...], dict[str, Any]]:
+    """What checkpoints are asked, with what makes the frames of each domain. Raises BadInput for missing masks."""
+    published = Path(grid.published) if grid.published else None
+    train, test = (digest_of(manifest["identity"], shards_of(manifest, split)) for split in ("train", "test"))
+    val = Evaluation(SOURCE, "val", "source_val", digest_of(train, manifest["val"][grid.validation]))
+    found, frames = [val], {}
+    for domain in grid.domains:
+        frames[domain] = domain_frames(domain, masks=masks, published=published, codec=grid.codec)
+        if domain == SOURCE:
+            found.append(Evaluation(domain, "test", "source_test", digest_of(test)))
+        else:
+            made_by = digest_of_masks(masks) if masks else None
+            content = digest_of(test, domain, made_by, published is not None, grid.codec)
+            found.append(Evaluation(domain, "test", "target", content))
+    return tuple(found), frames
+
+
+def masks_of(grid: DivingGrid, data: Storage) -> str | None:
+    """Those of the grid, or of the clips that were drawn."""
+    return data.below("masks", "masks.parquet").root if grid.drawn and not grid.masks else grid.masks
+
+
+@lru_cache(maxsize=4)
+def digest_of_masks(masks: str) -> str:
+    """Of a file of masks, or of all in a folder."""
+    parent, _, name = masks.rstrip("/").rpartition("/")
+    folder = Storage.at(parent or ".")
+    names = [name] if name.endswith(".parquet") else [f"{name}/{each}" for each in sorted(folder.names(name))]
+    return hashlib.sha256(b"".join(folder.read_bytes(each) for each in names)).hexdigest()

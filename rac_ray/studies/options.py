@@ -1,0 +1,26 @@
+"""Values of options, from the text of a command line."""
+
+from collections.abc import Callable
+
+from rac_ray.errors import BadInput
+
+
+def words(text: str) -> list[str]:
+    """``a,b`` as its parts."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def integers(what: str) -> Callable[[str], list[int]]:
+    """A parser of ``2,4`` that names what is not an integer."""
+
+    def parse(text: str) -> list[int]:
+        return [_integer(what, word) for word in words(text)]
+
+    return parse
+
+
+def _integer(what: str, text: str) -> int:
+    digits = text.removeprefix("-").removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        raise BadInput(f"{what} {text!r} is not an integer")
+    return int(text)

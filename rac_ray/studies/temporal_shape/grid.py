@@ -1,0 +1,76 @@
+"""Temporal Shape's grids: what of the study is run, on how much data. Plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rac_ray.data.temporal_shape import TemporalShapeSpec
+from rac_ray.identity import Recipe
+
+PAPER_SEEDS = (42, 61, 47, 53, 57)
+PAPER_HIDDEN_UNITS = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48)
+MODELS = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
+
+PAPER_RECIPES: Mapping[str, Recipe] = {
+    "convlstm": Recipe(max_epochs=100, patience=10),
+    "cnn3d": Recipe(max_epochs=100, patience=10),
+    "timesformer1": Recipe(max_epochs=300, patience=100),
+    "timesformer8": Recipe(max_epochs=300, patience=100),
+}
+"""The study's budgets; a model that is not named here trains by Recipe's defaults."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A Cartesian grid of trials and how much data they see; the defaults are the study's."""
+
+    models: tuple[str, ...] = MODELS
+    hidden_units: tuple[int, ...] = PAPER_HIDDEN_UNITS
+    seeds: tuple[int, ...] = PAPER_SEEDS
+    sources: tuple[str, ...] = ("2dot", "mnist_bg")
+    train_clips: int = 4000
+    val_clips: int = 1000
+    test_clips: int = 500
+    recipes: Mapping[str, Recipe] = field(default_factory=lambda: PAPER_RECIPES)
+    digits: str = "auto"
+    """Digits source: ``mnist``, ``optdigits``, or ``auto``."""
+    paired_clips: int = 0
+    """Counterfactual clips per domain to evaluate on as well, each the same but for its looks in all domains."""
+    spec: TemporalShapeSpec = field(default_factory=TemporalShapeSpec)
+
+    def recipe(self, model: str) -> Recipe:
+        return self.recipes.get(model, Recipe())
+
+
+PAPER = Grid(paired_clips=500)
+
+QUICK = Recipe(learning_rate=0.005, batch_size=16, max_epochs=6, patience=3)
+
+DEMO = Grid(
+    hidden_units=(2, 4),
+    seeds=PAPER_SEEDS[:2],
+    sources=("2dot",),
+    train_clips=320,
+    val_clips=160,
+    test_clips=160,
+    recipes=dict.fromkeys(MODELS, QUICK),
+    digits="optdigits",
+)
+
+CONVOLUTIONAL = Recipe(learning_rate=0.003, batch_size=16, max_epochs=15, patience=5)
+ATTENDING = Recipe(learning_rate=0.003, batch_size=16, max_epochs=40, patience=15)
+
+LAPTOP = Grid(
+    hidden_units=(2, 4, 8),
+    seeds=PAPER_SEEDS[:2],
+    train_clips=800,
+    val_clips=400,
+    test_clips=400,
+    recipes={
+        "convlstm": CONVOLUTIONAL,
+        "cnn3d": CONVOLUTIONAL,
+        "timesformer1": ATTENDING,
+        "timesformer8": ATTENDING,
+    },
+)
+
+PRESETS = {"demo": DEMO, "laptop": LAPTOP, "paper": PAPER}

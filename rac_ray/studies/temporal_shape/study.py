@@ -1,0 +1,202 @@
+"""Temporal Shape as a study (Broomé et al., WACV 2023, sections 3.2 and 4.1): the engine's half."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from typing import Any
+
+from rac_ray.data.digits import Digits, load_digits
+from rac_ray.data.generate import BYTES_PER_CLIP, check_folder, generate, missing_clips
+from rac_ray.data.loading import open_clips, part_keys
+from rac_ray.data.manifest import read_manifest
+from rac_ray.data.shards import DatasetSpec
+from rac_ray.data.temporal_shape import DIRECTIONS, PAIRED, Direction
+from rac_ray.data.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
+from rac_ray.errors import BadInput, one_of
+from rac_ray.identity import Evaluation, Training
+from rac_ray.models import Builder
+from rac_ray.storage import Storage
+from rac_ray.studies.options import integers, words
+from rac_ray.studies.study import MissingData, Option, Say, Study
+from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
+from rac_ray.sweep.forecast import Interval
+from rac_ray.sweep.planner import parameters_of
+from rac_ray.training.task import Counts, Task
+
+CLIP_BYTES = (1_000, 10_000)
+"""A clip's least and usual size in a shard: a dot on black, and the mean over the study's domains."""
+CLIPS_PER_SECOND = 1500.0
+"""Clips that one core generates."""
+AXES = {"source": "sources", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
+"""Options that replace a field of the grid, by name."""
+
+
+@dataclass(frozen=True)
+class TemporalShape(Study):
+    """Trials over models, hidden units, seeds and source domains, on generated clips."""
+
+    name: str = "ts_grid"
+    presets: Mapping[str, Grid] = field(default_factory=lambda: PRESETS)
+    default_preset: str = "paper"
+    description: str = ""
+
+    options = (
+        Option("source", words, "source domains", "A,B"),
+        Option("models", words, "models", "A,B"),
+        Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even", "2,4"),
+        Option("seeds", integers("seed"), "seeds; 0 is one like any other", "42,61"),
+        Option("digits", str, "mnist, optdigits, or auto: MNIST if it can be had (default: the preset's)"),
+    )
+
+    def narrowed(self, grid: Grid, asked: Mapping[str, Any]) -> Grid:
+        """The grid with some axes replaced; repeated values count once. Raises BadInput for an axis without values."""
+        changes: dict[str, Any] = {}
+        for option, name in AXES.items():
+            if asked.get(option) is not None:
+                changes[name] = tuple(dict.fromkeys(asked[option]))
+                if not changes[name]:
+                    raise BadInput(f"--{option.replace('_', '-')} names nothing; give one value or more")
+        if asked.get("digits"):
+            changes["digits"] = asked["digits"]
+        return replace(grid, **changes)
+
+    def tasks(self, grid: Grid, data: Storage, precision: str) -> list[Task]:
+        """One task per source, model, hidden units and seed, seeds innermost. Raises BadInput."""
+        check_grid(grid)
+        source, digest = digits_of(grid, data)
+        dataset = dataset_of(grid, source, digest)
+        check_folder(data, dataset)
+        tasks = []
+        for name in grid.sources:
+            direction = direction_of(grid, name)
+            shared = self._shared(grid, dataset, direction)
+            for model in grid.models:
+                recipe = grid.recipe(model).resolved(precision)
+                for hidden in grid.hidden_units:
+                    subject = subject_of(model, hidden, direction)
+                    for seed in grid.seeds:
+                        content = dataset.fingerprint(subject.parts[:2])
+                        about = {"digits": source}
+                        training = Training(model, hidden, name, seed, recipe, content, about=about)
+                        tasks.append(Task(training, subject, **shared))
+        return tasks
+
+    def _shared(self, grid: Grid, dataset: DatasetSpec, direction: Direction) -> dict[str, Any]:
+        """What all tasks of a source have in common."""
+        evaluations = []
+        for part, role in direction.evaluations.items():
+            target, split = part.split("/")
+            evaluations.append(Evaluation(target, split, role, dataset.fingerprint([part])))
+        evaluated = sum(dataset.clips[part] for part in direction.evaluations)
+        val = next(part for part, role in direction.evaluations.items() if role == "source_val")
+        return {
+            "evaluations": tuple(evaluations),
+            "counts": Counts(grid.train_clips, grid.val_clips, evaluated),
+            "resident": (grid.train_clips + grid.val_clips) * NUM_FRAMES * FRAME_SIZE**2,
+            "trained_on": (direction.train, val),
+        }
+
+    def prepare(self, grid: Grid, data: Storage, tasks: Sequence[Task], say: Say) -> None:
+        """Make the shards that are missing."""
+        source, digest = digits_of(grid, data)
+        made = generate(data, planned_dataset(grid, data, tasks), partial(same_digits, source, digest), say)
+        say(f"data {data.root}: {made} shards made, digits={source}")
+
+    def missing(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> MissingData:
+        """Of the shards that the tasks read."""
+        clips = missing_clips(data, planned_dataset(grid, data, tasks))
+        low, usual = (clips * each for each in CLIP_BYTES)
+        return MissingData(clips / CLIPS_PER_SECOND, Interval(low, usual, clips * BYTES_PER_CLIP))
+
+    def about(self, grid: Grid, data: Storage) -> Mapping[str, str]:
+        """Where the digits come from."""
+        return {"digits": digits_of(grid, data)[0]}
+
+    def content(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> Mapping[str, str]:
+        """From the manifest."""
+        return part_keys(data, planned_dataset(grid, data, tasks).clips)
+
+    def reader(self, grid: Grid, data: Storage, training: Training) -> Any:
+        """All parts of a source in the object store, read once."""
+        return open_clips(data, direction_of(grid, training.source).parts)
+
+    def made_from(self, grid: Grid, data: Storage, task: Task) -> dict[str, Any]:
+        """Spec, digits and counts."""
+        return planned_dataset(grid, data, [task]).as_dict(direction_of(grid, task.training.source).parts)
+
+
+def check_sources(sources: Sequence[str]) -> None:
+    """Raise BadInput for a source domain that is none."""
+    for source in sources:
+        if source not in DIRECTIONS:
+            raise one_of("source domain", source, DIRECTIONS)
+
+
+def check_grid(grid: Grid) -> None:
+    """Raise BadInput for a source, model or number of hidden units that does not exist, and for too few clips."""
+    check_sources(grid.sources)
+    for model in grid.models:
+        for hidden_units in grid.hidden_units:
+            parameters_of(Builder(model, hidden_units))
+        batch_size = grid.recipe(model).batch_size
+        if grid.train_clips < batch_size:
+            raise BadInput(f"{grid.train_clips} training clips do not fill one batch of {batch_size}")
+
+
+def direction_of(grid: Grid, source: str) -> Direction:
+    """What trials of a source read, with counterfactual clips if the grid has any."""
+    return replace(DIRECTIONS[source], paired=grid.paired_clips != 0)
+
+
+def dataset_of(grid: Grid, digits_source: str, digits_digest: str) -> DatasetSpec:
+    """The clips that a grid's sources train and are evaluated on."""
+    sizes = {"train": grid.train_clips, "val": grid.val_clips, "test": grid.test_clips, PAIRED: grid.paired_clips}
+    parts = dict.fromkeys(part for source in grid.sources for part in direction_of(grid, source).parts)
+    return DatasetSpec(grid.spec, digits_source, digits_digest, {part: sizes[part.partition("/")[2]] for part in parts})
+
+
+def planned_dataset(grid: Grid, data: Storage, tasks: Sequence[Task]) -> DatasetSpec:
+    """The clips that some tasks of a grid read."""
+    sources = tuple(dict.fromkeys(task.training.source for task in tasks))
+    return dataset_of(replace(grid, sources=sources), *digits_of(grid, data))
+
+
+def digits_of(grid: Grid, data: Storage) -> tuple[str, str]:
+    """Source and digest of a grid's digits; those of the data folder if it has some and the grid is content with them.
+
+    No digits are loaded, nor downloaded, when the folder names them.
+    """
+    manifest = read_manifest(data)
+    made_from = manifest["identity"].get("digits", {}) if manifest else {}
+    if made_from.get("source") and grid.digits in ("auto", made_from["source"]):
+        return made_from["source"], made_from["digest"]
+    digits = _loaded(grid.digits)
+    return digits.source, digits.digest
+
+
+def same_digits(source: str, digest: str) -> Digits:
+    """The digits of a source; BadInput when they are other ones here than a folder was made from."""
+    digits = _loaded(source)
+    if digits.digest != digest:
+        raise BadInput(f"the digits {source!r} here are other ones than the data folder was made from; choose another")
+    return digits
+
+
+@lru_cache(maxsize=4)
+def _loaded(source: str) -> Digits:
+    return load_digits(source)
+
+
+def subject_of(model: str, hidden_units: int, direction: Direction) -> Any:
+    """A model with the parts that it reads."""
+    from rac_ray.data.resident import ResidentSubject
+
+    val = next(part for part, role in direction.evaluations.items() if role == "source_val")
+    return ResidentSubject(
+        Builder(model, hidden_units),
+        direction.train,
+        val,
+        tuple(direction.evaluations),
+        len(LABEL_NAMES),
+        (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE),
+    )

@@ -1,0 +1,334 @@
+"""The loop that TorchTrainer runs: one process of one training, alone or as a rank of a DDP group.
+
+It trains, unless the ledger has the weights, then asks the checkpoints what they have not been asked yet. Alone,
+TorchTrainer runs it in the trial's own process and Tune gets the reports; in a group, Ray Train gets them and forwards
+rank 0's to Tune.
+"""
+
+import logging
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+import msgspec
+import pyarrow as pa
+import torch
+from ray import train, tune
+from ray.train.torch import get_device
+
+from rac_ray.data.feed import Feeds, Opening, Place
+from rac_ray.ledger import Ledger
+from rac_ray.provenance import UNKNOWN
+from rac_ray.record import Checkpoint, Evaluated, Record, named
+from rac_ray.storage import Storage
+from rac_ray.sweep.failures import now
+from rac_ray.sweep.trial_log import TrialLog
+from rac_ray.training.checkpoints import as_bytes, weights_in
+from rac_ray.training.evaluate import evaluate
+from rac_ray.training.files import BEST_CHECKPOINT, level_file
+from rac_ray.training.fit import Fit, fit
+from rac_ray.training.task import Task
+from rac_ray.training.watchdog import StallLimits, Watchdog
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all trainings of a run share."""
+
+    ledger: Ledger
+    driver: str
+    """Token of the run's driver."""
+    study: str
+    """Its name."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """Hash over decoded pixels by ``domain/split``."""
+    workers: int | tuple[int, int] = 1
+    """DDP workers per training, or the fewest and the most of a group that shrinks and grows."""
+    per_worker: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1})
+    """What each worker has of the machine."""
+    lost_workers: int = 0
+    """After which a group goes on by itself, from its last checkpoint; else the queue tries again."""
+    cuda_graphs: bool = False
+    """Whether a single worker's steps are recorded on a GPU and replayed."""
+    stall: StallLimits = field(default_factory=StallLimits)
+    scratch: str = ""
+    """Folder for Ray's own files of a run."""
+    commit: str = UNKNOWN
+    """Of the code that runs."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of the libraries that it runs on."""
+
+    @property
+    def in_groups(self) -> bool:
+        """Whether a training has a worker group of its own."""
+        return self.workers != 1
+
+    @property
+    def most_workers(self) -> int:
+        return self.workers if isinstance(self.workers, int) else self.workers[1]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at one task."""
+
+    task: Task
+    attempt: int
+    """1 for the first."""
+    setting: Setting
+    host: str
+    """Where the attempt began .."""
+    began: float
+    """.. and when, on that host's monotonic clock, which no change of the date moves."""
+    made_from: dict[str, Any] | None = None
+    """What makes the task's clips again."""
+    shared: bool = False
+    """Whether the clips come as a dataset that all trainings of the source share."""
+
+    @property
+    def training_id(self) -> str:
+        return self.task.training_id
+
+    @property
+    def folder(self) -> Storage:
+        return self.setting.ledger.folder(self.training_id)
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process among its group's."""
+
+    place: Place
+    report: Callable[[dict[str, Any]], None]
+    lightning: Mapping[str, Any] = field(default_factory=dict)
+    """What ``fit`` needs as one rank of a worker group."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.place.rank == 0
+
+    def wait(self) -> None:
+        """Until every process of the group is here."""
+        if self.place.world > 1:
+            torch.distributed.barrier()
+
+
+def train_loop(config: dict[str, Any]) -> None:
+    """Bring the job's training to a record with all evaluations that the task wants (rank 0 writes).
+
+    What is logged meanwhile goes to the training's log; a process that makes no step any more writes its failure and
+    kills itself.
+    """
+    job: Job = config["job"]
+    torch.set_num_threads(max(1, int(job.setting.per_worker["CPU"])))
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    group = _group() if job.setting.in_groups else Group(Place(device=_device().type), tune.report)
+    with (
+        TrialLog(job.folder) if group.leads else nullcontext() as log,
+        Watchdog(job.setting.stall, partial(_stalled, job)) as watchdog,
+    ):
+        LOGGER.info(
+            "attempt %d of %s on %s, process %d, rank %d of %d",
+            job.attempt, job.task.training.name, platform.node(), os.getpid(), group.place.rank, group.place.world,
+        )  # fmt: skip
+        try:
+            _run(job, group, log, watchdog.beat)
+        except BaseException:
+            LOGGER.exception("attempt %d failed", job.attempt)
+            raise
+
+
+def _stalled(job: Job, sentence: str, stacks: str) -> None:
+    """A group that goes on by itself has lost a worker, no more; the log says where it stood."""
+    LOGGER.error("%s\n%s", sentence, stacks)
+    if not job.setting.lost_workers:
+        failure = {"class": "stalled", "reason": sentence, "traceback": stacks, "host": platform.node()}
+        job.setting.ledger.fail(job.training_id, job.attempt, failure)
+
+
+def _run(job: Job, group: Group, log: TrialLog | None, beat: Callable[[], None]) -> None:
+    training, subject = job.task.training, job.task.subject
+    reader = train.get_dataset_shard("clips") if job.shared else None
+    opening = Opening(training.seed, training.recipe.batch_size, group.place, reader, job.setting.content)
+    feeds = subject.feeds(opening)
+    record = job.setting.ledger.record(training.training_id)
+    if record is None or not job.folder.exists(BEST_CHECKPOINT):
+        record = _train(job, group, feeds, log, beat)
+    group.wait()
+    _evaluate(job, group, feeds, _knowing_levels(job, record), beat)
+
+
+def _train(job: Job, group: Group, feeds: Feeds, log: TrialLog | None, beat: Callable[[], None]) -> Record:
+    """Fit the training and write what it came to."""
+    ready_at, task = time.monotonic(), job.task
+    training, selection = task.training, task.selection
+
+    def tell(row: dict[str, Any]) -> None:
+        LOGGER.info("epoch %(epoch)d: train loss %(train_loss).4f, val top-1 %(val_top1).3f, %(seconds).1f s", row)
+        if log and (row["epoch"] == 0 or job.setting.in_groups):
+            log.write()
+        group.report(row)
+
+    result = fit(
+        task.subject.build,
+        training.recipe,
+        training.seed,
+        feeds.train,
+        feeds.val,
+        job.folder,
+        device=torch.device(group.place.device),
+        scaled=task.subject.scaled,
+        weight=group.place.weight(training.recipe.batch_size),
+        keeper=selection.keeper(),
+        report=tell,
+        beat=beat,
+        cuda_graphs=job.setting.cuda_graphs and not job.setting.in_groups,
+        **group.lightning,
+    )
+    began = job.began if job.host == platform.node() else ready_at
+    seconds = {
+        "to_first_step": ready_at - began + result.seconds_to_first_step,
+        "training": time.monotonic() - ready_at - result.seconds_to_first_step,
+        "total": time.monotonic() - began,
+    }
+    record = _record(job, group, result, seconds)
+    if group.leads:
+        job.setting.ledger.trained(record, result.epochs, as_bytes(result.model.state_dict()))
+    return record
+
+
+def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callable[[], None]) -> None:
+    """Ask each checkpoint what it has not been asked yet, and write it down."""
+    began, task = time.monotonic(), job.task
+    scores: list[Evaluated] = []
+    tables: list[pa.Table] = []
+    for epoch, evaluations in task.outstanding(record).items():
+        model = task.subject.build()
+        model.load_state_dict(weights_in(job.folder, _checkpoint_file(record, epoch)))
+        found = evaluate(
+            model,
+            feeds,
+            evaluations,
+            place=group.place,
+            precision=task.training.recipe.precision,
+            scaled=task.subject.scaled,
+            beat=beat,
+        )
+        scores += [each.score(job.training_id, epoch) for each in found]
+        tables += [each.table(score.evaluation_id) for each, score in zip(found, scores[-len(found) :], strict=True)]
+        LOGGER.info("epoch %d evaluated on %d clips", epoch, sum(len(each.clip_ids) for each in found))
+    group.report({"evaluated": len(scores)})
+    if group.leads:
+        new = {each.evaluation_id for each in scores}
+        kept = [each for each in record.evaluations if each.evaluation_id not in new]
+        seconds = time.monotonic() - began
+        before = record.seconds
+        whole = msgspec.structs.replace(
+            record,
+            trials=list({each.trial_id: each for each in (*record.trials, *map(named, task.asked))}.values()),
+            evaluations=[*kept, *scores],
+            content={**record.content, **_content(job)},
+            dataset=job.made_from,
+            attempt=job.attempt,
+            seconds={
+                **before,
+                "evaluation": before.get("evaluation", 0.0) + seconds,
+                "total": before["total"] + seconds,
+            },
+            finished_at=now(),
+        )
+        job.setting.ledger.evaluated(whole, pa.concat_tables(tables) if tables else None)
+
+
+def _checkpoint_file(record: Record, epoch: int) -> str:
+    return level_file(epoch) if epoch in dict(record.kept) else BEST_CHECKPOINT
+
+
+def _knowing_levels(job: Job, record: Record) -> Record:
+    """The record with the checkpoints of levels that were asked for after the training: the nearest that were kept."""
+    new = [level for level in dict.fromkeys(t.level for t in job.task.asked) if record.checkpoint(level) is None]
+    if not new:
+        return record
+    found = job.task.selection.among(new, record.best_val_top1, dict(record.kept))
+    checkpoints = [Checkpoint(level=s.level, epoch=s.epoch, val_top1=s.val_top1, reached=s.reached) for s in found]
+    return msgspec.structs.replace(record, selected=[*record.selected, *checkpoints])
+
+
+def _content(job: Job) -> dict[str, str]:
+    """Hashes over the pixels that the evaluations look at, where somebody counts them."""
+    parts = [evaluation.part for evaluation in job.task.evaluations]
+    return {part: job.setting.content[part] for part in parts if part in job.setting.content}
+
+
+def _device() -> torch.device:
+    return cast(torch.device, get_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def _group() -> Group:
+    """This process as one rank of a worker group."""
+    from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
+
+    context, device = train.get_context(), cast(torch.device, get_device())
+    options = {
+        "accelerator": "auto",
+        "devices": "auto",
+        "strategy": RayDDPStrategy(),
+        "plugins": [RayLightningEnvironment()],
+    }
+    place = Place(context.get_world_rank(), context.get_world_size(), str(device))
+    return Group(place, train.report, {"trainer_options": options, "prepare": prepare_trainer})
+
+
+def _peak_bytes(device: torch.device) -> int:
+    """Peak memory so far: of the process on the GPU, or resident on a CPU (earlier trials of the process count)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _record(job: Job, group: Group, result: Fit, seconds: dict[str, float]) -> Record:
+    """What the training came to; nothing is evaluated yet."""
+    task, setting, device = job.task, job.setting, torch.device(group.place.device)
+    training = task.training
+    selected = task.selection.selected(result.epochs, result.kept)
+    return Record(
+        study=setting.study,
+        training_id=training.training_id,
+        training_version=training.version,
+        **{name: getattr(training, name) for name in training.__dataclass_fields__},
+        trials=[named(trial) for trial in task.asked],
+        selection_rule=task.selection.rule,
+        best_epoch=result.best_epoch,
+        best_val_top1=result.best_val_top1,
+        epochs=len(result.epochs),
+        kept=sorted(result.kept.items()),
+        selected=[
+            Checkpoint(level=each.level, epoch=each.epoch, val_top1=each.val_top1, reached=each.reached)
+            for each in selected
+        ],
+        evaluations=[],
+        parameters=result.parameters,
+        classes=task.subject.num_classes,
+        content={part: setting.content[part] for part in task.trained_on if part in setting.content},
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        workers=setting.most_workers,
+        per_worker=dict(setting.per_worker),
+        cuda_graphs=setting.cuda_graphs and not setting.in_groups and device.type == "cuda",
+        attempt=job.attempt,
+        host=platform.node(),
+        python=platform.python_version(),
+        commit=setting.commit,
+        versions=dict(setting.versions),
+        peak_bytes=_peak_bytes(device),
+        seconds=seconds,
+        finished_at=now(),
+    )

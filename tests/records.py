@@ -1,0 +1,49 @@
+"""Records as trainings leave them, without training: for tests of everything that reads them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from rac_ray.record import Checkpoint, Evaluated, Record, evaluated, named
+from rac_ray.training.task import Task
+
+CLIPS = 100
+SECONDS = {"to_first_step": 0.5, "training": 9.0, "evaluation": 1.0, "total": 10.6}
+
+
+def record_of(task: Task, top1: Mapping[str, float] | None = None, **changes: Any) -> Record:
+    """Of a finished task, with all its evaluations: ``top1`` by ``domain/split`` of CLIPS clips (others: 0.5)."""
+    training, scores = task.training, top1 or {}
+    val = next((scores.get(e.part, 0.5) for e in task.evaluations if e.role == "source_val"), 0.5)
+    selected = [Checkpoint(level=trial.level, epoch=3, val_top1=val) for trial in task.asked]
+    record = Record(
+        study="ts_grid",
+        training_id=training.training_id,
+        training_version=training.version,
+        **{name: getattr(training, name) for name in training.__dataclass_fields__},
+        trials=[named(trial) for trial in task.asked],
+        selection_rule=task.selection.rule,
+        best_epoch=3,
+        best_val_top1=val,
+        epochs=5,
+        selected=selected,
+        evaluations=[_scored(task, each.part, scores.get(each.part, 0.5)) for each in task.evaluations],
+        parameters=1000 * training.hidden_units,
+        classes=5,
+        device="cpu",
+        workers=1,
+        host="here",
+        python="3.11.0",
+        commit="abc123",
+        versions={"torch": "2.13.0", "ray": "2.60.0"},
+        seconds=SECONDS,
+        finished_at="2026-01-01T00:00:00Z",
+    )
+    return msgspec.structs.replace(record, **changes)
+
+
+def _scored(task: Task, part: str, top1: float) -> Evaluated:
+    evaluation = next(each for each in task.evaluations if each.part == part)
+    correct = round(CLIPS * top1)
+    return evaluated(evaluation, task.training_id, 3, clips=CLIPS, correct=correct, top1=correct / CLIPS)
