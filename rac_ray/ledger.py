@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from rac_ray.identity import Trial
 from rac_ray.lock import living_holder
-from rac_ray.record import Damaged, Record, read_record
+from rac_ray.record import Damaged, Record, read_record, with_trials
 from rac_ray.redaction import without_credentials
 from rac_ray.storage import READERS, Storage
 from rac_ray.training.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LOG
@@ -128,17 +128,22 @@ class Ledger:
     def training_ids(self) -> list[str]:
         return self.storage.names(TRIALS)
 
-    def register(self, tasks: Iterable[Task]) -> None:
-        """Write down what is planned, so that a trial that never runs is missed."""
-        there = self.storage.sizes(TRIALS)
-        new = [task for task in tasks if f"{task.training_id}/{TRIAL}" not in there]
+    def register(self, tasks: Iterable[Task], entries: Mapping[str, Entry]) -> None:
+        """Write down what is planned, so that a trial that never runs is missed.
+
+        ``entries`` are a scan of the tasks; records of trainings that serve further trials now get their names, too.
+        """
 
         def write(task: Task) -> None:
-            trials = [trial.as_dict() for trial in task.asked]
-            self.folder(task.training_id).write_json(TRIAL, {**task.training.as_dict(), "trials": trials})
+            entry, folder = entries[task.training_id], self.folder(task.training_id)
+            if TRIAL not in entry.sizes:
+                trials = [trial.as_dict() for trial in task.asked]
+                folder.write_json(TRIAL, {**task.training.as_dict(), "trials": trials})
+            if entry.record is not None and (more := with_trials(entry.record, task.asked)) != entry.record:
+                folder.write_bytes(RECORD, more.as_json())
 
         with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(write, new))
+            list(pool.map(write, tasks))
 
     def trial(self, training_id: str) -> dict[str, Any]:
         """What ``register`` wrote."""

@@ -59,7 +59,7 @@ def run_plan(
             began += time.monotonic() - probing  # the forecast is of the run without the probe
             plan.study.prepare(plan.grid, plan.data, plan.tasks, say)
             require_same_pixels(plan, entries)
-            plan.ledger.register(plan.tasks)
+            plan.ledger.register(plan.tasks, entries)
             queue = queue_for(plan, resources, packing, entries, price, lock)
             if not queue.trainings:
                 return ""

@@ -25,7 +25,7 @@ from ray.train.torch import get_device
 from rac_ray.data.feed import Feeds, Opening, Place
 from rac_ray.ledger import Ledger
 from rac_ray.provenance import UNKNOWN
-from rac_ray.record import Checkpoint, Evaluated, Record, named
+from rac_ray.record import Checkpoint, Evaluated, Record, named, with_trials
 from rac_ray.storage import Storage
 from rac_ray.sweep.failures import now
 from rac_ray.sweep.trial_log import TrialLog
@@ -233,8 +233,7 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
         seconds = time.monotonic() - began
         before = record.seconds
         whole = msgspec.structs.replace(
-            record,
-            trials=list({each.trial_id: each for each in (*record.trials, *map(named, task.asked))}.values()),
+            with_trials(record, task.asked),
             evaluations=[*kept, *scores],
             content={**record.content, **_content(job)},
             dataset=job.made_from,

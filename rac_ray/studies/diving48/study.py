@@ -97,7 +97,7 @@ class Diving48(Study):
                 trials = tuple(Trial(training, letter, level) for letter, level in asked.items())
                 if trials:
                     selection = Selection(tuple(sorted(set(levels.values()))))
-                    tasks.append(Task(training, subject, evaluations, counts, selection, trials))
+                    tasks.append(Task(training, subject, evaluations, counts, selection=selection, trials=trials))
         return tasks
 
     def provides(self, grid: DivingGrid) -> bool:
