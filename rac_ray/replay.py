@@ -13,6 +13,7 @@ from rac_ray.errors import DONE, FAILED, BadInput
 from rac_ray.ledger import Ledger
 from rac_ray.results.capsule import RECORDS, replay
 from rac_ray.storage import Storage
+from rac_ray.studies import study_of
 
 TOLERANCE = 0.05
 """Top-1 by which a trial that was trained again may differ on any evaluation set: on the hardware of the record a CPU
@@ -41,7 +42,7 @@ def replay_capsule(path: Path, folder: Path | None, retrain: int | None, seed: i
     """Derive a capsule's outputs again and say which differ; train ``retrain`` of its trials again; the exit code."""
     if folder is None:
         folder = Path(tempfile.mkdtemp(prefix=f"{path.name.partition('.')[0]}-replayed-", dir=path.absolute().parent))
-    found = replay(path, folder)
+    found = replay(path, folder, study_of)
     print(f"{len(found.same)} of {len(found.same) + len(found.different)} tables and figures are the same to the byte")
     for name in found.different:
         print(f"DIFFERENT {name}")

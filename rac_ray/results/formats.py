@@ -1,11 +1,14 @@
 """Tables for people and papers: wide frames, Markdown, LaTeX. Every text begins with what it stands on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from rac_ray.ledger import STATES
 from rac_ray.storage import Storage
 
+RARE = "unreached"
+"""State that is spoken of only where a trial is in it."""
 ONE_SEED = "*"
 """Marks an interval that knows of one seed only, and so says nothing of how seeds differ."""
 CSV_DIGITS = "%.10g"
@@ -15,6 +18,16 @@ LATEX_SPECIAL = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
+
+
+def added_up(counts: Mapping[str, int]) -> str:
+    """Trials by state in words: ``6 done + 1 failed + 0 running + 1 pending``."""
+    return " + ".join(f"{count} {state}" for state, count in spoken_of(counts).items())
+
+
+def spoken_of(counts: Mapping[str, int]) -> dict[str, int]:
+    """Trials by state, in the ledger's order, without a rare state that none is in."""
+    return {state: counts[state] for state in STATES if counts[state] or state != RARE}
 
 
 def cells(table: pd.DataFrame, *, scale: float = 1, digits: int = 3) -> list[str]:

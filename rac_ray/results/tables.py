@@ -15,30 +15,40 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import STATES, TRIAL, Entry, Ledger, is_failure
+from rac_ray.ledger import TRIAL, Entry, Ledger, is_failure
 from rac_ray.redaction import without_credentials
-from rac_ray.results.robustness import CLASSES, above_chance, chance_corrected_ratio, robustness_ratio
+from rac_ray.results.formats import added_up
+from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
 from rac_ray.storage import Storage
 
 KEY = ["model", "hidden_units", "source", "seed"]
-EXPERIMENT = "experiment"
-"""Column of trials and evaluations that have one: which of the study's Diving48 experiments a trial belongs to."""
+STUDY = "study"
+"""Column of trials and evaluations: name of the study that a record is of."""
 SIZE = "size"
-"""Column of trials that have one: a Diving48 model's size by name."""
+"""Column of trials and evaluations: the model's size by name; empty where hidden units say all of it."""
+EXPERIMENT = "experiment"
+"""Column of trials and evaluations: which of its study's experiments a trial belongs to; empty where there are none."""
+DIFFERENCE = "recipe"
+"""Column of trials and evaluations: what tells trials of one model and source apart, in words (``recipes``)."""
+CELL = ("model", "source", EXPERIMENT)
+"""Columns of trials that share a recipe, unless a folder has several of them."""
 TOP5 = "top5"
 """Column of evaluations that have one."""
-RECIPE = ["learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "precision"]
+RECIPE = [
+    "learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "stop_at", "precision",
+]  # fmt: skip
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
     "workers", "host", "python", "commit", "versions", "finished_at",
 ]  # fmt: skip
 TRIAL_COLUMNS = [
-    "trial_id", *KEY, "classes", "state", "reason", "digits", "data", "training_version", *OUTCOME, "learned",
-    "source_test_top1", "seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE,
+    "trial_id", STUDY, *KEY, SIZE, EXPERIMENT, DIFFERENCE, "classes", "state", "reason", "about", "data",
+    "training_version", *OUTCOME, "learned", "source_test_top1", "seconds_to_first_step", "seconds_training",
+    "seconds_evaluation", "seconds_total", *RECIPE,
 ]  # fmt: skip
 EVALUATION_COLUMNS = [
-    "trial_id", *KEY, "target", "split", "role", "clips", "correct", "top1", "robustness_ratio",
-    "chance_corrected_ratio", "ratio_to_source_test", "digits", "data", "selection_rule", "schema",
+    "trial_id", STUDY, *KEY, SIZE, EXPERIMENT, DIFFERENCE, "target", "split", "role", "clips", "correct", "top1",
+    "robustness_ratio", "chance_corrected_ratio", "ratio_to_source_test", "about", "data", "selection_rule", "schema",
 ]  # fmt: skip
 FAILURE_COLUMNS = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback", "log_tail"]
 
@@ -77,15 +87,14 @@ class Tables:
         states = Counter(self.trials["state"])
         total = max(planned or 0, len(self.trials))
         states["pending"] += total - len(self.trials)
-        counts = " + ".join(f"{states[state]} {state}" for state in STATES)
-        return f"{total} trials planned = {counts}; {self.provenance}"
+        return f"{total} trials planned = {added_up(states)}; {self.provenance}"
 
     @property
     def provenance(self) -> str:
-        """From which digits, and how the best checkpoint was chosen."""
-        digits = "/".join(sorted(self.trials["digits"].unique())) or "none yet"
+        """What the study says about its data, and how the best checkpoint was chosen."""
+        about = [f"{each}; " for each in sorted(self.trials["about"].dropna().unique()) if each]
         rules = "; ".join(sorted(self.trials["selection_rule"].dropna().unique())) or "none yet"
-        return f"digits={digits}; checkpoint: {rules}"
+        return f"{''.join(about)}checkpoint: {rules}"
 
 
 def load(path: "str | PathLike[str]", trial_ids: Collection[str] | None = None) -> Tables:
@@ -129,8 +138,8 @@ def _stored(folder: Storage, trial_ids: Collection[str] | None) -> Tables:
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """The rows, in the study's order; experiment, size and top-5 only where trials have them."""
-    belongs = [name for name in (EXPERIMENT, SIZE, TOP5) if any(name in row for row in rows)]
+    """The rows, in the study's order; top-5 only where evaluations have it."""
+    belongs = [name for name in (TOP5,) if any(name in row for row in rows)]
     frame = pd.DataFrame(rows, columns=[*columns, *belongs])
     return frame.sort_values([column for column in KEY if column in columns], kind="stable").reset_index(drop=True)
 
@@ -139,7 +148,7 @@ def _trial_row(ledger: Ledger, entry: Entry, driver: str | None) -> dict[str, An
     record = entry.record
     trial = ledger.trial(entry.trial_id) if record is None else record
     reason = without_credentials(entry.reason(driver))
-    row = {"classes": CLASSES, **trial, **trial["recipe"], "state": entry.state(driver), "reason": reason}
+    row = {**trial, **trial["recipe"], "state": entry.state(driver), "reason": reason}
     if record is None:
         return row
     seconds = {f"seconds_{name}": value for name, value in record["seconds"].items()}
@@ -155,7 +164,7 @@ def _trial_row(ledger: Ledger, entry: Entry, driver: str | None) -> dict[str, An
 
 def _learned(record: dict[str, Any]) -> bool:
     clips = next(each["clips"] for each in record["evaluations"] if each["role"] == "source_val")
-    return above_chance(record["best_val_top1"], clips, record["epochs"], record.get("classes", CLASSES))
+    return above_chance(record["best_val_top1"], clips, record["epochs"], record["classes"])
 
 
 def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
@@ -178,9 +187,8 @@ def _top1(record: dict[str, Any], role: str) -> float:
 
 def _evaluation_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
     best, source_test = record["best_val_top1"], _top1(record, "source_test")
-    classes = record.get("classes", CLASSES)
-    named = {name: record[name] for name in ("trial_id", *KEY, "digits", "data", "selection_rule", "schema")}
-    named |= {EXPERIMENT: record[EXPERIMENT]} if EXPERIMENT in record else {}
+    classes = record["classes"]
+    named = {name: record[name] for name in ("trial_id", *KEY, "data", "selection_rule", "schema")}
     return [
         {
             **named,

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from rac_ray.results import load
-from rac_ray.results.study import Sheet, Study, rounded
+from rac_ray.results.analysis import Analysis, Sheet, rounded
 from rac_ray.results.tables import Tables
+from tests.results.studies import SHAPES
 from tests.results.synthetic import sweep
 
 
@@ -17,7 +18,7 @@ def sheets() -> dict[str, Sheet]:
         sources=("2dot", "mnist_bg"),
         clips=200,
     )
-    return {sheet.name: sheet for sheet in Study(tables).sheets}
+    return {sheet.name: sheet for sheet in Analysis(tables, SHAPES).sheets}
 
 
 def test_every_table_of_both_directions_is_there(sheets: dict[str, Sheet]) -> None:
@@ -45,7 +46,7 @@ def test_models_on_different_parts_of_the_grid_carry_a_warning(sheets: dict[str,
     late = tables.trials.query("model == 'cnn3d' and hidden_units == 32")["trial_id"]
     part = Tables(*(frame[~frame["trial_id"].isin(late)] for frame in vars(tables).values()))
     warning = "; models stand on different seeds and sizes (trials: convlstm 10, cnn3d 5): only paired comparisons"
-    assert all(warning in sheet.title for sheet in Study(part).sheets if sheet.name.endswith("-2dot"))
+    assert all(warning in sheet.title for sheet in Analysis(part, SHAPES).sheets if sheet.name.endswith("-2dot"))
 
 
 def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:
@@ -55,15 +56,15 @@ def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:
 
 
 def test_an_unfinished_sweep_lists_what_failed_and_waits(sweep_folder: Path) -> None:
-    study = Study(load(sweep_folder))
-    unfinished = next(sheet for sheet in study.sheets if sheet.name == "unfinished").shown
+    analysis = Analysis(load(sweep_folder), SHAPES)
+    unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "unfinished").shown
     assert unfinished["state"].tolist() == ["failed", "pending"]
     assert unfinished["reason"].tolist() == ["not finite: NotFinite: nan", "has not run"]
 
 
 def test_a_sweep_without_a_finished_trial_has_claims_and_what_is_missing(sweep_folder: Path) -> None:
     trial_id = load(sweep_folder).trials.query("state == 'pending'")["trial_id"].iloc[0]
-    assert [sheet.name for sheet in Study(load(sweep_folder, {trial_id})).sheets] == ["claims", "unfinished"]
+    assert [sheet.name for sheet in Analysis(load(sweep_folder, {trial_id}), SHAPES).sheets] == ["claims", "unfinished"]
 
 
 def test_numbers_are_rounded_and_gaps_are_dashes() -> None:
