@@ -185,7 +185,7 @@ class Drawing(NamedTuple):
     """A figure of one source and recipe."""
 
     name: str
-    """``figure4-2dot``; of several recipes ``figure4-2dot-batch-16``."""
+    """``figure4-<source>``; of several recipes ``figure4-<source>-batch-16``."""
     kind: str
     """``figure4``."""
     of: str

@@ -41,7 +41,7 @@ def recipe_column(trials: pd.DataFrame) -> pd.Series:
     while _kinds(cells, words, named) < _kinds(cells, words, list(words)):
         others = [name for name in words if name not in named]
         named.append(max(others, key=lambda name: (_kinds(cells, words, [*named, name]), -words[name].nunique())))
-    texts = [", ".join(filter(None, row)) for row in words[[name for name in words if name in named]].to_numpy()]
+    texts = [", ".join(row) for row in words[[name for name in words if name in named]].to_numpy()]
     return pd.Series(texts, index=trials.index, name=DIFFERENCE, dtype=object)
 
 
@@ -56,7 +56,7 @@ def _only(tables: Tables, trials: pd.DataFrame) -> Tables:
 
 
 def _read(name: str, value: Any) -> str:
-    return "" if pd.isna(value) else FIELDS[name](value)
+    return f"no {name.replace('_', ' ')}" if pd.isna(value) else FIELDS[name](value)
 
 
 def _kinds(cells: pd.Series, words: pd.DataFrame, names: Sequence[str]) -> int:

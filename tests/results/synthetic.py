@@ -156,3 +156,15 @@ def _predictions(trial: Training, part: str, labels: Any, said: Any) -> pd.DataF
             "predicted": said,
         }
     )
+
+
+def by_name(tables: Tables, names: Mapping[tuple[str, int], str], hidden_units: int = 128) -> Tables:
+    """The tables with sizes by name, all of the same hidden units, in place of hidden units."""
+
+    def renamed(frame: pd.DataFrame) -> pd.DataFrame:
+        if "hidden_units" not in frame:
+            return frame
+        sizes = [names[key] for key in zip(frame["model"], frame["hidden_units"], strict=True)]
+        return frame.assign(size=sizes, hidden_units=hidden_units)
+
+    return Tables(*(renamed(frame) for frame in vars(tables).values()))

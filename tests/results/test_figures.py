@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from rac_ray.results.figures import (
 from rac_ray.results.looks import rendered
 from rac_ray.storage import Storage
 from tests.results.studies import SHAPES
+from tests.results.synthetic import by_name, sweep
 
 
 @pytest.fixture
@@ -81,3 +83,34 @@ def test_all_figures_are_written_as_png_and_svg(analysis: Analysis, tmp_path: Pa
 def test_drawn_twice_they_are_the_same_bytes(analysis: Analysis, suffix: str) -> None:
     for draw in COMMON.values():
         assert rendered(partial(draw, analysis, "2dot"), suffix) == rendered(partial(draw, analysis, "2dot"), suffix)
+
+
+@pytest.fixture(scope="module")
+def sized() -> Analysis:
+    """Models of 4 and 6 layers with 128 hidden units each, 0.4 and 0.8 on average."""
+    names = {("cnn3d", 4): "cnn3d-4x128", ("cnn3d", 8): "cnn3d-6x128"}
+    drawn = sweep(lambda model, size, *_: size / 10, models=("cnn3d",), sizes=(4, 8), of_clips=0.0)
+    return Analysis(by_name(drawn, names), SHAPES)
+
+
+def test_sizes_by_name_stand_side_by_side(sized: Analysis) -> None:
+    axes = figure4(sized, "2dot").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["cnn3d-4x128", "cnn3d-6x128"]
+    assert (axes.get_xlabel(), axes.get_xscale()) == ("size", "linear")
+    lines = {str(line.get_label()): line for line in axes.lines}
+    assert lines["3D CNN"].get_xdata() == pytest.approx([0, 1])
+
+
+def test_sizes_by_name_have_their_own_parameters(sized: Analysis) -> None:
+    lines = {str(line.get_label()): line for line in parameters(sized, "2dot").axes[0].lines}
+    assert lines["3D CNN"].get_xdata() == pytest.approx([3200, 6400])
+    assert np.asarray(lines["3D CNN"].get_ydata(), float) == pytest.approx([0.4, 0.8], abs=0.03)
+    (axes,) = learning_curves(sized, "2dot").axes
+    assert axes.get_title() == "3D CNN, cnn3d-4x128 to cnn3d-6x128"
+    assert sorted({float(line.get_alpha() or 0) for line in axes.lines[:-1]}) == [0.3, 1.0]
+
+
+def test_trials_that_never_reached_their_level_have_learning_curves(sized: Analysis) -> None:
+    state = sized.tables.trials["state"].mask(sized.tables.trials["seed"] == 42, "unreached")
+    part = Analysis(replace(sized.tables, trials=sized.tables.trials.assign(state=state)), SHAPES)
+    assert len(learning_curves(part, "2dot").axes[0].lines) == 10 + 1
