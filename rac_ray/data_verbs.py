@@ -11,10 +11,10 @@ def generate(options: argparse.Namespace) -> int:
     """Make what is missing of a data folder."""
     from rac_ray.data.generate import generate as make_shards
     from rac_ray.data.temporal_shape import DIRECTIONS, SPECS
+    from rac_ray.identity import Grid
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.planner import check_sources, dataset_for, digits_for
     from rac_ray.sweep.session import Resources, ray_session
-    from rac_ray.identity import Grid
 
     if options.spec not in SPECS:
         raise one_of("spec", options.spec, SPECS)

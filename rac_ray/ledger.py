@@ -37,9 +37,14 @@ STATES: tuple[State, ...] = ("done", "unreached", "failed", "running", "pending"
 """``unreached``: the training is done and never came near the level at which its trial was to be compared."""
 
 
+def spoken_of(counts: Mapping[Any, int]) -> dict[str, int]:
+    """Trials by state, without a rare state that none is in."""
+    return {state: counts[state] for state in STATES if counts[state] or state != "unreached"}
+
+
 def added_up(counts: Mapping[Any, int]) -> str:
-    """``15 done + 1 failed + 0 running + 0 pending``; what was not reached only where there is any."""
-    return " + ".join(f"{counts[state]} {state}" for state in STATES if state != "unreached" or counts[state])
+    """``15 done + 1 failed + 0 running + 0 pending``."""
+    return " + ".join(f"{count} {state}" for state, count in spoken_of(counts).items())
 
 
 @dataclass(frozen=True)
@@ -128,17 +133,18 @@ class Ledger:
     def training_ids(self) -> list[str]:
         return self.storage.names(TRIALS)
 
-    def register(self, tasks: Iterable[Task], entries: Mapping[str, Entry]) -> None:
+    def register(self, tasks: Iterable[Task], entries: Mapping[str, Entry], study: str) -> None:
         """Write down what is planned, so that a trial that never runs is missed.
 
-        ``entries`` are a scan of the tasks; records of trainings that serve further trials now get their names, too.
+        ``entries`` are a scan of the tasks, ``study`` is the name of theirs; records of trainings that serve further
+        trials now get their names, too.
         """
 
         def write(task: Task) -> None:
             entry, folder = entries[task.training_id], self.folder(task.training_id)
             if TRIAL not in entry.sizes:
                 trials = [trial.as_dict() for trial in task.asked]
-                folder.write_json(TRIAL, {**task.training.as_dict(), "trials": trials})
+                folder.write_json(TRIAL, {**task.training.as_dict(), "study": study, "trials": trials})
             if entry.record is not None and (more := with_trials(entry.record, task.asked)) != entry.record:
                 folder.write_bytes(RECORD, more.as_json())
 

@@ -38,12 +38,6 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
     return reads.select_columns(columns).materialize()
 
 
-def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
-    """The hash over decoded pixels of each part: the name under which a process keeps it resident."""
-    manifest = require_manifest(root)
-    return {part: manifest["splits"][part]["content"] for part in parts}
-
-
 class ResidentClips:
     """Clips that a process has decoded, by content: trials that share a process do not read them again."""
 

@@ -61,7 +61,14 @@ class SweepMetrics:
             gauge.set(value, dict(tags))
 
     def _tags(self, training: Training) -> dict[str, str]:
-        values = (self.sweep, training.model, str(training.hidden_units), training.size, str(training.seed), training.source)
+        values = (
+            self.sweep,
+            training.model,
+            str(training.hidden_units),
+            training.size,
+            str(training.seed),
+            training.source,
+        )
         return dict(zip(TAGS, values, strict=True))
 
     def _set(self, gauge: Gauge, value: float, tags: dict[str, str]) -> None:

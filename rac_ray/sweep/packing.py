@@ -172,6 +172,6 @@ class Packing:
         wanted = " and ".join(f"{amount:g} {named[name]}" for name, amount in asked.items())
         there = " and ".join(f"{have[name]:g} {named[name]}" for name in asked)
         raise BadInput(
-            f"one training with --workers {self.fewest or self.workers} and --cpus-per-trial {self.cores} needs {wanted}, "
-            f"the cluster has {there}"
+            f"one training with --workers {self.fewest or self.workers} and --cpus-per-trial {self.cores} needs "
+            f"{wanted}, the cluster has {there}"
         )

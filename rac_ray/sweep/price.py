@@ -25,7 +25,7 @@ from rac_ray.sweep.forecast import (
     forecast,
 )
 from rac_ray.sweep.monitor import duration
-from rac_ray.sweep.packing import Packing, Kind
+from rac_ray.sweep.packing import Kind, Packing
 from rac_ray.sweep.planner import Plan, parameters_of
 from rac_ray.training.probe import Probe
 from rac_ray.training.task import Task
@@ -265,9 +265,7 @@ def _probe_task(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads:
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return [
-        probe(
-            kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds
-        )
+        probe(kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds)
         for (kind, batch), task in tasks
     ]
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rac_ray.sweep.packing import Machine, Packing, Kind
-from rac_ray.sweep.queue import Queue, Ticket
 from rac_ray.identity import Training
+from rac_ray.sweep.packing import Kind, Machine, Packing
+from rac_ray.sweep.queue import Queue, Ticket
 
 TINY = 1e-9
 """By which shares may exceed a node: sums of fractions are not exact."""

@@ -27,8 +27,8 @@ class TrialProgress(Checkpoint):
     """Keeps each epoch's row and the best weights (highest validation top-1, first epoch on ties), and saves it all.
 
     Lightning runs checkpoint callbacks after all others, so what is saved has the early stopping's count of this
-    epoch in it. With ``keeper`` the checkpoints that its levels need lie in the folder, too: an epoch's is written before
-    what says that it is needed, and deleted after what says that it is not, so that no crash leaves one missing.
+    epoch in it. With ``keeper`` the checkpoints that its levels need lie in the folder, too: an epoch's is written
+    before what says that it is needed, and deleted after what says that it is not, so that no crash leaves one missing.
     """
 
     def __init__(

@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from rac_ray.identity import Grid, Trial
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
-from rac_ray.identity import Grid, Trial
 
 CLIPS = 100
 TOP1 = {("2dot", "val"): 0.8, ("2dot", "test"): 0.75, ("5dot", "test"): 0.6, ("mnist", "test"): 0.4}

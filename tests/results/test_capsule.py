@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from rac_ray.errors import BadInput
+from rac_ray.identity import Trial
 from rac_ray.results.capsule import environment, pack, replay, unpack
 from rac_ray.storage import Storage
-from rac_ray.identity import Trial
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import torch
 
+from rac_ray.identity import Recipe
 from rac_ray.models import build_model
 from rac_ray.training.classifier import Classifier, Totals, to_unit_range
-from rac_ray.identity import Recipe
 
 
 def test_unit_range() -> None:

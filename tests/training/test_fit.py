@@ -92,7 +92,9 @@ def test_steps_made_in_one_function_train_to_the_same_bits(
 ) -> None:
     """What a GPU records and replays is, on a CPU, the same step as Lightning's own."""
     training = make_training(name, max_epochs=2)
-    usual, whole = (fitted(training, train, val, tmp_path / str(graphs), cuda_graphs=graphs) for graphs in (False, True))
+    usual, whole = (
+        fitted(training, train, val, tmp_path / str(graphs), cuda_graphs=graphs) for graphs in (False, True)
+    )
     assert without_clock(whole) == without_clock(usual)
     assert same_weights(whole.model, usual.model)
 
@@ -224,7 +226,9 @@ def test_a_truncated_checkpoint_of_a_real_run(make_training, train: Clips, val: 
         fitted(training, train, val, tmp_path)
 
 
-def test_every_step_beats_and_rows_tell_clips_and_waiting(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+def test_every_step_beats_and_rows_tell_clips_and_waiting(
+    make_training, train: Clips, val: Clips, tmp_path: Path
+) -> None:
     beats: list[int] = []
     training = make_training(max_epochs=2, batch_size=8)
     result = fitted(training, train, val, tmp_path, beat=lambda: beats.append(1))

@@ -12,6 +12,7 @@ import ray
 import torch
 
 from rac_ray.data.manifest import read_split
+from rac_ray.identity import Grid, Recipe
 from rac_ray.models import build_model
 from rac_ray.results import load
 from rac_ray.sweep.failures import Budgets
@@ -19,7 +20,6 @@ from rac_ray.sweep.planner import Plan, Sweep, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
 from rac_ray.training.evaluate import predict
-from rac_ray.identity import Grid, Recipe
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
 GRID = Grid(

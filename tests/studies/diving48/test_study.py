@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import ray
 import torch
+from rac_ray.models.diving48 import Experiment, Size
 from torch import nn
 
 from rac_ray.data.diving_generate import decode_videos
@@ -20,7 +21,6 @@ from rac_ray.data.manifest import MANIFEST
 from rac_ray.data.synthetic_dives import MASKS, write_dives
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
-from rac_ray.models.diving48 import Experiment, Size
 from rac_ray.results import load
 from rac_ray.storage import Storage
 from rac_ray.studies.diving48.grid import DivingGrid
@@ -142,9 +142,7 @@ def test_without_a_probe_the_price_is_counted(data: Storage, tmp_path: Path) -> 
     assert plan.tasks[0].counts == Counts(36, 4, 4 + 4 * 4)
     price = price_plan(plan, Resources())
     assert price.forecast
-    assert price.lines()[0] == (
-        "2 trials missing; expected [95% interval] on 2 CPUs (steps assumed, not measured):"
-    )
+    assert price.lines()[0] == ("2 trials missing; expected [95% interval] on 2 CPUs (steps assumed, not measured):")
     assert price.peaks == {}
     notes = plan.study.notes(plan.grid, plan.tasks)
     assert [note.partition(":")[0] for note in notes] == ["small", "smaller"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rac_ray.results.published import AVERAGES, EXPERIMENTS, VALIDATION_TOP1, top1
+from rac_ray.studies.diving48.published import AVERAGES, EXPERIMENTS, VALIDATION_TOP1, top1
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -5,17 +5,17 @@ import pandas as pd
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.results.attributes import (
+from rac_ray.results.tables import Tables
+from rac_ray.studies.diving48.attributes import (
     Score,
-    analysis,
     attribute_table,
+    class_attributes,
     clips_of,
     correct_attributes,
     summary,
     top_table,
 )
-from rac_ray.results.published import ANSWERS, TOP
-from rac_ray.results.tables import Tables
+from rac_ray.studies.diving48.published import ANSWERS, TOP
 
 ROWS = [(label, model) for label, rows in ANSWERS.items() for model in rows]
 
@@ -84,7 +84,7 @@ def test_all_classes_with_the_papers_attributes_beside_them() -> None:
     logits = [np.eye(48)[1]] * len(other)
     other = other.assign(split="test", label=0, predicted=1, logits=logits)
     tables = Tables(**{**vars(tables), "predictions": pd.concat([tables.predictions, other])})
-    table = analysis(tables).set_index(["label", "model"])
+    table = class_attributes(tables).set_index(["label", "model"])
     row = table.loc[(34, "convlstm")]
     assert (row["correct"], row["of"], row["paper"], row["clips"]) == (10, 16, "10/16", 5)
     assert (row["s1_top1"], row["s2_top1"], row["t_top5"]) == (0.4, 0.4, 0)
@@ -97,8 +97,8 @@ def test_all_classes_with_the_papers_attributes_beside_them() -> None:
     assert rows.loc["cnn3d", "classes"] == 1
     assert rows.loc["convlstm", "s1_top1"] == pytest.approx((0.4 + 0) / 2)
     elsewhere = tables.trials.assign(experiment="a")
-    assert set(analysis(Tables(**{**vars(tables), "trials": elsewhere}))["paper"]) == {""}
-    assert analysis(Tables(**{**vars(tables), "trials": tables.trials.drop(columns="experiment")})).empty
+    assert set(class_attributes(Tables(**{**vars(tables), "trials": elsewhere}))["paper"]) == {""}
+    assert class_attributes(Tables(**{**vars(tables), "trials": tables.trials.assign(experiment="")})).empty
     assert summary(pd.DataFrame()).empty
 
 
