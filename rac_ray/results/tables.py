@@ -108,11 +108,11 @@ def load(path: "str | PathLike[str]", tasks: Collection[Task] | None = None) -> 
     trials = _frame([row.values() for row in told], TRIAL_COLUMNS).astype({"learned": "boolean"})
     trials[DIFFERENCE] = recipe_column(trials)
     evaluations = _frame([each for row in told for each in row.evaluation_rows()], EVALUATION_COLUMNS)
-    recipes = trials.set_index("trial_id")[DIFFERENCE]
+    recipes = dict(zip(trials["trial_id"], trials[DIFFERENCE], strict=True))
     return Tables(
         trials=trials,
         epochs=_stacked(ledger, told, "epochs", _epochs_of),
-        evaluations=evaluations.assign(**{DIFFERENCE: evaluations["trial_id"].map(recipes)}),
+        evaluations=evaluations.assign(**{DIFFERENCE: [recipes[trial_id] for trial_id in evaluations["trial_id"]]}),
         predictions=_stacked(ledger, told, "predictions", _predictions_of),
         failures=pd.DataFrame(
             [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS

@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from ray.util.metrics import Counter, Gauge
 
 from rac_ray.identity import Training
+from rac_ray.ledger import State
 
 TAGS = ("sweep", "model", "h", "size", "seed", "source")
 REFRESH_SECONDS = 5.0
 """Ray drops a gauge that nobody has set for 20 seconds (twice its report interval); an epoch may take longer."""
 
-TrialState = Literal["pending", "running", "done", "failed"]
 
 
 class SweepMetrics:
@@ -26,11 +26,11 @@ class SweepMetrics:
         self._best_val_top1 = Gauge("rac_best_val_top1", "Best source-validation top-1 so far, 0 to 1", TAGS)
         self._loader_wait_share = Gauge("rac_loader_wait_share", "Share of the last epoch spent waiting for data", TAGS)
         self._gpu_memory_bytes = Gauge("rac_gpu_memory_bytes", "GPU memory of a running trial", TAGS)
-        self._states: dict[str, TrialState] = {}
+        self._states: dict[str, State] = {}
         self._values: dict[tuple[Gauge, frozenset[tuple[str, str]]], float] = {}
         self._refreshed = time.monotonic()
 
-    def state(self, training: Training, state: TrialState) -> None:
+    def state(self, training: Training, state: State) -> None:
         """``trial`` is now in ``state``; its last state, and what only running trials have, go to 0 and end."""
         tags = self._tags(training)
         before = self._states.get(training.training_id)

@@ -254,7 +254,8 @@ def _checkpoint_file(record: Record, epoch: int) -> str:
 
 def _knowing_levels(job: Job, record: Record) -> Record:
     """The record with the checkpoints of levels that were asked for after the training: the nearest that were kept."""
-    new = [level for level in dict.fromkeys(t.level for t in job.task.asked) if record.checkpoint(level) is None]
+    levels = dict.fromkeys(trial.level for trial in job.task.asked)
+    new = [level for level in levels if level is not None and record.checkpoint(level) is None]
     if not new:
         return record
     found = job.task.selection.among(new, record.best_val_top1, dict(record.kept))
