@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from rac_ray.errors import BadInput
 from rac_ray.identity import Training
 from rac_ray.ledger import TRIAL, Entry, Ledger, State, added_up, is_failure
-from rac_ray.record import Checkpoint, Evaluated, Record, named
+from rac_ray.record import Checkpoint, Evaluated, Named, Record, named
 from rac_ray.redaction import without_credentials
 from rac_ray.results.columns import (
     DIFFERENCE,
@@ -190,6 +190,8 @@ def _words(values: Mapping[str, Any]) -> str:
 def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[_Told]:
     """What there is to tell of each trial of a training: those of the plan, or all that it has served."""
     record, study = entry.record, ""
+    pairs: list[tuple[Mapping[str, Any], Named | None]]
+    states: list[tuple[State, str]]
     if task is not None:
         pairs = [(trial.as_dict(), named(trial)) for trial in task.asked]
         states = [(entry.state_of(trial, driver), entry.reason_of(trial, driver)) for trial in task.asked]
