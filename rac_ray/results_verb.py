@@ -22,7 +22,7 @@ from rac_ray.results.figures import drawings
 from rac_ray.results.looks import rendered
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
-from rac_ray.results.tables import DIFFERENCE, SIZE, load
+from rac_ray.results.tables import DIFFERENCE, SIZE_NAME, load
 from rac_ray.results.verdicts import sentences, standing, verdict_table
 from rac_ray.storage import Storage
 from rac_ray.studies import study_of
@@ -42,7 +42,7 @@ class Wanted:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Wanted":
-        """From a command's options; those that it does not have are not wanted."""
+        """What a command's options ask for; those that it does not have are not wanted."""
         return cls(**{name: getattr(options, name, default) for name, default in vars(cls()).items()})
 
 
@@ -64,7 +64,7 @@ def present(
         tables = load(sweep.root, None if trial_ids is None else set(trial_ids))
         planned = None if trial_ids is None else len(trial_ids)
         analysis = Analysis(tables, study or study_of(tables), planned)
-        counts = counted(analysis, trial_ids)
+        counts = counts_of(analysis, trial_ids)
         unfinished = bool(counts["running"] + counts["pending"])
         alone = unfinished and wanted.watch is not None and Ledger(sweep).driver() is None
         going = wanted.watch is not None and unfinished and not alone
@@ -77,7 +77,7 @@ def present(
         time.sleep(wanted.watch)
 
 
-def counted(analysis: Analysis, trial_ids: Collection[str] | None) -> dict[str, int]:
+def counts_of(analysis: Analysis, trial_ids: Collection[str] | None) -> dict[str, int]:
     """Trials by state; planned trials that left no trace are pending. Nothing vanishes: asserted."""
     states = analysis.tables.trials["state"].tolist()
     planned = len(states if trial_ids is None else trial_ids)
@@ -114,7 +114,7 @@ def _written(
 
 
 def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:
-    """For people, on what they stand, and as rows; of each recipe where there are several."""
+    """Verdicts for people, what they stand on, and their rows; of each recipe where there are several."""
     unfinished = counts["planned"] - counts["done"] - counts["unreached"]
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
@@ -142,7 +142,7 @@ def _failures(trials: pd.DataFrame) -> list[str]:
     return [
         f"FAILED {trial_id} {size or f'{model} h={hidden_units}'} {source} seed={seed}: {reason}"
         for trial_id, size, model, hidden_units, source, seed, reason in trials.query("state == 'failed'")[
-            ["trial_id", SIZE, "model", "hidden_units", "source", "seed", "reason"]
+            ["trial_id", SIZE_NAME, "model", "hidden_units", "source", "seed", "reason"]
         ].itertuples(index=False)
     ]
 
