@@ -291,7 +291,7 @@ class Ledger:
 
 def _outstanding(record: Record, task: Task | None) -> int:
     if task is None:
-        return 0 if record.evaluations else 1
+        return int(not record.evaluations and any(each.reached for each in record.selected))
     return sum(map(len, task.outstanding(record).values()))
 
 

@@ -19,7 +19,7 @@ from rac_ray.studies import study_named, study_of
 TOLERANCE = 0.05
 """Top-1 by which a trial that was trained again may differ on any evaluation set: on the hardware of the record a CPU
 gives the same bits, other hardware rounds otherwise and learns something slightly else."""
-SHOWN = 10
+SHOWN_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ def replay_capsule(path: Path, folder: Path | None, retrain: int | None, seed: i
     for name in found.different:
         print(f"DIFFERENT {name}")
     if found.environment:
-        print(f"the environment differs in {len(found.environment)} lines: {'; '.join(found.environment[:SHOWN])}")
+        print(
+            f"the environment differs in {len(found.environment)} lines: {'; '.join(found.environment[:SHOWN_LINES])}"
+        )
     print(f"derived again: {found.folder / 'derived'}")
     retrained = list(_retrained(folder, retrain, seed)) if retrain else []
     for each in retrained:

@@ -18,7 +18,7 @@ from rac_ray.ledger import STATES, Ledger, added_up
 from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
-from rac_ray.results.columns import DIFFERENCE, SIZE
+from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.figures import drawings
 from rac_ray.results.looks import rendered
 from rac_ray.results.outputs import write_outputs
@@ -44,7 +44,7 @@ class Wanted:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Wanted":
-        """From a command's options; those that it does not have are not wanted."""
+        """What a command's options ask for; those that it does not have are not wanted."""
         return cls(**{name: getattr(options, name, default) for name, default in vars(cls()).items()})
 
 
@@ -65,7 +65,7 @@ def present(
         tables = load(sweep.root, tasks)
         planned = None if tasks is None else sum(len(task.asked) for task in tasks)
         analysis = Analysis(tables, study or study_of(tables), planned)
-        counts = counted(analysis, planned)
+        counts = counts_of(analysis, planned)
         unfinished = bool(counts["running"] + counts["pending"])
         alone = unfinished and wanted.watch is not None and Ledger(sweep).driver() is None
         going = wanted.watch is not None and unfinished and not alone
@@ -78,7 +78,7 @@ def present(
         time.sleep(wanted.watch)
 
 
-def counted(analysis: Analysis, planned: int | None) -> dict[str, int]:
+def counts_of(analysis: Analysis, planned: int | None) -> dict[str, int]:
     """Trials by state; planned trials that left no trace are pending. Nothing vanishes: asserted."""
     states = analysis.tables.trials["state"].tolist()
     total = len(states) if planned is None else planned
@@ -115,7 +115,7 @@ def _written(
 
 
 def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:
-    """For people, on what they stand, and as rows; of each recipe where there are several."""
+    """Verdicts for people, what they stand on, and their rows; of each recipe where there are several."""
     unfinished = counts["planned"] - counts["done"] - counts["unreached"]
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
@@ -143,7 +143,7 @@ def _failures(trials: pd.DataFrame) -> list[str]:
     return [
         f"FAILED {trial_id} {size or f'{model} h={hidden_units}'} {source} seed={seed}: {reason}"
         for trial_id, size, model, hidden_units, source, seed, reason in trials.query("state == 'failed'")[
-            ["trial_id", SIZE, "model", "hidden_units", "source", "seed", "reason"]
+            ["trial_id", SIZE_NAME, "model", "hidden_units", "source", "seed", "reason"]
         ].itertuples(index=False)
     ]
 

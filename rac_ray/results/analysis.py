@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.columns import DIFFERENCE, SIZE
+from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
@@ -32,7 +32,7 @@ class Sheet:
     """A table as it is shown and written."""
 
     name: str
-    """Of its files."""
+    """Its files begin with it."""
     title: str
     """What it shows, in one sentence."""
     long: pd.DataFrame
@@ -63,7 +63,7 @@ class Analysis:
 
     @cached_property
     def answers(self) -> Answers:
-        """Of one recipe. Raises BadInput as ``Answers.of`` does."""
+        """What the trials said. Raises BadInput as ``Answers.of`` does: for trials of several recipes, too."""
         return Answers.of(self.tables)
 
     @cached_property
@@ -138,7 +138,7 @@ class Analysis:
         sheets = []
         for name, (file, title, rows, columns, scale, digits) in SPREAD_SHEETS.items():
             long: pd.DataFrame = getattr(self, name).query("source == @source")
-            index = [row for row in rows if row != SIZE or any(long[SIZE])]
+            index = [row for row in rows if row != SIZE_NAME or any(long[SIZE_NAME])]
             text = cells(long, scale=scale, digits=digits)
             shown = wide(long.assign(never_learned=_of_trials(long)), [*index, "never_learned"], columns, text)
             title = f"Trained on {source}: {title} {SPREAD_NOTE}{self.imbalance(source)}"
@@ -171,7 +171,7 @@ class Analysis:
         trials = self.tables.trials
         wrong = trials.query("state != 'done' or learned == False")
         columns = ["trial_id", "model", "hidden_units", "source", "seed", "state", "best_val_top1", "reason"]
-        columns[2:2] = [SIZE] if any(trials[SIZE]) else []
+        columns[2:2] = [SIZE_NAME] if any(trials[SIZE_NAME]) else []
         table = wrong[columns].assign(reason=wrong["reason"].where(wrong["state"] != "done", "never learned"))
         title = (
             "Trials that failed, have not run, never reached the level that they are compared at, or never learned "
@@ -207,11 +207,11 @@ SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, in
         ["model", "trials", "sizes", "statistic"], ["target"], 1, 3,
     ),
     "ratios": (
-        "figure4", "robustness ratio by hidden units", ["model", SIZE, "hidden_units", "seeds"], ["target"], 1, 3,
+        "figure4", "robustness ratio by hidden units", ["model", SIZE_NAME, "hidden_units", "seeds"], ["target"], 1, 3,
     ),
     "accuracy_by_size": (
         "accuracy-by-size", "mean top-1 in % by hidden units",
-        ["model", SIZE, "hidden_units", "seeds"], ["target", "split"], 100, 1,
+        ["model", SIZE_NAME, "hidden_units", "seeds"], ["target", "split"], 100, 1,
     ),
 }  # fmt: skip
 """By attribute of an Analysis: file, title, rows and columns of the wide form, factor and digits of its numbers."""

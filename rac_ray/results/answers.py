@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.errors import BadInput
-from rac_ray.results.columns import CELL, DIFFERENCE, EXPERIMENT, KEY, SIZE
+from rac_ray.results.columns import CELL, DIFFERENCE, EXPERIMENT, KEY, SIZE_NAME
 from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
 from rac_ray.results.tables import Tables
 
@@ -40,13 +40,13 @@ class Answers:
 
     @classmethod
     def of(cls, tables: Tables, draws: int = CLIP_DRAWS) -> "Answers":
-        """From the predictions of finished trials.
+        """The answers in the predictions of finished trials.
 
         Raises BadInput when they are of several recipes (``recipes.by_recipe`` parts them), and when several are of
         one model, size, source and seed and nothing tells them apart.
         """
         asked = tables.trials.set_index("trial_id").loc[tables.evaluations["trial_id"].unique()]
-        trials = asked[[*KEY, SIZE, EXPERIMENT, DIFFERENCE, "learned", "classes"]].reset_index()
+        trials = asked[[*KEY, SIZE_NAME, EXPERIMENT, DIFFERENCE, "learned", "classes"]].reset_index()
         trials = trials.astype({"learned": bool, "classes": int})
         _require_one_kind(trials)
         place = {trial_id: column for column, trial_id in enumerate(trials["trial_id"])}
@@ -73,7 +73,7 @@ class Answers:
     @cached_property
     def strata(self) -> list[str]:
         """Columns that tell the trials of one model, source and seed apart; trials of two models pair on them."""
-        sizes = [SIZE, "hidden_units"]
+        sizes = [SIZE_NAME, "hidden_units"]
         if not self.experiments:
             return sizes
         one_each = not self.trials.duplicated([*CELL, "seed"]).any()
@@ -84,7 +84,7 @@ class Answers:
         return list(dict.fromkeys(self.roles["source"]))
 
     def models(self, source: str) -> list[str]:
-        """With a finished trial of this source."""
+        """Models that have a finished trial of this source."""
         return list(dict.fromkeys(self.trials.loc[self.places(source=source), "model"]))
 
     def parts(self, source: str, roles: Iterable[str]) -> list[Part]:
@@ -152,7 +152,6 @@ DENOMINATORS: dict[str, tuple[str, Callable[[Draws, Draws, float], Draws]]] = {
     "ratio_to_source_test": ("source_test", _of_all),
 }
 """By measure: role of the evaluation set below the line, and the ratio, given chance."""
-MEASURES: Sequence[str] = ("top1", *DENOMINATORS)
 
 
 def _require_one_kind(trials: pd.DataFrame) -> None:
@@ -160,7 +159,7 @@ def _require_one_kind(trials: pd.DataFrame) -> None:
     recipes = sorted(set(trials[DIFFERENCE]))
     if len(recipes) > 1:
         raise BadInput(f"trials of {len(recipes)} recipes have no mean: {'; '.join(recipes)}; valid: of one at a time")
-    twice = int(trials.duplicated([*KEY, SIZE, EXPERIMENT], keep=False).sum())
+    twice = int(trials.duplicated([*KEY, SIZE_NAME, EXPERIMENT], keep=False).sum())
     if twice:
         raise BadInput(
             f"{twice} trials have the same model, size, source and seed as another one, and the same recipe and data; "

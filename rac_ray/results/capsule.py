@@ -32,8 +32,8 @@ from rac_ray.storage import Storage
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
 
-CAPSULE, ENVIRONMENT, RECORDS, OUTPUTS = "capsule.json", "environment.txt", "records", "outputs"
-SCHEMA = 1
+CAPSULE, ENVIRONMENT_FILE, RECORDS, OUTPUTS = "capsule.json", "environment.txt", "records", "outputs"
+CAPSULE_SCHEMA = 1
 KEPT = (TRIAL, RECORD, ATTEMPT, EPOCHS, PREDICTIONS)
 """Files of a trial that go in, besides its failures."""
 
@@ -60,9 +60,9 @@ def pack(sweep: Storage, path: Path, study: "Study", training_ids: Collection[st
         inside = Storage.at(scratch)
         _copy_records(sweep, inside.below(RECORDS), training_ids)
         write_outputs(Analysis(load(inside.below(RECORDS).root), study), inside.below(OUTPUTS))
-        inside.write_bytes(ENVIRONMENT, "".join(f"{line}\n" for line in environment()).encode())
+        inside.write_bytes(ENVIRONMENT_FILE, "".join(f"{line}\n" for line in environment()).encode())
         hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
-        manifest = {"schema": SCHEMA, "commit": commit(), "files": hashes}
+        manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "files": hashes}
         inside.write_bytes(CAPSULE, json.dumps(manifest, indent=1).encode())
         content = _tar({name: inside.read_bytes(name) for name in [*hashes, CAPSULE]})
     Storage.at(path.parent).write_bytes(path.name, content)
@@ -90,7 +90,7 @@ def replay(path: Path, folder: Path, study_of: "Callable[[Tables], Study]") -> R
     packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest["files"], OUTPUTS).items()}
     names = sorted(packed.keys() | derived.keys())
     same = tuple(name for name in names if name in derived and packed.get(name) == _digest(derived[name]))
-    then, now = set(inside.read_bytes(ENVIRONMENT).decode().splitlines()), set(environment())
+    then, now = set(inside.read_bytes(ENVIRONMENT_FILE).decode().splitlines()), set(environment())
     changes = [f"then {line}" for line in sorted(then - now)] + [f"now {line}" for line in sorted(now - then)]
     return Replay(folder, same, tuple(name for name in names if name not in same), tuple(changes))
 
@@ -104,8 +104,8 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
         raise BadInput(f"there is no capsule at {str(path)!r}") from error
     except (OSError, KeyError, ValueError, tarfile.TarError, pa.ArrowException) as error:
         raise BadInput(f"{str(path)!r} is not a whole capsule ({error})") from error
-    if manifest.get("schema") != SCHEMA:
-        raise BadInput(f"capsule {str(path)!r} has schema {manifest.get('schema')!r}; valid: {SCHEMA}")
+    if manifest.get("schema") != CAPSULE_SCHEMA:
+        raise BadInput(f"capsule {str(path)!r} has schema {manifest.get('schema')!r}; valid: {CAPSULE_SCHEMA}")
     wrong = sorted(set(files) ^ set(manifest["files"]))
     wrong += [name for name, content in files.items() if manifest["files"].get(name) != _digest(content)]
     if wrong:

@@ -15,7 +15,7 @@ from rac_ray.results.columns import CELL, DIFFERENCE
 if TYPE_CHECKING:
     from rac_ray.results.tables import Tables
 
-FIELDS: dict[str, Callable[[Any], str]] = {
+READINGS: dict[str, Callable[[Any], str]] = {
     "learning_rate": lambda value: f"learning rate {value:g}",
     "batch_size": lambda value: f"batch {value:.0f}",
     "max_epochs": lambda value: f"{value:.0f} epochs",
@@ -38,9 +38,8 @@ def recipe_column(trials: pd.DataFrame) -> pd.Series:
     preset mostly share them. Empty for all while nothing differs.
     """
     cells = trials.groupby(list(CELL), dropna=False, sort=False).ngroup()
-    words = pd.DataFrame(
-        {name: [_read(name, value) for value in trials[name]] for name in FIELDS if name in trials}, index=trials.index
-    )
+    read = {name: [_read(name, value) for value in trials[name]] for name in READINGS if name in trials}
+    words = pd.DataFrame(read, index=trials.index)
     named: list[str] = []
     while _kinds(cells, words, named) < _kinds(cells, words, list(words)):
         others = [name for name in words if name not in named]
@@ -61,7 +60,7 @@ def _only(tables: "Tables", trials: pd.DataFrame) -> "Tables":
 
 
 def _read(name: str, value: Any) -> str:
-    return f"no {name.replace('_', ' ')}" if pd.isna(value) else FIELDS[name](value)
+    return f"no {name.replace('_', ' ')}" if pd.isna(value) else READINGS[name](value)
 
 
 def _kinds(cells: pd.Series, words: pd.DataFrame, names: Sequence[str]) -> int:

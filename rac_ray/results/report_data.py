@@ -11,7 +11,8 @@ import pandas as pd
 
 from rac_ray.ledger import spoken_of
 from rac_ray.redaction import without_credentials
-from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE, SIZE
+from rac_ray.results.answers import DENOMINATORS
+from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE, SIZE_NAME
 from rac_ray.results.looks import look_of
 from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
 from rac_ray.results.tables import Tables
@@ -33,7 +34,6 @@ PROVENANCE = {
 LISTED = 12
 """Distinct values shown of one kind; a cluster has many hosts."""
 CURVES = ("train_loss", "val_loss", "train_top1", "val_top1")
-MEASURES = ("robustness_ratio", "chance_corrected_ratio", "ratio_to_source_test")
 TRACEBACK_CHARACTERS = 4000
 """Kept of a traceback's end; the whole one is in the trial's folder."""
 OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#F0E442")
@@ -156,7 +156,7 @@ def _target_names(evaluations: pd.DataFrame) -> dict[tuple[str, str], str]:
 def _trials(tables: Tables) -> dict[str, Any]:
     """The table of all trials: columns as (label, kind, group), rows in the same order."""
     names = _target_names(tables.evaluations)
-    told = [name for name in (DIFFERENCE, EXPERIMENT, SIZE) if any(tables.trials[name])]
+    told = [name for name in (DIFFERENCE, EXPERIMENT, SIZE_NAME) if any(tables.trials[name])]
     columns = [
         ("trial", "trial", ""), ("state", "state", ""), *((name, "text", "") for name in told), ("model", "model", ""),
         ("hidden units", "integer", ""),
@@ -195,7 +195,7 @@ def _details(trials: pd.DataFrame) -> dict[str, Any]:
 def _evaluations(tables: Tables, classes: int) -> dict[str, list[dict[str, Any]]]:
     """What each finished trial scored on each evaluation set, with its confusion matrix."""
     matrices = _confusions(tables.predictions, classes)
-    columns = ["trial_id", "target", "split", "role", "clips", "correct", "top1", *MEASURES]
+    columns = ["trial_id", "target", "split", "role", "clips", "correct", "top1", *DENOMINATORS]
     found: dict[str, list[dict[str, Any]]] = {}
     for row in _rows(tables.evaluations.reindex(columns=columns)):
         named = dict(zip(columns[1:], row[1:], strict=True))

@@ -12,13 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, Draws, Part, distinct
-from rac_ray.results.columns import SIZE
+from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.curves import common_range, effective_robustness, mean_between
-from rac_ray.results.statistics import NOTHING, Interval, interquartile_mean, interval, statistic_interval
+from rac_ray.results.statistics import NOTHING, Estimate, interquartile_mean, interval, statistic_interval
 from rac_ray.results.tables import Tables
 
 FIGURE3_ROLES = ("source_val", "source_test", "target")
-BY_SIZE = [SIZE, "hidden_units"]
+BY_SIZE = [SIZE_NAME, "hidden_units"]
 BASIS = ["trials", "seeds", "sizes", "never_learned"]
 SPREAD = ["mean", "low", "high"]
 
@@ -150,7 +150,7 @@ def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
     return {"target": part[0], "split": part[1], "role": str(roles[(source, *part)])}
 
 
-def _middle(answers: Answers, measure: str, part: Part, places: NDArray[np.int64]) -> Interval:
+def _middle(answers: Answers, measure: str, part: Part, places: NDArray[np.int64]) -> Estimate:
     """Interquartile mean over seeds and sizes, of those that make a whole grid."""
     grid = answers.grid(places)
     if not grid.size:
@@ -174,9 +174,9 @@ def _learned(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> NDA
     return places[learned.loc[answers.trials.loc[places, "trial_id"]].to_numpy(bool)]
 
 
-def _named(spread: Interval) -> dict[str, float]:
+def _named(spread: Estimate) -> dict[str, float]:
     return dict(zip(SPREAD, spread, strict=True))
 
 
-def _clipped(spread: Interval) -> Interval:
-    return Interval(*(float(value) for value in np.clip(spread, 0, 1)))
+def _clipped(spread: Estimate) -> Estimate:
+    return Estimate(*(float(value) for value in np.clip(spread, 0, 1)))

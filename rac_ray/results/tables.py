@@ -29,7 +29,7 @@ from rac_ray.results.columns import (
     FAILURE_COLUMNS,
     KEY,
     OUTCOME,
-    SIZE,
+    SIZE_NAME,
     STUDY,
     TOP5,
     TRIAL_COLUMNS,
@@ -140,7 +140,7 @@ class _Told:
     @property
     def named(self) -> dict[str, Any]:
         """What evaluations repeat of their trial."""
-        own = ("trial_id", *KEY, SIZE, EXPERIMENT, "data")
+        own = ("trial_id", *KEY, SIZE_NAME, EXPERIMENT, "data")
         values = {name: self.trial.get(name, "") for name in own}
         about = ", ".join(f"{name}={value}" for name, value in self.trial.get("about", {}).items())
         return {**values, STUDY: self.study, "about": about}

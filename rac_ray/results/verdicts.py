@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, Draws
 from rac_ray.results.claims import Claim, Contrast, Term
-from rac_ray.results.columns import EXPERIMENT, SIZE
+from rac_ray.results.columns import EXPERIMENT, SIZE_NAME
 from rac_ray.results.statistics import (
-    LEVEL,
+    CONFIDENCE,
     NOTHING,
-    Interval,
+    Estimate,
     holm,
     interval,
     mean_p,
@@ -37,8 +37,8 @@ from rac_ray.results.statistics import (
     trend_p,
 )
 
-Outcome = Literal["reproduced", "contradicted", "underpowered", "not run"]
-ALPHA = 1 - LEVEL
+Ruling = Literal["reproduced", "contradicted", "underpowered", "not run"]
+ALPHA = 1 - CONFIDENCE
 MOSTLY = 0.5
 """Share of a model's trials that must have learned for a claim on its ratios, which then stands on those that have."""
 FEW = 3
@@ -46,13 +46,13 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class Finding:
+class Measurement:
     """What was measured of one contrast."""
 
     contrast: Contrast
-    effect: Interval
+    effect: Estimate
     """Higher minus lower; positive speaks for the claim."""
-    strict: Interval
+    strict: Estimate
     """The same at a level corrected for the number of contrasts of the claim."""
     p: float
     """Of the mean over seeds."""
@@ -69,15 +69,15 @@ class Verdict:
     """What became of one claim."""
 
     claim: Claim
-    outcome: Outcome
-    findings: tuple[Finding, ...]
+    outcome: Ruling
+    findings: tuple[Measurement, ...]
     p_for: float = float("nan")
     """Of the claim, corrected over claims."""
     p_against: float = float("nan")
     """Of its opposite, likewise."""
 
     @property
-    def weakest(self) -> Finding | None:
+    def weakest(self) -> Measurement | None:
         """The finding that speaks least for the claim, relative to its uncertainty."""
         return min(self.findings, key=_strength) if self.findings else None
 
@@ -123,7 +123,7 @@ def _decided(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: int = 1) -> Finding | None:
+def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: int = 1) -> Measurement | None:
     """A contrast's effect on the trials that both sides have; None when there are none.
 
     It is one of so many contrasts of its claim, which is one of so many claims.
@@ -136,7 +136,7 @@ def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: in
     per_seed, permutation_p = (_trend if contrast.over == "slope" else _mean)(differences, keys)
     if not per_seed.shape[1]:
         return None
-    return Finding(
+    return Measurement(
         contrast,
         effect=interval(per_seed),
         strict=interval(per_seed, level=1 - ALPHA / contrasts),
@@ -163,7 +163,7 @@ class _Side:
 def _side(answers: Answers, term: Term | float) -> _Side:
     if not isinstance(term, Term):
         return _Side(np.array([[term]]), None)
-    trials, strata = answers.trials, [EXPERIMENT, None] if term.experiments else ["hidden_units", SIZE]
+    trials, strata = answers.trials, [EXPERIMENT, None] if term.experiments else ["hidden_units", SIZE_NAME]
     wanted = {"model": [term.model], "source": [term.source]}
     wanted |= {"hidden_units": list(term.sizes)} if term.sizes else {}
     wanted |= {EXPERIMENT: list(term.experiments)} if term.experiments else {}
@@ -212,7 +212,7 @@ def _trend(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
     return slopes(rows, doublings), trend_p(rows[0], doublings)
 
 
-def _strength(finding: Finding) -> float:
+def _strength(finding: Measurement) -> float:
     estimate, low, high = finding.effect
     width = (high - low) / 2
     return estimate / width if width > 0 else math.inf * (1 if estimate > 0 else -1)

@@ -14,7 +14,6 @@ REFRESH_SECONDS = 5.0
 """Ray drops a gauge that nobody has set for 20 seconds (twice its report interval); an epoch may take longer."""
 
 
-
 class SweepMetrics:
     """Publishes the trials of one sweep from the driver; every series is tagged by ``TAGS``."""
 

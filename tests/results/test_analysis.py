@@ -95,7 +95,7 @@ def test_a_study_adds_tables_of_its_own_and_its_claims() -> None:
         claims = (Claim("own", "it is good", "here", (Contrast(Term("cnn3d", "2dot", "mnist", against=None), 0.5),)),)
 
         def sheets(self, analysis: Analysis) -> list[Sheet]:
-            counts = analysis.tables.trials.groupby("model").size().rename("trials").reset_index()
+            counts = analysis.tables.trials.groupby("model", as_index=False).agg(trials=("trial_id", "size"))
             return [Sheet("own-counts", "Trials by model", counts, counts)]
 
     tables = sweep(lambda *_: 0.9, models=("cnn3d",), sizes=(2,), clips=100)

@@ -24,7 +24,7 @@ def test_every_planned_trial_has_a_row(sweep_folder: Path, trials: list[Trial]) 
     assert rows.loc[trials[7].trial_id, "reason"] == "has not run"
     done = rows.loc[trials[0].trial_id]
     assert (done["best_val_top1"], done["source_test_top1"], done["seconds_total"]) == (0.8, 0.75, 10.6)
-    assert (done["digits"], done["data"], done["learning_rate"], done["seed"]) == ("optdigits", "feed", 0.001, 0)
+    assert (done["about"], done["data"], done["learning_rate"], done["seed"]) == ("digits=optdigits", "feed", 0.001, 0)
 
 
 def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -> None:
@@ -39,8 +39,9 @@ def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -
 
 def test_trials_of_other_studies_name_their_classes_and_experiment(sweep_folder: Path, trials: list[Trial]) -> None:
     folder = Ledger(Storage.at(sweep_folder)).folder(trials[0].trial_id)
-    assert set(load(sweep_folder).trials["classes"]) == {5}
-    folder.write_json("record.json", {**folder.read_json("record.json"), "classes": 48, "experiment": "c"})
+    assert set(load(sweep_folder).trials["classes"].dropna()) == {5}
+    own = [{"trial_id": trials[0].trial_id, "experiment": "c"}]
+    folder.write_json("record.json", {**folder.read_json("record.json"), "classes": 48, "trials": own})
     tables = load(sweep_folder)
     row = tables.trials.set_index("trial_id").loc[trials[0].trial_id]
     assert (row["classes"], row["experiment"]) == (48, "c")

@@ -15,7 +15,7 @@ from rac_ray import cli, command
 from rac_ray.ledger import Ledger
 from rac_ray.lock import holding
 from rac_ray.results import load
-from rac_ray.results.figures import figures_of
+from rac_ray.results.figures import COMMON
 from rac_ray.results.tables import Tables
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
@@ -96,7 +96,7 @@ def test_every_verb_works_on_s3(
     assert verb("clean", "--yes") == "0 files, 0.0 MB freed\n"
     verb("results", "--to", str(tmp_path / "local"))
     assert_same_tables(load(tmp_path / "local/tables"), undisturbed)
-    assert len(list((tmp_path / "local/figures").iterdir())) == 2 * len(figures_of("2dot"))
+    assert len(list((tmp_path / "local/figures").iterdir())) == 2 * len(COMMON)
     with pytest.raises(SystemExit) as stopped:
         command.main(["data", "verify", stored.data.root])
     assert stopped.value.code == 0

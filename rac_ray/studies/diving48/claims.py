@@ -9,7 +9,7 @@ _RECURRENT, _CONVOLVING, _ATTENTION = "convlstm", "cnn3d", "timesformer"
 
 
 def _of(model: str, target: str | None, experiments: str, against: str | None = "source_val") -> Term:
-    """Of S1 and S2 when no target is named."""
+    """A figure of one model; on S1 and S2 when no target is named."""
     return Term(model, "original", target or SHAPE, against=against, experiments=experiments)
 
 

@@ -11,7 +11,7 @@ from rac_ray.results.statistics import interval
 from rac_ray.studies.diving48 import published
 from rac_ray.studies.diving48.tables import RATIOS, ratio_of
 
-TARGETS = ("s1", "s2", "t")
+ACROSS = ("s1", "s2", "t")
 
 
 def figure5(analysis: Analysis, source: str) -> Figure:
@@ -63,7 +63,7 @@ def _drops(analysis: Analysis, source: str, experiments: str) -> Figure:
         _ours(axes, analysis, source, experiment)
         _papers(axes, experiment)
         axes.axhline(100 * analysis.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
-        axes.set_xticks(range(1 + len(TARGETS)), ["Bv.", *(target.upper() for target in TARGETS)])
+        axes.set_xticks(range(1 + len(ACROSS)), ["Bv.", *(target.upper() for target in ACROSS)])
         axes.set_title(f"experiment {experiment}")
     panels[0].set_ylabel("top-1 (%)")
     paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="--", marker="o", markerfacecolor="none")
@@ -80,7 +80,7 @@ def _ours(axes: Axes, analysis: Analysis, source: str, experiment: str) -> None:
         places = answers.places(source=source, model=model, experiment=experiment)
         if not len(places):
             continue
-        parts = [reference, *((target, "test") for target in TARGETS)]
+        parts = [reference, *((target, "test") for target in ACROSS)]
         spreads = [interval(answers.per_seed(answers.measure("top1", part, places), places)) for part in parts]
         mean, low, high = 100 * np.array(spreads).T
         look = look_of(model)
@@ -89,8 +89,8 @@ def _ours(axes: Axes, analysis: Analysis, source: str, experiment: str) -> None:
 
 
 def _papers(axes: Axes, experiment: str) -> None:
-    for model in published.EXPERIMENTS.get(experiment, {}):
+    for model in published.PRINTED_RATIOS.get(experiment, {}):
         values = published.top1(experiment, model)
-        points = [100 * values[place] for place in ("val", *TARGETS)]
+        points = [100 * values[place] for place in ("val", *ACROSS)]
         look = look_of(model)
         axes.plot(points, color=look.color, marker=look.marker, linestyle="--", markerfacecolor="none", alpha=0.7)

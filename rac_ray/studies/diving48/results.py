@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rac_ray.data.diving48 import VOCABULARY
 from rac_ray.results.analysis import Analysis, Sheet, rounded
 from rac_ray.results.figures import COMMON, Draw
-from rac_ray.studies.diving48.attributes import class_attributes, summary
+from rac_ray.studies.diving48.attributes import attribute_summary, class_attributes
 from rac_ray.studies.diving48.figures import figure5, figure6, table1
 from rac_ray.studies.diving48.tables import diving_table, domain_table, shown, shown_domains
 
@@ -48,6 +48,6 @@ def diving_sheets(analysis: Analysis) -> list[Sheet]:
             "Diving48: five random clips of each class on S1, S2 and T: top-1 and top-5, and of the wrong answers on "
             "S1 and S2 the attributes that are right (tables 6 and 7; the paper's: four classes, other clips)",
             attributes,
-            rounded(summary(attributes)),
+            rounded(attribute_summary(attributes)),
         ),
     ]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, distinct
 from rac_ray.results.columns import EXPERIMENT, TOP5
-from rac_ray.results.statistics import NOTHING, Interval, interval
+from rac_ray.results.statistics import NOTHING, Estimate, interval
 from rac_ray.studies.diving48 import published
 
 ORIGINAL = "original"
@@ -24,7 +24,7 @@ ALL = "a-h"
 """Table 1's row label: the mean over all experiments that a model has."""
 
 
-def ratio_of(answers: Answers, source: str, model: str, column: str, experiment: str | None = None) -> Interval:
+def ratio_of(answers: Answers, source: str, model: str, column: str, experiment: str | None = None) -> Estimate:
     """A ratio of one model, over seeds and clips, and over experiments unless one is named."""
     places = _places(answers, source, model, experiment)
     if not len(places):
@@ -100,7 +100,7 @@ def shown_domains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _printed(experiment: str, model: str, ratio: str) -> float:
-    of_experiments = published.EXPERIMENTS.get(experiment, {})
+    of_experiments = published.PRINTED_RATIOS.get(experiment, {})
     row = published.AVERAGES[model][0] if experiment == ALL and model in published.AVERAGES else None
     row = of_experiments.get(model, row)
     return row[list(RATIOS).index(ratio)] if row else float("nan")

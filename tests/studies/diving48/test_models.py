@@ -3,7 +3,7 @@
 import pytest
 import torch
 from rac_ray.models.diving48 import EXPERIMENTS, SIZES, build_size
-from rac_ray.results.published import VALIDATION_TOP1
+from rac_ray.studies.diving48.published import VALIDATION_TOP1
 from torch.nn.functional import cross_entropy
 
 from rac_ray.errors import BadInput
