@@ -201,4 +201,7 @@ def _stacked(ledger: Ledger, done: Collection[str], name: Any) -> pd.DataFrame:
         except FileNotFoundError as error:
             raise BadInput(f"trial {trial_id} has a record and no {name}.parquet; pull its whole folder") from error
         tables.append(table.add_column(0, "trial_id", pa.array([trial_id] * len(table), pa.string())))
-    return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=["trial_id"])
+    if not tables:
+        return pd.DataFrame(columns=["trial_id"])
+    # Classes are 8 bits wide in files of earlier versions.
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas()

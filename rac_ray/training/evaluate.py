@@ -42,15 +42,15 @@ class Predictions:
         return int((self.predicted == self.labels).sum())
 
     def table(self) -> pa.Table:
-        """One row per clip."""
+        """One row per clip; classes are 32 bits wide (8 in files of earlier versions)."""
         count = len(self.clip_ids)
         return pa.table(
             {
                 "target": [self.target] * count,
                 "split": [self.split] * count,
                 "clip_id": self.clip_ids,
-                "label": self.labels.astype(np.int8),
-                "predicted": self.predicted.astype(np.int8),
+                "label": pa.array(self.labels, pa.int32()),
+                "predicted": pa.array(self.predicted, pa.int32()),
                 "logits": pa.FixedSizeListArray.from_arrays(self.logits.ravel(), self.logits.shape[1]),
             }
         )

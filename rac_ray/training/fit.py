@@ -78,19 +78,22 @@ def fit(
     """Train ``trial``, from ``folder/last.ckpt`` if there is one, and return its best model.
 
     ``report`` gets each epoch's row, ``beat`` is called after each step. ``cuda_graphs`` replays the steps of a single
-    worker on a GPU. Raises NotFinite when a loss is NaN or
-    infinite, DamagedCheckpoint, and BadInput when the training clips do not fill a batch. On a CPU a trial stopped
-    after any epoch and fitted again ends at the same bits.
+    worker on a GPU. Raises NotFinite when a loss is NaN or infinite, DamagedCheckpoint, and BadInput when the training
+    clips do not fill a batch or a worker would have no clip. On a CPU a trial stopped after any epoch and fitted again
+    ends at the same bits; the number of workers changes no more than how sums are rounded.
     """
     started = time.monotonic()
     recipe = trial.recipe
     torch.manual_seed(seed_for("weights", trial.seed))
+    places = {"device": device, "rank": rank, "world": world}
+    train_batches = ResidentBatches(train, recipe.batch_size, order_seed=seed_for("order", trial.seed), **places)
+    val_batches = ResidentBatches(val, recipe.batch_size, **places)
     classifier = Classifier(
-        build_model(trial.model, trial.hidden_units), recipe, cuda_graphs=cuda_graphs and world == 1
+        build_model(trial.model, trial.hidden_units),
+        recipe,
+        cuda_graphs=cuda_graphs and world == 1,
+        share=train_batches.share * world / recipe.batch_size,
     )
-    share = {"device": device, "rank": rank, "world": world}
-    train_batches = ResidentBatches(train, recipe.batch_size, order_seed=seed_for("order", trial.seed), **share)
-    val_batches = ResidentBatches(val, recipe.batch_size, **share)
     return fit_batches(
         classifier,
         train_batches,

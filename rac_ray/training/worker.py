@@ -166,11 +166,13 @@ def group_options(workers: int) -> dict[str, Any]:
     """What fit needs as one rank of a worker group."""
     from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
 
+    from rac_ray.training.batch_norm import shared_batch_norm
+
     options = {
         "accelerator": "auto",
         "devices": "auto",
         "strategy": RayDDPStrategy(),
-        "plugins": [RayLightningEnvironment()],
+        "plugins": [RayLightningEnvironment(), shared_batch_norm()],
     }
     return {
         "report": train.report,

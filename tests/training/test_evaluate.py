@@ -66,6 +66,13 @@ def test_the_table_has_a_row_per_clip() -> None:
     }
 
 
+def test_hundreds_of_classes_keep_their_numbers() -> None:
+    logits = np.eye(700, dtype=np.float32)[[127, 128, 699]]
+    table = Predictions("mnist", "test", ["a", "b", "c"], np.array([128, 300, 699]), logits).table()
+    assert table["label"].to_pylist() == [128, 300, 699]
+    assert table["predicted"].to_pylist() == [127, 128, 699]
+
+
 def test_sixteen_bit_evaluation_is_close(make_clips) -> None:
     parts = {"mnist/test": make_clips(4, "mnist/test")}
     torch.manual_seed(0)

@@ -21,7 +21,7 @@ LEVELS = (0.01, 0.9)
 
 
 def small() -> nn.Module:
-    """A TimeSformer: without batch normalisation, so that losses are the same for any number of workers."""
+    """A TimeSformer of one layer: nothing in it is a sum over clips, so rounding differs little between groups."""
     return build_model("timesformer1", 4, num_frames=32, frame_size=224, channels=3, num_classes=48, depth=1)
 
 
