@@ -21,8 +21,9 @@ CONTEXT_BYTES = 600_000_000
 """What a process takes of a GPU before its first tensor."""
 PROCESS_BYTES = 1_000_000_000
 """Memory of a CPU trial whose class was not measured."""
-DRIVER_CPUS = 0.01
-"""What the waiting half of a trial with a worker group asks for; Tune refuses 0."""
+WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
+"""What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
+Tune refuses to ask for nothing; a byte is there on every node."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Packing:
     def resources(self, kind: Kind) -> dict[str, float]:
         """What one trial of a class asks Ray for; a trial with a worker group only for its waiting half."""
         if self.in_groups:
-            return {"CPU": DRIVER_CPUS}
+            return dict(WAITING)
         if self.machine.gpus:
             return {"CPU": self.cores, "GPU": 1 / self.per_gpu(kind)}
         asked: dict[str, float] = {"CPU": self.cores}

@@ -131,7 +131,7 @@ def train_loop(config: dict[str, Any]) -> None:
     job: Job = config["job"]
     torch.set_num_threads(max(1, int(job.setting.per_worker["CPU"])))
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    group = _group() if job.setting.in_groups else Group(Place(device=_device().type), tune.report)
+    group = group_of_workers() if job.setting.in_groups else Group(Place(device=_device().type), tune.report)
     with (
         TrialLog(job.folder) if group.leads else nullcontext() as log,
         Watchdog(job.setting.stall, partial(_stalled, job)) as watchdog,
@@ -273,16 +273,18 @@ def _device() -> torch.device:
     return cast(torch.device, get_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def _group() -> Group:
+def group_of_workers() -> Group:
     """This process as one rank of a worker group."""
     from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
+
+    from rac_ray.training.batch_norm import shared_batch_norm
 
     context, device = train.get_context(), cast(torch.device, get_device())
     options = {
         "accelerator": "auto",
         "devices": "auto",
         "strategy": RayDDPStrategy(),
-        "plugins": [RayLightningEnvironment()],
+        "plugins": [RayLightningEnvironment(), shared_batch_norm()],
     }
     place = Place(context.get_world_rank(), context.get_world_size(), str(device))
     return Group(place, train.report, {"trainer_options": options, "prepare": prepare_trainer})

@@ -102,7 +102,8 @@ def trials() -> list[Trial]:
 def sweep_folder(tmp_path: Path, trials: list[Trial]) -> Path:
     """Six done (seed 42 five points better), the seventh failed, the eighth pending."""
     ledger = Ledger(Storage.at(tmp_path / "ts_grid"))
-    ledger.register(map(task_of, trials))
+    tasks = [task_of(trial) for trial in trials]
+    ledger.register(tasks, ledger.scan(tasks), "ts_grid")
     for trial in trials[:6]:
         finish(ledger, trial, 0.05 if trial.training.seed == 42 else 0.0)
     ledger.fail(trials[6].trial_id, 1, {"class": "not finite", "reason": "NotFinite: nan", "traceback": ""})

@@ -1,8 +1,11 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.errors import BadInput
@@ -68,6 +71,25 @@ def test_epochs_and_predictions_name_their_trial(sweep_folder: Path) -> None:
     assert tables.epochs.groupby("trial_id").size().tolist() == [5] * 6
     assert len(tables.predictions) == 6 * 4 * CLIPS
     assert set(tables.predictions["trial_id"]) == set(tables.epochs["trial_id"])
+
+
+def test_predictions_with_narrow_classes_of_earlier_versions_stand_beside_wide_ones(
+    sweep_folder: Path, tmp_path: Path, trials: list[Trial]
+) -> None:
+    folder = Path(shutil.copytree(sweep_folder, tmp_path / "sweep"))
+    expected = load(folder).predictions
+    old, new = (next(folder.rglob(f"{trial.trial_id}/predictions.parquet")) for trial in trials[:2])
+    for path, width, more in ((old, pa.int8(), 0), (new, pa.int32(), 300)):
+        table = pq.read_table(path)
+        for name in ("label", "predicted"):
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, pa.array(table[name].to_numpy().astype(int) + more, width))
+        pq.write_table(table, path)
+    found = load(folder).predictions
+    raised = 300 * (expected["trial_id"] == trials[1].trial_id).to_numpy(int)
+    assert raised.max() == 300
+    for name in ("label", "predicted"):
+        assert found[name].tolist() == (expected[name].to_numpy(int) + raised).tolist()
 
 
 def test_written_tables_load_as_they_were(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
