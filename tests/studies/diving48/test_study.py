@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import ray
 import torch
-from rac_ray.models.diving48 import Experiment, Size
 from torch import nn
 
 from rac_ray.data.diving_generate import decode_videos
@@ -24,6 +23,7 @@ from rac_ray.identity import Recipe
 from rac_ray.results import load
 from rac_ray.storage import Storage
 from rac_ray.studies.diving48.grid import DivingGrid
+from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan, make_plan
