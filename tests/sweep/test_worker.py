@@ -97,14 +97,14 @@ def test_every_trial_has_a_record_with_all_its_domains(plans: dict[int, Plan]) -
 def test_predictions_are_what_the_best_checkpoint_says(plans: dict[int, Plan]) -> None:
     plan = plans[1]
     tables = load(plan.ledger.storage.root)
-    (task, *_), trial = plan.tasks, plan.trials[0]
+    task = plan.tasks[0]
     model = task.subject.build()
     weights = Path(plan.ledger.folder(task.training_id).root) / "best.ckpt"
     model.load_state_dict(torch.load(weights, weights_only=True))
     clips = read_split(plan.data, "mnist/test")
     frames = torch.from_numpy(clips.frames).unsqueeze(2)
     logits = predict(model, [(frames, torch.from_numpy(clips.labels))], device=torch.device("cpu"))
-    asked = "trial_id == @trial.trial_id and target == 'mnist' and split == 'test'"
+    asked = "trial_id == @task.training_id and target == 'mnist' and split == 'test'"
     rows = tables.predictions.query(asked)
     np.testing.assert_allclose(np.stack(rows["logits"].tolist()), logits, rtol=1e-4, atol=1e-6)
     assert rows["clip_id"].tolist() == clips.clip_ids
