@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from ray.util.metrics import Counter, Gauge
 
 from rac_ray.identity import Training
+from rac_ray.ledger import State
 
 TAGS = ("sweep", "model", "h", "size", "seed", "source")
 REFRESH_SECONDS = 5.0
 """Ray drops a gauge that nobody has set for 20 seconds (twice its report interval); an epoch may take longer."""
-
-TrialState = Literal["pending", "running", "done", "failed"]
 
 
 class SweepMetrics:
@@ -26,12 +25,12 @@ class SweepMetrics:
         self._best_val_top1 = Gauge("rac_best_val_top1", "Best source-validation top-1 so far, 0 to 1", TAGS)
         self._loader_wait_share = Gauge("rac_loader_wait_share", "Share of the last epoch spent waiting for data", TAGS)
         self._gpu_memory_bytes = Gauge("rac_gpu_memory_bytes", "GPU memory of a running trial", TAGS)
-        self._states: dict[str, TrialState] = {}
+        self._states: dict[str, State] = {}
         self._values: dict[tuple[Gauge, frozenset[tuple[str, str]]], float] = {}
         self._refreshed = time.monotonic()
 
-    def state(self, training: Training, state: TrialState) -> None:
-        """``trial`` is now in ``state``; its last state, and what only running trials have, go to 0 and end."""
+    def state(self, training: Training, state: State) -> None:
+        """``training`` is now in ``state``; its last state, and what only running trials have, go to 0 and end."""
         tags = self._tags(training)
         before = self._states.get(training.training_id)
         self._states[training.training_id] = state
@@ -43,7 +42,7 @@ class SweepMetrics:
         self._set(self._state, 1, {**tags, "state": state})
 
     def epoch(self, training: Training, row: Mapping[str, Any]) -> None:
-        """``trial`` has finished an epoch; ``row`` is what it reported."""
+        """``training`` has finished an epoch; ``row`` is what it reported."""
         tags = self._tags(training)
         self._epochs.inc(tags=tags)
         self._set(self._clips_per_second, row["clips"] / row["seconds"] if row["seconds"] else 0, tags)
@@ -61,8 +60,8 @@ class SweepMetrics:
             gauge.set(value, dict(tags))
 
     def _tags(self, training: Training) -> dict[str, str]:
-        values = (self.sweep, training.model, str(training.hidden_units), training.size, str(training.seed), training.source)
-        return dict(zip(TAGS, values, strict=True))
+        of_training = training.model, training.hidden_units, training.size, training.seed, training.source
+        return dict(zip(TAGS, (self.sweep, *map(str, of_training)), strict=True))
 
     def _set(self, gauge: Gauge, value: float, tags: dict[str, str]) -> None:
         self._values[gauge, frozenset(tags.items())] = float(value)

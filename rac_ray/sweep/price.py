@@ -165,7 +165,7 @@ def price_of(
             costs[key] = Cost(per_train, per_eval, OVERHEAD_SECONDS, probe.peak_bytes + task.resident)
     packing.peaks = {task.training.kind: cost.bytes for key, task in tasks.items() if (cost := costs[key]) is not None}
     classes = {
-        key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, key.trains)
+        key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, entries)
         for key, cost in costs.items()
         if cost is not None
     }
@@ -218,14 +218,13 @@ def _from_records(task: Task, records: Sequence[Record], packing: Packing, devic
 
 
 def _class_forecast(
-    tasks: Sequence[Task], cost: Cost, records: Sequence[Record], packing: Packing, trains: bool
+    tasks: Sequence[Task], cost: Cost, records: Sequence[Record], packing: Packing, entries: Mapping[str, Entry]
 ) -> ClassForecast:
     first = tasks[0]
-    training, recipe = first.training, first.training.recipe
+    training, recipe, trains = first.training, first.training.recipe, _key(first, entries).trains
     seen = [record.epochs for record in records if (record.model, record.recipe) == (training.model, recipe)]
     mean, sd = expected_epochs(recipe, seen) if trains else (0.0, 0.0)
     least, most = epoch_bounds(recipe) if trains else (0, 0)
-    checkpoints = max(len({trial.level for trial in task.asked}) for task in tasks)
     return ClassForecast(
         kind=training.kind,
         source=training.source,
@@ -237,10 +236,16 @@ def _class_forecast(
         most_epochs=most,
         train_clips=first.counts.train // recipe.batch_size * recipe.batch_size,
         val_clips=first.counts.val,
-        eval_clips=checkpoints * first.counts.evaluated,
+        eval_clips=max(_clips_to_evaluate(task, entries[task.training_id].record) for task in tasks),
         share=packing.share(training.kind),
         workers=packing.workers,
     )
+
+
+def _clips_to_evaluate(task: Task, record: Record | None) -> int:
+    if record is None:
+        return task.counts.of(task.evaluations) * len({trial.level for trial in task.asked})
+    return sum(map(task.counts.of, task.outstanding(record).values()))
 
 
 ProbeKey = tuple[str, int]

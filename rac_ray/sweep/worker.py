@@ -238,7 +238,6 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
             evaluations=[*kept, *scores],
             content={**record.content, **_content(job)},
             dataset=job.made_from,
-            attempt=job.attempt,
             seconds={
                 **before,
                 "evaluation": before.get("evaluation", 0.0) + seconds,

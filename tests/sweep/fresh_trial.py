@@ -10,10 +10,10 @@ import torch
 
 from rac_ray.data.manifest import read_split
 from rac_ray.data.temporal_shape import DIRECTIONS
+from rac_ray.identity import Trial
 from rac_ray.storage import Storage
 from rac_ray.training.evaluate import predict
 from rac_ray.training.fit import fit
-from rac_ray.identity import Trial
 
 
 def main() -> None:

@@ -12,25 +12,25 @@ from typing import Any
 
 import pytest
 import ray
+from rac_ray.sweep.dives import run_diving
+from rac_ray.sweep.dives_plan import DivingGrid, DivingPlan, TrainingLedger, make_diving_plan, narrowed
+from rac_ray.sweep.dives_price import clips_of, price_lines, probe_sizes
+from rac_ray.training.dives import Group
+from rac_ray.training.levels import OUTCOME, level_file, predictions_file
 
 from rac_ray.cleaning import leftovers, remove
 from rac_ray.data.diving_generate import decode_videos
 from rac_ray.data.manifest import MANIFEST
 from rac_ray.data.synthetic_dives import MASKS, write_dives
 from rac_ray.errors import BadInput
+from rac_ray.identity import Recipe
 from rac_ray.models.diving48 import Experiment, Size
 from rac_ray.results import load
 from rac_ray.results.study import Study
 from rac_ray.storage import Storage
-from rac_ray.sweep.dives import run_diving
-from rac_ray.sweep.dives_plan import DivingGrid, DivingPlan, TrainingLedger, make_diving_plan, narrowed
-from rac_ray.sweep.dives_price import clips_of, price_lines, probe_sizes
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.price import known_probes
 from rac_ray.sweep.session import Resources
-from rac_ray.training.dives import Group
-from rac_ray.training.levels import OUTCOME, level_file, predictions_file
-from rac_ray.identity import Recipe
 
 SIZES = {
     "small": Size("timesformer1", 4, {"depth": 1}),

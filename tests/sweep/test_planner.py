@@ -2,13 +2,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rac_ray.selection import Selection
 
 from rac_ray.data.temporal_shape import DOMAINS
 from rac_ray.errors import BadInput
-from rac_ray.models import MODELS
-from rac_ray.selection import Selection
-from rac_ray.sweep.planner import Plan, Sweep, make_plan, parameters_of
 from rac_ray.identity import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid
+from rac_ray.models import MODELS
+from rac_ray.sweep.planner import Plan, Sweep, make_plan, parameters_of
 from tests.test_ledger import finish, give_up
 
 PAPER = Grid(tuple(MODELS), PAPER_HIDDEN_UNITS, PAPER_SEEDS, ("2dot", "mnist_bg"), digits="optdigits")

@@ -12,8 +12,10 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from rac_ray.training.worker import Setting
 
 from rac_ray.errors import BadInput
+from rac_ray.identity import Grid, Recipe
 from rac_ray.ledger import Ledger
 from rac_ray.results import load
 from rac_ray.storage import Storage
@@ -21,8 +23,6 @@ from rac_ray.sweep.attempt import run_trial
 from rac_ray.sweep.planner import Plan, Sweep, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources, ray_session
-from rac_ray.training.worker import Setting
-from rac_ray.identity import Grid, Recipe
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 

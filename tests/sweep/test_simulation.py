@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rac_ray.identity import Grid, Trial
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.simulation import Outcome, Simulation, Site, Times
-from rac_ray.identity import Grid, Trial
 
 INSTANT = Times(driver=0.0)
 DONE = {"done": 0, "failed": 0, "running": 0, "pending": 0}

@@ -83,7 +83,7 @@ class Diving48(Study):
         evaluations, frames = evaluations_of(root, grid, masks_of(grid, data))
         val = len(root["val"][grid.validation])
         train, test = (root["splits"][split]["clips"] for split in ("train", "test"))
-        counts = Counts(train - val, val, val + test * len(grid.domains))
+        counts = Counts(train - val, val, {e.part: val if e.split == "val" else test for e in evaluations})
         content = trained_content(root, grid)
         tasks = []
         for (model, name), levels in levels_of(grid).items():
@@ -97,7 +97,7 @@ class Diving48(Study):
                 trials = tuple(Trial(training, letter, level) for letter, level in asked.items())
                 if trials:
                     selection = Selection(tuple(sorted(set(levels.values()))))
-                    tasks.append(Task(training, subject, evaluations, counts, selection, trials))
+                    tasks.append(Task(training, subject, evaluations, counts, selection=selection, trials=trials))
         return tasks
 
     def provides(self, grid: DivingGrid) -> bool:
