@@ -21,7 +21,7 @@ SECONDS = {"to_first_step": 0.5, "training": 9.0, "evaluation": 1.0, "total": 10
 
 def task_of(training: Training) -> Task:
     """A training on 2dot, to be evaluated on three parts."""
-    subject = ResidentSubject(
+    subject: Any = ResidentSubject(
         Builder(training.model, training.hidden_units), "2dot/train", "2dot/val", tuple(ROLES), 5, (20, 1, 64, 64)
     )
     named = ((*part.split("/"), part, role) for part, role in ROLES.items())

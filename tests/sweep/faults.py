@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import torch
 
+from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
 from rac_ray.sweep.attempt import run_task
 from rac_ray.training.classifier import Classifier
@@ -64,6 +65,31 @@ def runs_out_of_gpu_memory(config: dict[str, Any], **given: Any) -> None:
 
 def kills_itself(config: dict[str, Any], **given: Any) -> None:
     _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, **given)
+
+
+def trains_nothing(config: dict[str, Any], **given: Any) -> None:
+    """A training step raises; evaluation is left alone."""
+
+    def training_step(self: Classifier, batch: Any, batch_idx: int) -> Any:
+        raise AssertionError("a training step was made")
+
+    with patch.object(Classifier, "training_step", training_step):
+        run_task(config, **given)
+
+
+def kills_itself_before_the_evaluation(config: dict[str, Any], **given: Any) -> None:
+    """The first attempt ends when the weights and the record are written; later ones may not train."""
+    if config["attempt"] > 1:
+        trains_nothing(config, **given)
+        return
+    original = Ledger.trained
+
+    def trained(self: Ledger, *what: Any) -> None:
+        original(self, *what)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with patch.object(Ledger, "trained", trained):
+        run_task(config, **given)
 
 
 def has_a_bug(config: dict[str, Any], **given: Any) -> None:
