@@ -186,8 +186,8 @@ def test_two_sizes_of_as_many_hidden_units_are_two_series(
     """``cnn3d-4x128`` and ``cnn3d-6x128``."""
     monkeypatch.setattr(metrics, "REFRESH_SECONDS", 0)
     sweep = SweepMetrics("two sizes")
-    for size, state in (("small", "running"), ("large", "pending")):
-        sweep.state(replace(make_training("cnn3d", 2), size=size), state)
+    sweep.state(replace(make_training("cnn3d", 2), size="small"), "running")
+    sweep.state(replace(make_training("cnn3d", 2), size="large"), "pending")
 
     def states() -> dict[str, str]:
         sweep.refresh()

@@ -63,6 +63,6 @@ def remove_when_it_trains(cluster: Cluster, worker, plan: Plan, lost: list[str])
             if entry.attempt and entry.attempt["node"] == worker.node_id:
                 time.sleep(1.0)
                 cluster.remove_node(worker, allow_graceful=False)
-                lost.append(entry.trial_id)
+                lost.append(entry.training_id)
                 return
         time.sleep(0.05)
