@@ -11,8 +11,8 @@ def leftovers(ledger: Ledger, entries: Mapping[str, Entry], best_checkpoints: bo
     """Bytes of each file that can go, by its path in the sweep's folder. Raises BadInput while a driver lives.
 
     Files under temporary names, running checkpoints of trainings that are finished or were given up, and, with
-    ``best_checkpoints``, the weights of finished ones, whose results stay; a domain that is added later then trains them
-    again.
+    ``best_checkpoints``, the weights of finished ones, whose results stay; a domain that is added later then trains
+    them again.
     """
     if ledger.driver() is not None:
         raise BadInput(f"{ledger.storage.root} has a running driver; `cancel` it first")

@@ -109,7 +109,12 @@ def _add_ray(parser: argparse.ArgumentParser) -> None:
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--workers", type=integer("--workers", 1), help="DDP workers of a training (default: the preset's)")
-    add("--fewest-workers", type=integer("--fewest-workers", 1), metavar="N", help="go on with so few when some are lost")
+    add(
+        "--fewest-workers",
+        type=integer("--fewest-workers", 1),
+        metavar="N",
+        help="go on with so few when some are lost",
+    )
     add(
         "--cpus-per-trial", type=integer("--cpus-per-trial", 1), help="cores of a trial, or of each worker (default: 1)"
     )

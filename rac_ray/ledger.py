@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from rac_ray.identity import Trial
 from rac_ray.lock import living_holder
-from rac_ray.record import Damaged, Record, read_record
+from rac_ray.record import Damaged, Record, read_record, with_trials
 from rac_ray.redaction import without_credentials
 from rac_ray.storage import READERS, Storage
 from rac_ray.training.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LOG
@@ -37,9 +37,14 @@ STATES: tuple[State, ...] = ("done", "unreached", "failed", "running", "pending"
 """``unreached``: the training is done and never came near the level at which its trial was to be compared."""
 
 
+def spoken_of(counts: Mapping[Any, int]) -> dict[str, int]:
+    """Trials by state, without a rare state that none is in."""
+    return {state: counts[state] for state in STATES if counts[state] or state != "unreached"}
+
+
 def added_up(counts: Mapping[Any, int]) -> str:
-    """``15 done + 1 failed + 0 running + 0 pending``; what was not reached only where there is any."""
-    return " + ".join(f"{counts[state]} {state}" for state in STATES if state != "unreached" or counts[state])
+    """``15 done + 1 failed + 0 running + 0 pending``."""
+    return " + ".join(f"{count} {state}" for state, count in spoken_of(counts).items())
 
 
 @dataclass(frozen=True)
@@ -128,17 +133,23 @@ class Ledger:
     def training_ids(self) -> list[str]:
         return self.storage.names(TRIALS)
 
-    def register(self, tasks: Iterable[Task]) -> None:
-        """Write down what is planned, so that a trial that never runs is missed."""
-        there = self.storage.sizes(TRIALS)
-        new = [task for task in tasks if f"{task.training_id}/{TRIAL}" not in there]
+    def register(self, tasks: Iterable[Task], entries: Mapping[str, Entry], study: str) -> None:
+        """Write down what is planned, so that a trial that never runs is missed.
+
+        ``entries`` are a scan of the tasks, ``study`` is the name of theirs; records of trainings that serve further
+        trials now get their names, too.
+        """
 
         def write(task: Task) -> None:
-            trials = [trial.as_dict() for trial in task.asked]
-            self.folder(task.training_id).write_json(TRIAL, {**task.training.as_dict(), "trials": trials})
+            entry, folder = entries[task.training_id], self.folder(task.training_id)
+            if TRIAL not in entry.sizes:
+                trials = [trial.as_dict() for trial in task.asked]
+                folder.write_json(TRIAL, {**task.training.as_dict(), "study": study, "trials": trials})
+            if entry.record is not None and (more := with_trials(entry.record, task.asked)) != entry.record:
+                folder.write_bytes(RECORD, more.as_json())
 
         with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(write, new))
+            list(pool.map(write, tasks))
 
     def trial(self, training_id: str) -> dict[str, Any]:
         """What ``register`` wrote."""
@@ -280,7 +291,7 @@ class Ledger:
 
 def _outstanding(record: Record, task: Task | None) -> int:
     if task is None:
-        return 0 if record.evaluations else 1
+        return int(not record.evaluations and any(each.reached for each in record.selected))
     return sum(map(len, task.outstanding(record).values()))
 
 

@@ -4,7 +4,7 @@
 id) are read as what they are: their ids and their training version stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -132,6 +132,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 def named(trial: Trial) -> Named:
     """A trial as records have it."""
     return Named(trial_id=trial.trial_id, experiment=trial.experiment, level=trial.level)
+
+
+def with_trials(record: Record, trials: Iterable[Trial]) -> Record:
+    """The record of a training that serves these trials, too."""
+    served = {each.trial_id: each for each in (*record.trials, *map(named, trials))}
+    return msgspec.structs.replace(record, trials=list(served.values()))
 
 
 def evaluated(evaluation: Evaluation, training_id: str, epoch: int, **counts: Any) -> Evaluated:

@@ -3,21 +3,23 @@
 import logging
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rac_ray.errors import DONE, FAILED, BadInput
+from rac_ray.identity import Evaluation
 from rac_ray.ledger import Ledger
+from rac_ray.record import Record
 from rac_ray.results.capsule import RECORDS, replay
 from rac_ray.storage import Storage
+from rac_ray.studies import study_named, study_of
 
 TOLERANCE = 0.05
 """Top-1 by which a trial that was trained again may differ on any evaluation set: on the hardware of the record a CPU
 gives the same bits, other hardware rounds otherwise and learns something slightly else."""
-SHOWN = 10
+SHOWN_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ def replay_capsule(path: Path, folder: Path | None, retrain: int | None, seed: i
     """Derive a capsule's outputs again and say which differ; train ``retrain`` of its trials again; the exit code."""
     if folder is None:
         folder = Path(tempfile.mkdtemp(prefix=f"{path.name.partition('.')[0]}-replayed-", dir=path.absolute().parent))
-    found = replay(path, folder)
+    found = replay(path, folder, study_of)
     print(f"{len(found.same)} of {len(found.same) + len(found.different)} tables and figures are the same to the byte")
     for name in found.different:
         print(f"DIFFERENT {name}")
     if found.environment:
-        print(f"the environment differs in {len(found.environment)} lines: {'; '.join(found.environment[:SHOWN])}")
+        print(
+            f"the environment differs in {len(found.environment)} lines: {'; '.join(found.environment[:SHOWN_LINES])}"
+        )
     print(f"derived again: {found.folder / 'derived'}")
     retrained = list(_retrained(folder, retrain, seed)) if retrain else []
     for each in retrained:
@@ -60,7 +64,7 @@ def replay_capsule(path: Path, folder: Path | None, retrain: int | None, seed: i
 
 
 def _retrained(folder: Path, count: int, seed: int) -> "list[Retrained]":
-    """``count`` finished trials, drawn at random, trained again; BadInput when there are too few, or no clips."""
+    """``count`` finished trainings, drawn at random, trained again; BadInput when there are too few, or no clips."""
     ledger = Ledger(Storage.at(folder / RECORDS))
     records = [entry.record for _, entry in sorted(ledger.scan().items()) if entry.record is not None]
     if len(records) < count:
@@ -69,30 +73,31 @@ def _retrained(folder: Path, count: int, seed: int) -> "list[Retrained]":
     return [_train_again(ledger, records[number]) for number in chosen]
 
 
-def _train_again(ledger: Ledger, record: dict[str, Any]) -> Retrained:
+def _train_again(ledger: Ledger, record: Record) -> Retrained:
     import torch
 
-    from rac_ray.rendering import rendered_parts
-    from rac_ray.training.evaluate import predict
+    from rac_ray.data.feed import Place
+    from rac_ray.training.evaluate import evaluate
     from rac_ray.training.fit import fit
-    from rac_ray.identity import Trial
 
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     began = time.monotonic()
-    trial = Trial.from_dict(record)
-    clips = rendered_parts(record)
-    parts = {f"{each['target']}/{each['split']}": each for each in record["evaluations"]}
-    (val,) = (part for part, each in parts.items() if each["role"] == "source_val")
-    (train,) = (part for part in clips if part not in parts)
+    subject, feeds = study_named(record.study).again(record)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    recipe = record.recipe if device.type == "cuda" else replace(record.recipe, precision="32")
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
-        result = fit(trial, clips[train], clips[val], Storage.at(scratch), device=device)
-    now = predict(result.model, {part: clips[part] for part in parts}, device=device, precision=result.precision)
-    then = ledger.table(trial.trial_id, "predictions").to_pydict()
+        where = Storage.at(scratch)
+        result = fit(
+            subject.build, recipe, record.seed, feeds.train, feeds.val, where, device=device, scaled=subject.scaled
+        )
+    before = {each.part: each for each in record.evaluations_of(record.trials[0])}
+    asked = [Evaluation(each.target, each.split, each.role, each.content) for each in before.values()]
+    place = Place(device=device.type)
+    now = evaluate(result.model, feeds, asked, place=place, precision=recipe.precision, scaled=subject.scaled)
+    then = ledger.table(record.training_id, "predictions").to_pydict()
     said = dict(zip(then["clip_id"], then["predicted"], strict=True))
     same = [int(cls) == said[clip] for each in now for clip, cls in zip(each.clip_ids, each.predicted, strict=True)]
     differences = {
-        f"{each.target}/{each.split}": each.correct / len(each.labels) - parts[f"{each.target}/{each.split}"]["top1"]
-        for each in now
+        each.evaluation.part: each.correct / len(each.labels) - before[each.evaluation.part].top1 for each in now
     }
-    return Retrained(trial.name, differences, float(np.mean(same)), time.monotonic() - began)
+    return Retrained(record.training().name, differences, float(np.mean(same)), time.monotonic() - began)

@@ -6,28 +6,29 @@ Reads records only; without a plan neither Ray nor torch is imported.
 import argparse
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from rac_ray.errors import DONE, FAILED, UNFINISHED, BadInput
-from rac_ray.ledger import STATES, Ledger
-from rac_ray.rendering import clip_source
+from rac_ray.ledger import STATES, Ledger, added_up
 from rac_ray.results import formats
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
-from rac_ray.results.figures import Draw, figures_of
+from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
+from rac_ray.results.figures import drawings
 from rac_ray.results.looks import rendered
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
-from rac_ray.results.study import Study
 from rac_ray.results.tables import load
 from rac_ray.results.verdicts import sentences, standing, verdict_table
 from rac_ray.storage import Storage
-
-PRINTED = ("figure3", "diving48", "attributes")
-"""Beginnings of the tables that a terminal gets; all are in the files."""
+from rac_ray.studies import study_of
+from rac_ray.studies.study import Study
+from rac_ray.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -43,26 +44,32 @@ class Wanted:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Wanted":
-        """From a command's options; those that it does not have are not wanted."""
+        """What a command's options ask for; those that it does not have are not wanted."""
         return cls(**{name: getattr(options, name, default) for name, default in vars(cls()).items()})
 
 
 def present(
-    sweep: Storage, folder: Storage, wanted: Wanted, trial_ids: Sequence[str] | None = None, title: str = ""
+    sweep: Storage,
+    folder: Storage,
+    wanted: Wanted,
+    study: Study | None = None,
+    tasks: Sequence[Task] | None = None,
+    title: str = "",
 ) -> int:
-    """Print and write the results of a sweep's folder, or of some of its trials; returns the exit code.
+    """Print and write the results of a sweep's folder, or of a plan's tasks; returns the exit code.
 
-    With ``watch`` it looks again until no trial runs or waits, or no driver lives that would run one; JSON is then a
-    line per look.
+    Without ``study`` it is the one that the records name. With ``watch`` it looks again until no trial runs or waits,
+    or no driver lives that would run one; JSON is then a line per look.
     """
     while True:
-        tables = load(sweep.root, None if trial_ids is None else set(trial_ids))
-        study = Study(tables, None if trial_ids is None else len(trial_ids))
-        counts = counted(study, trial_ids)
+        tables = load(sweep.root, tasks)
+        planned = None if tasks is None else sum(len(task.asked) for task in tasks)
+        analysis = Analysis(tables, study or study_of(tables), planned)
+        counts = counts_of(analysis, planned)
         unfinished = bool(counts["running"] + counts["pending"])
         alone = unfinished and wanted.watch is not None and Ledger(sweep).driver() is None
         going = wanted.watch is not None and unfinished and not alone
-        value, lines = _written(study, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
+        value, lines = _written(analysis, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
         lines += ["no driver is running this sweep: nothing to watch"] if alone else []
         indent = 1 if wanted.watch is None else None
         print(json.dumps(value, indent=indent, default=str) if wanted.json else "\n".join(lines), flush=True)
@@ -71,44 +78,33 @@ def present(
         time.sleep(wanted.watch)
 
 
-def counted(study: Study, trial_ids: Collection[str] | None) -> dict[str, int]:
+def counts_of(analysis: Analysis, planned: int | None) -> dict[str, int]:
     """Trials by state; planned trials that left no trace are pending. Nothing vanishes: asserted."""
-    states = study.tables.trials["state"].tolist()
-    planned = len(states if trial_ids is None else trial_ids)
-    counts = {state: states.count(state) for state in STATES}
-    counts["pending"] += planned - len(states)
-    assert planned == sum(counts.values()), (planned, counts)
-    return {"planned": planned, **counts}
+    states = analysis.tables.trials["state"].tolist()
+    total = len(states) if planned is None else planned
+    counts: dict[str, int] = {state: states.count(state) for state in STATES}
+    counts["pending"] += total - len(states)
+    assert total == sum(counts.values()), (total, counts)
+    return {"planned": total, **counts}
 
 
 def _written(
-    study: Study, sweep: Storage, folder: Storage, wanted: Wanted, counts: dict[str, int], title: str, going: bool
+    analysis: Analysis, sweep: Storage, folder: Storage, wanted: Wanted, counts: dict[str, int], title: str, going: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    names = write_outputs(study, folder)
-    lines = [*_tables(study), *_failures(study)]
-    value: dict[str, Any] = {
-        "counts": counts,
-        "folder": folder.root,
-        "trials": json.loads(str(study.tables.trials.to_json(orient="records"))),
-    }
+    names = write_outputs(analysis, folder)
+    tables = analysis.tables
+    lines = [*_tables(analysis), *_failures(tables.trials)]
+    value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": _plain(tables.trials)}
     if wanted.verdict:
-        unfinished = counts["planned"] - counts["done"]
-        lines += ["", *(line for verdict in study.verdicts for line in sentences(verdict))]
-        lines += [standing(study.verdicts, unfinished)]
-        value["verdicts_stand_on"] = standing(study.verdicts, unfinished)
-        value["verdicts"] = json.loads(str(verdict_table(study.verdicts).to_json(orient="records")))
-    said = " + ".join(f"{counts[state]} {state}" for state in STATES)
-    lines += [f"\n{counts['planned']} trials planned = {said}; {study.tables.provenance}"]
+        said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
+        lines += said
+    lines += [f"\n{counts['planned']} trials planned = {added_up(counts)}; {tables.provenance}"]
     lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
     if wanted.report:
-        clips, why = _clips(sweep, study.tables.trials["trial_id"].tolist())
-        refresh = wanted.watch if going else None
-        value["report"] = write_report(
-            study.tables, folder, title=title, sections=sections(study), clips=clips, refresh_seconds=refresh
-        )
-        lines.append(f"report: {value['report']}" + ("" if clips else f" (without clips: {why})"))
+        value["report"], why = _reported(analysis, sweep, folder, title, wanted.watch if going else None)
+        lines.append(f"report: {value['report']}" + (f" (without clips: {why})" if why else ""))
     if wanted.capsule:
-        size = pack(sweep, Path(wanted.capsule), set(study.tables.trials["trial_id"]))
+        size = pack(sweep, Path(wanted.capsule), analysis.study, set(tables.trials["training_id"]))
         value["capsule"] = wanted.capsule
         lines.append(f"capsule: {wanted.capsule}, {size / 1e6:.1f} MB")
     if counts["failed"]:
@@ -118,50 +114,78 @@ def _written(
     return value, lines
 
 
-def _tables(study: Study) -> list[str]:
-    return [line for s in study.sheets if s.name.startswith(PRINTED) for line in ("", s.title, formats.text(s.shown))]
+def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:
+    """Verdicts for people, what they stand on, and their rows; of each recipe where there are several."""
+    unfinished = counts["planned"] - counts["done"] - counts["unreached"]
+    lines, stands, rows = [], [], []
+    for recipe, part in analysis.by_recipe.items():
+        lines += [
+            "",
+            *([f"{recipe}:"] if recipe else []),
+            *(line for each in part.verdicts for line in sentences(each)),
+        ]
+        stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished))
+        lines.append(stands[-1])
+        rows += _plain(verdict_table(part.verdicts).assign(**({DIFFERENCE: recipe} if recipe else {})))
+    return lines, "; ".join(stands), rows
 
 
-def _failures(study: Study) -> list[str]:
-    failed = study.tables.trials.query("state == 'failed'")
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(str(table.to_json(orient="records")))
+
+
+def _tables(analysis: Analysis) -> list[str]:
+    printed = [sheet for sheet in analysis.sheets if sheet.name.startswith(tuple(analysis.study.printed))]
+    return [line for sheet in printed for line in ("", sheet.title, formats.text(sheet.shown))]
+
+
+def _failures(trials: pd.DataFrame) -> list[str]:
     return [
-        f"FAILED {trial_id} {model} h={hidden_units} {source} seed={seed}: {reason}"
-        for trial_id, model, hidden_units, source, seed, reason in failed[
-            ["trial_id", "model", "hidden_units", "source", "seed", "reason"]
+        f"FAILED {trial_id} {size or f'{model} h={hidden_units}'} {source} seed={seed}: {reason}"
+        for trial_id, size, model, hidden_units, source, seed, reason in trials.query("state == 'failed'")[
+            ["trial_id", SIZE_NAME, "model", "hidden_units", "source", "seed", "reason"]
         ].itertuples(index=False)
     ]
 
 
-def _clips(sweep: Storage, trial_ids: Collection[str]) -> tuple[ClipSource | None, str]:
+def _reported(
+    analysis: Analysis, sweep: Storage, folder: Storage, title: str, refresh_seconds: int | None
+) -> tuple[str, str]:
+    """Address of the report, and why it has no clips, if it has none."""
+    clips, why = _clips(analysis, sweep)
+    address = write_report(
+        analysis.tables,
+        folder,
+        title=title,
+        sections=sections(analysis),
+        clips=clips,
+        refresh_seconds=refresh_seconds,
+        class_names=analysis.study.class_names,
+    )
+    return address, why
+
+
+def _clips(analysis: Analysis, sweep: Storage) -> tuple[ClipSource | None, str]:
     """The clips that the finished trials were asked, to the pixel, or why they cannot be had here."""
-    entries = Ledger(sweep).scan()
-    records = [entries[trial_id].record for trial_id in trial_ids if trial_id in entries]
-    finished = [record for record in records if record is not None]
+    chosen = set(analysis.tables.trials["trial_id"])
+    records = [entry.record for entry in Ledger(sweep).scan().values() if entry.record is not None]
+    finished = [record for record in records if chosen & {trial.trial_id for trial in record.trials}]
     try:
-        return (clip_source(finished), "") if finished else (None, "no trial has finished here")
+        return (analysis.study.clips(finished), "") if finished else (None, "no trial has finished here")
     except BadInput as error:
         return None, str(error)
 
 
-def sections(study: Study) -> list[Section]:
+def sections(analysis: Analysis) -> list[Section]:
     """Every figure and table, for the report."""
     figures = [
-        Section(
-            f"{_heading(name)}, trained on {source}",
-            _first_line(draw),
-            svg=rendered(partial(draw, study, source), "svg").decode(),
-        )
-        for source in study.answers.sources
-        for name, draw in figures_of(source).items()
+        Section(f"{_heading(each.kind)}, trained on {each.of}", each.about, svg=rendered(each.draw, "svg").decode())
+        for each in drawings(analysis)
     ]
-    return [*figures, *(Section(_heading(sheet.name), sheet.title, table=sheet.shown) for sheet in study.sheets)]
+    return [*figures, *(Section(_heading(sheet.name), sheet.title, table=sheet.shown) for sheet in analysis.sheets)]
 
 
 def _heading(name: str) -> str:
     """``Figure 3``, ``Learning curves``, ``Accuracy by size 2dot`` of the names of files."""
     words = name.replace("figure", "figure ").replace("-", " ")
     return words[0].upper() + words[1:]
-
-
-def _first_line(draw: Draw) -> str:
-    return (draw.__doc__ or "").partition("\n")[0].rstrip(".")

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import fs
 
 from rac_ray.errors import BadInput
@@ -119,6 +121,16 @@ class Storage:
         def read() -> bytes:
             with system.open_input_stream(path) as stream:
                 return stream.read()
+
+        return self._ask(read)
+
+    def read_columns(self, name: str, columns: list[str]) -> pa.Table:
+        """Some columns of a Parquet file; of the others no byte is fetched."""
+        system, path = self.resolve(name)
+
+        def read() -> pa.Table:
+            with system.open_input_file(path) as stream:
+                return pq.ParquetFile(stream, pre_buffer=True).read(columns)
 
         return self._ask(read)
 

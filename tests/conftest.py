@@ -28,6 +28,7 @@ BESIDE = (
     "test_readme.py::test_sweep_commands_plan_what_they_say",
     "test_readme.py::test_the_other_verbs_in_their_order",
     "test_results_verb.py",
+    "training/test_batch_norm.py",
     "training/test_fit.py",
     "training/test_levels.py",
 )

@@ -32,6 +32,8 @@ class ObjectServer:
         self.fault: Fault = "none"
         self.requests: Counter[str] = Counter()
         """Requests that were let through, by operation."""
+        self.sent = 0
+        """Bytes of content that went out."""
         self.failed = 0
         """Requests that were not; refused connections are not seen."""
         self._counting = threading.Lock()
@@ -85,9 +87,10 @@ class ObjectServer:
             with self.failing(fault):
                 time.sleep(seconds)
 
-    def count(self, operation: str | None) -> None:
-        """Note a request; None is one that fails."""
+    def count(self, operation: str | None, sent: int = 0) -> None:
+        """Note a request, and the bytes that it is answered with; None is one that fails."""
         with self._counting:
+            self.sent += sent
             if operation is None:
                 self.failed += 1
             else:
@@ -110,13 +113,13 @@ class Proxied(BaseHTTPRequestHandler):
             self._fail(fault)
             return
         body = self._body()
-        self.owner.count(operation(self.command, self.path))
         backend = HTTPConnection("127.0.0.1", self.owner.backend, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         backend.request(self.command, self.path, body, headers)
         response = backend.getresponse()
         content = response.read()
         backend.close()
+        self.owner.count(operation(self.command, self.path), len(content))
         self.send_response_only(response.status, response.reason)
         for name, value in response.getheaders():
             if name.lower() not in (*HOP_BY_HOP, "content-length"):

@@ -1,6 +1,6 @@
 """Records as trainings leave them, without training: for tests of everything that reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -79,6 +79,11 @@ def finish(ledger: Ledger, task: Task, **changes: Any) -> Record:
     ledger.trained(record, [{"epoch": 0}], b"weights")
     ledger.evaluated(record, predictions_of(record))
     return record
+
+
+def register(ledger: Ledger, tasks: Sequence[Task]) -> None:
+    """Write down what is planned."""
+    ledger.register(tasks, ledger.scan(tasks), "ts_grid")
 
 
 def give_up(ledger: Ledger, training_id: str, attempt: int = 1) -> None:

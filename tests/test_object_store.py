@@ -1,11 +1,15 @@
 """Storage on a real S3 server on loopback, and what becomes of its failures."""
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.arguments import run_command
@@ -49,6 +53,20 @@ def test_an_object_store_holds_what_a_folder_holds(store: Storage) -> None:
         store.read_bytes("a/b.bin")
     store.require_room(10**18)
     assert store.sizes() == {"a/c/d.json": 11}
+
+
+def test_only_the_columns_asked_for_are_fetched(store: Storage, server: ObjectServer) -> None:
+    """Of 4 MB of clips in rows groups of one, about what the footer and the two columns take."""
+    frames = [np.random.default_rng(number).bytes(200_000) for number in range(20)]
+    whole = pa.table({"clip_id": [f"clip{number}" for number in range(20)], "frames": frames, "label": range(20)})
+    sink = io.BytesIO()
+    pq.write_table(whole, sink, row_group_size=1)
+    store.write_bytes("shard.parquet", sink.getvalue())
+    before = server.sent
+    assert store.read_columns("shard.parquet", ["clip_id", "label"]).equals(whole.select(["clip_id", "label"]))
+    assert 0 < server.sent - before < 100_000
+    with pytest.raises(FileNotFoundError):
+        store.read_columns("other.parquet", ["clip_id"])
 
 
 def test_options_of_a_root_stay_at_its_end(store: Storage, server: ObjectServer) -> None:

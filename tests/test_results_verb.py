@@ -1,21 +1,26 @@
 """What ``results`` prints and writes, from records that tests wrote."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import msgspec
+import pandas as pd
 import pytest
 
+from rac_ray.identity import Recipe, Trial
 from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import holding
-from rac_ray.results.claims import CLAIMS
+from rac_ray.record import Checkpoint, named
 from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
-from rac_ray.identity import Trial
-from tests.results.conftest import finish, sweep_folder, trials
+from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
+from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, trials, trials_of, write
+from tests.results.studies import SHAPES
 
 __all__ = ["sweep_folder", "trials"]
 
@@ -23,7 +28,7 @@ __all__ = ["sweep_folder", "trials"]
 def shown(
     sweep: Path, to: Path, capsys: pytest.CaptureFixture[str], wanted: Wanted | None = None, **more: object
 ) -> tuple[int, str]:
-    code = present(Storage.at(sweep), Storage.at(to), wanted or Wanted(), **more)  # pyright: ignore[reportArgumentType]
+    code = present(Storage.at(sweep), Storage.at(to), wanted or Wanted(), study=SHAPES, **more)  # pyright: ignore[reportArgumentType]
     return code, capsys.readouterr().out
 
 
@@ -51,13 +56,50 @@ def test_planned_trials_without_a_trace_are_pending(
 
 def test_every_claim_gets_a_verdict(sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True))
-    assert all(f" {claim.claim_id}: " in out for claim in CLAIMS)
-    assert "not run       diving-texture: " in out
+    assert all(f" {claim.claim_id}: " in out for claim in TEMPORAL_SHAPE)
+    assert "not run       ts-from-background: " in out
     assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in out
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True, json=True))
     verdicts = json.loads(out)["verdicts"]
-    assert {row["claim_id"] for row in verdicts} == {claim.claim_id for claim in CLAIMS}
+    assert {row["claim_id"] for row in verdicts} == {claim.claim_id for claim in TEMPORAL_SHAPE}
     assert {row["outcome"] for row in verdicts} <= {"reproduced", "contradicted", "underpowered", "not run"}
+
+
+def test_two_presets_on_one_storage_are_shown_side_by_side(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for trial in trials_of(Recipe(batch_size=16, max_epochs=6, precision="32"))[:4]:
+        finish(Ledger(Storage.at(sweep_folder)), trial, -0.2)
+    code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True, report=True))
+    assert code == 1
+    assert "12 trials planned = 10 done + 1 failed + 0 running + 1 pending" in out
+    assert {"\nbatch 64:\n", "\nbatch 16:\n"} <= set(re.findall(r"\nbatch \d+:\n", out))
+    figure3 = pd.read_csv(tmp_path / "to/tables/figure3-2dot.csv", comment="#")
+    means = figure3.query("model == 'cnn3d' and target == '5dot'").set_index("recipe")["mean"]
+    assert means.to_dict() == pytest.approx({"batch 64": 0.625, "batch 16": 0.4})
+    figures = {path.name for path in (tmp_path / "to/figures").iterdir()}
+    assert {"figure3-2dot-batch-64.png", "figure3-2dot-batch-16.png"} <= figures
+    assert "Figure 3, trained on 2dot, batch 16" in (tmp_path / "to/report.html").read_text()
+
+
+def test_a_level_that_was_not_reached_is_counted_apart_and_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
+) -> None:
+    ledger = Ledger(Storage.at(tmp_path / "sweep"))
+    low, high = (Trial(trials[0].training, experiment, level) for experiment, level in (("a", 0.8), ("b", 0.95)))
+    record = record_of(low)
+    selected = [
+        Checkpoint(level=low.level, epoch=EPOCH, val_top1=0.8),
+        Checkpoint(level=high.level, epoch=EPOCH, val_top1=0.8, reached=False),
+    ]
+    record = msgspec.structs.replace(record, trials=[named(low), named(high)], selected=selected)
+    write(ledger, record)
+    code, out = shown(tmp_path / "sweep", tmp_path / "to", capsys, Wanted(verdict=True))
+    assert code == 0
+    assert "2 trials planned = 1 done + 1 unreached + 0 failed + 0 running + 0 pending" in out
+    assert "Provisional" not in out
+    unfinished = (tmp_path / "to/tables/unfinished.md").read_text()
+    assert "never reached a validation top-1 of 0.95: 0.8000 at best" in unfinished
 
 
 def test_a_report_and_a_capsule_are_written_when_asked_for(
@@ -65,8 +107,7 @@ def test_a_report_and_a_capsule_are_written_when_asked_for(
 ) -> None:
     capsule = tmp_path / "out.tar.zst"
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, capsule=str(capsule)), title="a title")
-    assert f"report: {tmp_path}/to/report.html (without clips: trial " in out
-    assert "does not say what its clips were made from)" in out
+    assert f"report: {tmp_path}/to/report.html (without clips: clips of shapes are not rendered again)" in out
     page = (tmp_path / "to/report.html").read_text()
     assert "<title>a title" in page
     assert "Figure 3, trained on 2dot" in page

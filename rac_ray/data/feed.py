@@ -55,6 +55,10 @@ class Batches(Protocol):
     seconds: float
     """Time spent on batches since it was last set to 0."""
 
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning's word on which epoch comes next."""
+        ...
+
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Batch]: ...
@@ -75,10 +79,14 @@ class Feeds(Protocol):
     """All clips that a worker needs for one training."""
 
     @property
-    def train(self) -> Batches: ...
+    def train(self) -> Batches:
+        """In an order drawn for each epoch."""
+        ...
 
     @property
-    def val(self) -> Batches: ...
+    def val(self) -> Batches:
+        """In an order of their own."""
+        ...
 
     def asked(self, part: str) -> Asked:
         """The clips of ``domain/split`` that the model is evaluated on."""

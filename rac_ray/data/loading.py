@@ -38,12 +38,6 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
     return reads.select_columns(columns).materialize()
 
 
-def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
-    """The hash over decoded pixels of each part: the name under which a process keeps it resident."""
-    manifest = require_manifest(root)
-    return {part: manifest["splits"][part]["content"] for part in parts}
-
-
 class ResidentClips:
     """Clips that a process has decoded, by content: trials that share a process do not read them again."""
 
@@ -75,9 +69,10 @@ def _parts_of(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 class ResidentBatches:
     """Batches of (clips (B, T, 1, H, W) uint8, labels (B,) int64) gathered from clips that lie on the device.
 
-    ``batch_size`` counts the clips of a step over all ``world`` workers; this worker yields its share. Training
-    order is a permutation drawn from (order_seed, epoch) and drops the last short batch; evaluation order is the
-    clips' own and drops none. Lightning announces the epoch through ``sampler.set_epoch``.
+    ``batch_size`` counts the clips of a step over all ``world`` workers; this worker yields its ``share``, every
+    world-th clip. Training order is a permutation drawn from (order_seed, epoch) and drops the last short batch;
+    evaluation order is the clips' own and drops none. Lightning announces the epoch through ``sampler.set_epoch``.
+    Raises BadInput when a worker would have no clip, and when the training clips do not fill a batch.
     """
 
     def __init__(
@@ -90,8 +85,10 @@ class ResidentBatches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        if batch_size % world:
-            raise BadInput(f"batch size {batch_size} cannot be shared by {world} workers; valid: a multiple of {world}")
+        if batch_size < world:
+            raise BadInput(f"{world} workers for steps of {batch_size} clips; valid: one clip each, or more")
+        if order_seed is None and len(clips) < world:
+            raise BadInput(f"{world} workers for {len(clips)} validation clips; valid: one clip each, or more")
         if order_seed is not None and len(clips) < batch_size:
             raise BadInput(f"{len(clips)} training clips do not fill one batch of {batch_size}")
         self.frames = torch.from_numpy(_writable(clips.frames)).unsqueeze(2).to(device)
@@ -107,6 +104,11 @@ class ResidentBatches:
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
+
+    @property
+    def share(self) -> int:
+        """Clips of a whole batch that are this worker's."""
+        return len(range(self.rank, self.batch_size, self.world))
 
     def __len__(self) -> int:
         """Batches that this worker yields; the same for every worker in training."""

@@ -71,6 +71,12 @@ def require_manifest(root: Storage) -> dict[str, Any]:
     return manifest
 
 
+def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
+    """The hash over decoded pixels of each part: the name under which a process keeps it resident."""
+    manifest = require_manifest(root)
+    return {part: manifest["splits"][part]["content"] for part in parts}
+
+
 def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
     """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
     have, want = _flat(manifest["identity"]), _flat(dataset.identity())

@@ -23,8 +23,8 @@ from torch import Tensor
 from rac_ray.data.diving_shards import decoded_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
 from rac_ray.identity import seed_for
+from rac_ray.storage import Storage
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -75,6 +75,8 @@ class Feed:
     """Whether workers may have shares of a step that differ by a clip: in a group that shrinks and grows."""
 
     def __post_init__(self) -> None:
+        if self.batch_size < self.world:
+            raise BadInput(f"{self.world} workers for steps of {self.batch_size} clips; valid: one clip each, or more")
         if self.batch_size % self.world and not self.uneven:
             raise BadInput(f"batch size {self.batch_size} cannot be shared by {self.world} workers")
 
@@ -113,7 +115,7 @@ def places(root: Storage, split: str, clip_ids: Collection[str] | None = None) -
         raise BadInput(f"{root.root!r} has no split {split!r}; valid: {', '.join(manifest['splits'])}")
     found = []
     for shard in manifest["splits"][split]["shards"]:
-        table = pq.read_table(pa.BufferReader(root.read_bytes(shard["name"])), columns=["clip_id", "label"])
+        table = root.read_columns(shard["name"], ["clip_id", "label"])
         rows = zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), strict=True)
         found += [Place(clip_id, label, shard["name"], row) for row, (clip_id, label) in enumerate(rows)]
     if clip_ids is None:
@@ -163,10 +165,6 @@ class StreamedBatches:
         self.now = 0
         """Epoch that iterating gives; Lightning announces it through ``sampler.set_epoch``."""
         self.sampler, self.batch_sampler = self, None
-
-    @property
-    def world(self) -> int:
-        return self.feed.world
 
     def set_epoch(self, epoch: int) -> None:
         self.now = epoch

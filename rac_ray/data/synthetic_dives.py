@@ -18,8 +18,8 @@ from rac_ray.data.decoder import FRAMES
 from rac_ray.data.diving48 import FILES, VIDEOS, VOCABULARY, VOCABULARY_FILE
 from rac_ray.data.masks import rows_of, write_masks
 from rac_ray.data.shape_texture import HEIGHT, WIDTH
-from rac_ray.storage import Storage
 from rac_ray.identity import seed_for
+from rac_ray.storage import Storage
 
 SIZE = (120, 160)
 """Height and width of the videos, in pixels."""

@@ -14,8 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.errors import BadInput
-from rac_ray.results.robustness import CLASSES, chance_corrected_ratio, robustness_ratio
-from rac_ray.results.tables import EXPERIMENT, KEY, Tables
+from rac_ray.results.columns import CELL, DIFFERENCE, EXPERIMENT, KEY, SIZE_NAME
+from rac_ray.results.robustness import chance_corrected_ratio, robustness_ratio
+from rac_ray.results.tables import Tables
 
 CLIP_DRAWS = 1000
 Part = tuple[str, str]
@@ -29,7 +30,7 @@ class Answers:
     """Top-1 of each finished trial on each evaluation set, as observed and on resampled clips."""
 
     trials: pd.DataFrame
-    """(N rows) trial_id, model, hidden_units, source, seed, learned, classes."""
+    """(N rows) trial_id, model, hidden_units, source, seed, size, experiment, learned, classes, recipe."""
     top1: dict[Part, Draws]
     """(1 + D, N) by evaluation set; NaN for a trial that was not asked."""
     right: dict[Part, NDArray[np.bool_]]
@@ -39,16 +40,15 @@ class Answers:
 
     @classmethod
     def of(cls, tables: Tables, draws: int = CLIP_DRAWS) -> "Answers":
-        """From the predictions of finished trials.
+        """The answers in the predictions of finished trials.
 
-        Raises BadInput when several are of one model, size, source and seed.
+        Raises BadInput when they are of several recipes (``recipes.by_recipe`` parts them), and when several are of
+        one model, size, source and seed and nothing tells them apart.
         """
-        keys = [name for name in (*KEY, EXPERIMENT) if name in tables.evaluations]
-        trials = distinct(tables.evaluations, ["trial_id", *keys])
+        asked = tables.trials.set_index("trial_id").loc[tables.evaluations["trial_id"].unique()]
+        trials = asked[[*KEY, SIZE_NAME, EXPERIMENT, DIFFERENCE, "learned", "classes"]].reset_index()
+        trials = trials.astype({"learned": bool, "classes": int})
         _require_one_kind(trials)
-        told = tables.trials.set_index("trial_id").loc[trials["trial_id"]]
-        classes = told["classes"].astype(float).fillna(CLASSES).astype(int) if "classes" in told else CLASSES
-        trials = trials.assign(learned=told["learned"].to_numpy(bool), classes=np.asarray(classes))
         place = {trial_id: column for column, trial_id in enumerate(trials["trial_id"])}
         top1, right = {}, {}
         if len(trials):
@@ -65,17 +65,26 @@ class Answers:
         """Each source's evaluation sets: source, target, split, role, in the study's order."""
         return distinct(self.evaluations, ["source", "target", "split", "role"])
 
-    @property
-    def stratum(self) -> str:
-        """Column that tells the trials of one model, source and seed apart."""
-        return EXPERIMENT if EXPERIMENT in self.trials else "hidden_units"
+    @cached_property
+    def experiments(self) -> list[str]:
+        """The study's experiments that trials belong to, in ascending order; empty where it has none."""
+        return sorted(filter(None, set(self.trials[EXPERIMENT])))
+
+    @cached_property
+    def strata(self) -> list[str]:
+        """Columns that tell the trials of one model, source and seed apart; trials of two models pair on them."""
+        sizes = [SIZE_NAME, "hidden_units"]
+        if not self.experiments:
+            return sizes
+        one_each = not self.trials.duplicated([*CELL, "seed"]).any()
+        return [EXPERIMENT] if one_each else [EXPERIMENT, *sizes]
 
     @property
     def sources(self) -> list[str]:
         return list(dict.fromkeys(self.roles["source"]))
 
     def models(self, source: str) -> list[str]:
-        """With a finished trial of this source."""
+        """Models that have a finished trial of this source."""
         return list(dict.fromkeys(self.trials.loc[self.places(source=source), "model"]))
 
     def parts(self, source: str, roles: Iterable[str]) -> list[Part]:
@@ -126,10 +135,10 @@ class Answers:
         return np.stack(means, axis=1) if means else np.empty((len(values), 0))
 
     def grid(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(S, H) of ``places`` of one model and source, by seed and stratum: the strata that at least half of the seeds
+        """(S, H) of ``places`` of one model and source, by seed and strata: the strata that at least half of the seeds
         have, and the seeds that have all of those."""
-        trials = self.trials.loc[places, ["seed", self.stratum]].assign(place=places)
-        table = trials.pivot(index="seed", columns=self.stratum, values="place")
+        trials = self.trials.loc[places, ["seed", *self.strata]].assign(place=places)
+        table = trials.pivot(index="seed", columns=self.strata, values="place")
         return table.loc[:, table.notna().mean() >= 0.5].dropna().to_numpy(np.int64)
 
 
@@ -143,16 +152,17 @@ DENOMINATORS: dict[str, tuple[str, Callable[[Draws, Draws, float], Draws]]] = {
     "ratio_to_source_test": ("source_test", _of_all),
 }
 """By measure: role of the evaluation set below the line, and the ratio, given chance."""
-MEASURES: Sequence[str] = ("top1", *DENOMINATORS)
 
 
 def _require_one_kind(trials: pd.DataFrame) -> None:
-    """No two presets, recipes or datasets in one table: their trials would pass for replicates."""
-    keys = [name for name in (*KEY, EXPERIMENT) if name in trials]
-    twice = int(trials.duplicated(keys, keep=False).sum())
+    """Refuse trials that would pass for replicates of each other and are none."""
+    recipes = sorted(set(trials[DIFFERENCE]))
+    if len(recipes) > 1:
+        raise BadInput(f"trials of {len(recipes)} recipes have no mean: {'; '.join(recipes)}; valid: of one at a time")
+    twice = int(trials.duplicated([*KEY, SIZE_NAME, EXPERIMENT], keep=False).sum())
     if twice:
         raise BadInput(
-            f"{twice} trials have the same model, size, source and seed as another one, of another preset or recipe; "
+            f"{twice} trials have the same model, size, source and seed as another one, and the same recipe and data; "
             "show one at a time: `results --preset` of the sweep's own script, or a folder that it wrote with --to"
         )
 

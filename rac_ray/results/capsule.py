@@ -12,26 +12,29 @@ import platform
 import sys
 import tarfile
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import ATTEMPT, RECORD, TABLES, TRIAL, is_failure
+from rac_ray.ledger import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, TRIALS, is_failure
 from rac_ray.provenance import commit
 from rac_ray.redaction import without_credentials
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.outputs import write_outputs
-from rac_ray.results.study import Study
-from rac_ray.results.tables import load
+from rac_ray.results.tables import Tables, load
 from rac_ray.storage import Storage
 
-CAPSULE, ENVIRONMENT, RECORDS, OUTPUTS = "capsule.json", "environment.txt", "records", "outputs"
-SCHEMA = 1
-KEPT = (TRIAL, RECORD, ATTEMPT, *TABLES)
+if TYPE_CHECKING:
+    from rac_ray.studies.study import Study
+
+CAPSULE, ENVIRONMENT_FILE, RECORDS, OUTPUTS = "capsule.json", "environment.txt", "records", "outputs"
+CAPSULE_SCHEMA = 1
+KEPT = (TRIAL, RECORD, ATTEMPT, EPOCHS, PREDICTIONS)
 """Files of a trial that go in, besides its failures."""
 
 
@@ -48,18 +51,18 @@ class Replay:
     """Differences between the environment that packed and this one, a line each."""
 
 
-def pack(sweep: Storage, path: Path, trial_ids: Collection[str] | None = None) -> int:
-    """Write a capsule of a sweep's folder (or of some of its trials); returns its bytes.
+def pack(sweep: Storage, path: Path, study: "Study", training_ids: Collection[str] | None = None) -> int:
+    """Write a capsule of a sweep's folder (or of some of its trainings), with its study's results; returns its bytes.
 
     Raises BadInput when there are no records.
     """
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         inside = Storage.at(scratch)
-        _copy_records(sweep, inside.below(RECORDS), trial_ids)
-        write_outputs(Study(load(inside.below(RECORDS).root)), inside.below(OUTPUTS))
-        inside.write_bytes(ENVIRONMENT, "".join(f"{line}\n" for line in environment()).encode())
+        _copy_records(sweep, inside.below(RECORDS), training_ids)
+        write_outputs(Analysis(load(inside.below(RECORDS).root), study), inside.below(OUTPUTS))
+        inside.write_bytes(ENVIRONMENT_FILE, "".join(f"{line}\n" for line in environment()).encode())
         hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
-        manifest = {"schema": SCHEMA, "commit": commit(), "files": hashes}
+        manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "files": hashes}
         inside.write_bytes(CAPSULE, json.dumps(manifest, indent=1).encode())
         content = _tar({name: inside.read_bytes(name) for name in [*hashes, CAPSULE]})
     Storage.at(path.parent).write_bytes(path.name, content)
@@ -72,19 +75,22 @@ def environment() -> list[str]:
     return [f"python=={platform.python_version()}", f"machine=={platform.machine()} {sys.platform}", *sorted(packages)]
 
 
-def replay(path: Path, folder: Path) -> Replay:
+def replay(path: Path, folder: Path, study_of: "Callable[[Tables], Study]") -> Replay:
     """Unpack a capsule into ``folder``, derive all tables and figures from its records, and compare every byte.
+
+    ``study_of`` tells which study the records are of.
 
     Raises BadInput for what is no capsule, or one whose files are not what its manifest says.
     """
     manifest = unpack(path, folder)
     inside = Storage.at(folder)
-    write_outputs(Study(load(inside.below(RECORDS).root)), inside.below("derived"))
+    tables = load(inside.below(RECORDS).root)
+    write_outputs(Analysis(tables, study_of(tables)), inside.below("derived"))
     derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
     packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest["files"], OUTPUTS).items()}
     names = sorted(packed.keys() | derived.keys())
     same = tuple(name for name in names if name in derived and packed.get(name) == _digest(derived[name]))
-    then, now = set(inside.read_bytes(ENVIRONMENT).decode().splitlines()), set(environment())
+    then, now = set(inside.read_bytes(ENVIRONMENT_FILE).decode().splitlines()), set(environment())
     changes = [f"then {line}" for line in sorted(then - now)] + [f"now {line}" for line in sorted(now - then)]
     return Replay(folder, same, tuple(name for name in names if name not in same), tuple(changes))
 
@@ -98,8 +104,8 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
         raise BadInput(f"there is no capsule at {str(path)!r}") from error
     except (OSError, KeyError, ValueError, tarfile.TarError, pa.ArrowException) as error:
         raise BadInput(f"{str(path)!r} is not a whole capsule ({error})") from error
-    if manifest.get("schema") != SCHEMA:
-        raise BadInput(f"capsule {str(path)!r} has schema {manifest.get('schema')!r}; valid: {SCHEMA}")
+    if manifest.get("schema") != CAPSULE_SCHEMA:
+        raise BadInput(f"capsule {str(path)!r} has schema {manifest.get('schema')!r}; valid: {CAPSULE_SCHEMA}")
     wrong = sorted(set(files) ^ set(manifest["files"]))
     wrong += [name for name, content in files.items() if manifest["files"].get(name) != _digest(content)]
     if wrong:
@@ -111,17 +117,17 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _copy_records(sweep: Storage, into: Storage, trial_ids: Collection[str] | None) -> None:
+def _copy_records(sweep: Storage, into: Storage, training_ids: Collection[str] | None) -> None:
     names = [
         name
-        for name in sweep.sizes("trials")
-        if (trial_ids is None or name.partition("/")[0] in trial_ids) and _is_kept(name.rpartition("/")[2])
+        for name in sweep.sizes(TRIALS)
+        if (training_ids is None or name.partition("/")[0] in training_ids) and _is_kept(name.rpartition("/")[2])
     ]
     if not names:
         raise BadInput(f"no records in {sweep.root!r}; valid: the folder of a sweep, which has trials/")
-    for name, content in sweep.below("trials").read_all(names).items():
+    for name, content in sweep.below(TRIALS).read_all(names).items():
         shareable = _without_credentials(content) if is_failure(name.rpartition("/")[2]) else content
-        into.write_bytes(f"trials/{name}", shareable)
+        into.write_bytes(f"{TRIALS}/{name}", shareable)
 
 
 def _without_credentials(failure: bytes) -> bytes:

@@ -87,7 +87,7 @@ def _improvement(answers: Answers, part: Part, first: Places, second: Places) ->
 
 def paired(answers: Answers, one: Places, other: Places) -> tuple[Places, Places]:
     """Columns of trials of both that share seed and hidden units (or seed and experiment), in the same order."""
-    keys = ["seed", answers.stratum]
+    keys = ["seed", *answers.strata]
     frames = [answers.trials.loc[places, keys].assign(place=places) for places in (one, other)]
     both = frames[0].merge(frames[1], on=keys)
     return both["place_x"].to_numpy(np.int64), both["place_y"].to_numpy(np.int64)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-Values = NDArray[np.float64]
+from rac_ray.results.statistics import Values
+
 FAR = 1e9
 """Cost of a pair that is too far apart: worse than any number of pairs that are not."""
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from rac_ray.results.answers import Answers, Part
-from rac_ray.results.statistics import Interval, interval
+from rac_ray.results.statistics import Estimate, interval
 
 ROLE = "paired"
 COLUMNS = [
@@ -33,12 +33,12 @@ class Flips(NamedTuple):
 
 
 def flips(first: ArrayLike, second: ArrayLike) -> Flips:
-    """Of right answers (N,) bool to the same clips in two domains."""
+    """Shares of flips, given which answers (N,) bool to the same clips are right in two domains."""
     one, other = np.asarray(first, bool), np.asarray(second, bool)
     return Flips(float((one & ~other).mean()), float((~one & other).mean()), float((one & other).mean()))
 
 
-def mcnemar_interval(lost: float, gained: float, clips: int, *, level: float = 0.95) -> Interval:
+def mcnemar_interval(lost: float, gained: float, clips: int, *, level: float = 0.95) -> Estimate:
     """Interval of the change of top-1 (second minus first) of one trial, from paired clips.
 
     Only clips whose answer flips count: the variance is (lost + gained - (lost - gained)^2) / n, with half a clip
@@ -47,7 +47,7 @@ def mcnemar_interval(lost: float, gained: float, clips: int, *, level: float = 0
     b, c, n = lost * clips + 0.5, gained * clips + 0.5, clips + 2
     half = norm.ppf((1 + level) / 2) * np.sqrt(b + c - (b - c) ** 2 / n) / n
     middle = (c - b) / n
-    return Interval(gained - lost, float(middle - half), float(middle + half))
+    return Estimate(gained - lost, float(middle - half), float(middle + half))
 
 
 def flip_table(answers: Answers) -> pd.DataFrame:

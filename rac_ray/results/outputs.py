@@ -1,18 +1,18 @@
 """Every file that follows from a sweep's records: tables and figures. The same records give the same bytes."""
 
 from rac_ray.results import formats
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import draw_all
-from rac_ray.results.study import Study
 from rac_ray.storage import Storage
 
 TABLES, FIGURES = "tables", "figures"
 
 
-def write_outputs(study: Study, folder: Storage) -> list[str]:
+def write_outputs(analysis: Analysis, folder: Storage) -> list[str]:
     """Write ``tables/*.parquet|csv|md|tex`` and ``figures/*.png|svg``; returns their names below ``folder``."""
     tables = folder.below(TABLES)
-    written = [f"{TABLES}/{name}" for name in study.tables.write(tables)]
-    for sheet in study.sheets:
-        caption = f"{sheet.title}; {study.stamp}"
+    written = [f"{TABLES}/{name}" for name in analysis.tables.write(tables)]
+    for sheet in analysis.sheets:
+        caption = f"{sheet.title}; {analysis.stamp}"
         written += [f"{TABLES}/{name}" for name in formats.write(tables, sheet.name, sheet.long, sheet.shown, caption)]
-    return written + [f"{FIGURES}/{name}" for name in draw_all(study, folder.below(FIGURES))]
+    return written + [f"{FIGURES}/{name}" for name in draw_all(analysis, folder.below(FIGURES))]

@@ -9,7 +9,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -29,6 +29,11 @@ PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 UNSAFE_IN_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
+def numbered(classes: int) -> list[str]:
+    """Classes that have no names."""
+    return [str(number) for number in range(classes)]
+
+
 def write_report(
     tables: Tables,
     folder: Storage,
@@ -37,14 +42,15 @@ def write_report(
     sections: Sequence[Section] = (),
     clips: ClipSource | None = None,
     refresh_seconds: int | None = None,
+    class_names: Callable[[int], list[str]] = numbered,
 ) -> str:
     """Write ``report.html`` into ``folder`` at once and return its address.
 
     ``sections`` stand above the table of trials. ``clips`` gives the frames of a clip that is shown because it was
     misclassified; without it none are shown. With ``refresh_seconds`` an open page reloads itself: for sweeps that
-    still run. The same arguments give the same bytes.
+    still run. ``class_names`` gives what so many classes are called. The same arguments give the same bytes.
     """
-    data = payload(tables, title, sections, clips, refresh_seconds)
+    data = payload(tables, title, sections, clips, refresh_seconds, class_names)
     folder.write_bytes(REPORT, _page(title, data).encode())
     return folder.address(REPORT)
 

@@ -2,19 +2,20 @@
 
 import base64
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from rac_ray.data.trajectories import LABEL_NAMES
-from rac_ray.ledger import STATES
+from rac_ray.ledger import spoken_of
 from rac_ray.redaction import without_credentials
+from rac_ray.results.answers import DENOMINATORS
+from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE, SIZE_NAME
 from rac_ray.results.looks import look_of
 from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
-from rac_ray.results.tables import RECIPE, Tables
+from rac_ray.results.tables import Tables
 
 PROVENANCE = {
     "commit": "git commit",
@@ -25,7 +26,7 @@ PROVENANCE = {
     "precision_used": "precision",
     "workers": "workers per trial",
     "data": "data fingerprint",
-    "digits": "digits",
+    "about": "about the data",
     "selection_rule": "checkpoint",
     "training_version": "training version",
     "schema": "record schema",
@@ -33,7 +34,6 @@ PROVENANCE = {
 LISTED = 12
 """Distinct values shown of one kind; a cluster has many hosts."""
 CURVES = ("train_loss", "val_loss", "train_top1", "val_top1")
-MEASURES = ("robustness_ratio", "chance_corrected_ratio", "ratio_to_source_test")
 TRACEBACK_CHARACTERS = 4000
 """Kept of a traceback's end; the whole one is in the trial's folder."""
 OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#F0E442")
@@ -60,23 +60,24 @@ def payload(
     sections: Sequence[Section],
     clips: ClipSource | None,
     refresh_seconds: int | None,
+    class_names: Callable[[int], list[str]],
 ) -> dict[str, Any]:
     """Everything that the page shows."""
     mistakes = worst_mistakes(tables.predictions, tables.evaluations) if clips else {}
-    states = Counter(tables.trials["state"])
+    classes = _classes(tables)
     return {
         "title": title,
         "stamp": tables.stamp,
         "refreshSeconds": refresh_seconds,
-        "states": {state: states[state] for state in STATES},
+        "states": spoken_of(Counter(tables.trials["state"])),
         "provenance": _provenance(tables.trials),
         "models": _models(tables.trials["model"]),
         "sections": [_section(each) for each in sections],
         "trials": _trials(tables),
         "details": _details(tables.trials),
-        "evaluations": _evaluations(tables),
+        "evaluations": _evaluations(tables, classes),
         "epochs": _epochs(tables.epochs),
-        "labels": _labels(tables.predictions),
+        "labels": class_names(classes),
         "mistakes": mistakes,
         "clips": animations(mistakes, clips) if clips else {},
         "failures": _failures(tables.failures),
@@ -155,15 +156,17 @@ def _target_names(evaluations: pd.DataFrame) -> dict[tuple[str, str], str]:
 def _trials(tables: Tables) -> dict[str, Any]:
     """The table of all trials: columns as (label, kind, group), rows in the same order."""
     names = _target_names(tables.evaluations)
+    told = [name for name in (DIFFERENCE, EXPERIMENT, SIZE_NAME) if any(tables.trials[name])]
     columns = [
-        ("trial", "trial", ""), ("state", "state", ""), ("model", "model", ""), ("hidden units", "integer", ""),
+        ("trial", "trial", ""), ("state", "state", ""), *((name, "text", "") for name in told), ("model", "model", ""),
+        ("hidden units", "integer", ""),
         ("source", "text", ""), ("seed", "integer", ""), ("parameters", "integer", ""), ("best epoch", "integer", ""),
         ("best val", "percent", "top-1 in %"),
         *((name, "percent", "top-1 in %") for name in names.values()),
         *((name, "ratio", "robustness ratio") for name in names.values()),
         ("seconds", "seconds", ""), ("reason", "reason", ""),
     ]  # fmt: skip
-    before = ["trial_id", "state", "model", "hidden_units", "source", "seed", "parameters", "best_epoch"]
+    before = ["trial_id", "state", *told, "model", "hidden_units", "source", "seed", "parameters", "best_epoch"]
     frame = tables.trials.reindex(columns=[*before, "best_val_top1"])
     for measure in ("top1", "robustness_ratio"):
         wide = _by_target(tables.evaluations, measure).reindex(index=frame["trial_id"], columns=list(names))
@@ -189,10 +192,10 @@ def _details(trials: pd.DataFrame) -> dict[str, Any]:
     return {"recipe": recipe, "record": record, "rows": rows}
 
 
-def _evaluations(tables: Tables) -> dict[str, list[dict[str, Any]]]:
+def _evaluations(tables: Tables, classes: int) -> dict[str, list[dict[str, Any]]]:
     """What each finished trial scored on each evaluation set, with its confusion matrix."""
-    matrices = _confusions(tables.predictions)
-    columns = ["trial_id", "target", "split", "role", "clips", "correct", "top1", *MEASURES]
+    matrices = _confusions(tables.predictions, classes)
+    columns = ["trial_id", "target", "split", "role", "clips", "correct", "top1", *DENOMINATORS]
     found: dict[str, list[dict[str, Any]]] = {}
     for row in _rows(tables.evaluations.reindex(columns=columns)):
         named = dict(zip(columns[1:], row[1:], strict=True))
@@ -201,26 +204,18 @@ def _evaluations(tables: Tables) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _classes(predictions: pd.DataFrame) -> int:
-    """As many as the temporal shapes, or as the largest class seen asks for."""
-    names = [name for name in ("label", "predicted") if name in predictions]
-    return int(predictions.reindex(columns=names).to_numpy(int).max(initial=len(LABEL_NAMES) - 1)) + 1
+def _classes(tables: Tables) -> int:
+    """As many as records say; 0 before there is one."""
+    return int(max(tables.trials["classes"].dropna(), default=0))
 
 
-def _labels(predictions: pd.DataFrame) -> list[str]:
-    """Names of the classes: the temporal shapes, or numbers where there are more."""
-    classes = _classes(predictions)
-    return list(LABEL_NAMES) if classes == len(LABEL_NAMES) else [str(number) for number in range(classes)]
-
-
-def _confusions(predictions: pd.DataFrame) -> dict[Hashable, list[list[int]]]:
+def _confusions(predictions: pd.DataFrame, classes: int) -> dict[Hashable, list[list[int]]]:
     """Clips by true class (rows) and predicted class, for each (trial, target, split)."""
     if "predicted" not in predictions or predictions.empty:
         return {}
     keys = predictions.groupby(["trial_id", "target", "split"], sort=False)
     group = keys.ngroup().to_numpy()
     label, predicted = (predictions[name].to_numpy().astype(int) for name in ("label", "predicted"))
-    classes = _classes(predictions)
     cells = np.bincount((group * classes + label) * classes + predicted, minlength=keys.ngroups * classes**2)
     return dict(zip(_names(keys), cells.reshape(-1, classes, classes).tolist(), strict=True))
 

@@ -4,9 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
-CLASSES = 5
-"""Of Temporal Shape; of records that do not say how many they have."""
-CHANCE = 1 / CLASSES
 LUCK = 0.001
 """How often a trial that only guesses may count as one that learned."""
 
@@ -16,10 +13,8 @@ def robustness_ratio(target_top1: ArrayLike, source_top1: ArrayLike) -> NDArray[
     return _ratio(np.asarray(target_top1, float), np.asarray(source_top1, float))
 
 
-def chance_corrected_ratio(
-    target_top1: ArrayLike, source_top1: ArrayLike, chance: float = CHANCE
-) -> NDArray[np.float64]:
-    """The same ratio of what lies above chance; NaN where the source does not lie above it.
+def chance_corrected_ratio(target_top1: ArrayLike, source_top1: ArrayLike, chance: float) -> NDArray[np.float64]:
+    """The same ratio of what lies above ``chance``; NaN where the source does not lie above it.
 
     A model that guesses everywhere has a robustness ratio of 1; this one has none.
     """
@@ -32,7 +27,7 @@ def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> 
     return numerator / safe
 
 
-def above_chance(best_top1: float, clips: int, epochs: int, classes: int = CLASSES) -> bool:
+def above_chance(best_top1: float, clips: int, epochs: int, classes: int) -> bool:
     """Whether the best of ``epochs`` accuracies over ``clips`` clips is more than luck: whether a trial has learned.
 
     The limit is the binomial quantile of guessing, with LUCK shared out over the epochs, since the best one counts.

@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Values = NDArray[np.float64]
-LEVEL = 0.95
+CONFIDENCE = 0.95
 SEED_DRAWS = 2000
 PERMUTATIONS = 9999
 POWER = 0.8
 MOST_SEEDS = 1000
 
 
-class Interval(NamedTuple):
+class Estimate(NamedTuple):
     """An estimate with its confidence interval, NaN where there is none."""
 
     estimate: float
@@ -28,7 +28,7 @@ class Interval(NamedTuple):
     high: float
 
 
-NOTHING = Interval(*[float("nan")] * 3)
+NOTHING = Estimate(*[float("nan")] * 3)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Spread:
     """Degrees of freedom of the total (Satterthwaite)."""
 
 
-def interval(per_seed: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Interval:
+def interval(per_seed: ArrayLike, *, level: float = CONFIDENCE, seed: int = 0) -> Estimate:
     """Interval of the mean over seeds, by a bootstrap of seeds and clips.
 
     ``per_seed`` (1 + D, S): row 0 holds each seed's value as observed, the others hold it for D resamplings of the
@@ -63,9 +63,9 @@ def interval(per_seed: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Int
     draws, spread = _draws(values, seed), spread_of(values, seed=seed)
     deviation = float(draws.std())
     if deviation == 0 or spread.total == 0:
-        return Interval(estimate, estimate, estimate)
+        return Estimate(estimate, estimate, estimate)
     low, high = _stretched(estimate, draws, spread, level)
-    return Interval(estimate, float(low), float(high))
+    return Estimate(estimate, float(low), float(high))
 
 
 def _stretched(estimate: float | Values, draws: Values, spread: Spread, level: float) -> Values:
@@ -117,15 +117,15 @@ def _draws(values: Values, seed: int) -> Values:
 
 
 def statistic_interval(
-    scores: ArrayLike, statistic: Callable[[Values], Values], *, level: float = LEVEL, seed: int = 0
-) -> Interval:
+    scores: ArrayLike, statistic: Callable[[Values], Values], *, level: float = CONFIDENCE, seed: int = 0
+) -> Estimate:
     """Interval of any statistic of ``scores`` (1 + D, S, H), for what is no mean: ``statistic_intervals`` of one."""
     low_to_high = statistic_intervals(scores, statistic, level=level, seed=seed)
-    return Interval(*(float(each) for each in low_to_high))
+    return Estimate(*(float(each) for each in low_to_high))
 
 
 def statistic_intervals(
-    scores: ArrayLike, statistic: Callable[[Values], Values], *, level: float = LEVEL, seed: int = 0
+    scores: ArrayLike, statistic: Callable[[Values], Values], *, level: float = CONFIDENCE, seed: int = 0
 ) -> Values:
     """(3, ..) estimate, low and high of a statistic that maps (.., S, H) to numbers, or to arrays of K.
 
@@ -251,7 +251,7 @@ def benjamini_hochberg(p_values: ArrayLike) -> Values:
     return stats.false_discovery_control(p, method="bh") if len(p) else p
 
 
-def seeds_needed(per_seed: ArrayLike, *, level: float = LEVEL, power: float = POWER) -> int | None:
+def seeds_needed(per_seed: ArrayLike, *, level: float = CONFIDENCE, power: float = POWER) -> int | None:
     """Seeds with which an effect as large as the observed one would be found with ``power``; None: no number of them.
 
     ``per_seed`` as in ``interval``, of two seeds or more. Variance between seeds falls with their number, that of the

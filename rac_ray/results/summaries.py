@@ -1,4 +1,4 @@
-"""The study's tables: accuracy per domain, robustness per target and size. Long, one figure a row.
+"""The tables of every study: accuracy per domain, robustness per target and size. Long, one figure a row.
 
 Every mean has its 95% interval over seeds and clips (``statistics.interval``), and says how many trials, seeds and
 sizes it stands on and how many of its trials have never learned.
@@ -12,11 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, Draws, Part, distinct
+from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.curves import common_range, effective_robustness, mean_between
-from rac_ray.results.statistics import NOTHING, Interval, interquartile_mean, interval, statistic_interval
+from rac_ray.results.statistics import NOTHING, Estimate, interquartile_mean, interval, statistic_interval
 from rac_ray.results.tables import Tables
 
 FIGURE3_ROLES = ("source_val", "source_test", "target")
+BY_SIZE = [SIZE_NAME, "hidden_units"]
 BASIS = ["trials", "seeds", "sizes", "never_learned"]
 SPREAD = ["mean", "low", "high"]
 
@@ -24,7 +26,7 @@ SPREAD = ["mean", "low", "high"]
 def accuracy_table(tables: Tables, answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
     """Mean top-1 over hidden units and seeds per source, model and evaluation set: the numbers of the paper's Figure 3.
 
-    With ``by_size`` one row per number of hidden units, too: the tables that the paper leaves to its supplement.
+    With ``by_size`` one row per size, too: the tables that the paper leaves to its supplement.
     Columns mean, low, high, iqm, iqm_low, iqm_high in [0, 1].
     """
     rows = []
@@ -42,13 +44,13 @@ def accuracy_table(tables: Tables, answers: Answers, *, by_size: bool = False) -
                     **_basis(tables, answers, places),
                 }
             )
-    size = ["hidden_units"] if by_size else []
+    size = BY_SIZE if by_size else []
     columns = ["source", "model", *size, "target", "split", "role", *SPREAD, "iqm", "iqm_low", "iqm_high", *BASIS]
     return pd.DataFrame(rows, columns=columns)
 
 
 def ratio_table(tables: Tables, answers: Answers) -> pd.DataFrame:
-    """Robustness ratio per source, model, hidden units and target: the numbers of the paper's Figure 4.
+    """Robustness ratio per source, model, size and target: the numbers of the paper's Figure 4.
 
     Columns mean, low, high (over seeds and clips), ratio_to_source_test, and min and max over seeds.
     """
@@ -67,7 +69,7 @@ def ratio_table(tables: Tables, answers: Answers) -> pd.DataFrame:
                     **_basis(tables, answers, places),
                 }
             )
-    columns = ["source", "model", "hidden_units", "target", *SPREAD, "ratio_to_source_test", "min", "max", *BASIS]
+    columns = ["source", "model", *BY_SIZE, "target", *SPREAD, "ratio_to_source_test", "min", "max", *BASIS]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -136,8 +138,8 @@ def _areas(tables: Tables, answers: Answers, part: Part, places: NDArray[np.int6
 
 
 def _groups(answers: Answers, by_size: bool) -> Iterator[tuple[dict[str, Any], NDArray[np.int64]]]:
-    """Each source and model, and each number of hidden units if asked, with its trials' columns."""
-    axes = ["source", "model", *(["hidden_units"] if by_size else [])]
+    """Each source and model, and each of its sizes if asked, with its trials' columns."""
+    axes = ["source", "model", *(BY_SIZE if by_size else [])]
     for key in distinct(answers.trials, axes).to_dict("records"):
         group = {str(name): value for name, value in key.items()}
         yield group, answers.places(**group)
@@ -148,7 +150,7 @@ def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
     return {"target": part[0], "split": part[1], "role": str(roles[(source, *part)])}
 
 
-def _middle(answers: Answers, measure: str, part: Part, places: NDArray[np.int64]) -> Interval:
+def _middle(answers: Answers, measure: str, part: Part, places: NDArray[np.int64]) -> Estimate:
     """Interquartile mean over seeds and sizes, of those that make a whole grid."""
     grid = answers.grid(places)
     if not grid.size:
@@ -162,7 +164,7 @@ def _basis(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> dict[
     return {
         "trials": len(places),
         "seeds": int(chosen["seed"].nunique()),
-        "sizes": int(chosen["hidden_units"].nunique()),
+        "sizes": len(chosen[BY_SIZE].drop_duplicates()),
         "never_learned": len(places) - len(_learned(tables, answers, places)),
     }
 
@@ -172,9 +174,9 @@ def _learned(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> NDA
     return places[learned.loc[answers.trials.loc[places, "trial_id"]].to_numpy(bool)]
 
 
-def _named(spread: Interval) -> dict[str, float]:
+def _named(spread: Estimate) -> dict[str, float]:
     return dict(zip(SPREAD, spread, strict=True))
 
 
-def _clipped(spread: Interval) -> Interval:
-    return Interval(*(float(value) for value in np.clip(spread, 0, 1)))
+def _clipped(spread: Estimate) -> Estimate:
+    return Estimate(*(float(value) for value in np.clip(spread, 0, 1)))

@@ -18,35 +18,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import Recipe, Training
+from rac_ray.identity import Training
 from rac_ray.ledger import TRIAL, Entry, Ledger, State, added_up, is_failure
-from rac_ray.record import Checkpoint, Evaluated, Record, named
+from rac_ray.record import Checkpoint, Evaluated, Named, Record, named
 from rac_ray.redaction import without_credentials
-from rac_ray.results.robustness import CLASSES, above_chance, chance_corrected_ratio, robustness_ratio
+from rac_ray.results.columns import (
+    DIFFERENCE,
+    EVALUATION_COLUMNS,
+    EXPERIMENT,
+    FAILURE_COLUMNS,
+    KEY,
+    OUTCOME,
+    SIZE_NAME,
+    STUDY,
+    TOP5,
+    TRIAL_COLUMNS,
+)
+from rac_ray.results.recipes import recipe_column
+from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
 from rac_ray.storage import Storage
 from rac_ray.training.task import Task
-
-KEY = ["model", "hidden_units", "source", "seed"]
-EXPERIMENT = "experiment"
-"""Column of trials and evaluations that have one: which of the study's Diving48 experiments a trial belongs to."""
-SIZE = "size"
-"""Column of trials that have one: a Diving48 model's size by name."""
-TOP5 = "top5"
-"""Column of evaluations that have one."""
-RECIPE = [each.name for each in fields(Recipe)]
-OUTCOME = [
-    "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
-    "workers", "host", "python", "commit", "versions", "finished_at",
-]  # fmt: skip
-TRIAL_COLUMNS = [
-    "trial_id", "training_id", "study", *KEY, SIZE, EXPERIMENT, "classes", "state", "reason", "digits", "data", "training_version", *OUTCOME, "learned",
-    "source_test_top1", "seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE,
-]  # fmt: skip
-EVALUATION_COLUMNS = [
-    "trial_id", *KEY, SIZE, EXPERIMENT, "target", "split", "role", "clips", "correct", "top1", "robustness_ratio",
-    "chance_corrected_ratio", "ratio_to_source_test", "digits", "data", "selection_rule", "schema",
-]  # fmt: skip
-FAILURE_COLUMNS = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback", "log_tail"]
 
 
 @dataclass(frozen=True)
@@ -87,10 +78,10 @@ class Tables:
 
     @property
     def provenance(self) -> str:
-        """From which digits, and how the best checkpoint was chosen."""
-        digits = "/".join(sorted(self.trials["digits"].unique())) or "none yet"
+        """What the study says about its data, and how the best checkpoint was chosen."""
+        about = [f"{each}; " for each in sorted(self.trials["about"].dropna().unique()) if each]
         rules = "; ".join(sorted(self.trials["selection_rule"].dropna().unique())) or "none yet"
-        return f"digits={digits}; checkpoint: {rules}"
+        return f"{''.join(about)}checkpoint: {rules}"
 
 
 def load(path: "str | PathLike[str]", tasks: Collection[Task] | None = None) -> Tables:
@@ -114,10 +105,14 @@ def load(path: "str | PathLike[str]", tasks: Collection[Task] | None = None) -> 
         for row in _trials_of(ledger, entry, plans.get(training_id), driver)
     ]
     chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
+    trials = _frame([row.values() for row in told], TRIAL_COLUMNS).astype({"learned": "boolean"})
+    trials[DIFFERENCE] = recipe_column(trials)
+    evaluations = _frame([each for row in told for each in row.evaluation_rows()], EVALUATION_COLUMNS)
+    recipes = dict(zip(trials["trial_id"], trials[DIFFERENCE], strict=True))
     return Tables(
-        trials=_frame([row.values() for row in told], TRIAL_COLUMNS).astype({"learned": "boolean"}),
+        trials=trials,
         epochs=_stacked(ledger, told, "epochs", _epochs_of),
-        evaluations=_frame([each for row in told for each in row.evaluation_rows()], EVALUATION_COLUMNS),
+        evaluations=evaluations.assign(**{DIFFERENCE: [recipes[trial_id] for trial_id in evaluations["trial_id"]]}),
         predictions=_stacked(ledger, told, "predictions", _predictions_of),
         failures=pd.DataFrame(
             [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS
@@ -131,6 +126,7 @@ class _Told:
 
     trial: Mapping[str, Any]
     """Plain values, as ``Trial.as_dict`` has them."""
+    study: str
     state: State
     reason: str
     record: Record | None = None
@@ -144,21 +140,21 @@ class _Told:
     @property
     def named(self) -> dict[str, Any]:
         """What evaluations repeat of their trial."""
-        own = ("trial_id", *KEY, SIZE, EXPERIMENT, "data")
+        own = ("trial_id", *KEY, SIZE_NAME, EXPERIMENT, "data")
         values = {name: self.trial.get(name, "") for name in own}
-        about = {"digits": "none", **self.trial.get("about", {})}
-        return {**values, **about}
+        about = ", ".join(f"{name}={value}" for name, value in self.trial.get("about", {}).items())
+        return {**values, STUDY: self.study, "about": about}
 
     def values(self) -> dict[str, Any]:
         """The row of ``trials``."""
         trial, record = self.trial, self.record
-        row = {**trial, **self.named, **trial["recipe"], "state": self.state, "reason": self.reason}
-        row |= {"training_id": self.training_id, "classes": None, "options": _words(trial.get("options", {}))}
+        row = {**trial, **trial["recipe"], **self.named, "state": self.state, "reason": self.reason}
+        row |= {"training_id": self.training_id, "options": _words(trial.get("options", {}))}
         if record is None:
             return row
         row |= {name: getattr(record, name) for name in OUTCOME if name not in ("versions", "precision_used")}
         row |= {"classes": record.classes, "precision_used": record.recipe.precision}
-        row |= {"versions": _words(record.versions), "study": record.study}
+        row |= {"versions": _words(record.versions)}
         row |= {f"seconds_{name}": value for name, value in record.seconds.items()}
         if self.checkpoint:
             row |= {"best_epoch": self.checkpoint.epoch, "best_val_top1": self.checkpoint.val_top1}
@@ -193,7 +189,9 @@ def _words(values: Mapping[str, Any]) -> str:
 
 def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[_Told]:
     """What there is to tell of each trial of a training: those of the plan, or all that it has served."""
-    record = entry.record
+    record, study = entry.record, ""
+    pairs: list[tuple[Mapping[str, Any], Named | None]]
+    states: list[tuple[State, str]]
     if task is not None:
         pairs = [(trial.as_dict(), named(trial)) for trial in task.asked]
         states = [(entry.state_of(trial, driver), entry.reason_of(trial, driver)) for trial in task.asked]
@@ -205,12 +203,14 @@ def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | No
         states = [_state_without_plan(entry, checkpoint, driver) for checkpoint in reached]
     else:
         written = ledger.trial(entry.training_id)
+        study = written.get("study", "")
         pairs = [(trial, None) for trial in written.get("trials", [_of_schema_1(written)])]
         states = [(entry.state(driver), entry.reason(driver))] * len(pairs)
     wanted = {each.part: each.content for each in task.evaluations} if task else None
     return [
         _Told(
             plain,
+            record.study if record else study,
             state,
             without_credentials(reason),
             record,
@@ -263,7 +263,10 @@ def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
 
 
 def _stacked(
-    ledger: Ledger, told: Sequence[_Told], name: Literal["epochs", "predictions"], of: Callable[[pa.Table, _Told], pa.Table]
+    ledger: Ledger,
+    told: Sequence[_Told],
+    name: Literal["epochs", "predictions"],
+    of: Callable[[pa.Table, _Told], pa.Table],
 ) -> pd.DataFrame:
     """A table of all trials: each training's file is read once, and ``of`` takes a trial's rows from it."""
     tables, read = [], dict[str, pa.Table]()

@@ -1,4 +1,4 @@
-"""What a sweep says to the paper's claims: reproduced, contradicted, underpowered or not run.
+"""What a sweep says to its study's claims: reproduced, contradicted, underpowered or not run.
 
 - *reproduced*: every contrast's 95% interval lies above zero, and the claim's p, corrected by Holm over all claims
   that could be tested, is below 0.05. A claim of several contrasts holds only if all do, so that the largest of their
@@ -22,11 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, Draws
-from rac_ray.results.claims import CLAIMS, TARGETS, Claim, Contrast, Term
+from rac_ray.results.claims import Claim, Contrast, Term
+from rac_ray.results.columns import EXPERIMENT, SIZE_NAME
 from rac_ray.results.statistics import (
-    LEVEL,
+    CONFIDENCE,
     NOTHING,
-    Interval,
+    Estimate,
     holm,
     interval,
     mean_p,
@@ -35,10 +36,9 @@ from rac_ray.results.statistics import (
     slopes,
     trend_p,
 )
-from rac_ray.results.tables import EXPERIMENT
 
-Outcome = Literal["reproduced", "contradicted", "underpowered", "not run"]
-ALPHA = 1 - LEVEL
+Ruling = Literal["reproduced", "contradicted", "underpowered", "not run"]
+ALPHA = 1 - CONFIDENCE
 MOSTLY = 0.5
 """Share of a model's trials that must have learned for a claim on its ratios, which then stands on those that have."""
 FEW = 3
@@ -46,13 +46,13 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class Finding:
+class Measurement:
     """What was measured of one contrast."""
 
     contrast: Contrast
-    effect: Interval
+    effect: Estimate
     """Higher minus lower; positive speaks for the claim."""
-    strict: Interval
+    strict: Estimate
     """The same at a level corrected for the number of contrasts of the claim."""
     p: float
     """Of the mean over seeds."""
@@ -69,15 +69,15 @@ class Verdict:
     """What became of one claim."""
 
     claim: Claim
-    outcome: Outcome
-    findings: tuple[Finding, ...]
+    outcome: Ruling
+    findings: tuple[Measurement, ...]
     p_for: float = float("nan")
     """Of the claim, corrected over claims."""
     p_against: float = float("nan")
     """Of its opposite, likewise."""
 
     @property
-    def weakest(self) -> Finding | None:
+    def weakest(self) -> Measurement | None:
         """The finding that speaks least for the claim, relative to its uncertainty."""
         return min(self.findings, key=_strength) if self.findings else None
 
@@ -93,7 +93,7 @@ class Verdict:
         return max(1, max(needed or 0 for needed in wanted) - min(each.seeds for each in self.findings))
 
 
-def judge(answers: Answers, claims: Sequence[Claim] = CLAIMS) -> list[Verdict]:
+def judge(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:
     """A verdict on each claim, corrected over those that could be tested."""
     verdicts = [_tested(answers, claim, len(claims)) for claim in claims]
     run = [place for place, verdict in enumerate(verdicts) if verdict.outcome != "not run"]
@@ -123,7 +123,7 @@ def _decided(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: int = 1) -> Finding | None:
+def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: int = 1) -> Measurement | None:
     """A contrast's effect on the trials that both sides have; None when there are none.
 
     It is one of so many contrasts of its claim, which is one of so many claims.
@@ -136,7 +136,7 @@ def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: in
     per_seed, permutation_p = (_trend if contrast.over == "slope" else _mean)(differences, keys)
     if not per_seed.shape[1]:
         return None
-    return Finding(
+    return Measurement(
         contrast,
         effect=interval(per_seed),
         strict=interval(per_seed, level=1 - ALPHA / contrasts),
@@ -150,7 +150,7 @@ def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: in
 
 @dataclass(frozen=True)
 class _Side:
-    """One side of a contrast: a constant, or values (1 + D, N) with, by (seed, stratum), the column of each trial."""
+    """One side of a contrast: a constant, or values (1 + D, N) with the column of each (seed, stratum, size)."""
 
     values: Draws
     places: pd.Series | None
@@ -163,26 +163,26 @@ class _Side:
 def _side(answers: Answers, term: Term | float) -> _Side:
     if not isinstance(term, Term):
         return _Side(np.array([[term]]), None)
-    trials, stratum = answers.trials, EXPERIMENT if term.experiments else "hidden_units"
+    trials, strata = answers.trials, [EXPERIMENT, None] if term.experiments else ["hidden_units", SIZE_NAME]
     wanted = {"model": [term.model], "source": [term.source]}
     wanted |= {"hidden_units": list(term.sizes)} if term.sizes else {}
     wanted |= {EXPERIMENT: list(term.experiments)} if term.experiments else {}
     chosen = np.ones(len(trials), bool)
     for name, valid in wanted.items():
-        chosen &= trials[name].isin(valid).to_numpy() if name in trials else False
+        chosen &= trials[name].isin(valid).to_numpy()
     if term.against is not None and chosen.any():
         learned = trials["learned"].to_numpy(bool)
         chosen &= learned & (learned[chosen].mean() >= MOSTLY)
     places = np.flatnonzero(chosen)
     values = _values(answers, term, places) if len(places) else np.empty((1, 0))
     places, values = places[~np.isnan(values[0])], values[:, ~np.isnan(values[0])]
-    strata = trials[stratum].iloc[places] if len(places) else pd.Series(dtype=object)
-    index = pd.MultiIndex.from_arrays([trials["seed"].iloc[places], strata], names=["seed", "stratum"])
+    keys = [trials[name].iloc[places] if name else np.full(len(places), "") for name in ("seed", *strata)]
+    index = pd.MultiIndex.from_arrays(keys, names=["seed", "stratum", "size"])
     return _Side(values, pd.Series(range(len(places)), index=index))
 
 
 def _shared_keys(*sides: _Side) -> pd.Index:
-    """(seed, stratum) of the trials that both sides have."""
+    """(seed, stratum, size) of the trials that both sides have."""
     first, *others = [side.places.index for side in sides if side.places is not None]
     for other in others:
         first = first.intersection(other)
@@ -190,7 +190,7 @@ def _shared_keys(*sides: _Side) -> pd.Index:
 
 
 def _values(answers: Answers, term: Term, places: NDArray[np.int64]) -> Draws:
-    parts = [(target, term.split) for target in ([term.target] if term.target else TARGETS[term.source])]
+    parts = [(target, term.split) for target in term.targets]
     return np.mean([answers.relative(part, term.against, places) for part in parts], axis=0)
 
 
@@ -202,16 +202,17 @@ def _mean(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
 
 def _trend(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
     """Slopes per doubling of the sizes that at least half of the seeds have, of the seeds that have them all."""
-    columns = pd.Series(range(len(keys)), index=keys).unstack("stratum")
+    columns = pd.Series(range(len(keys)), index=keys).unstack(["stratum", "size"])
     columns = columns.loc[:, columns.notna().mean() >= 0.5].dropna(axis=0)
     if columns.shape[1] < 2 or not len(columns):
         return np.empty((len(differences), 0)), 1.0
-    doublings = np.log2(columns.columns.to_numpy(float))
+    columns = columns.sort_index(axis=1)
+    doublings = np.log2(columns.columns.get_level_values("stratum").to_numpy(float))
     rows = differences[:, columns.to_numpy(int)]
     return slopes(rows, doublings), trend_p(rows[0], doublings)
 
 
-def _strength(finding: Finding) -> float:
+def _strength(finding: Measurement) -> float:
     estimate, low, high = finding.effect
     width = (high - low) / 2
     return estimate / width if width > 0 else math.inf * (1 if estimate > 0 else -1)

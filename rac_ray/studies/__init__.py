@@ -1,1 +1,32 @@
-"""Studies: what is asked, of which models, on which domains. The engine knows none of them."""
+"""Studies by name. Importing this loads neither Ray nor torch."""
+
+from importlib import import_module
+
+from rac_ray.errors import BadInput
+from rac_ray.results.columns import STUDY
+from rac_ray.results.tables import Tables
+from rac_ray.studies.other import OtherStudy
+from rac_ray.studies.study import Study
+
+BUILT_IN = {
+    "ts_grid": ("rac_ray.studies.temporal_shape.study", "TemporalShape"),
+    "temporal_shape": ("rac_ray.studies.temporal_shape.study", "TemporalShape"),
+    "diving48": ("rac_ray.studies.diving48.study", "Diving48"),
+}
+"""Module and class by the name that records have: the study's, or that of its records of schema 1."""
+
+
+def study_named(name: str) -> Study:
+    """The study that records of this name are of: one of this package, or one of which only the name is known."""
+    if name not in BUILT_IN:
+        return OtherStudy(name)
+    module, cls = BUILT_IN[name]
+    return getattr(import_module(module), cls)()
+
+
+def study_of(tables: Tables) -> Study:
+    """The study that all of a sweep's records are of. Raises BadInput where they are of several."""
+    studies = {study.name: study for study in map(study_named, sorted(set(tables.trials[STUDY].dropna())))}
+    if len(studies) > 1:
+        raise BadInput(f"records of several studies in one folder: {', '.join(studies)}; valid: of one")
+    return next(iter(studies.values()), OtherStudy(""))

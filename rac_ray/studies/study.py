@@ -6,7 +6,7 @@ default. A grid is any object of the study's own that says what is asked for.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.identity import Training
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rac_ray.data.feed import Feeds, Subject
     from rac_ray.record import Record
     from rac_ray.results.analysis import Analysis, Sheet
     from rac_ray.results.figures import Draw
@@ -45,7 +46,7 @@ class MissingData:
 
     seconds: float = 0.0
     """On one core."""
-    disk: Interval = Interval(0, 0, 0)
+    disk: Interval = field(default_factory=lambda: Interval(0, 0, 0))
     """Bytes; the high end is an upper bound."""
 
 
@@ -69,7 +70,8 @@ class Study(ABC):
 
     @abstractmethod
     def tasks(self, grid: Any, data: Storage, precision: str) -> "list[Task]":
-        """All trainings of a grid on a data folder, in the order that people read; ``precision`` is what ``auto`` means.
+        """All trainings of a grid on a data folder, in the order that people read; ``precision`` is what ``auto``
+        means.
 
         Validates what can be known before compute is spent, and writes nothing. Raises BadInput.
         """
@@ -88,7 +90,7 @@ class Study(ABC):
         """Whether ``provide`` has something to do for a grid."""
         return False
 
-    def provide(self, grid: Any, data: Storage, say: Say) -> None:
+    def provide(self, grid: Any, data: Storage, say: Say) -> None:  # noqa: B027 - most studies have nothing to do
         """Make, on the running Ray, the data that ``tasks`` has to look at. Raises BadInput."""
 
     @abstractmethod
@@ -154,3 +156,12 @@ class Study(ABC):
         from rac_ray.errors import BadInput
 
         raise BadInput(f"clips of {self.name} are not rendered again")
+
+    def again(self, record: "Record") -> "tuple[Subject, Feeds]":
+        """What a finished training read, in memory, so that it can be trained again without its data folder.
+
+        Raises BadInput where that cannot be had.
+        """
+        from rac_ray.errors import BadInput
+
+        raise BadInput(f"trials of {self.name} cannot be trained again from their records")

@@ -1,4 +1,5 @@
-"""One attempt at one task, in the process that Tune gives it: train and evaluate, or leave a failure that says why not."""
+"""One attempt at one task, in the process that Tune gives it: train and evaluate, or leave a failure that says why
+not."""
 
 import os
 import platform

@@ -11,11 +11,11 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from rac_ray.sweep.failures import summary
-from rac_ray.sweep.queue import Queue
 from rac_ray.identity import Training
 from rac_ray.ledger import added_up
 from rac_ray.record import Record
+from rac_ray.sweep.failures import summary
+from rac_ray.sweep.queue import Queue
 
 REFRESH_SECONDS = 1.0
 
@@ -143,8 +143,9 @@ class Monitor:
     def summary(self) -> str:
         """One line at the end: the invariant, the time, the idle share."""
         counts = self.queue.counts()
+        took = duration(self.clock() - self.began)
         return (
-            f"{len(self.queue.states)} {self.what} planned = {added_up(counts)}; {duration(self.clock() - self.began)}, "
+            f"{len(self.queue.states)} {self.what} planned = {added_up(counts)}; {took}, "
             f"{100 * self.idle_share():.0f}% of the machine idle"
         )
 

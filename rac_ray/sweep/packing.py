@@ -21,8 +21,9 @@ CONTEXT_BYTES = 600_000_000
 """What a process takes of a GPU before its first tensor."""
 PROCESS_BYTES = 1_000_000_000
 """Memory of a CPU trial whose class was not measured."""
-DRIVER_CPUS = 0.01
-"""What the waiting half of a trial with a worker group asks for; Tune refuses 0."""
+WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
+"""What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
+Tune refuses to ask for nothing; a byte is there on every node."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Packing:
     def resources(self, kind: Kind) -> dict[str, float]:
         """What one trial of a class asks Ray for; a trial with a worker group only for its waiting half."""
         if self.in_groups:
-            return {"CPU": DRIVER_CPUS}
+            return dict(WAITING)
         if self.machine.gpus:
             return {"CPU": self.cores, "GPU": 1 / self.per_gpu(kind)}
         asked: dict[str, float] = {"CPU": self.cores}
@@ -172,6 +173,6 @@ class Packing:
         wanted = " and ".join(f"{amount:g} {named[name]}" for name, amount in asked.items())
         there = " and ".join(f"{have[name]:g} {named[name]}" for name in asked)
         raise BadInput(
-            f"one training with --workers {self.fewest or self.workers} and --cpus-per-trial {self.cores} needs {wanted}, "
-            f"the cluster has {there}"
+            f"one training with --workers {self.fewest or self.workers} and --cpus-per-trial {self.cores} needs "
+            f"{wanted}, the cluster has {there}"
         )

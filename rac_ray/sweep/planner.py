@@ -149,8 +149,8 @@ def make_plan(
 ) -> Plan:
     """Validate everything that can be known before compute is spent. Raises BadInput; writes nothing.
 
-    ``asked`` are options of the study in place of the preset's; ``precision`` is what ``auto`` means (None: what it meant
-    when the preset was last run, or on this machine).
+    ``asked`` are options of the study in place of the preset's; ``precision`` is what ``auto`` means (None: what it
+    meant when the preset was last run, or on this machine).
     """
     if preset not in study.presets:
         raise one_of("preset", preset, study.presets)

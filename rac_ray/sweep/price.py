@@ -25,7 +25,7 @@ from rac_ray.sweep.forecast import (
     forecast,
 )
 from rac_ray.sweep.monitor import duration
-from rac_ray.sweep.packing import Packing, Kind
+from rac_ray.sweep.packing import Kind, Packing
 from rac_ray.sweep.planner import Plan, parameters_of
 from rac_ray.training.probe import Probe
 from rac_ray.training.task import Task
@@ -154,16 +154,15 @@ def price_of(
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
         probes |= run_probes(unknown, packing, options.seconds)
         remember_probes(stored, device.name, probes)
-    assumed = False
-    for key, task in tasks.items():
-        probe = probes.get(_probe_key(task, packing))
-        if costs[key] is None and probe is None:
-            probe = plan.study.assumed(task)
-            assumed |= probe is not None
-        if costs[key] is None and probe is not None:
-            per_train, per_eval = probe.seconds_per_train_clip, probe.seconds_per_eval_clip
-            costs[key] = Cost(per_train, per_eval, OVERHEAD_SECONDS, probe.peak_bytes + task.resident)
+    costs |= {
+        key: _from_probe(task, probes[_probe_key(task, packing)])
+        for key, task in tasks.items()
+        if costs[key] is None and _probe_key(task, packing) in probes
+    }
     packing.peaks = {task.training.kind: cost.bytes for key, task in tasks.items() if (cost := costs[key]) is not None}
+    guesses = {key: plan.study.assumed(task) for key, task in tasks.items() if costs[key] is None}
+    assumed = {key: _from_probe(tasks[key], guess) for key, guess in guesses.items() if guess is not None}
+    costs |= assumed
     classes = {
         key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, entries)
         for key, cost in costs.items()
@@ -217,6 +216,11 @@ def _from_records(task: Task, records: Sequence[Record], packing: Packing, devic
     return cost_from_records(same, task.counts.train, task.counts.val)
 
 
+def _from_probe(task: Task, probe: Probe) -> Cost:
+    per_train, per_eval = probe.seconds_per_train_clip, probe.seconds_per_eval_clip
+    return Cost(per_train, per_eval, OVERHEAD_SECONDS, probe.peak_bytes + task.resident)
+
+
 def _class_forecast(
     tasks: Sequence[Task], cost: Cost, records: Sequence[Record], packing: Packing, entries: Mapping[str, Entry]
 ) -> ClassForecast:
@@ -266,9 +270,7 @@ def _probe_task(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads:
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return [
-        probe(
-            kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds
-        )
+        probe(kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds)
         for (kind, batch), task in tasks
     ]
 

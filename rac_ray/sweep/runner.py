@@ -1,8 +1,8 @@
 """Run a plan on Ray: data by the study, clips by Ray Data, trainings by Tune, each trained by TorchTrainer.
 
-A training of one worker runs TorchTrainer in its own process, which Tune reuses for the next one; one of several workers
-gets a real worker group with DDP. The ledger, not Tune's files, is the truth: Tune's go to a folder that is thrown away.
-One driver at a time: the run holds the sweep's lock.
+A training of one worker runs TorchTrainer in its own process, which Tune reuses for the next one; one of several
+workers gets a real worker group with DDP. The ledger, not Tune's files, is the truth: Tune's go to a folder that is
+thrown away. One driver at a time: the run holds the sweep's lock.
 """
 
 import sys
@@ -43,8 +43,8 @@ def run_plan(
     """Make what data is missing, then run what trainings and evaluations are missing.
 
     Returns why it stopped early, or nothing. Results are in the ledger afterwards, the forecast and what came of it in
-    the preset's ``forecast.json``. Raises Busy when another driver lives on the sweep, BadInput when no training fits the
-    cluster or finished ones saw other pixels than the data folder holds.
+    the preset's ``forecast.json``. Raises Busy when another driver lives on the sweep, BadInput when no training fits
+    the cluster or finished ones saw other pixels than the data folder holds.
     """
     began = time.monotonic()
     with ray_session(resources, plan.title):
@@ -59,7 +59,7 @@ def run_plan(
             began += time.monotonic() - probing  # the forecast is of the run without the probe
             plan.study.prepare(plan.grid, plan.data, plan.tasks, say)
             require_same_pixels(plan, entries)
-            plan.ledger.register(plan.tasks)
+            plan.ledger.register(plan.tasks, entries, plan.study.name)
             queue = queue_for(plan, resources, packing, entries, price, lock)
             if not queue.trainings:
                 return ""
@@ -170,7 +170,8 @@ def no_room(storage: Storage, for_trainings: int) -> str:
 def require_same_pixels(plan: Plan, entries: Mapping[str, Entry]) -> None:
     """BadInput when finished trainings saw other pixels than the data folder holds now, though the spec is the same.
 
-    An id covers what clips are made from; what other versions of the image libraries make of it shows only in the pixels.
+    An id covers what clips are made from; what other versions of the image libraries make of it shows only in the
+    pixels.
     """
     now = plan.study.content(plan.grid, plan.data, plan.tasks)
     for task in plan.tasks:

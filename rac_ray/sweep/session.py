@@ -80,7 +80,8 @@ def cores_here() -> int:
         most = math.ceil(int(quota) / int(period)) if quota != "max" else math.inf
     except (OSError, ValueError):
         most = math.inf
-    return max(1, int(min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, most)))
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(mine, most)))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from ray.train.torch import get_device
 from rac_ray.data.feed import Feeds, Opening, Place
 from rac_ray.ledger import Ledger
 from rac_ray.provenance import UNKNOWN
-from rac_ray.record import Checkpoint, Evaluated, Record, named
+from rac_ray.record import Checkpoint, Evaluated, Record, named, with_trials
 from rac_ray.storage import Storage
 from rac_ray.sweep.failures import now
 from rac_ray.sweep.trial_log import TrialLog
@@ -131,7 +131,7 @@ def train_loop(config: dict[str, Any]) -> None:
     job: Job = config["job"]
     torch.set_num_threads(max(1, int(job.setting.per_worker["CPU"])))
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    group = _group() if job.setting.in_groups else Group(Place(device=_device().type), tune.report)
+    group = group_of_workers() if job.setting.in_groups else Group(Place(device=_device().type), tune.report)
     with (
         TrialLog(job.folder) if group.leads else nullcontext() as log,
         Watchdog(job.setting.stall, partial(_stalled, job)) as watchdog,
@@ -233,8 +233,7 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
         seconds = time.monotonic() - began
         before = record.seconds
         whole = msgspec.structs.replace(
-            record,
-            trials=list({each.trial_id: each for each in (*record.trials, *map(named, task.asked))}.values()),
+            with_trials(record, task.asked),
             evaluations=[*kept, *scores],
             content={**record.content, **_content(job)},
             dataset=job.made_from,
@@ -254,7 +253,8 @@ def _checkpoint_file(record: Record, epoch: int) -> str:
 
 def _knowing_levels(job: Job, record: Record) -> Record:
     """The record with the checkpoints of levels that were asked for after the training: the nearest that were kept."""
-    new = [level for level in dict.fromkeys(t.level for t in job.task.asked) if record.checkpoint(level) is None]
+    levels = dict.fromkeys(trial.level for trial in job.task.asked)
+    new = [level for level in levels if level is not None and record.checkpoint(level) is None]
     if not new:
         return record
     found = job.task.selection.among(new, record.best_val_top1, dict(record.kept))
@@ -272,16 +272,18 @@ def _device() -> torch.device:
     return cast(torch.device, get_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def _group() -> Group:
+def group_of_workers() -> Group:
     """This process as one rank of a worker group."""
     from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
+
+    from rac_ray.training.batch_norm import shared_batch_norm
 
     context, device = train.get_context(), cast(torch.device, get_device())
     options = {
         "accelerator": "auto",
         "devices": "auto",
         "strategy": RayDDPStrategy(),
-        "plugins": [RayLightningEnvironment()],
+        "plugins": [RayLightningEnvironment(), shared_batch_norm()],
     }
     place = Place(context.get_world_rank(), context.get_world_size(), str(device))
     return Group(place, train.report, {"trainer_options": options, "prepare": prepare_trainer})

@@ -37,10 +37,10 @@ class Totals:
         self.sums[2] += len(labels)
 
     def read(self, over_workers: Callable[[Tensor], Tensor] = lambda sums: sums) -> dict[str, float]:
-        """Mean loss and top-1 since the last reading; ``over_workers`` adds up what each of them has."""
+        """Mean loss, top-1 and clips since the last reading; ``over_workers`` adds up what each of them has."""
         loss, correct, clips = over_workers(self.sums.clone()).tolist()
         self.sums.zero_()
-        return {"loss": loss / clips, "top1": correct / clips}
+        return {"loss": loss / clips, "top1": correct / clips, "clips": clips}
 
 
 class Classifier(pl.LightningModule):
@@ -69,6 +69,8 @@ class Classifier(pl.LightningModule):
         self.val_totals = Totals()
         self.figures: dict[str, float] = {}
         """``train_loss, train_top1, val_loss, val_top1`` of the epoch that has just ended."""
+        self.clips = 0
+        """Trained and validated in it by all workers."""
         self.automatic_optimization = not cuda_graphs
         self._whole_train_step = RecordedStep(self._train_step, self._state)
         self._whole_val_step = RecordedStep(self._val_step, lambda: [self.val_totals.sums])
@@ -99,7 +101,7 @@ class Classifier(pl.LightningModule):
         """What Lightning does in a step, in one function that asks the device for nothing."""
         optimiser, scaler = self.trainer.optimizers[0], self._scaler()
         optimiser.zero_grad()
-        loss = self.loss(frames, labels, self.train_totals)
+        loss = self.share * self.loss(frames, labels, self.train_totals)
         if scaler is None:
             loss.backward()
             optimiser.step()
@@ -126,8 +128,10 @@ class Classifier(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Validation ends before the training epoch does, when all of its steps are done: read both."""
+        self.clips = 0
         for prefix, totals in (("train", self.train_totals), ("val", self.val_totals)):
             values = totals.read(self._over_workers)
+            self.clips += round(values.pop("clips"))
             self.figures |= {f"{prefix}_{name}": value for name, value in values.items()}
         self.log("val_top1", self.figures["val_top1"])
 

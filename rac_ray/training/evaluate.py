@@ -121,9 +121,7 @@ def predict(
     return torch.cat(logits).numpy() if logits else np.empty((0, 0), np.float32)
 
 
-def _said(
-    model: nn.Module, frames: Tensor, scaled: Callable[[Tensor], Tensor], device: torch.device
-) -> list[Tensor]:
+def _said(model: nn.Module, frames: Tensor, scaled: Callable[[Tensor], Tensor], device: torch.device) -> list[Tensor]:
     """Logits of frames (B, T, C, H, W) uint8 on the CPU, in as few pieces as memory allows."""
     try:
         return [model(scaled(frames.to(device))).float().cpu()]

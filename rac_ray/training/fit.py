@@ -68,8 +68,8 @@ def fit(
     """Train what ``build`` builds by ``recipe``, from ``folder/last.ckpt`` if there is one, and return its best model.
 
     ``weight`` is this worker's share of a step's clips over an even share. ``keeper`` keeps checkpoints at levels of
-    validation top-1 in ``folder``. ``report`` gets each epoch's row, ``beat`` is called after each step. ``cuda_graphs``
-    replays the steps of a single worker on a GPU. Raises NotFinite when a loss is NaN or infinite, and
+    validation top-1 in ``folder``. ``report`` gets each epoch's row, ``beat`` is called after each step.
+    ``cuda_graphs`` replays the steps of a single worker on a GPU. Raises NotFinite when a loss is NaN or infinite, and
     DamagedCheckpoint. On a CPU a training stopped after any epoch and fitted again ends at the same bits; the number of
     workers changes no more than how sums are rounded.
     """

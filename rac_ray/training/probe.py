@@ -113,9 +113,7 @@ def _steps(
     return trained, _measured(evaluate, batches[1], seconds, device)
 
 
-def _probe(
-    kind: str, batch_size: int, trained: _Measured, evaluated: _Measured, device: torch.device
-) -> Probe:
+def _probe(kind: str, batch_size: int, trained: _Measured, evaluated: _Measured, device: torch.device) -> Probe:
     return Probe(
         kind=kind,
         batch_size=batch_size,

@@ -27,8 +27,8 @@ class TrialProgress(Checkpoint):
     """Keeps each epoch's row and the best weights (highest validation top-1, first epoch on ties), and saves it all.
 
     Lightning runs checkpoint callbacks after all others, so what is saved has the early stopping's count of this
-    epoch in it. With ``keeper`` the checkpoints that its levels need lie in the folder, too: an epoch's is written before
-    what says that it is needed, and deleted after what says that it is not, so that no crash leaves one missing.
+    epoch in it. With ``keeper`` the checkpoints that its levels need lie in the folder, too: an epoch's is written
+    before what says that it is needed, and deleted after what says that it is not, so that no crash leaves one missing.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class TrialProgress(Checkpoint):
         self.finished = False
         self.first_step_at = 0.0
         self._epoch_started = 0.0
-        self._epoch_clips = 0
         self._saved_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -69,14 +68,13 @@ class TrialProgress(Checkpoint):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._epoch_started = time.monotonic()
-        self._epoch_clips = 0
         self.batches.seconds = 0.0
         self.first_step_at = self.first_step_at or self._epoch_started
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        self._count(batch)
+        self.beat()
 
     def on_validation_batch_end(
         self,
@@ -87,20 +85,17 @@ class TrialProgress(Checkpoint):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._count(batch)
-
-    def _count(self, batch: Batch) -> None:
-        self._epoch_clips += len(batch[1])
         self.beat()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        figures = cast(Classifier, pl_module).figures
+        classifier = cast(Classifier, pl_module)
+        figures = classifier.figures
         for name, said in (("train_loss", "training"), ("val_loss", "validation")):
             if not math.isfinite(figures[name]):
                 raise NotFinite(f"{said} loss is {figures[name]} in epoch {trainer.current_epoch}")
         if figures["val_top1"] > self.best_top1:
             self.best_top1 = figures["val_top1"]
-            weights = cast(Classifier, pl_module).model.state_dict()
+            weights = classifier.model.state_dict()
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         seconds = time.monotonic() - self._epoch_started
         row = {
@@ -108,12 +103,12 @@ class TrialProgress(Checkpoint):
             **figures,
             "best_val_top1": self.best_top1,
             "seconds": seconds,
-            "clips": self._epoch_clips * self.batches.world,
+            "clips": classifier.clips,
             "loader_wait_share": self.batches.seconds / seconds,
             "gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         }
         self.epochs.append(row)
-        self._keep_levels(trainer, cast(Classifier, pl_module), figures["val_top1"])
+        self._keep_levels(trainer, classifier, figures["val_top1"])
         self.finished = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         due = self.finished or time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
         if trainer.strategy.broadcast(due):

@@ -69,12 +69,11 @@ class Selection:
         return self.among(self.levels, best["val_top1"], kept)
 
     @staticmethod
-    def among(levels: Iterable[float | None], best: float, kept: Mapping[int, float]) -> list[Selected]:
+    def among(levels: Iterable[float], best: float, kept: Mapping[int, float]) -> list[Selected]:
         """Of each level the kept checkpoint that is nearest, the earlier one on ties."""
         found = []
         for level in levels:
-            assert level is not None
-            epoch = min(kept, key=lambda epoch: (abs(kept[epoch] - level), epoch))
+            epoch = min(kept, key=lambda epoch, level=level: (abs(kept[epoch] - level), epoch))
             found.append(Selected(level, epoch, kept[epoch], best >= level - REACH))
         return found
 

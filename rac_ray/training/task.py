@@ -1,7 +1,7 @@
 """What one training is to come to: its trials, what they are evaluated on, and what goes to the worker."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rac_ray.data.feed import Subject
 from rac_ray.identity import Evaluation, Training, Trial
@@ -36,7 +36,7 @@ class Task:
     """Bytes of clips that the training keeps in memory."""
     trained_on: tuple[str, ...] = ()
     """Parts, ``domain/split``, that it trains and validates on."""
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     trials: tuple[Trial, ...] = ()
     """Of the training, those that are asked for; none named: one, of the best checkpoint."""
 

@@ -1,3 +1,4 @@
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +7,8 @@ import torch
 
 from rac_ray.data.digits import Digits
 from rac_ray.data.generate import generate
-from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips, part_keys
-from rac_ray.data.manifest import read_split
+from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips
+from rac_ray.data.manifest import part_keys, read_split
 from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
@@ -62,6 +63,15 @@ def test_workers_share_each_batch(numbered, order_seed: int | None) -> None:
     assert len(halves[0]) == len(halves[1])
 
 
+@pytest.mark.parametrize("order_seed", [None, 3])
+def test_workers_share_batches_that_they_do_not_divide(numbered, order_seed: int | None) -> None:
+    whole = [labels.tolist() for _, labels in ResidentBatches(numbered, 8, order_seed=order_seed)]
+    thirds = [ResidentBatches(numbered, 8, order_seed=order_seed, rank=rank, world=3) for rank in range(3)]
+    assert [third.share for third in thirds] == [3, 3, 2]
+    shared = [[labels.tolist() for _, labels in third] for third in thirds]
+    assert [sorted(chain(*each)) for each in zip(*shared, strict=True)] == [sorted(batch) for batch in whole]
+
+
 def test_a_last_clip_that_only_one_worker_gets(make_clips) -> None:
     clips = make_clips(9)
     halves = [ResidentBatches(clips, 4, rank=rank, world=2) for rank in (0, 1)]
@@ -69,8 +79,10 @@ def test_a_last_clip_that_only_one_worker_gets(make_clips) -> None:
 
 
 def test_bad_batches_are_named(numbered) -> None:
-    with pytest.raises(BadInput, match="batch size 8 cannot be shared by 3 workers; valid: a multiple of 3"):
-        ResidentBatches(numbered, 8, world=3)
+    with pytest.raises(BadInput, match="9 workers for steps of 8 clips; valid: one clip each, or more"):
+        ResidentBatches(numbered, 8, order_seed=0, world=9)
+    with pytest.raises(BadInput, match="21 workers for 20 validation clips; valid: one clip each, or more"):
+        ResidentBatches(numbered, 64, world=21)
     with pytest.raises(BadInput, match="20 training clips do not fill one batch of 64"):
         ResidentBatches(numbered, 64, order_seed=0)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.results import Tables
-from rac_ray.results.tables import EVALUATION_COLUMNS, FAILURE_COLUMNS, KEY, TRIAL_COLUMNS
+from rac_ray.results.columns import EVALUATION_COLUMNS, FAILURE_COLUMNS, KEY, TRIAL_COLUMNS
 
 MODELS = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
 TARGETS = ("5dot", "mnist", "mnist_bg")
@@ -70,10 +70,11 @@ def frames_of(clip_id: str) -> NDArray[np.uint8]:
 def _trial(number: int, key: tuple[str, str, int, int]) -> dict[str, object]:
     source, model, hidden_units, seed = key
     recipe = {"learning_rate": 0.001, "momentum": 0.9, "weight_decay": 1e-5, "batch_size": 64, "max_epochs": 100}
+    names = {"study": "synthetic", "size": "", "experiment": "", "recipe": ""}
     return {
         "trial_id": f"{number:012x}", "model": model, "hidden_units": hidden_units, "source": source, "seed": seed,
-        "state": "done", "reason": "", "digits": "optdigits", "data": "1e195edc769e190e", "training_version": 1,
-        "patience": 10, "precision": "auto", **recipe,
+        "state": "done", "reason": "", "about": "digits=optdigits", "classes": 5, "data": "1e195edc769e190e",
+        "training_version": 1, "patience": 10, "precision": "auto", **recipe, **names,
     }  # fmt: skip
 
 
@@ -103,7 +104,7 @@ def _evaluations(predictions: pd.DataFrame, done: dict[object, dict[str, object]
     )
     rows = correct.agg(["sum", "size", "mean"]).reset_index()
     rows = rows.rename(columns={"sum": "correct", "size": "clips", "mean": "top1"})
-    for name in KEY:
+    for name in ("study", *KEY, "size", "experiment", "recipe"):
         rows[name] = [done[trial_id][name] for trial_id in rows["trial_id"]]
     own = rows["target"] == rows["source"]
     rows["role"] = np.where(own, "source_" + rows["split"], "target")

@@ -2,15 +2,17 @@
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rac_ray.identity import Recipe, Training
+from rac_ray.results.columns import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS
 from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
-from rac_ray.results.tables import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS, Tables
-from rac_ray.identity import Recipe, Trial
+from rac_ray.results.tables import Tables
 
 PARTS = {
     "2dot": {
@@ -24,6 +26,7 @@ PARTS = {
         **{f"{target}/test": "target" for target in ("mnist", "5dot", "2dot")},
     },
 }
+RECIPE = Recipe(precision="32")
 MODELS = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
 PER_SIZE = {"convlstm": 900, "cnn3d": 800, "timesformer1": 700, "timesformer8": 8000}
 """Parameters per hidden unit, roughly: sizes overlap."""
@@ -64,7 +67,7 @@ def sweep(
             for size in sizes:
                 for seed in seeds:
                     luck = by_model_and_seed * np.random.default_rng([draw, seed, MODELS.index(model)]).normal()
-                    trial = Trial(model, size, source, seed, Recipe(), "data", "optdigits")
+                    trial = Training(model, size, source, seed, RECIPE, "data", about={"digits": "optdigits"})
                     answers = {}
                     for part in asked[source]:
                         target = part.partition("/")[0]
@@ -76,7 +79,7 @@ def sweep(
                     trials.append(_trial_row(trial, PER_SIZE[model] * size, rows, clips))
                     evaluations += rows
                     predictions += [_predictions(trial, part, labels[part], said) for part, said in answers.items()]
-                    epochs.append({"trial_id": trial.trial_id, "epoch": 0, "train_loss": 1.0, "val_top1": 0.5})
+                    epochs.append({"trial_id": trial.training_id, "epoch": 0, "train_loss": 1.0, "val_top1": 0.5})
     return Tables(
         trials=pd.DataFrame(trials, columns=TRIAL_COLUMNS),
         epochs=pd.DataFrame(epochs),
@@ -86,21 +89,25 @@ def sweep(
     )
 
 
-def _key(trial: Trial) -> dict[str, Any]:
+def _key(trial: Training) -> dict[str, Any]:
     return {
-        "trial_id": trial.trial_id,
+        "trial_id": trial.training_id,
         "model": trial.model,
         "hidden_units": trial.hidden_units,
         "source": trial.source,
         "seed": trial.seed,
-        "digits": trial.digits,
+        "study": "synthetic",
+        "size": trial.size,
+        "experiment": "",
+        "recipe": "",
+        "about": "digits=optdigits",
         "data": trial.data,
         "selection_rule": "best validation",
     }
 
 
 def _evaluations(
-    trial: Trial, roles: Mapping[str, str], answers: dict[str, Any], labels: dict[str, Any], clips: int
+    trial: Training, roles: Mapping[str, str], answers: dict[str, Any], labels: dict[str, Any], clips: int
 ) -> list[dict[str, Any]]:
     rows = []
     correct = {part: int((said == labels[part]).sum()) for part, said in answers.items()}
@@ -110,7 +117,7 @@ def _evaluations(
         top1 = correct[part] / clips
         ratios = {
             "robustness_ratio": float(robustness_ratio(top1, by_role["source_val"])),
-            "chance_corrected_ratio": float(chance_corrected_ratio(top1, by_role["source_val"])),
+            "chance_corrected_ratio": float(chance_corrected_ratio(top1, by_role["source_val"], 0.2)),
             "ratio_to_source_test": float(robustness_ratio(top1, by_role["source_test"])),
         }
         place = {"target": target, "split": split, "role": role}
@@ -118,17 +125,31 @@ def _evaluations(
     return rows
 
 
-def _trial_row(trial: Trial, parameters: int, rows: list[dict[str, Any]], clips: int) -> dict[str, Any]:
+def _trial_row(trial: Training, parameters: int, rows: list[dict[str, Any]], clips: int) -> dict[str, Any]:
     best = next(row["top1"] for row in rows if row["role"] == "source_val")
-    outcome = {"parameters": parameters, "best_val_top1": best, "epochs": 1, "best_epoch": 0}
-    return {**_key(trial), "state": "done", "reason": "", "learned": above_chance(best, clips, 1), **outcome}
+    outcome = {
+        "classes": 5,
+        "training_version": 2,
+        "parameters": parameters,
+        "best_val_top1": best,
+        "epochs": 1,
+        "best_epoch": 0,
+    }
+    return {
+        **_key(trial),
+        "state": "done",
+        "reason": "",
+        "learned": above_chance(best, clips, 1, 5),
+        **outcome,
+        **asdict(trial.recipe),
+    }
 
 
-def _predictions(trial: Trial, part: str, labels: Any, said: Any) -> pd.DataFrame:
+def _predictions(trial: Training, part: str, labels: Any, said: Any) -> pd.DataFrame:
     target, split = part.split("/")
     return pd.DataFrame(
         {
-            "trial_id": trial.trial_id,
+            "trial_id": trial.training_id,
             "target": target,
             "split": split,
             "clip_id": [f"{part}/{index:06d}" for index in range(len(labels))],
@@ -136,3 +157,15 @@ def _predictions(trial: Trial, part: str, labels: Any, said: Any) -> pd.DataFram
             "predicted": said,
         }
     )
+
+
+def by_name(tables: Tables, names: Mapping[tuple[str, int], str], hidden_units: int = 128) -> Tables:
+    """The tables with sizes by name, all of the same hidden units, in place of hidden units."""
+
+    def renamed(frame: pd.DataFrame) -> pd.DataFrame:
+        if "hidden_units" not in frame:
+            return frame
+        sizes = [names[key] for key in zip(frame["model"], frame["hidden_units"], strict=True)]
+        return frame.assign(size=sizes, hidden_units=hidden_units)
+
+    return Tables(*(renamed(frame) for frame in vars(tables).values()))

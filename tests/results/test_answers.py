@@ -65,7 +65,7 @@ def test_a_grid_is_whole(answers: Answers) -> None:
     row = np.unique(seeds).tolist().index(seeds[0])
     assert answers.grid(np.setdiff1d(places, one)).tolist() == np.delete(whole, row, axis=0).tolist()
     named = replace(answers, trials=answers.trials.assign(experiment=answers.trials["hidden_units"].astype(str)))
-    assert (named.stratum, answers.stratum) == ("experiment", "hidden_units")
+    assert (named.strata, answers.strata) == (["experiment"], ["size", "hidden_units"])
     assert named.grid(places).shape == whole.shape
 
 

@@ -10,20 +10,27 @@ import pyarrow as pa
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.results.capsule import environment, pack, replay, unpack
-from rac_ray.storage import Storage
 from rac_ray.identity import Trial
+from rac_ray.results.capsule import environment, pack, replay, unpack
+from rac_ray.results.tables import Tables
+from rac_ray.storage import Storage
+from rac_ray.studies.other import OtherStudy
+from tests.results.studies import SHAPES
+
+
+def shapes(_: Tables) -> OtherStudy:
+    return SHAPES
 
 
 @pytest.fixture
 def capsule(sweep_folder: Path, tmp_path: Path) -> Path:
     path = tmp_path / "out.tar.zst"
-    assert pack(Storage.at(sweep_folder), path) == path.stat().st_size
+    assert pack(Storage.at(sweep_folder), path, SHAPES) == path.stat().st_size
     return path
 
 
 def test_every_table_and_figure_comes_out_again_to_the_byte(capsule: Path, tmp_path: Path) -> None:
-    found = replay(capsule, tmp_path / "again")
+    found = replay(capsule, tmp_path / "again", shapes)
     assert found.different == ()
     assert {"tables/figure3-2dot.tex", "figures/figure4-2dot.png", "tables/predictions.parquet"} <= set(found.same)
     assert found.environment == ()
@@ -48,7 +55,7 @@ def test_failures_go_in_without_credentials(sweep_folder: Path, tmp_path: Path, 
     whole = json.loads((folder / "failure-001.json").read_text())
     (folder / "failure-001.json").write_text(json.dumps({**whole, "traceback": "s3://me:hunter2@b/x"}))
     (folder / "failure-002.json").write_text('{"reason": "api_key=hunter2')
-    pack(Storage.at(sweep_folder), tmp_path / "out.tar.zst")
+    pack(Storage.at(sweep_folder), tmp_path / "out.tar.zst", SHAPES)
     unpack(tmp_path / "out.tar.zst", tmp_path / "out")
     packed = tmp_path / "out/records/trials" / trials[6].trial_id
     assert json.loads((packed / "failure-001.json").read_text())["traceback"] == "s3://***@b/x"
@@ -56,12 +63,12 @@ def test_failures_go_in_without_credentials(sweep_folder: Path, tmp_path: Path, 
 
 
 def test_packed_twice_it_is_the_same_file(capsule: Path, sweep_folder: Path, tmp_path: Path) -> None:
-    pack(Storage.at(sweep_folder), tmp_path / "second.tar.zst")
+    pack(Storage.at(sweep_folder), tmp_path / "second.tar.zst", SHAPES)
     assert (tmp_path / "second.tar.zst").read_bytes() == capsule.read_bytes()
 
 
 def test_some_trials_alone(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
-    pack(Storage.at(sweep_folder), tmp_path / "one.tar.zst", {trials[0].trial_id})
+    pack(Storage.at(sweep_folder), tmp_path / "one.tar.zst", SHAPES, {trials[0].trial_id})
     unpack(tmp_path / "one.tar.zst", tmp_path / "one")
     assert [path.name for path in (tmp_path / "one/records/trials").iterdir()] == [trials[0].trial_id]
 
@@ -92,7 +99,7 @@ def test_another_number_in_a_record_shows_in_the_tables(capsule: Path, tmp_path:
     content = json.dumps({**record, "parameters": 7}).encode()
     manifest["files"][name] = hashlib.sha256(content).hexdigest()
     changed = {name: content, "capsule.json": json.dumps(manifest).encode()}
-    found = replay(repacked(capsule, tmp_path / "changed.tar.zst", changed), tmp_path / "again")
+    found = replay(repacked(capsule, tmp_path / "changed.tar.zst", changed), tmp_path / "again", shapes)
     assert "tables/trials.parquet" in found.different
     assert "tables/figure3-2dot.csv" in found.same
 
@@ -111,13 +118,14 @@ def test_what_is_no_capsule_is_told(tmp_path: Path, sweep_folder: Path) -> None:
     with pytest.raises(BadInput, match="is not a whole capsule"):
         unpack(tmp_path / "text", tmp_path / "out")
     with pytest.raises(BadInput, match="no records in"):
-        pack(Storage.at(tmp_path), tmp_path / "out.tar.zst")
+        pack(Storage.at(tmp_path), tmp_path / "out.tar.zst", SHAPES)
 
 
 def test_replay_needs_neither_ray_nor_torch(capsule: Path, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from rac_ray.results.capsule import replay\n"
-        f"assert not replay(Path({str(capsule)!r}), Path({str(tmp_path / 'again')!r})).different\n"
+        "from tests.results.studies import SHAPES\n"
+        f"assert not replay(Path({str(capsule)!r}), Path({str(tmp_path / 'again')!r}), lambda _: SHAPES).different\n"
         "assert not {'ray', 'torch', 'pytorch_lightning'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

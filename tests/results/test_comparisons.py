@@ -4,7 +4,7 @@ import pytest
 from rac_ray.results.answers import Answers
 from rac_ray.results.comparisons import comparison_table, paired
 from rac_ray.results.tables import Tables
-from tests.results.synthetic import sweep
+from tests.results.synthetic import by_name, sweep
 
 PAIR = ("convlstm", "cnn3d")
 
@@ -59,3 +59,9 @@ def test_models_without_a_size_in_common_are_compared_at_matched_size_only() -> 
 def test_one_model_has_nobody_to_be_compared_with() -> None:
     tables = sweep(better_on_mnist, models=("cnn3d",), sizes=(2,))
     assert comparison_table(tables, Answers.of(tables)).empty
+
+
+def test_models_pair_on_the_names_of_sizes() -> None:
+    drawn = sweep(better_on_mnist, models=PAIR, sizes=(2, 4))
+    tables = by_name(drawn, {(model, size): f"{size} layers" for model in PAIR for size in (2, 4)})
+    assert comparison_table(tables, Answers.of(tables)).set_index("target").loc["mnist", "pairs"] == 10

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -6,28 +7,30 @@ import pytest
 from PIL import Image
 
 from rac_ray.results import load
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import (
+    COMMON,
     THRESHOLDS,
     draw_all,
     figure3,
     figure4,
-    figures_of,
     learning_curves,
     parameters,
     profiles,
 )
 from rac_ray.results.looks import rendered
-from rac_ray.results.study import Study
 from rac_ray.storage import Storage
+from tests.results.studies import SHAPES
+from tests.results.synthetic import by_name, sweep
 
 
 @pytest.fixture
-def study(sweep_folder: Path) -> Study:
-    return Study(load(sweep_folder))
+def analysis(sweep_folder: Path) -> Analysis:
+    return Analysis(load(sweep_folder), SHAPES)
 
 
-def test_figure3_has_a_bar_per_model_and_domain(study: Study) -> None:
-    figure = figure3(study, "2dot")
+def test_figure3_has_a_bar_per_model_and_domain(analysis: Analysis) -> None:
+    figure = figure3(analysis, "2dot")
     (axes,) = figure.axes
     bars = [patch.get_height() for container in axes.containers for patch in getattr(container, "patches", [])]
     assert bars[:4] == pytest.approx([82.5, 77.5, 62.5, 42.5])
@@ -37,8 +40,8 @@ def test_figure3_has_a_bar_per_model_and_domain(study: Study) -> None:
     )
 
 
-def test_figure4_has_a_panel_per_target_and_a_line_per_model(study: Study) -> None:
-    figure = figure4(study, "2dot")
+def test_figure4_has_a_panel_per_target_and_a_line_per_model(analysis: Analysis) -> None:
+    figure = figure4(analysis, "2dot")
     assert [axes.get_title() for axes in figure.axes] == ["2dot to 5dot", "2dot to mnist"]
     lines = {str(line.get_label()): line for line in figure.axes[1].lines}
     np.testing.assert_allclose(np.asarray(lines["3D CNN"].get_ydata(), float), [(0.4 / 0.8 + 0.45 / 0.85) / 2] * 2)
@@ -46,37 +49,68 @@ def test_figure4_has_a_panel_per_target_and_a_line_per_model(study: Study) -> No
     assert len(figure.axes[1].collections) == 2  # the intervals
 
 
-def test_accuracy_against_parameters_has_a_panel_per_evaluation_set(study: Study) -> None:
-    figure = parameters(study, "2dot")
+def test_accuracy_against_parameters_has_a_panel_per_evaluation_set(analysis: Analysis) -> None:
+    figure = parameters(analysis, "2dot")
     assert [axes.get_title() for axes in figure.axes] == ["2dot val", "2dot test", "5dot test", "mnist test"]
     lines = {str(line.get_label()): line for line in figure.axes[0].lines}
     assert lines["3D CNN"].get_xdata() == pytest.approx([2000, 4000])
 
 
-def test_profiles_count_trials_above_each_ratio(study: Study) -> None:
+def test_profiles_count_trials_above_each_ratio(analysis: Analysis) -> None:
     """The 3D CNN on mnist: two trials at 0.5, two at 0.45 / 0.85 = 0.529."""
-    figure = profiles(study, "2dot")
+    figure = profiles(analysis, "2dot")
     assert [axes.get_title() for axes in figure.axes] == ["2dot to 5dot", "2dot to mnist"]
     lines = {str(line.get_label()): line for line in figure.axes[1].lines}
     shares = dict(zip(np.round(THRESHOLDS, 2), np.asarray(lines["3D CNN"].get_ydata(), float), strict=True))
     assert [shares[at] for at in (0.49, 0.5, 0.52, 0.53)] == [1, 0.5, 0.5, 0]
 
 
-def test_there_is_a_learning_curve_per_finished_trial(study: Study) -> None:
-    figure = learning_curves(study, "2dot")
+def test_there_is_a_learning_curve_per_finished_trial(analysis: Analysis) -> None:
+    figure = learning_curves(analysis, "2dot")
     assert [axes.get_title() for axes in figure.axes] == ["3D CNN, h = 2 to 4", "ConvLSTM, h = 2 to 2"]
     assert [len(axes.lines) for axes in figure.axes] == [4 + 1, 2 + 1]
     np.testing.assert_allclose(np.asarray(figure.axes[0].lines[0].get_ydata(), float), [0.5, 0.6, 0.7, 0.8, 0.9])
 
 
-def test_all_figures_are_written_as_png_and_svg(study: Study, tmp_path: Path) -> None:
-    names = draw_all(study, Storage.at(tmp_path / "figures"))
-    assert names == [f"{name}-2dot.{suffix}" for name in figures_of("2dot") for suffix in ("png", "svg")]
+def test_all_figures_are_written_as_png_and_svg(analysis: Analysis, tmp_path: Path) -> None:
+    names = draw_all(analysis, Storage.at(tmp_path / "figures"))
+    assert names == [f"{name}-2dot.{suffix}" for name in COMMON for suffix in ("png", "svg")]
     assert np.asarray(Image.open(tmp_path / "figures" / names[0]).convert("L")).std() > 10
     assert "<svg" in (tmp_path / "figures" / names[1]).read_text()
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_drawn_twice_they_are_the_same_bytes(study: Study, suffix: str) -> None:
-    for draw in figures_of("2dot").values():
-        assert rendered(partial(draw, study, "2dot"), suffix) == rendered(partial(draw, study, "2dot"), suffix)
+def test_drawn_twice_they_are_the_same_bytes(analysis: Analysis, suffix: str) -> None:
+    for draw in COMMON.values():
+        assert rendered(partial(draw, analysis, "2dot"), suffix) == rendered(partial(draw, analysis, "2dot"), suffix)
+
+
+@pytest.fixture(scope="module")
+def sized() -> Analysis:
+    """Models of 4 and 6 layers with 128 hidden units each, 0.4 and 0.8 on average."""
+    names = {("cnn3d", 4): "cnn3d-4x128", ("cnn3d", 8): "cnn3d-6x128"}
+    drawn = sweep(lambda model, size, *_: size / 10, models=("cnn3d",), sizes=(4, 8), of_clips=0.0)
+    return Analysis(by_name(drawn, names), SHAPES)
+
+
+def test_sizes_by_name_stand_side_by_side(sized: Analysis) -> None:
+    axes = figure4(sized, "2dot").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["cnn3d-4x128", "cnn3d-6x128"]
+    assert (axes.get_xlabel(), axes.get_xscale()) == ("size", "linear")
+    lines = {str(line.get_label()): line for line in axes.lines}
+    assert lines["3D CNN"].get_xdata() == pytest.approx([0, 1])
+
+
+def test_sizes_by_name_have_their_own_parameters(sized: Analysis) -> None:
+    lines = {str(line.get_label()): line for line in parameters(sized, "2dot").axes[0].lines}
+    assert lines["3D CNN"].get_xdata() == pytest.approx([3200, 6400])
+    assert np.asarray(lines["3D CNN"].get_ydata(), float) == pytest.approx([0.4, 0.8], abs=0.03)
+    (axes,) = learning_curves(sized, "2dot").axes
+    assert axes.get_title() == "3D CNN, cnn3d-4x128 to cnn3d-6x128"
+    assert sorted({float(line.get_alpha() or 0) for line in axes.lines[:-1]}) == [0.3, 1.0]
+
+
+def test_trials_that_never_reached_their_level_have_learning_curves(sized: Analysis) -> None:
+    state = sized.tables.trials["state"].mask(sized.tables.trials["seed"] == 42, "unreached")
+    part = Analysis(replace(sized.tables, trials=sized.tables.trials.assign(state=state)), SHAPES)
+    assert len(learning_curves(part, "2dot").axes[0].lines) == 10 + 1

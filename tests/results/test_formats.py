@@ -1,7 +1,9 @@
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
+from rac_ray.ledger import added_up, spoken_of
 from rac_ray.results import formats
 from rac_ray.storage import Storage
 
@@ -58,3 +60,10 @@ def test_four_files_are_written_and_the_csv_reads_back(tmp_path: Path) -> None:
 
 def test_a_terminal_gets_aligned_columns() -> None:
     assert formats.text(shown()).splitlines()[0].split() == ["model", "x", "y"]
+
+
+def test_a_rare_state_is_spoken_of_where_a_trial_is_in_it() -> None:
+    counts = Counter(done=3, pending=1)
+    assert added_up(counts) == "3 done + 0 failed + 0 running + 1 pending"
+    assert added_up(counts + Counter(unreached=2)) == "3 done + 2 unreached + 0 failed + 0 running + 1 pending"
+    assert list(spoken_of(counts)) == ["done", "failed", "running", "pending"]

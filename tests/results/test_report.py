@@ -19,6 +19,7 @@ from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.results import Tables, load
 from rac_ray.results.report import Section, write_report
 from rac_ray.storage import Storage
+from rac_ray.studies.temporal_shape.results import shape_names
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><g id="axes_1"><script>window.hacked=1</script></g></svg>'
@@ -72,7 +73,8 @@ def test_a_trial_page_has_recipe_record_curves_and_confusion(tables: Tables, tmp
     evaluation = next(each for each in shown["evaluations"]["000000000000"] if each["target"] == "mnist")
     assert evaluation["confusion"] == expected.tolist()
     assert evaluation["correct"] == np.trace(expected)
-    assert shown["labels"] == ["circle", "spiral", "line", "rectangle", "arc"]
+    assert shown["labels"] == ["0", "1", "2", "3", "4"]
+    assert content(page(tables, tmp_path, class_names=shape_names))["labels"][1] == "spiral"
 
 
 def test_provenance_lists_distinct_values(tables: Tables, tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_provenance_lists_distinct_values(tables: Tables, tmp_path: Path) -> Non
         each["label"]: each["values"] for each in content(page(_with(tables, trials=trials), tmp_path))["provenance"]
     }
     assert made["hosts"] == [["here", 11], ["there", 1]]
-    assert made["digits"] == [["optdigits", 16]]
+    assert made["about the data"] == [["digits=optdigits", 16]]
     assert made["git commit"] == [["0123456789ab", 12]]
 
 

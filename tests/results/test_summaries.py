@@ -8,7 +8,7 @@ import pytest
 from rac_ray.results.answers import Answers
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
-from tests.results.synthetic import sweep
+from tests.results.synthetic import by_name, sweep
 
 TOP1 = {"2dot": 0.8, "5dot": 0.7, "mnist": 0.5, "mnist_bg": 0.25, "mnist_bg_half": 0.25}
 
@@ -107,3 +107,22 @@ def test_unequal_seeds_and_sizes_still_have_a_row(tables: Tables) -> None:
     row = one(accuracy_table(part, Answers.of(part)), "target == 'mnist'")
     assert (row["trials"], row["seeds"], row["sizes"]) == (5, 5, 2)
     assert np.isfinite([row[name] for name in ("mean", "low", "high", "iqm")]).all()
+
+
+def test_sizes_of_the_same_hidden_units_are_not_merged() -> None:
+    """A model of 4 and one of 6 layers, 128 hidden units each: 0.4 and 0.8."""
+    drawn = sweep(lambda model, size, *_: size / 10, models=("cnn3d",), sizes=(4, 8), between_seeds=0.0)
+    tables = by_name(drawn, {("cnn3d", 4): "cnn3d-4x128", ("cnn3d", 8): "cnn3d-6x128"})
+    answers = Answers.of(tables)
+    rows = accuracy_table(tables, answers, by_size=True).query("target == 'mnist'").set_index("size")
+    assert rows["mean"].to_dict() == {
+        "cnn3d-4x128": pytest.approx(0.4, abs=0.03),
+        "cnn3d-6x128": pytest.approx(0.8, abs=0.03),
+    }
+    assert rows["hidden_units"].tolist() == [128, 128]
+    assert ratio_table(tables, answers).groupby("size")["trials"].unique().map(list).to_dict() == {
+        "cnn3d-4x128": [5],
+        "cnn3d-6x128": [5],
+    }
+    assert one(accuracy_table(tables, answers), "target == 'mnist'")["sizes"] == 2
+    assert answers.grid(answers.places(model="cnn3d")).shape == (5, 2)

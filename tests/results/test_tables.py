@@ -1,16 +1,19 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.errors import BadInput
+from rac_ray.identity import Trial
 from rac_ray.ledger import Ledger
 from rac_ray.results import load
-from rac_ray.results.tables import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS
+from rac_ray.results.columns import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS
 from rac_ray.storage import Storage
-from rac_ray.identity import Trial
 from tests.results.conftest import CLIPS
 
 
@@ -24,7 +27,7 @@ def test_every_planned_trial_has_a_row(sweep_folder: Path, trials: list[Trial]) 
     assert rows.loc[trials[7].trial_id, "reason"] == "has not run"
     done = rows.loc[trials[0].trial_id]
     assert (done["best_val_top1"], done["source_test_top1"], done["seconds_total"]) == (0.8, 0.75, 10.6)
-    assert (done["digits"], done["data"], done["learning_rate"], done["seed"]) == ("optdigits", "feed", 0.001, 0)
+    assert (done["about"], done["data"], done["learning_rate"], done["seed"]) == ("digits=optdigits", "feed", 0.001, 0)
 
 
 def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -> None:
@@ -39,8 +42,9 @@ def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -
 
 def test_trials_of_other_studies_name_their_classes_and_experiment(sweep_folder: Path, trials: list[Trial]) -> None:
     folder = Ledger(Storage.at(sweep_folder)).folder(trials[0].trial_id)
-    assert set(load(sweep_folder).trials["classes"]) == {5}
-    folder.write_json("record.json", {**folder.read_json("record.json"), "classes": 48, "experiment": "c"})
+    assert set(load(sweep_folder).trials["classes"].dropna()) == {5}
+    own = [{"trial_id": trials[0].trial_id, "experiment": "c"}]
+    folder.write_json("record.json", {**folder.read_json("record.json"), "classes": 48, "trials": own})
     tables = load(sweep_folder)
     row = tables.trials.set_index("trial_id").loc[trials[0].trial_id]
     assert (row["classes"], row["experiment"]) == (48, "c")
@@ -67,6 +71,25 @@ def test_epochs_and_predictions_name_their_trial(sweep_folder: Path) -> None:
     assert tables.epochs.groupby("trial_id").size().tolist() == [5] * 6
     assert len(tables.predictions) == 6 * 4 * CLIPS
     assert set(tables.predictions["trial_id"]) == set(tables.epochs["trial_id"])
+
+
+def test_predictions_with_narrow_classes_of_earlier_versions_stand_beside_wide_ones(
+    sweep_folder: Path, tmp_path: Path, trials: list[Trial]
+) -> None:
+    folder = Path(shutil.copytree(sweep_folder, tmp_path / "sweep"))
+    expected = load(folder).predictions
+    old, new = (next(folder.rglob(f"{trial.trial_id}/predictions.parquet")) for trial in trials[:2])
+    for path, width, more in ((old, pa.int8(), 0), (new, pa.int32(), 300)):
+        table = pq.read_table(path)
+        for name in ("label", "predicted"):
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, pa.array(table[name].to_numpy().astype(int) + more, width))
+        pq.write_table(table, path)
+    found = load(folder).predictions
+    raised = 300 * (expected["trial_id"] == trials[1].trial_id).to_numpy(int)
+    assert raised.max() == 300
+    for name in ("label", "predicted"):
+        assert found[name].tolist() == (expected[name].to_numpy(int) + raised).tolist()
 
 
 def test_written_tables_load_as_they_were(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.claims import CLAIMS, TEMPORAL_SHAPE, Claim, Contrast, Term
+from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.verdicts import Verdict, judge, measure, sentences, verdict_table
+from rac_ray.studies.diving48.claims import DIVING48
+from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from tests.results.synthetic import Truth, sweep
 
+CLAIMS = (*TEMPORAL_SHAPE, *DIVING48)
 SIZES = (2, 4, 8, 32)
 
 

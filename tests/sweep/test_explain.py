@@ -11,7 +11,7 @@ from rac_ray.ledger import Entry, Ledger
 from rac_ray.record import Record
 from rac_ray.storage import Storage
 from rac_ray.sweep.explain import described, description, differences, finished_trials, nearest
-from tests.records import finish, record_of, task_of
+from tests.records import finish, record_of, register, task_of
 
 EMPTY = {"trial.json": 500}
 
@@ -67,7 +67,7 @@ def test_trials_of_one_training_are_told_apart(make_training) -> None:
 
 def test_finished_trials_are_read_from_a_ledger(make_task, tmp_path: Path) -> None:
     ledger, done, new = Ledger(Storage.at(tmp_path)), make_task(seed=1), make_task(seed=2)
-    ledger.register([done, new])
+    register(ledger, [done, new])
     finish(ledger, done)
     (found,) = finished_trials(ledger)
     assert (found["trial_id"], found["model"], found["recipe"]["patience"]) == (done.training_id, "timesformer1", 3)
@@ -111,7 +111,7 @@ def test_a_finished_and_a_running_trial(make_training) -> None:
 def test_a_trial_that_is_not_planned_any_more(make_training, tmp_path: Path) -> None:
     """It is known by its plain values alone."""
     task, ledger = task_of(make_training(seed=9)), Ledger(Storage.at(tmp_path))
-    ledger.register([task])
+    register(ledger, [task])
     values = {"trial_id": task.training_id, **ledger.trial(task.training_id)}
     lines = described(description(values, ledger.scan()[task.training_id], None, [], []), "/f")
     assert lines[:2] == [f"{task.training_id}  {task.training_id}", "state: pending (has not run)"]

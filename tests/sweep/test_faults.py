@@ -24,6 +24,7 @@ from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.runner import Trainable, run_plan
 from rac_ray.sweep.session import Resources
 from rac_ray.training.watchdog import StallLimits
+from tests.records import register
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
 
@@ -278,7 +279,7 @@ def test_a_disk_that_fills_up_while_a_trial_writes(
 
     monkeypatch.setattr(runner, "no_room", lambda *_: "")
     plan = tiny_plan(folder)
-    plan.ledger.register(plan.tasks)
+    register(plan.ledger, plan.tasks)
     lines: list[str] = []
 
     def say(line: str) -> None:

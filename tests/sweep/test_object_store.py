@@ -15,14 +15,14 @@ from rac_ray import cli, command
 from rac_ray.ledger import Ledger
 from rac_ray.lock import holding
 from rac_ray.results import load
-from rac_ray.results.figures import figures_of
+from rac_ray.results.figures import COMMON
 from rac_ray.results.tables import Tables
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server
-from tests.records import record_of
+from tests.records import record_of, register
 from tests.sweep.tiny_sweep import GRID, study_of, tiny_plan
 from tests.test_lock import contend
 
@@ -97,7 +97,7 @@ def test_every_verb_works_on_s3(
     assert verb("clean", "--yes") == "0 files, 0.0 MB freed\n"
     verb("results", "--to", str(tmp_path / "local"))
     assert_same_tables(load(tmp_path / "local/tables"), undisturbed)
-    assert len(list((tmp_path / "local/figures").iterdir())) == 2 * len(figures_of("2dot"))
+    assert len(list((tmp_path / "local/figures").iterdir())) == 2 * len(COMMON)
     with pytest.raises(SystemExit) as stopped:
         command.main(["data", "verify", stored.data.root])
     assert stopped.value.code == 0
@@ -175,7 +175,7 @@ def test_a_scan_of_a_hundred_trials_is_one_listing_and_one_read_each(stored: Pla
     ledger = Ledger(Storage.at(server.uri("many")))
     first = stored.tasks[0]
     tasks = [replace(first, training=replace(first.training, seed=seed)) for seed in range(100)]
-    ledger.register(tasks)
+    register(ledger, tasks)
     for task in tasks:
         ledger.folder(task.training_id).write_bytes("record.json", record_of(task).as_json())
     before = server.requests.copy()

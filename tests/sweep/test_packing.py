@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.sweep.packing import CONTEXT_BYTES, DRIVER_CPUS, HEADROOM, MOST_PER_GPU, Machine, Packing
+from rac_ray.sweep.packing import CONTEXT_BYTES, HEADROOM, MOST_PER_GPU, WAITING, Machine, Packing
 
 SMALL, LARGE = "timesformer1 h=2", "convlstm h=48"
 GPUS = Machine(cpus=64, gpus=8, memory=512e9, gpu_memory=40e9)
@@ -70,11 +70,11 @@ def test_cores_per_trial() -> None:
 
 def test_worker_groups() -> None:
     packing = Packing(GPUS, workers=4)
-    assert packing.resources(SMALL) == {"CPU": DRIVER_CPUS}
+    assert packing.resources(SMALL) == WAITING
     assert packing.per_worker() == {"CPU": 1, "GPU": 1}
-    assert packing.whole(SMALL) == {"CPU": 4 + DRIVER_CPUS, "GPU": 4}
+    assert packing.whole(SMALL) == {"CPU": 4, "GPU": 4}
     assert packing.at_once(SMALL) == 2
-    assert Packing(Machine(3), workers=2).at_once(SMALL) == 1
+    assert Packing(Machine(2), workers=2).at_once(SMALL) == Packing(Machine(3), workers=2).at_once(SMALL) == 1
     assert Packing(GPUS, workers=4, cpus_besides=1).whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 1
 
 
@@ -94,8 +94,8 @@ def test_a_group_that_may_shrink_runs_where_only_a_part_of_it_fits() -> None:
     packing = Packing(Machine(3), workers=4, fewest=2)
     assert packing.at_once(SMALL) == 1
     packing.require(SMALL)
-    with pytest.raises(BadInput, match=r"one training with --workers 3 .* needs 3.01 CPUs, the cluster has 3 CPUs"):
-        Packing(Machine(3), workers=4, fewest=3).require(SMALL)
+    with pytest.raises(BadInput, match=r"one training with --workers 3 .* needs 3 CPUs, the cluster has 2 CPUs"):
+        Packing(Machine(2), workers=4, fewest=3).require(SMALL)
 
 
 def test_gpus_are_not_shared_while_others_would_be_idle() -> None:
@@ -105,9 +105,9 @@ def test_gpus_are_not_shared_while_others_would_be_idle() -> None:
 
 
 def test_a_trial_that_does_not_fit_is_named() -> None:
-    sentence = r"one training with --workers 2 and --cpus-per-trial 1 needs 2.01 CPUs, the cluster has 2 CPUs"
+    sentence = r"one training with --workers 3 and --cpus-per-trial 1 needs 3 CPUs, the cluster has 2 CPUs"
     with pytest.raises(BadInput, match=sentence):
-        Packing(Machine(2), workers=2).require(SMALL)
+        Packing(Machine(2), workers=3).require(SMALL)
     with pytest.raises(BadInput, match=r"needs 9 CPUs, the cluster has 8 CPUs"):
         Packing(CPUS, cpus_per_trial=9).require(SMALL)
 

@@ -15,7 +15,7 @@ from rac_ray.sweep import planner
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, chosen, last_options, make_plan, parameters_of, remember_options
 from rac_ray.training.selection import Selection
-from tests.records import finish, give_up, record_of
+from tests.records import finish, give_up, record_of, register
 from tests.sweep import tiny_sweep
 from tests.sweep.tiny_sweep import study_of
 
@@ -57,7 +57,7 @@ def test_the_study_is_400_trials_and_planning_writes_nothing(tmp_path: Path) -> 
 
 def test_states_add_up(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SMALL)
-    plan.ledger.register(plan.tasks)
+    register(plan.ledger, plan.tasks)
     finish(plan.ledger, plan.tasks[0])
     give_up(plan.ledger, plan.tasks[1].training_id)
     assert states_of(plan) == ["done", "failed", "pending", "pending"]

@@ -306,8 +306,8 @@ def kill_when_training(killed: list[int]) -> None:
 
 def test_workers_that_do_not_fit_are_named_before_anything_is_made(plan_of, tmp_path: Path) -> None:
     plan = replace(plan_of(), data=Storage.at(tmp_path / "none"))
-    with pytest.raises(BadInput, match=r"one training with --workers 2 .* needs 2.01 CPUs, the cluster has 2 CPUs"):
-        run_plan(plan, Resources(workers=2))
+    with pytest.raises(BadInput, match=r"one training with --workers 3 .* needs 3 CPUs, the cluster has 2 CPUs"):
+        run_plan(plan, Resources(workers=3))
     assert list(tmp_path.iterdir()) == []
 
 

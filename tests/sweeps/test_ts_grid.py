@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rac_ray.results import load
-from rac_ray.results.figures import figures_of
+from rac_ray.results.figures import COMMON
 
 DEMO_LIMIT_S = 900
 """Far above the promised five minutes, which the benchmark times: machines of continuous integration are noisy."""
@@ -53,7 +53,7 @@ def test_the_demo_leaves_tables_and_figures(demo: tuple[Path, str]) -> None:
     assert len(tables.evaluations) == 16 * 6
     assert len(tables.predictions) == 16 * 6 * 160
     figures = {path.name for path in (folder / "results/ts_grid/demo/figures").iterdir()}
-    assert figures == {f"{name}-2dot.{suffix}" for name in figures_of("2dot") for suffix in ("png", "svg")}
+    assert figures == {f"{name}-2dot.{suffix}" for name in COMMON for suffix in ("png", "svg")}
 
 
 def test_the_demo_learns(demo: tuple[Path, str]) -> None:

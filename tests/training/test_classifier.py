@@ -1,8 +1,8 @@
 import torch
 
+from rac_ray.identity import Recipe
 from rac_ray.models import build_model
 from rac_ray.training.classifier import Classifier, Totals, to_unit_range
-from rac_ray.identity import Recipe
 
 
 def test_unit_range() -> None:
@@ -14,7 +14,7 @@ def test_totals_weigh_batches_by_their_clips() -> None:
     totals = Totals()
     totals.add(torch.tensor(1.0), torch.eye(5)[[0, 1, 2]], torch.tensor([0, 1, 3]))
     totals.add(torch.tensor(4.0), torch.eye(5)[[4]], torch.tensor([4]))
-    assert totals.read() == {"loss": (3 * 1 + 4) / 4, "top1": 3 / 4}
+    assert totals.read() == {"loss": (3 * 1 + 4) / 4, "top1": 3 / 4, "clips": 4}
 
 
 def test_totals_begin_anew_in_place_and_add_up_workers() -> None:
@@ -25,7 +25,7 @@ def test_totals_begin_anew_in_place_and_add_up_workers() -> None:
     totals.add(torch.tensor(2.0), torch.eye(5)[[0, 1]], torch.tensor([0, 4]))
     assert totals.sums is sums
     other_worker = torch.tensor([8.0, 2, 2], dtype=torch.float64)
-    assert totals.read(lambda mine: mine + other_worker) == {"loss": (4 + 8) / 4, "top1": 3 / 4}
+    assert totals.read(lambda mine: mine + other_worker) == {"loss": (4 + 8) / 4, "top1": 3 / 4, "clips": 4}
 
 
 def test_uneven_shares_of_a_step_add_up_to_its_gradient() -> None:

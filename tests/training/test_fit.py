@@ -8,17 +8,19 @@ import pytest
 import torch
 from torch import nn
 
+from rac_ray.data.feed import Place
 from rac_ray.data.loading import ResidentBatches
 from rac_ray.data.shards import Clips
 from rac_ray.errors import BadInput
+from rac_ray.identity import TRAINING_VERSION, Training, seed_for
 from rac_ray.models import MODELS, build_model
 from rac_ray.storage import Storage
 from rac_ray.training import progress
+from rac_ray.training.checkpoints import as_bytes
 from rac_ray.training.classifier import NotFinite
-from rac_ray.training.fit import DamagedCheckpoint, Fit, fit, resolved_precision
-from rac_ray.identity import TRAINING_VERSION, Recipe, Trial, seed_for
+from rac_ray.training.fit import DamagedCheckpoint, Fit
+from tests.training.fitting import fitted
 
-CPU = torch.device("cpu")
 GOLDEN_LOSSES = {
     "convlstm": [1.645354, 1.445813],
     "cnn3d": [1.45674, 0.842656],
@@ -47,10 +49,6 @@ def val(make_clips: Callable[..., Clips]) -> Clips:
     return make_clips(13, "2dot/val")
 
 
-def fitted(trial: Trial, train: Clips, val: Clips, folder: Path, **options: Any) -> Fit:
-    return fit(trial, train, val, Storage.at(folder), device=CPU, **options)
-
-
 def without_clock(result: Fit) -> list[dict[str, Any]]:
     timed = ("seconds", "loader_wait_share")
     return [{name: value for name, value in row.items() if name not in timed} for row in result.epochs]
@@ -62,13 +60,13 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("name", ["cnn3d", "timesformer1"])
-def test_equals_a_plain_loop(name: str, make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
-    trial: Trial = make_trial(name)
-    result = fitted(trial, train, val, tmp_path)
-    torch.manual_seed(seed_for("weights", trial.seed))
+def test_equals_a_plain_loop(name: str, make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    training: Training = make_training(name)
+    result = fitted(training, train, val, tmp_path)
+    torch.manual_seed(seed_for("weights", training.seed))
     model = build_model(name, 4)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-5)
-    batches = ResidentBatches(train, 8, order_seed=seed_for("order", trial.seed))
+    batches = ResidentBatches(train, 8, order_seed=seed_for("order", training.seed))
     for epoch, row in enumerate(result.epochs):
         model.train()
         batches.set_epoch(epoch)
@@ -90,11 +88,13 @@ def test_equals_a_plain_loop(name: str, make_trial, train: Clips, val: Clips, tm
 
 @pytest.mark.parametrize("name", MODELS)
 def test_steps_made_in_one_function_train_to_the_same_bits(
-    name: str, make_trial, train: Clips, val: Clips, tmp_path: Path
+    name: str, make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
     """What a GPU records and replays is, on a CPU, the same step as Lightning's own."""
-    trial = make_trial(name, max_epochs=2)
-    usual, whole = (fitted(trial, train, val, tmp_path / str(graphs), cuda_graphs=graphs) for graphs in (False, True))
+    training = make_training(name, max_epochs=2)
+    usual, whole = (
+        fitted(training, train, val, tmp_path / str(graphs), cuda_graphs=graphs) for graphs in (False, True)
+    )
     assert without_clock(whole) == without_clock(usual)
     assert same_weights(whole.model, usual.model)
 
@@ -102,11 +102,11 @@ def test_steps_made_in_one_function_train_to_the_same_bits(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_gpu_trains_alike_with_and_without_graphs(
-    name: str, make_trial, train: Clips, val: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, make_training, train: Clips, val: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trial = make_trial(name, max_epochs=4)
+    training = make_training(name, max_epochs=4)
     usual, replayed = (
-        fit(trial, train, val, Storage.at(tmp_path / str(graphs)), device=torch.device("cuda"), cuda_graphs=graphs)
+        fitted(training, train, val, tmp_path / str(graphs), Place(device="cuda"), cuda_graphs=graphs)
         for graphs in (False, True)
     )
     assert "without a CUDA graph" not in caplog.text
@@ -117,10 +117,10 @@ def test_a_gpu_trains_alike_with_and_without_graphs(
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
 @pytest.mark.parametrize("name", ["cnn3d", "timesformer1"])
 def test_a_stopped_trial_goes_on_to_the_same_bits(
-    name: str, stopped_after: int, make_trial, train: Clips, val: Clips, tmp_path: Path
+    name: str, stopped_after: int, make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
-    trial = make_trial(name, max_epochs=4, patience=2)
-    whole = fitted(trial, train, val, tmp_path / "whole")
+    training = make_training(name, max_epochs=4, patience=2)
+    whole = fitted(training, train, val, tmp_path / "whole")
     seen: list[int] = []
 
     def stop(row: dict[str, Any]) -> None:
@@ -129,113 +129,109 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(
             raise Stopped
 
     with pytest.raises(Stopped):
-        fitted(trial, train, val, tmp_path / "parts", report=stop)
-    parts = fitted(trial, train, val, tmp_path / "parts", report=lambda row: seen.append(row["epoch"]))
+        fitted(training, train, val, tmp_path / "parts", report=stop)
+    parts = fitted(training, train, val, tmp_path / "parts", report=lambda row: seen.append(row["epoch"]))
     assert seen == [row["epoch"] for row in whole.epochs]
     assert without_clock(parts) == without_clock(whole)
     assert same_weights(parts.model, whole.model)
     assert (parts.best_epoch, parts.best_val_top1) == (whole.best_epoch, whole.best_val_top1)
 
 
-def test_a_finished_fit_is_not_run_again(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
-    first = fitted(make_trial(), train, val, tmp_path)
+def test_a_finished_fit_is_not_run_again(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    first = fitted(make_training(), train, val, tmp_path)
     seen: list[dict[str, Any]] = []
-    again = fitted(make_trial(), train, val, tmp_path, report=seen.append)
+    again = fitted(make_training(), train, val, tmp_path, report=seen.append)
     assert seen == []
     assert same_weights(first.model, again.model)
 
 
 def test_early_stopping_counts_strict_improvements_and_the_first_of_ties_is_best(
-    make_trial, train: Clips, val: Clips, tmp_path: Path
+    make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
     """At a vanishing learning rate nothing changes: epoch 0 stays best, and training ends after the patience."""
-    result = fitted(make_trial(learning_rate=1e-30, max_epochs=50, patience=4), train, val, tmp_path)
+    result = fitted(make_training(learning_rate=1e-30, max_epochs=50, patience=4), train, val, tmp_path)
     assert len(result.epochs) == 5
     assert result.best_epoch == 0
     assert len({row["val_top1"] for row in result.epochs}) == 1
 
 
-def test_the_best_weights_are_what_is_returned(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
-    trial = make_trial("cnn3d", learning_rate=0.05, max_epochs=6, patience=6)
-    result = fitted(trial, train, val, tmp_path)
+def test_the_best_weights_are_what_is_returned(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    training = make_training("cnn3d", learning_rate=0.05, max_epochs=6, patience=6)
+    result = fitted(training, train, val, tmp_path)
     result.model.eval()
     with torch.no_grad():
         predicted = result.model(torch.from_numpy(val.frames).unsqueeze(2).float() / 255).argmax(1)
     top1 = float((predicted == torch.from_numpy(val.labels)).double().mean())
     assert top1 == result.best_val_top1 == max(row["val_top1"] for row in result.epochs)
-    (tmp_path / "best.ckpt").write_bytes(result.best_checkpoint())
+    (tmp_path / "best.ckpt").write_bytes(as_bytes(result.model.state_dict()))
     weights = torch.load(tmp_path / "best.ckpt", weights_only=True)
     assert all(torch.equal(weights[name], value) for name, value in result.model.state_dict().items())
 
 
-def test_seed_zero_is_a_seed(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+def test_seed_zero_is_a_seed(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
     losses = [
-        fitted(make_trial(seed=seed, max_epochs=1), train, val, tmp_path / str(number)).epochs[0]["train_loss"]
+        fitted(make_training(seed=seed, max_epochs=1), train, val, tmp_path / str(number)).epochs[0]["train_loss"]
         for number, seed in enumerate((0, 0, 1))
     ]
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_a_loss_that_is_not_finite_is_told(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_told(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
     with pytest.raises(NotFinite, match="training loss is nan in epoch 0"):
-        fitted(make_trial("cnn3d", learning_rate=1e38), train, val, tmp_path)
+        fitted(make_training("cnn3d", learning_rate=1e38), train, val, tmp_path)
 
 
-def test_one_class_missing_and_one_validation_clip(make_trial, make_clips, tmp_path: Path) -> None:
+def test_one_class_missing_and_one_validation_clip(make_training, make_clips, tmp_path: Path) -> None:
     clips: Clips = make_clips(40)
     kept = [place for place, label in enumerate(clips.labels) if label != 0]
     train = Clips(clips.frames[kept], clips.labels[kept], [clips.clip_ids[place] for place in kept])
-    result = fitted(make_trial(max_epochs=1), train, make_clips(1, "2dot/val"), tmp_path)
+    result = fitted(make_training(max_epochs=1), train, make_clips(1, "2dot/val"), tmp_path)
     assert result.best_val_top1 in (0.0, 1.0)
 
 
-def test_too_few_training_clips_are_named(make_trial, make_clips, val: Clips, tmp_path: Path) -> None:
+def test_too_few_training_clips_are_named(make_training, make_clips, val: Clips, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="7 training clips do not fill one batch of 8"):
-        fitted(make_trial(), make_clips(7), val, tmp_path)
-
-
-def test_auto_precision_follows_the_device() -> None:
-    assert resolved_precision(Recipe(), CPU) == "32"
-    assert resolved_precision(Recipe(), torch.device("cuda")) == "16-mixed"
-    assert resolved_precision(Recipe(precision="bf16-mixed"), torch.device("cuda")) == "bf16-mixed"
+        fitted(make_training(), make_clips(7), val, tmp_path)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_golden_losses(name: str, make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
-    """Training numerics are part of a trial's id: when these losses change, raise TRAINING_VERSION and bless them."""
-    result = fitted(make_trial(name, max_epochs=2), train, val, tmp_path)
-    assert TRAINING_VERSION == 1
+def test_golden_losses(name: str, make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    """Training numerics are part of an id: when these losses change, raise TRAINING_VERSION and bless them."""
+    result = fitted(make_training(name, max_epochs=2), train, val, tmp_path)
+    assert TRAINING_VERSION == 2
     assert [row["train_loss"] for row in result.epochs] == pytest.approx(GOLDEN_LOSSES[name], rel=1e-3)
 
 
 @pytest.mark.parametrize("content", [b"not a checkpoint", b"", b"PK\x03\x04 half a zip"])
 def test_a_damaged_checkpoint_is_told_and_dropped(
-    content: bytes, make_trial, train: Clips, val: Clips, tmp_path: Path
+    content: bytes, make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
-    trial = make_trial(max_epochs=2)
-    whole = fitted(trial, train, val, tmp_path / "whole")
+    training = make_training(max_epochs=2)
+    whole = fitted(training, train, val, tmp_path / "whole")
     folder = Storage.at(tmp_path / "damaged")
     folder.write_bytes("last.ckpt", content)
     with pytest.raises(DamagedCheckpoint, match=r"last\.ckpt cannot be read and was dropped: "):
-        fitted(trial, train, val, tmp_path / "damaged")
-    again = fitted(trial, train, val, tmp_path / "damaged")
+        fitted(training, train, val, tmp_path / "damaged")
+    again = fitted(training, train, val, tmp_path / "damaged")
     assert without_clock(again) == without_clock(whole)
     assert same_weights(again.model, whole.model)
 
 
-def test_a_truncated_checkpoint_of_a_real_run(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
-    trial = make_trial(max_epochs=2)
-    fitted(trial, train, val, tmp_path)
+def test_a_truncated_checkpoint_of_a_real_run(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    training = make_training(max_epochs=2)
+    fitted(training, train, val, tmp_path)
     path = tmp_path / "last.ckpt"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DamagedCheckpoint):
-        fitted(trial, train, val, tmp_path)
+        fitted(training, train, val, tmp_path)
 
 
-def test_every_step_beats_and_rows_tell_clips_and_waiting(make_trial, train: Clips, val: Clips, tmp_path: Path) -> None:
+def test_every_step_beats_and_rows_tell_clips_and_waiting(
+    make_training, train: Clips, val: Clips, tmp_path: Path
+) -> None:
     beats: list[int] = []
-    trial = make_trial(max_epochs=2, batch_size=8)
-    result = fitted(trial, train, val, tmp_path, beat=lambda: beats.append(1))
+    training = make_training(max_epochs=2, batch_size=8)
+    result = fitted(training, train, val, tmp_path, beat=lambda: beats.append(1))
     train_steps, val_steps = len(train) // 8, -(-len(val) // 8)
     assert len(beats) == 2 * (train_steps + val_steps)
     for row in result.epochs:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rac_ray.models.diving48 import build_size
+from rac_ray.studies.diving48.models import build_size
 from rac_ray.training.memory import LiveBytes, StepMemory, step_memory
 
 CLIP = (32, 3, 224, 224)

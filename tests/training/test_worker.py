@@ -12,6 +12,7 @@ import ray
 import torch
 
 from rac_ray.data.manifest import read_split
+from rac_ray.identity import Grid, Recipe
 from rac_ray.models import build_model
 from rac_ray.results import load
 from rac_ray.sweep.failures import Budgets
@@ -19,7 +20,6 @@ from rac_ray.sweep.planner import Plan, Sweep, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
 from rac_ray.training.evaluate import predict
-from rac_ray.identity import Grid, Recipe
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
 GRID = Grid(
@@ -37,15 +37,15 @@ GRID = Grid(
 
 
 @pytest.fixture(scope="module")
-def three_cpus():
-    """Room for two workers and the waiting half of their trial."""
-    ray.init("local", num_cpus=3, object_store_memory=200_000_000, include_dashboard=False, log_to_driver=False)
+def two_cpus():
+    """Two workers, and the waiting half of their trial, which takes no core."""
+    ray.init("local", num_cpus=2, object_store_memory=200_000_000, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
 
 @pytest.fixture(scope="module")
-def plans(three_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Plan]:
+def plans(two_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Plan]:
     """Both directions by one worker, and one of them by two."""
     folder = tmp_path_factory.mktemp("sweep")
     sweep = Sweep("tiny", {"all": GRID}, "all", "")
@@ -155,7 +155,7 @@ def test_records_name_their_circumstances(plans: dict[int, Plan]) -> None:
 
 @pytest.mark.slow
 def test_a_killed_worker_of_a_group_is_a_lost_process_and_the_trial_goes_on(
-    three_cpus: None, plans: dict[int, Plan], tmp_path: Path
+    two_cpus: None, plans: dict[int, Plan], tmp_path: Path
 ) -> None:
     """SIGKILL to one of two ranks: one retry, on the account of lost processes, ends at the undisturbed figures."""
     long = replace(GRID, sources=("2dot",), recipes={"timesformer1": replace(RECIPE, max_epochs=30, patience=30)})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from rac_ray.data.shape_texture import DOMAINS
 from rac_ray.identity import Recipe
-from rac_ray.models.diving48 import EXPERIMENTS, SIZES, Experiment, Size
+from rac_ray.studies.diving48.sizes import EXPERIMENTS, SIZES, Experiment, Size
 
 RECIPE = Recipe(learning_rate=0.001, momentum=0.9, weight_decay=1e-5, batch_size=64, max_epochs=500, patience=30)
 """The study's: eight clips on each of eight GPUs (facts.md 3.2)."""

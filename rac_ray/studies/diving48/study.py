@@ -1,30 +1,32 @@
-"""Diving48 as a study (Broomé et al., WACV 2023, sections 3.3 and 4.2): the engine's half."""
+"""Diving48 as a study (Broomé et al., WACV 2023, sections 3.3 and 4.2). Loads neither Ray nor torch by itself."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.diving_domains import domain_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, Trial, digest_of
-from rac_ray.models import Builder
-from rac_ray.models.diving48 import CHANNELS, FRAME_SIZE, NUM_CLASSES, NUM_FRAMES, Size
+from rac_ray.results.analysis import Analysis, Sheet
+from rac_ray.results.figures import Draw
 from rac_ray.storage import Storage
-from rac_ray.studies.diving48.feed import StreamedSubject
+from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
+from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
 from rac_ray.studies.options import integers, words
 from rac_ray.studies.study import Option, Say, Study
-from rac_ray.training.probe import Probe
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
+if TYPE_CHECKING:
+    from rac_ray.training.probe import Probe
+
 SOURCE = "original"
 """The source domain."""
-SHAPE = {"num_frames": NUM_FRAMES, "frame_size": FRAME_SIZE, "channels": CHANNELS, "num_classes": NUM_CLASSES}
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,12 @@ class Diving48(Study):
     def tasks(self, grid: DivingGrid, data: Storage, precision: str) -> list[Task]:
         """One task per size and seed, with a trial for each experiment that is asked for.
 
-        Each has the levels of all its experiments, so that asking for one and later for the others trains nothing twice.
+        Each has the levels of all its experiments, so that asking for one and later for the others trains nothing
+        twice.
         """
+        from rac_ray.studies.diving48.feed import StreamedSubject
+        from rac_ray.studies.diving48.models import builder
+
         root = require_manifest(data)
         if "val" not in root:
             raise BadInput(f"data folder {data.root!r} has no clips of Diving48; choose another with --data")
@@ -120,7 +126,7 @@ class Diving48(Study):
     def prepare(self, grid: DivingGrid, data: Storage, tasks: Sequence[Task], say: Say) -> None:
         """Nothing: the clips were there when the tasks were made."""
 
-    def assumed(self, task: Task) -> Probe:
+    def assumed(self, task: Task) -> "Probe":
         """From counted operations and a stated speed."""
         from rac_ray.studies.diving48.price import assumed_probe
 
@@ -132,10 +138,22 @@ class Diving48(Study):
 
         return notes(tasks)
 
+    # Results
 
-def builder(size: Size) -> Builder:
-    """A model at a size, yet to be built."""
-    return Builder(size.architecture, size.hidden_units, tuple(sorted({**SHAPE, **size.options}.items())))
+    claims = DIVING48
+    printed = DIVING_PRINTED
+
+    def class_names(self, classes: int) -> list[str]:
+        """Takeoff, somersaults, twists, position."""
+        return dive_names(classes)
+
+    def sheets(self, analysis: Analysis) -> list[Sheet]:
+        """Tables 1 to 7."""
+        return diving_sheets(analysis)
+
+    def figures(self, source: str) -> Mapping[str, Draw]:
+        """Figures 5 and 6, and table 1 drawn."""
+        return DIVING_FIGURES
 
 
 def levels_of(grid: DivingGrid) -> dict[tuple[str, str], dict[str, float]]:

@@ -1,24 +1,28 @@
-"""Temporal Shape as a study (Broomé et al., WACV 2023, sections 3.2 and 4.1): the engine's half."""
+"""Temporal Shape as a study (Broomé et al., WACV 2023, sections 3.2 and 4.1). Loads neither Ray nor torch by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rac_ray.data.digits import Digits, load_digits
-from rac_ray.data.generate import BYTES_PER_CLIP, check_folder, generate, missing_clips
-from rac_ray.data.loading import open_clips, part_keys
-from rac_ray.data.manifest import read_manifest
+from rac_ray.data.manifest import part_keys, read_manifest, require_same_dataset
 from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import DIRECTIONS, PAIRED, Direction
 from rac_ray.data.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training
-from rac_ray.models import Builder
+from rac_ray.record import Record
 from rac_ray.storage import Storage
 from rac_ray.studies.options import integers, words
 from rac_ray.studies.study import MissingData, Option, Say, Study
+from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
+from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
+from rac_ray.studies.temporal_shape.results import shape_names
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.planner import parameters_of
 from rac_ray.training.task import Counts, Task
@@ -65,7 +69,8 @@ class TemporalShape(Study):
         check_grid(grid)
         source, digest = digits_of(grid, data)
         dataset = dataset_of(grid, source, digest)
-        check_folder(data, dataset)
+        if (manifest := read_manifest(data)) is not None:
+            require_same_dataset(manifest, dataset, data)
         tasks = []
         for name in grid.sources:
             direction = direction_of(grid, name)
@@ -98,12 +103,16 @@ class TemporalShape(Study):
 
     def prepare(self, grid: Grid, data: Storage, tasks: Sequence[Task], say: Say) -> None:
         """Make the shards that are missing."""
+        from rac_ray.data.generate import generate
+
         source, digest = digits_of(grid, data)
         made = generate(data, planned_dataset(grid, data, tasks), partial(same_digits, source, digest), say)
         say(f"data {data.root}: {made} shards made, digits={source}")
 
     def missing(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> MissingData:
         """Of the shards that the tasks read."""
+        from rac_ray.data.generate import BYTES_PER_CLIP, missing_clips
+
         clips = missing_clips(data, planned_dataset(grid, data, tasks))
         low, usual = (clips * each for each in CLIP_BYTES)
         return MissingData(clips / CLIPS_PER_SECOND, Interval(low, usual, clips * BYTES_PER_CLIP))
@@ -118,11 +127,35 @@ class TemporalShape(Study):
 
     def reader(self, grid: Grid, data: Storage, training: Training) -> Any:
         """All parts of a source in the object store, read once."""
+        from rac_ray.data.loading import open_clips
+
         return open_clips(data, direction_of(grid, training.source).parts)
 
     def made_from(self, grid: Grid, data: Storage, task: Task) -> dict[str, Any]:
         """Spec, digits and counts."""
         return planned_dataset(grid, data, [task]).as_dict(direction_of(grid, task.training.source).parts)
+
+    # Results
+
+    claims = TEMPORAL_SHAPE
+
+    def class_names(self, classes: int) -> list[str]:
+        """Circle, spiral, line, rectangle, arc."""
+        return shape_names(classes)
+
+    def clips(self, records: Sequence[Record]) -> Callable[[str], NDArray[np.uint8]]:
+        """Rendered again."""
+        return clip_source(records)
+
+    def again(self, record: Record) -> tuple[Any, Any]:
+        """Rendered again."""
+        from rac_ray.data.feed import Opening
+        from rac_ray.data.resident import ResidentFeeds
+
+        clips = rendered_parts(record)
+        direction = DIRECTIONS[record.source].within(clips)
+        subject = subject_of(record.model, record.hidden_units, direction)
+        return subject, ResidentFeeds(subject, Opening(record.seed, record.recipe.batch_size), clips)
 
 
 def check_sources(sources: Sequence[str]) -> None:
@@ -134,6 +167,8 @@ def check_sources(sources: Sequence[str]) -> None:
 
 def check_grid(grid: Grid) -> None:
     """Raise BadInput for a source, model or number of hidden units that does not exist, and for too few clips."""
+    from rac_ray.models import Builder
+
     check_sources(grid.sources)
     for model in grid.models:
         for hidden_units in grid.hidden_units:
@@ -190,6 +225,7 @@ def _loaded(source: str) -> Digits:
 def subject_of(model: str, hidden_units: int, direction: Direction) -> Any:
     """A model with the parts that it reads."""
     from rac_ray.data.resident import ResidentSubject
+    from rac_ray.models import Builder
 
     val = next(part for part, role in direction.evaluations.items() if role == "source_val")
     return ResidentSubject(

@@ -1,11 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from rac_ray.results import load
-from rac_ray.results.study import Sheet, Study, rounded
+from rac_ray.results.analysis import Analysis, Sheet, rounded
+from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.tables import Tables
+from rac_ray.studies.other import OtherStudy
+from tests.results.studies import SHAPES
 from tests.results.synthetic import sweep
 
 
@@ -17,7 +21,7 @@ def sheets() -> dict[str, Sheet]:
         sources=("2dot", "mnist_bg"),
         clips=200,
     )
-    return {sheet.name: sheet for sheet in Study(tables).sheets}
+    return {sheet.name: sheet for sheet in Analysis(tables, SHAPES).sheets}
 
 
 def test_every_table_of_both_directions_is_there(sheets: dict[str, Sheet]) -> None:
@@ -45,7 +49,7 @@ def test_models_on_different_parts_of_the_grid_carry_a_warning(sheets: dict[str,
     late = tables.trials.query("model == 'cnn3d' and hidden_units == 32")["trial_id"]
     part = Tables(*(frame[~frame["trial_id"].isin(late)] for frame in vars(tables).values()))
     warning = "; models stand on different seeds and sizes (trials: convlstm 10, cnn3d 5): only paired comparisons"
-    assert all(warning in sheet.title for sheet in Study(part).sheets if sheet.name.endswith("-2dot"))
+    assert all(warning in sheet.title for sheet in Analysis(part, SHAPES).sheets if sheet.name.endswith("-2dot"))
 
 
 def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:
@@ -55,17 +59,47 @@ def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:
 
 
 def test_an_unfinished_sweep_lists_what_failed_and_waits(sweep_folder: Path) -> None:
-    study = Study(load(sweep_folder))
-    unfinished = next(sheet for sheet in study.sheets if sheet.name == "unfinished").shown
+    analysis = Analysis(load(sweep_folder), SHAPES)
+    unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "unfinished").shown
     assert unfinished["state"].tolist() == ["failed", "pending"]
     assert unfinished["reason"].tolist() == ["not finite: NotFinite: nan", "has not run"]
 
 
 def test_a_sweep_without_a_finished_trial_has_claims_and_what_is_missing(sweep_folder: Path) -> None:
     trial_id = load(sweep_folder).trials.query("state == 'pending'")["trial_id"].iloc[0]
-    assert [sheet.name for sheet in Study(load(sweep_folder, {trial_id})).sheets] == ["claims", "unfinished"]
+    assert [sheet.name for sheet in Analysis(load(sweep_folder, {trial_id}), SHAPES).sheets] == ["claims", "unfinished"]
 
 
 def test_numbers_are_rounded_and_gaps_are_dashes() -> None:
     table = pd.DataFrame({"a": [0.12345, float("nan")], "b": [3, 4], "c": ["x", None]})
     assert rounded(table).to_numpy().tolist() == [["0.123", "3", "x"], ["-", "4", "-"]]
+
+
+def test_a_level_that_was_not_reached_is_no_failure() -> None:
+    tables = sweep(lambda *_: 0.7, models=("cnn3d",), sizes=(2,), clips=100)
+    reason = "never reached a validation top-1 of 0.9: 0.7000 at best"
+    late = tables.trials["seed"] == 42
+    trials = tables.trials.assign(
+        state=tables.trials["state"].mask(late, "unreached"), reason=tables.trials["reason"].mask(late, reason)
+    )
+    asked = tables.evaluations[~tables.evaluations["trial_id"].isin(trials.loc[late, "trial_id"])]
+    analysis = Analysis(replace(tables, trials=trials, evaluations=asked), SHAPES)
+    unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "unfinished").shown
+    assert unfinished[["state", "reason"]].to_numpy().tolist() == [["unreached", reason]]
+    assert analysis.stamp.startswith("5 trials planned = 4 done + 1 unreached + 0 failed + 0 running + 0 pending; ")
+    assert Analysis(tables, SHAPES).stamp.startswith("5 trials planned = 5 done + 0 failed + 0 running + 0 pending; ")
+
+
+def test_a_study_adds_tables_of_its_own_and_its_claims() -> None:
+    class Own(OtherStudy):
+        claims = (Claim("own", "it is good", "here", (Contrast(Term("cnn3d", "2dot", "mnist", against=None), 0.5),)),)
+
+        def sheets(self, analysis: Analysis) -> list[Sheet]:
+            counts = analysis.tables.trials.groupby("model", as_index=False).agg(trials=("trial_id", "size"))
+            return [Sheet("own-counts", "Trials by model", counts, counts)]
+
+    tables = sweep(lambda *_: 0.9, models=("cnn3d",), sizes=(2,), clips=100)
+    found = {sheet.name: sheet for sheet in Analysis(tables, Own("own")).sheets}
+    assert found["own-counts"].shown.to_numpy().tolist() == [["cnn3d", 5]]
+    assert found["claims"].long[["claim_id", "outcome"]].to_numpy().tolist() == [["own", "reproduced"]]
+    assert "claims" not in [sheet.name for sheet in Analysis(tables, OtherStudy("none")).sheets]

@@ -1,10 +1,10 @@
 import pytest
 
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.answers import Answers
-from rac_ray.results.diving_tables import ALL, diving_table, domain_table, shown, shown_domains
-from rac_ray.results.study import Study
-from tests.results.diving import diving_sweep
+from rac_ray.studies.diving48.tables import ALL, diving_table, domain_table, shown, shown_domains
 from tests.results.synthetic import sweep
+from tests.studies.diving48.sweep import DIVES, diving_sweep
 
 TRUTH = {
     "cnn3d": {"original": 0.4, "s1": 0.2, "s2": 0.24, "t": 0.1},
@@ -39,8 +39,8 @@ def test_the_lowest_texture_ratio_has_an_asterisk_where_shape_is_lower_still() -
 
 
 def test_it_is_shown_as_the_paper_has_it() -> None:
-    study = Study(diving_sweep(lambda model, target: TRUTH[model][target]))
-    sheet = next(sheet for sheet in study.sheets if sheet.name == "diving48")
+    analysis = Analysis(diving_sweep(lambda model, target: TRUTH[model][target]), DIVES)
+    sheet = next(sheet for sheet in analysis.sheets if sheet.name == "diving48")
     frame = sheet.shown
     assert list(frame.columns)[3:] == [
         "S1/V", "S1/V paper", "S2/V", "S2/V paper", "T/V", "T/V paper", "T/S1", "T/S1 paper",
@@ -74,5 +74,5 @@ def test_top_1_and_top_5_of_every_domain_by_experiment() -> None:
 def test_temporal_shape_has_no_such_table() -> None:
     tables = sweep(lambda *_: 0.7, models=("cnn3d",), sizes=(2,))
     assert diving_table(Answers.of(tables)).empty
-    assert "diving48" not in [sheet.name for sheet in Study(tables).sheets]
+    assert "diving48" not in [sheet.name for sheet in Analysis(tables, DIVES).sheets]
     assert shown(diving_table(Answers.of(diving_sweep(lambda *_: 0.3)))).shape == (6, 11)

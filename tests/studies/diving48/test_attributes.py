@@ -5,17 +5,17 @@ import pandas as pd
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.results.attributes import (
+from rac_ray.results.tables import Tables
+from rac_ray.studies.diving48.attributes import (
     Score,
-    analysis,
+    attribute_summary,
     attribute_table,
-    clips_of,
+    class_attributes,
     correct_attributes,
-    summary,
+    drawn_clips,
     top_table,
 )
-from rac_ray.results.published import ANSWERS, TOP
-from rac_ray.results.tables import Tables
+from rac_ray.studies.diving48.published import ANSWERS, TOP
 
 ROWS = [(label, model) for label, rows in ANSWERS.items() for model in rows]
 
@@ -57,7 +57,7 @@ def test_right_answers_and_repetitions_do_not_count() -> None:
 
 def test_the_table_has_a_row_per_trial() -> None:
     tables = tables_of(34)
-    table = attribute_table(tables, clips_of(tables, 34)).set_index("model")
+    table = attribute_table(tables, drawn_clips(tables, 34)).set_index("model")
     row = table.loc["convlstm"]
     assert (row["s1"], row["s2"]) == (list(ANSWERS[34]["convlstm"].s1), list(ANSWERS[34]["convlstm"].s2))
     assert (row["wrong"], row["correct"], row["of"], row["share"]) == ([8, 20, 35, 44], 10, 16, 10 / 16)
@@ -66,14 +66,14 @@ def test_the_table_has_a_row_per_trial() -> None:
 
 def test_top_1_and_top_5_by_domain() -> None:
     tables = tables_of(34)
-    table = top_table(tables, clips_of(tables, 34)).set_index(["target", "model"])
+    table = top_table(tables, drawn_clips(tables, 34)).set_index(["target", "model"])
     for target in ("s1", "s2", "t"):
         for model, (top1, _) in TOP[target].items():
             row = table.loc[[(target, model)]]
             assert row["top1"].tolist() == pytest.approx([top1])
             assert row["top5"].tolist() == [0 if target == "t" else 1]
     without = Tables(**{**vars(tables), "predictions": tables.predictions.drop(columns="logits")})
-    assert set(top_table(without, clips_of(tables, 34))["top5"].isna()) == {True}
+    assert set(top_table(without, drawn_clips(tables, 34))["top5"].isna()) == {True}
 
 
 def test_all_classes_with_the_papers_attributes_beside_them() -> None:
@@ -84,38 +84,38 @@ def test_all_classes_with_the_papers_attributes_beside_them() -> None:
     logits = [np.eye(48)[1]] * len(other)
     other = other.assign(split="test", label=0, predicted=1, logits=logits)
     tables = Tables(**{**vars(tables), "predictions": pd.concat([tables.predictions, other])})
-    table = analysis(tables).set_index(["label", "model"])
+    table = class_attributes(tables).set_index(["label", "model"])
     row = table.loc[(34, "convlstm")]
     assert (row["correct"], row["of"], row["paper"], row["clips"]) == (10, 16, "10/16", 5)
     assert (row["s1_top1"], row["s2_top1"], row["t_top5"]) == (0.4, 0.4, 0)
     row = table.loc[(0, "convlstm")]
     assert (row["wrong"], row["correct"], row["of"], row["paper"], row["clips"]) == ([1], 3, 4, "", 3)
-    rows = summary(table.reset_index()).set_index("model")
+    rows = attribute_summary(table.reset_index()).set_index("model")
     assert rows.loc["convlstm", "correct attributes"] == f"13/20 = {13 / 20:.3f}"
     assert rows.loc["convlstm", "paper"] == f"43/76 = {43 / 76:.3f}"
     assert rows.loc["convlstm", "classes"] == 2
     assert rows.loc["cnn3d", "classes"] == 1
     assert rows.loc["convlstm", "s1_top1"] == pytest.approx((0.4 + 0) / 2)
     elsewhere = tables.trials.assign(experiment="a")
-    assert set(analysis(Tables(**{**vars(tables), "trials": elsewhere}))["paper"]) == {""}
-    assert analysis(Tables(**{**vars(tables), "trials": tables.trials.drop(columns="experiment")})).empty
-    assert summary(pd.DataFrame()).empty
+    assert set(class_attributes(Tables(**{**vars(tables), "trials": elsewhere}))["paper"]) == {""}
+    assert class_attributes(Tables(**{**vars(tables), "trials": tables.trials.assign(experiment="")})).empty
+    assert attribute_summary(pd.DataFrame()).empty
 
 
 def test_clips_are_drawn_or_all() -> None:
     tables = tables_of(12, more=20)
-    five, all_of_them = clips_of(tables, 12), clips_of(tables, 12, None)
+    five, all_of_them = drawn_clips(tables, 12), drawn_clips(tables, 12, None)
     assert (len(set(five)), len(all_of_them)) == (5, 25)
-    assert clips_of(tables, 12) == five
-    assert len({tuple(clips_of(tables, 12, seed=seed)) for seed in range(9)}) > 5
+    assert drawn_clips(tables, 12) == five
+    assert len({tuple(drawn_clips(tables, 12, seed=seed)) for seed in range(9)}) > 5
     assert attribute_table(tables, all_of_them)["s1"].map(len).tolist() == [25] * 3
 
 
 def test_bad_classes_are_told() -> None:
     tables = tables_of(34)
     with pytest.raises(BadInput, match="class 48 is not one of Diving48's; valid: 0 to 47"):
-        clips_of(tables, 48)
+        drawn_clips(tables, 48)
     with pytest.raises(BadInput, match="class 3 has 0 clips on s1; valid: at least 1"):
-        clips_of(tables, 3, None)
+        drawn_clips(tables, 3, None)
     with pytest.raises(BadInput, match="class 34 has 5 clips on s1; valid: 6"):
-        clips_of(tables, 34, 6)
+        drawn_clips(tables, 34, 6)

@@ -5,27 +5,26 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rac_ray.results import published
-from rac_ray.results.diving_tables import RATIOS, ratio_of
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.looks import look_of, stamped
 from rac_ray.results.statistics import interval
-from rac_ray.results.study import Study
-from rac_ray.results.tables import EXPERIMENT
+from rac_ray.studies.diving48 import published
+from rac_ray.studies.diving48.tables import RATIOS, ratio_of
 
-TARGETS = ("s1", "s2", "t")
+ACROSS = ("s1", "s2", "t")
 
 
-def figure5(study: Study, source: str) -> Figure:
+def figure5(analysis: Analysis, source: str) -> Figure:
     """Experiments a to d: equal layers at three levels of validation accuracy, and the best variants (Figure 5)."""
-    return _drops(study, source, "abcd")
+    return _drops(analysis, source, "abcd")
 
 
-def figure6(study: Study, source: str) -> Figure:
+def figure6(analysis: Analysis, source: str) -> Figure:
     """Experiments e to h: equal numbers of parameters (Figure 6; the paper prints no numbers of them)."""
-    return _drops(study, source, "efgh")
+    return _drops(analysis, source, "efgh")
 
 
-def table1(study: Study, source: str) -> Figure:
+def table1(analysis: Analysis, source: str) -> Figure:
     """Mean ratios over all experiments, with 95% intervals over seeds and clips; the paper's mean and deviation over
     its experiments beside them (Table 1)."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
@@ -33,7 +32,7 @@ def table1(study: Study, source: str) -> Figure:
     models = list(published.AVERAGES)
     for number, model in enumerate(models):
         look, at = look_of(model), np.arange(len(RATIOS)) + (number - 1) * 0.26
-        means = np.array([ratio_of(study.answers, source, model, ratio) for ratio in RATIOS])
+        means = np.array([ratio_of(analysis.answers, source, model, ratio) for ratio in RATIOS])
         errors = np.abs(means[:, 1:].T - means[:, 0])
         axes.errorbar(
             at - 0.05, means[:, 0], errors, color=look.color, marker=look.marker, linestyle="", label=look.label
@@ -54,36 +53,34 @@ def table1(study: Study, source: str) -> Figure:
     paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="", marker="o", markerfacecolor="none")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend([*handles, paper], [*labels, "paper"], fontsize="small")
-    return stamped(figure, study.stamp)
+    return stamped(figure, analysis.stamp)
 
 
-def _drops(study: Study, source: str, experiments: str) -> Figure:
+def _drops(analysis: Analysis, source: str, experiments: str) -> Figure:
     figure = Figure(figsize=(1 + 3 * len(experiments), 3.8), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(experiments), sharey=True))
     for axes, experiment in zip(panels, experiments, strict=True):
-        _ours(axes, study, source, experiment)
+        _ours(axes, analysis, source, experiment)
         _papers(axes, experiment)
-        axes.axhline(100 * study.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
-        axes.set_xticks(range(1 + len(TARGETS)), ["Bv.", *(target.upper() for target in TARGETS)])
+        axes.axhline(100 * analysis.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
+        axes.set_xticks(range(1 + len(ACROSS)), ["Bv.", *(target.upper() for target in ACROSS)])
         axes.set_title(f"experiment {experiment}")
     panels[0].set_ylabel("top-1 (%)")
     paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="--", marker="o", markerfacecolor="none")
     handles, labels = panels[0].get_legend_handles_labels()
     panels[-1].legend([*handles, paper], [*labels, "paper"], fontsize="small")
-    return stamped(figure, study.stamp)
+    return stamped(figure, analysis.stamp)
 
 
-def _ours(axes: Axes, study: Study, source: str, experiment: str) -> None:
+def _ours(axes: Axes, analysis: Analysis, source: str, experiment: str) -> None:
     """A line per model over validation and targets, with 95% intervals."""
-    answers = study.answers
-    if EXPERIMENT not in answers.trials:
-        return
+    answers = analysis.answers
     (reference,) = answers.parts(source, ["source_val"])
     for model in answers.models(source):
         places = answers.places(source=source, model=model, experiment=experiment)
         if not len(places):
             continue
-        parts = [reference, *((target, "test") for target in TARGETS)]
+        parts = [reference, *((target, "test") for target in ACROSS)]
         spreads = [interval(answers.per_seed(answers.measure("top1", part, places), places)) for part in parts]
         mean, low, high = 100 * np.array(spreads).T
         look = look_of(model)
@@ -92,8 +89,8 @@ def _ours(axes: Axes, study: Study, source: str, experiment: str) -> None:
 
 
 def _papers(axes: Axes, experiment: str) -> None:
-    for model in published.EXPERIMENTS.get(experiment, {}):
+    for model in published.PRINTED_RATIOS.get(experiment, {}):
         values = published.top1(experiment, model)
-        points = [100 * values[place] for place in ("val", *TARGETS)]
+        points = [100 * values[place] for place in ("val", *ACROSS)]
         look = look_of(model)
         axes.plot(points, color=look.color, marker=look.marker, linestyle="--", markerfacecolor="none", alpha=0.7)

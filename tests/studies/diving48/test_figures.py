@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
 
-from rac_ray.results.diving_figures import figure5, figure6, table1
-from rac_ray.results.figures import figures_of
-from rac_ray.results.study import Study
-from tests.results.diving import diving_sweep
+from rac_ray.results.analysis import Analysis
+from rac_ray.results.figures import COMMON
+from rac_ray.studies.diving48.figures import figure5, figure6, table1
 from tests.results.synthetic import sweep
+from tests.studies.diving48.sweep import DIVES, diving_sweep
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def analysis() -> Analysis:
     truth = {"original": 0.3, "s1": 0.08, "s2": 0.09, "t": 0.07}
-    return Study(diving_sweep(lambda model, target: truth[target]))
+    return Analysis(diving_sweep(lambda model, target: truth[target]), DIVES)
 
 
-def test_each_experiment_has_a_panel_with_ours_and_the_papers(study: Study) -> None:
-    figure = figure5(study, "original")
+def test_each_experiment_has_a_panel_with_ours_and_the_papers(analysis: Analysis) -> None:
+    figure = figure5(analysis, "original")
     assert [axes.get_title() for axes in figure.axes] == [f"experiment {name}" for name in "abcd"]
     ours = {str(line.get_label()): line for line in figure.axes[0].lines}
     means = np.asarray(ours["3D CNN"].get_ydata(), float)
@@ -26,13 +26,13 @@ def test_each_experiment_has_a_panel_with_ours_and_the_papers(study: Study) -> N
     assert len(figure.axes[0].collections) == 2
 
 
-def test_experiments_e_to_h_have_no_printed_numbers(study: Study) -> None:
-    figure = figure6(study, "original")
+def test_experiments_e_to_h_have_no_printed_numbers(analysis: Analysis) -> None:
+    figure = figure6(analysis, "original")
     assert [len(axes.lines) for axes in figure.axes] == [2 + 1, 1, 1, 1]
 
 
-def test_table_1_has_ours_beside_the_papers(study: Study) -> None:
-    (axes,) = table1(study, "original").axes
+def test_table_1_has_ours_beside_the_papers(analysis: Analysis) -> None:
+    (axes,) = table1(analysis, "original").axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["S1/V", "S2/V", "T/V", "T/S1"]
     ours, papers = (np.asarray(axes.lines[place].get_ydata(), float) for place in (0, 1))
     assert ours == pytest.approx([0.08 / 0.3, 0.09 / 0.3, 0.07 / 0.3, 0.07 / 0.08], rel=0.2)
@@ -40,11 +40,18 @@ def test_table_1_has_ours_beside_the_papers(study: Study) -> None:
     assert np.isnan(np.asarray(axes.lines[4].get_ydata(), float)).all()  # no TimeSf has run
 
 
-def test_a_source_has_its_own_figures(study: Study) -> None:
-    assert list(figures_of("original")) == ["figure5", "figure6", "table1", "parameters", "profiles", "learning-curves"]
-    assert list(figures_of("2dot")) == ["figure3", "figure4", "parameters", "profiles", "learning-curves"]
+def test_a_source_has_its_own_figures(analysis: Analysis) -> None:
+    assert list(DIVES.figures("original")) == [
+        "figure5",
+        "figure6",
+        "table1",
+        "parameters",
+        "profiles",
+        "learning-curves",
+    ]
+    assert list(COMMON) == ["figure3", "figure4", "parameters", "profiles", "learning-curves"]
 
 
 def test_without_experiments_only_the_papers_points_are_drawn() -> None:
-    figure = figure5(Study(sweep(lambda *_: 0.5, models=("cnn3d",), sizes=(2,))), "2dot")
+    figure = figure5(Analysis(sweep(lambda *_: 0.5, models=("cnn3d",), sizes=(2,)), DIVES), "2dot")
     assert len(figure.axes[0].lines) == 3 + 1

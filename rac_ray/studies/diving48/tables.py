@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rac_ray.results import published
 from rac_ray.results.answers import Answers, distinct
-from rac_ray.results.statistics import NOTHING, Interval, interval
-from rac_ray.results.tables import EXPERIMENT, TOP5
+from rac_ray.results.columns import EXPERIMENT, TOP5
+from rac_ray.results.statistics import NOTHING, Estimate, interval
+from rac_ray.studies.diving48 import published
 
 ORIGINAL = "original"
 """Diving48's source domain."""
@@ -24,7 +24,7 @@ ALL = "a-h"
 """Table 1's row label: the mean over all experiments that a model has."""
 
 
-def ratio_of(answers: Answers, source: str, model: str, column: str, experiment: str | None = None) -> Interval:
+def ratio_of(answers: Answers, source: str, model: str, column: str, experiment: str | None = None) -> Estimate:
     """A ratio of one model, over seeds and clips, and over experiments unless one is named."""
     places = _places(answers, source, model, experiment)
     if not len(places):
@@ -45,10 +45,10 @@ def diving_table(answers: Answers) -> pd.DataFrame:
     against texture bias (the paper's tables 3 and 4).
     """
     columns = ["experiment", "model", "ratio", "mean", "low", "high", "seeds", "trials", "paper", "asterisk"]
-    if EXPERIMENT not in answers.trials or ORIGINAL not in answers.sources:
+    if not answers.experiments or ORIGINAL not in answers.sources:
         return pd.DataFrame(columns=columns)
     rows = []
-    for experiment in [*sorted(set(answers.trials[EXPERIMENT].dropna())), ALL]:
+    for experiment in [*answers.experiments, ALL]:
         one = None if experiment == ALL else experiment
         for model in answers.models(ORIGINAL):
             places = _places(answers, ORIGINAL, model, one)
@@ -71,7 +71,7 @@ def domain_table(answers: Answers) -> pd.DataFrame:
     """
     columns = ["experiment", "model", "target", "split", "role", "top1", "low", "high", "top5", "seeds", "trials"]
     rows = []
-    if EXPERIMENT in answers.trials and TOP5 in answers.evaluations:
+    if answers.experiments and TOP5 in answers.evaluations:
         found = answers.evaluations.query("source == @ORIGINAL")
         for key in sorted(distinct(found, columns[:5]).to_numpy().tolist(), key=lambda key: key[:2]):
             experiment, model, target, split, _ = key
@@ -100,7 +100,7 @@ def shown_domains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _printed(experiment: str, model: str, ratio: str) -> float:
-    of_experiments = published.EXPERIMENTS.get(experiment, {})
+    of_experiments = published.PRINTED_RATIOS.get(experiment, {})
     row = published.AVERAGES[model][0] if experiment == ALL and model in published.AVERAGES else None
     row = of_experiments.get(model, row)
     return row[list(RATIOS).index(ratio)] if row else float("nan")

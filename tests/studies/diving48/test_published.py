@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from rac_ray.results.published import AVERAGES, EXPERIMENTS, VALIDATION_TOP1, top1
+from rac_ray.studies.diving48.published import AVERAGES, PRINTED_RATIOS, VALIDATION_TOP1, top1
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", PRINTED_RATIOS)
 def test_a_printed_row_agrees_with_itself(experiment: str) -> None:
     """T/S1 is (T/V) / (S1/V), to the digits printed."""
-    for row in EXPERIMENTS[experiment].values():
+    for row in PRINTED_RATIOS[experiment].values():
         assert row.t / row.s1 == pytest.approx(row.t_over_s1, abs=0.01)
 
 
@@ -21,6 +21,6 @@ def test_implied_accuracies_are_those_of_the_facts() -> None:
 
 def test_table_1_lies_near_the_tables_that_it_averages() -> None:
     for model, (mean, deviation) in AVERAGES.items():
-        rows = [rows[model] for rows in EXPERIMENTS.values() if model in rows]
+        rows = [rows[model] for rows in PRINTED_RATIOS.values() if model in rows]
         assert abs(np.mean([row.t for row in rows]) - mean.t) < 2 * deviation.t
-    assert set(VALIDATION_TOP1) == set(EXPERIMENTS)
+    assert set(VALIDATION_TOP1) == set(PRINTED_RATIOS)

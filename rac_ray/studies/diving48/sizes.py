@@ -1,4 +1,4 @@
-"""The models of the Diving48 experiments at their published sizes (facts.md 3.4, 3.5): data only.
+"""Diving48's models at their published sizes, and the experiments that compare them (facts.md 3.4, 3.5): data only.
 
 A new size is one entry of SIZES. Clips are (B, 32, 3, 224, 224), normalised.
 """
@@ -6,11 +6,6 @@ A new size is one entry of SIZES. Clips are (B, 32, 3, 224, 224), normalised.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from torch import nn
-
-from rac_ray.errors import one_of
-from rac_ray.models import build_model
 
 NUM_FRAMES, FRAME_SIZE, CHANNELS, NUM_CLASSES = 32, 224, 3, 48
 VGG = (32, 64, 128, 128, 128, 256, 256, 256, 512, 512, 512)
@@ -69,26 +64,3 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 }
 """The paper states the levels of a to d, g and h; those of e and f are inferred. TimeSf never passed 39.7 %, so that it
 cannot be in g and h unless it does here."""
-
-
-def build_size(name: str, **options: Any) -> nn.Module:
-    """A model at a published size, on torch's default device, initialised as ``build_model`` does.
-
-    ``options`` go to the architecture (TimeSformer: ``checkpointing=True``) or replace a size's own. Raises BadInput
-    for an unknown name.
-    """
-    if name not in SIZES:
-        raise one_of("size", name, SIZES)
-    size = SIZES[name]
-    return build_model(
-        size.architecture,
-        size.hidden_units,
-        **{
-            "num_frames": NUM_FRAMES,
-            "frame_size": FRAME_SIZE,
-            "channels": CHANNELS,
-            "num_classes": NUM_CLASSES,
-            **size.options,
-            **options,
-        },
-    )

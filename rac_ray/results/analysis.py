@@ -1,20 +1,28 @@
-"""Everything that is computed from a sweep's records, each thing once, when it is first asked for."""
+"""Everything that is computed from a sweep's records, each thing once, when it is first asked for.
 
-from collections.abc import Sequence
+A sweep of several recipes is several analyses, one of each (``Analysis.by_recipe``): what has one row or one mean per
+model stands on trials of one recipe.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.attributes import analysis, summary
+from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
-from rac_ray.results.diving_tables import diving_table, domain_table, shown, shown_domains
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
+from rac_ray.results.recipes import by_recipe
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
 from rac_ray.results.verdicts import Verdict, judge, verdict_table
+
+if TYPE_CHECKING:
+    from rac_ray.studies.study import Study
 
 SPREAD_NOTE = f"[95% interval over seeds and clips; {ONE_SEED} one seed: over clips only]"
 
@@ -24,7 +32,7 @@ class Sheet:
     """A table as it is shown and written."""
 
     name: str
-    """Of its files."""
+    """Its files begin with it."""
     title: str
     """What it shows, in one sentence."""
     long: pd.DataFrame
@@ -34,15 +42,28 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Study:
+class Analysis:
     """A sweep's tables and what follows from them."""
 
     tables: Tables
+    study: "Study"
+    """Adds claims, tables and figures of its own."""
     planned: int | None = None
     """Trials of the plan; None: those that have left a trace."""
+    recipe: str = ""
+    """What tells these trials from the sweep's other ones, where it has several recipes."""
+
+    @cached_property
+    def by_recipe(self) -> "dict[str, Analysis]":
+        """An analysis of each recipe, in order of appearance; this one, with an empty name, where there is only one."""
+        parts = by_recipe(self.tables)
+        if len(parts) < 2:
+            return {"": self}
+        return {recipe: Analysis(tables, self.study, None, recipe) for recipe, tables in parts.items()}
 
     @cached_property
     def answers(self) -> Answers:
+        """What the trials said. Raises BadInput as ``Answers.of`` does: for trials of several recipes, too."""
         return Answers.of(self.tables)
 
     @cached_property
@@ -70,30 +91,18 @@ class Study:
         return flip_table(self.answers)
 
     @cached_property
-    def diving48(self) -> pd.DataFrame:
-        return diving_table(self.answers)
-
-    @cached_property
-    def domains(self) -> pd.DataFrame:
-        return domain_table(self.answers)
-
-    @cached_property
-    def attributes(self) -> pd.DataFrame:
-        return analysis(self.tables)
-
-    @cached_property
     def verdicts(self) -> list[Verdict]:
-        return judge(self.answers)
+        return judge(self.answers, self.study.claims)
 
     @property
     def stamp(self) -> str:
-        """What every table and figure stands on: how much of the grid, which digits, which checkpoint."""
-        return self.tables.stamped(self.planned)
+        """What every table and figure stands on: how much of the grid, what data, which checkpoint."""
+        return f"{self.recipe}: {self.tables.stamp}" if self.recipe else self.tables.stamped(self.planned)
 
     def imbalance(self, source: str) -> str:
         """A warning while the models of a source stand on different seeds and sizes; empty when they do not."""
         answers = self.answers
-        keys = ["seed", answers.stratum]
+        keys = ["seed", *answers.strata]
         trials = {
             model: answers.trials.loc[answers.places(source=source, model=model)] for model in answers.models(source)
         }
@@ -104,24 +113,32 @@ class Study:
 
     @cached_property
     def sheets(self) -> list[Sheet]:
-        """All tables in the order of the report; those without a row are left out."""
+        """All tables in the order of the report; those without a row are left out.
+
+        Where there are several recipes, every table has the rows of each, with the recipe as its first column.
+        """
+        of_recipes = {recipe: part.own_sheets for recipe, part in self.by_recipe.items()}
+        if len(of_recipes) == 1:
+            return next(iter(of_recipes.values()))
+        found: dict[str, dict[str, Sheet]] = {}
+        for recipe, sheets in of_recipes.items():
+            for sheet in sheets:
+                found.setdefault(sheet.name, {})[recipe] = sheet
+        return [_joined(sheets) for sheets in found.values()]
+
+    @cached_property
+    def own_sheets(self) -> list[Sheet]:
+        """The tables of trials of one recipe."""
         per_source = [sheet for source in self.answers.sources for sheet in self._sheets_of(source)]
-        sheets = [
-            *per_source,
-            self._domains(),
-            self._diving48(),
-            self._attributes(),
-            self._comparisons(),
-            self._flips(),
-            self._claims(),
-            self._unfinished(),
-        ]
+        of_study = self.study.sheets(self)
+        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), self._claims(), self._unfinished()]
         return [sheet for sheet in sheets if len(sheet.long)]
 
     def _sheets_of(self, source: str) -> list[Sheet]:
         sheets = []
-        for name, (file, title, index, columns, scale, digits) in SPREAD_SHEETS.items():
+        for name, (file, title, rows, columns, scale, digits) in SPREAD_SHEETS.items():
             long: pd.DataFrame = getattr(self, name).query("source == @source")
+            index = [row for row in rows if row != SIZE_NAME or any(long[SIZE_NAME])]
             text = cells(long, scale=scale, digits=digits)
             shown = wide(long.assign(never_learned=_of_trials(long)), [*index, "never_learned"], columns, text)
             title = f"Trained on {source}: {title} {SPREAD_NOTE}{self.imbalance(source)}"
@@ -129,25 +146,6 @@ class Study:
                 Sheet(f"{file}-{source}", title, long, shown.rename(columns={"never_learned": "never learned"}))
             )
         return sheets
-
-    def _domains(self) -> Sheet:
-        title = "Diving48: top-1 in % [95% interval over seeds and clips], top-5, by experiment and domain"
-        return Sheet("diving48-domains", title, self.domains, shown_domains(self.domains))
-
-    def _diving48(self) -> Sheet:
-        title = (
-            "Diving48: shape and texture accuracy over validation accuracy, and over each other, ours and the paper's "
-            "(tables 1 to 5; a-h: mean over the experiments); * lowest T/V, not accompanied by T/S1 below 1 "
-            "[95% interval over seeds and clips]"
-        )
-        return Sheet("diving48", title, self.diving48, shown(self.diving48) if len(self.diving48) else self.diving48)
-
-    def _attributes(self) -> Sheet:
-        title = (
-            "Diving48: five random clips of each class on S1, S2 and T: top-1 and top-5, and of the wrong answers on "
-            "S1 and S2 the attributes that are right (tables 6 and 7; the paper's: four classes, other clips)"
-        )
-        return Sheet("attributes", title, self.attributes, rounded(summary(self.attributes)))
 
     def _comparisons(self) -> Sheet:
         title = (
@@ -165,7 +163,7 @@ class Study:
         return Sheet("flips", title, self.flips, rounded(self.flips))
 
     def _claims(self) -> Sheet:
-        title = "The paper's claims: each contrast's effect with its interval; p of a claim is corrected by Holm"
+        title = "Claims: each contrast's effect with its interval; p of a claim is corrected by Holm"
         table = verdict_table(self.verdicts)
         return Sheet("claims", title, table, rounded(table))
 
@@ -173,9 +171,30 @@ class Study:
         trials = self.tables.trials
         wrong = trials.query("state != 'done' or learned == False")
         columns = ["trial_id", "model", "hidden_units", "source", "seed", "state", "best_val_top1", "reason"]
+        columns[2:2] = [SIZE_NAME] if any(trials[SIZE_NAME]) else []
         table = wrong[columns].assign(reason=wrong["reason"].where(wrong["state"] != "done", "never learned"))
-        title = "Trials that failed, have not run, or never learned (validation top-1 is not above guessing)"
+        title = (
+            "Trials that failed, have not run, never reached the level that they are compared at, or never learned "
+            "(validation top-1 is not above guessing)"
+        )
         return Sheet("unfinished", title, table, rounded(table))
+
+
+def _joined(sheets: Mapping[str, Sheet]) -> Sheet:
+    """One table of several recipes, which stand in its first column."""
+    first, titles = next(iter(sheets.values())), {recipe: sheet.title for recipe, sheet in sheets.items()}
+    one = len(set(titles.values())) == 1
+    title = first.title if one else "; ".join(f"{recipe}: {title}" for recipe, title in titles.items())
+    long = _stacked({recipe: sheet.long for recipe, sheet in sheets.items()})
+    return Sheet(
+        first.name, title, long, _stacked({recipe: sheet.shown for recipe, sheet in sheets.items()}).fillna("-")
+    )
+
+
+def _stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    table = pd.concat([each.assign(**{DIFFERENCE: recipe}) for recipe, each in tables.items()], ignore_index=True)
+    table.insert(0, DIFFERENCE, table.pop(DIFFERENCE))
+    return table
 
 
 SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, int]] = {
@@ -188,14 +207,14 @@ SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, in
         ["model", "trials", "sizes", "statistic"], ["target"], 1, 3,
     ),
     "ratios": (
-        "figure4", "robustness ratio by hidden units", ["model", "hidden_units", "seeds"], ["target"], 1, 3,
+        "figure4", "robustness ratio by hidden units", ["model", SIZE_NAME, "hidden_units", "seeds"], ["target"], 1, 3,
     ),
     "accuracy_by_size": (
         "accuracy-by-size", "mean top-1 in % by hidden units",
-        ["model", "hidden_units", "seeds"], ["target", "split"], 100, 1,
+        ["model", SIZE_NAME, "hidden_units", "seeds"], ["target", "split"], 100, 1,
     ),
 }  # fmt: skip
-"""By attribute of a Study: file, title, rows and columns of the wide form, factor and digits of its numbers."""
+"""By attribute of an Analysis: file, title, rows and columns of the wide form, factor and digits of its numbers."""
 
 
 def _of_trials(long: pd.DataFrame) -> list[str]:

@@ -6,7 +6,7 @@ on S1 and S2, each class once however often it was said, those attributes are co
 """
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,19 @@ import pandas as pd
 from rac_ray.accuracy import among_the_best
 from rac_ray.data.diving48 import ATTRIBUTES, CLASSES, VOCABULARY
 from rac_ray.errors import BadInput
-from rac_ray.results import published
-from rac_ray.results.tables import EXPERIMENT, Tables
+from rac_ray.results.columns import EXPERIMENT
+from rac_ray.results.tables import Tables
+from rac_ray.studies.diving48 import published
 
-DOMAINS = ("s1", "s2")
-"""That hold the class's evidence."""
+EVIDENCE = ("s1", "s2")
+"""Domains that hold the class's evidence."""
 TEXTURE = "t"
-CLIPS = 5
-"""Of a class, drawn at random, as in the paper."""
+CLIPS_DRAWN = 5
+"""So many clips of a class are drawn at random, as in the paper."""
 PAPER_EXPERIMENT = "c"
-"""Of tables 6 and 7."""
+"""Tables 6 and 7 are of it."""
+WHOSE = ["trial_id", "model", EXPERIMENT]
+"""Columns that say whose predictions these are."""
 
 
 class Score(NamedTuple):
@@ -37,48 +40,48 @@ class Score(NamedTuple):
 
 
 def correct_attributes(label: int, predicted: Collection[int]) -> Score:
-    """Of predicted classes, right ones and repetitions left out, against the true one."""
+    """The score of predicted classes, right ones and repetitions left out, against the true one."""
     wrong = set(predicted) - {label}
     true = VOCABULARY[label]
     correct = sum(one == other for said in wrong for one, other in zip(VOCABULARY[said], true, strict=True))
     return Score(correct, len(ATTRIBUTES) * len(wrong))
 
 
-def clips_of(tables: Tables, label: int, clips: int | None = CLIPS, *, seed: int = 0) -> list[str]:
+def drawn_clips(tables: Tables, label: int, clips: int | None = CLIPS_DRAWN, *, seed: int = 0) -> list[str]:
     """Ids of ``clips`` test clips of a class, drawn at random, or of all of them (None), in ascending order.
 
     Raises BadInput for an unknown class, and for one that has fewer clips than that, or none, on S1.
     """
     if not 0 <= label < CLASSES:
         raise BadInput(f"class {label} is not one of Diving48's; valid: 0 to {CLASSES - 1}")
-    asked = tables.predictions.query("target == @DOMAINS[0] and label == @label")
+    asked = tables.predictions.query("target == @EVIDENCE[0] and label == @label")
     there = sorted(set(asked["clip_id"]))
     if len(there) < (clips or 1):
-        raise BadInput(f"class {label} has {len(there)} clips on {DOMAINS[0]}; valid: {clips or 'at least 1'}")
+        raise BadInput(f"class {label} has {len(there)} clips on {EVIDENCE[0]}; valid: {clips or 'at least 1'}")
     if clips is None:
         return there
     chosen = np.random.default_rng(seed).choice(len(there), size=clips, replace=False)
     return [there[place] for place in sorted(chosen)]
 
 
-def analysis(tables: Tables) -> pd.DataFrame:
+def class_attributes(tables: Tables) -> pd.DataFrame:
     """``attribute_table`` of all classes, ``top_table``'s figures beside it: five random clips of a class, or all of
     them where it has fewer.
 
     Further columns ``s1_top1``, ``s1_top5`` and so on of S1, S2 and T, clips, and paper: the correct attributes that it
     prints for its own five clips. Empty unless the trials were evaluated on the same clips on S1 and S2.
     """
-    if EXPERIMENT not in tables.trials or tables.predictions.empty:
+    if not any(tables.trials[EXPERIMENT]) or tables.predictions.empty:
         return pd.DataFrame()
-    asked = {domain: tables.predictions.query("target == @domain") for domain in DOMAINS}
+    asked = {domain: tables.predictions.query("target == @domain") for domain in EVIDENCE}
     both = set.intersection(*(set(rows["clip_id"]) for rows in asked.values()))
-    shape = asked[DOMAINS[0]]
+    shape = asked[EVIDENCE[0]]
     of_class = shape[shape["clip_id"].isin(list(both))].groupby("label")["clip_id"].nunique()
     if of_class.empty:
         return pd.DataFrame()
     found = []
     for label, there in zip(of_class.index.to_numpy(int).tolist(), of_class.tolist(), strict=True):
-        clip_ids = clips_of(tables, label, CLIPS if there >= CLIPS else None)
+        clip_ids = drawn_clips(tables, label, CLIPS_DRAWN if there >= CLIPS_DRAWN else None)
         top = top_table(tables, clip_ids).pivot_table(["top1", "top5"], "trial_id", "target", dropna=False)
         top.columns = [f"{target}_{what}" for what, target in top.columns]
         mine = attribute_table(tables, clip_ids).merge(top.reset_index(), on="trial_id")
@@ -88,8 +91,8 @@ def analysis(tables: Tables) -> pd.DataFrame:
     return table.assign(paper=[str(_printed(*each) or "") for each in named])
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """``analysis`` as a row per experiment and model: means over trials and classes, attributes added up.
+def attribute_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """``class_attributes`` as a row per experiment and model: means over trials and classes, attributes added up.
 
     ``paper`` is the sum of what it prints for the four classes of experiment c.
     """
@@ -121,33 +124,33 @@ def _printed(experiment: str, model: str, label: int) -> Score | None:
 def top_table(tables: Tables, clip_ids: Sequence[str]) -> pd.DataFrame:
     """Top-1 and top-5 of every trial on some clips of S1, S2 and T: the paper's table 6.
 
-    Columns trial_id, model, experiment (where there is one), target, top1, top5 (NaN without logits), clips.
+    Columns trial_id, model, experiment, target, top1, top5 (NaN without logits), clips.
     """
-    rows = _asked(tables, clip_ids, (*DOMAINS, TEXTURE))
+    rows = _asked(tables, clip_ids, (*EVIDENCE, TEXTURE))
     rows = rows.assign(top1=(rows["label"] == rows["predicted"]).astype(float), top5=_among_the_best(rows))
-    groups = rows.groupby([*_names(rows), "target"], sort=False)
+    groups = rows.groupby([*WHOSE, "target"], sort=False)
     return groups.agg(top1=("top1", "mean"), top5=("top5", "mean"), clips=("clip_id", "size")).reset_index()
 
 
 def attribute_table(tables: Tables, clip_ids: Sequence[str]) -> pd.DataFrame:
     """Every trial's predictions for clips of one class on S1 and S2, and what is right in the wrong ones: table 7.
 
-    Columns trial_id, model, experiment (where there is one), label, s1 and s2 (predictions in the order of
+    Columns trial_id, model, experiment, label, s1 and s2 (predictions in the order of
     ``clip_ids``), wrong (the set, ascending), correct, of, share.
     """
-    rows = _asked(tables, clip_ids, DOMAINS)
+    rows = _asked(tables, clip_ids, EVIDENCE)
     found = []
-    for key, mine in rows.groupby(_names(rows), sort=False):
+    for key, mine in rows.groupby(WHOSE, sort=False):
         said = {
             domain: mine.query("target == @domain").set_index("clip_id")["predicted"].reindex(clip_ids).astype(int)
-            for domain in DOMAINS
+            for domain in EVIDENCE
         }
         label = int(mine["label"].iloc[0])
         wrong = sorted({*said["s1"], *said["s2"]} - {label})
         score = correct_attributes(label, wrong)
         found.append(
             {
-                **dict(zip(_names(rows), key if isinstance(key, tuple) else (key,), strict=True)),
+                **dict(zip(WHOSE, cast(tuple[str, ...], key), strict=True)),
                 "label": label,
                 **{domain: each.tolist() for domain, each in said.items()},
                 "wrong": wrong,
@@ -158,15 +161,10 @@ def attribute_table(tables: Tables, clip_ids: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
-    return ["trial_id", "model", *([EXPERIMENT] if EXPERIMENT in rows else [])]
-
-
 def _asked(tables: Tables, clip_ids: Sequence[str], domains: Sequence[str]) -> pd.DataFrame:
     """Predictions for these clips on these domains, with what their trials are."""
     chosen = tables.predictions["clip_id"].isin(list(clip_ids)) & tables.predictions["target"].isin(domains)
-    names = ["trial_id", "model", *([EXPERIMENT] if EXPERIMENT in tables.trials else [])]
-    return tables.predictions.loc[chosen].merge(tables.trials[names], on="trial_id")
+    return tables.predictions.loc[chosen].merge(tables.trials[WHOSE], on="trial_id")
 
 
 def _among_the_best(rows: pd.DataFrame) -> np.ndarray:

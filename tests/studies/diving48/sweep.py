@@ -1,13 +1,33 @@
 """A sweep shaped as Diving48's: source original, targets s1, s2, t, experiments a and e."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from rac_ray.results.analysis import Analysis, Sheet
+from rac_ray.results.figures import Draw
 from rac_ray.results.tables import Tables
+from rac_ray.studies.diving48.claims import DIVING48
+from rac_ray.studies.diving48.results import DIVING_FIGURES, diving_sheets
+from rac_ray.studies.other import OtherStudy
 from tests.results.synthetic import sweep
 
 PLACES = {"2dot": "original", "5dot": "s1", "mnist": "s2", "mnist_bg": "t"}
+
+
+class Dives(OtherStudy):
+    """Diving48's results, without its models or data."""
+
+    claims = DIVING48
+
+    def sheets(self, analysis: Analysis) -> list[Sheet]:
+        return diving_sheets(analysis)
+
+    def figures(self, source: str) -> Mapping[str, Draw]:
+        return DIVING_FIGURES
+
+
+DIVES = Dives("dives")
 
 
 def diving_sweep(truth: Callable[[str, str], float], models: tuple[str, ...] = ("cnn3d", "convlstm")) -> Tables:

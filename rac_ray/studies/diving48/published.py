@@ -15,7 +15,7 @@ class Ratios(NamedTuple):
 
 VALIDATION_TOP1 = {"a": 0.30, "b": 0.35, "c": 0.383, "d": 0.5007}
 """Validation top-1 of the checkpoints that an experiment compares."""
-EXPERIMENTS: dict[str, dict[str, Ratios]] = {
+PRINTED_RATIOS: dict[str, dict[str, Ratios]] = {
     "a": {
         "cnn3d": Ratios(0.253, 0.245, 0.257, 1.01),
         "convlstm": Ratios(0.247, 0.281, 0.238, 0.965),
@@ -47,7 +47,7 @@ AVERAGES = {
 
 def top1(experiment: str, model: str) -> dict[str, float]:
     """Top-1 on ``val``, ``s1``, ``s2`` and ``t`` that a printed row implies: ratio times validation top-1."""
-    val, row = VALIDATION_TOP1[experiment], EXPERIMENTS[experiment][model]
+    val, row = VALIDATION_TOP1[experiment], PRINTED_RATIOS[experiment][model]
     return {"val": val, "s1": row.s1 * val, "s2": row.s2 * val, "t": row.t * val}
 
 

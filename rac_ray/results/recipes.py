@@ -1,0 +1,68 @@
+"""What tells trials apart that would pass for replicates of each other: other recipes, other data, older versions.
+
+After two presets on one storage, a model has trials of two recipes from one source. No table, figure or verdict
+averages over these: each recipe is looked at on its own (``Analysis.by_recipe``).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rac_ray.results.columns import CELL, DIFFERENCE
+
+if TYPE_CHECKING:
+    from rac_ray.results.tables import Tables
+
+READINGS: dict[str, Callable[[Any], str]] = {
+    "learning_rate": lambda value: f"learning rate {value:g}",
+    "batch_size": lambda value: f"batch {value:.0f}",
+    "max_epochs": lambda value: f"{value:.0f} epochs",
+    "patience": lambda value: f"patience {value:.0f}",
+    "momentum": lambda value: f"momentum {value:g}",
+    "weight_decay": lambda value: f"weight decay {value:g}",
+    "stop_at": lambda value: f"stop at {value:g}",
+    "precision": lambda value: f"precision {value}",
+    "level": lambda value: f"level {value:g}",
+    "training_version": lambda value: f"version {value:.0f}",
+    "data": lambda value: f"data {value[:6]}",
+}
+"""By column of trials: how a value of it reads. Of columns that serve equally well, the first one is named."""
+
+
+def recipe_column(trials: pd.DataFrame) -> pd.Series:
+    """What tells each trial from others of its model, source and experiment: ``learning rate 0.005``.
+
+    The fewest columns that tell all of them apart, and of these the ones with the fewest values, since models of one
+    preset mostly share them. Empty for all while nothing differs.
+    """
+    cells = trials.groupby(list(CELL), dropna=False, sort=False).ngroup()
+    read = {name: [_read(name, value) for value in trials[name]] for name in READINGS if name in trials}
+    words = pd.DataFrame(read, index=trials.index)
+    named: list[str] = []
+    while _kinds(cells, words, named) < _kinds(cells, words, list(words)):
+        others = [name for name in words if name not in named]
+        named.append(max(others, key=lambda name: (_kinds(cells, words, [*named, name]), -words[name].nunique())))
+    texts = [", ".join(row) for row in words[[name for name in words if name in named]].to_numpy()]
+    return pd.Series(texts, index=trials.index, name=DIFFERENCE, dtype=object)
+
+
+def by_recipe(tables: "Tables") -> "dict[str, Tables]":
+    """The tables of each recipe that trials have, in order of appearance."""
+    return {str(name): _only(tables, rows) for name, rows in tables.trials.groupby(DIFFERENCE, sort=False)}
+
+
+def _only(tables: "Tables", trials: pd.DataFrame) -> "Tables":
+    chosen = set(trials["trial_id"])
+    kept = {name: frame[frame["trial_id"].isin(chosen)].reset_index(drop=True) for name, frame in vars(tables).items()}
+    return replace(tables, **kept)
+
+
+def _read(name: str, value: Any) -> str:
+    return f"no {name.replace('_', ' ')}" if pd.isna(value) else READINGS[name](value)
+
+
+def _kinds(cells: pd.Series, words: pd.DataFrame, names: Sequence[str]) -> int:
+    """Different trials, as far as their cells and these columns say."""
+    return len(words[list(names)].assign(cell=cells).drop_duplicates())

@@ -1,0 +1,1 @@
+"""Diving48: dives as filmed, and as silhouettes, boxes and texture."""

@@ -1,0 +1,1 @@
+"""Temporal Shape: five drawn trajectories in domains of other looks."""

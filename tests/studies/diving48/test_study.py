@@ -1,0 +1,273 @@
+"""Diving48's experiments: the plan by hand, and a tiny one run on a real Ray, stopped, gone on with, and shown."""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import torch
+from rac_ray.models.diving48 import Experiment, Size
+from torch import nn
+
+from rac_ray.data.diving_generate import decode_videos
+from rac_ray.data.manifest import MANIFEST
+from rac_ray.data.synthetic_dives import MASKS, write_dives
+from rac_ray.errors import BadInput
+from rac_ray.identity import Recipe
+from rac_ray.results import load
+from rac_ray.storage import Storage
+from rac_ray.studies.diving48.grid import DivingGrid
+from rac_ray.studies.diving48.study import Diving48
+from rac_ray.sweep.failures import Budgets
+from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.runner import price_plan, run_plan
+from rac_ray.sweep.session import Resources
+from rac_ray.training.task import Counts
+
+SIZES = {
+    "small": Size("timesformer1", 4, {"depth": 1}),
+    "smaller": Size("timesformer1", 2, {"depth": 1}),
+}
+B = Experiment(0.99, {"timesformer": "small"})
+GRID = DivingGrid(
+    experiments={
+        "a": Experiment(0.01, {"timesformer": "small"}),
+        "b": B,
+        "e": Experiment(0.01, {"timesformer": "smaller"}),
+    },
+    sizes=SIZES,
+    recipe=Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2),
+    domains=("original", "control", "s1", "t"),
+    workers=1,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_cpus() -> Iterator[None]:
+    ray.init("local", num_cpus=2, object_store_memory=300_000_000, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def data(two_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> Storage:
+    folder = tmp_path_factory.mktemp("dives")
+    root = Storage.at(folder / "data")
+    write_dives(folder / "official", root.below("masks"), train=40, test=4)
+    decode_videos(folder / "official", root)
+    return root
+
+
+def planned(data: Storage, storage: Path, grid: DivingGrid = GRID, **changes: Any) -> Plan:
+    given = {"masks": f"{data.root}/masks/{MASKS}", **changes}
+    study = Diving48(presets={"tiny": replace(grid, **given)}, default_preset="tiny")
+    return make_plan(study, "tiny", str(storage), data.root)
+
+
+def ids(plan: Plan) -> tuple[list[str], list[str]]:
+    """Of its trainings, and of their evaluations as if the checkpoint were of epoch 0."""
+    evaluations = [e.evaluation_id(task.training_id, 0) for task in plan.tasks for e in task.evaluations]
+    return [task.training_id for task in plan.tasks], evaluations
+
+
+def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, tmp_path: Path) -> None:
+    plan = planned(data, tmp_path, DivingGrid())
+    assert [task.training.size for task in plan.tasks] == [
+        "convlstm-4x128", "cnn3d-4x128", "timesformer-85m", "cnn3d-11", "cnn3d-6x128", "timesformer-15m",
+    ]  # fmt: skip
+    assert len(plan.trials) == 3 * 3 + 2 + 4 * 3
+    recurrent = plan.tasks[0]
+    levels = {trial.experiment: trial.level for trial in recurrent.trials}
+    assert levels == dict(zip("abcdefgh", (0.30, 0.35, 0.383, 0.5007, 0.30, 0.35, 0.40, 0.45), strict=True))
+    assert len({trial.trial_id for trial in plan.trials}) == len(plan.trials)
+    seeds = planned(data, tmp_path, DivingGrid(seeds=(42, 61)))
+    assert len(seeds.tasks) == 12
+    assert {trial.trial_id for trial in plan.trials} < {trial.trial_id for trial in seeds.trials}
+
+
+def test_a_part_of_the_grid(data: Storage, tmp_path: Path) -> None:
+    study = Diving48()
+    narrowed = study.narrowed(DivingGrid(), {"experiment": ["c"], "seeds": [7, 7]})
+    plan = planned(data, tmp_path, narrowed)
+    assert [task.training.name for task in plan.tasks] == [
+        "convlstm-4x128 original seed=7", "cnn3d-4x128 original seed=7", "timesformer-85m original seed=7",
+    ]  # fmt: skip
+    assert [(trial.experiment, trial.training.model, trial.training.seed) for trial in plan.trials] == [
+        ("c", "convlstm", 7), ("c", "cnn3d", 7), ("c", "timesformer", 7),
+    ]  # fmt: skip
+    with pytest.raises(BadInput, match="unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"):
+        study.narrowed(DivingGrid(), {"experiment": ["z"]})
+
+
+def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_trainings(
+    data: Storage, tmp_path: Path
+) -> None:
+    trainings, evaluations = ids(planned(data, tmp_path))
+    others = [
+        planned(data, tmp_path, codec=False),
+        planned(data, tmp_path, domains=(*GRID.domains, "s2")),
+        planned(data, tmp_path, experiments={**GRID.experiments, "b": replace(B, top1=0.98)}),
+    ]
+    assert [ids(other)[0] for other in others] == [trainings] * 3
+    assert len(set(ids(others[0])[1]) & set(evaluations)) == 2 * 2  # validation, and the original test clips
+    assert set(evaluations) < set(ids(others[1])[1])
+    assert [ids(planned(data, tmp_path, **changes))[0] == trainings for changes in (
+        {"flip_validation": True}, {"validation": "authors"}, {"recipe": replace(GRID.recipe, stop_at=0.9)},
+    )] == [False, True, False]  # fmt: skip
+
+
+def test_bad_input_is_named(data: Storage, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="domain 'control' needs masks, or the folder of the published videos"):
+        planned(data, tmp_path, masks=None)
+    with pytest.raises(BadInput, match="unknown validation split 'mine'; valid: authors, grouped"):
+        planned(data, tmp_path, validation="mine")
+
+
+def test_clips_of_another_dataset_are_named(tmp_path: Path) -> None:
+    data = Storage.at(tmp_path / "data")
+    data.write_json(MANIFEST, {"identity": {}, "splits": {}})
+    with pytest.raises(BadInput, match=r"data' has no clips of Diving48; choose another with --data"):
+        planned(data, tmp_path)
+
+
+def test_without_a_probe_the_price_is_counted(data: Storage, tmp_path: Path) -> None:
+    plan = planned(data, tmp_path)
+    assert plan.tasks[0].counts == Counts(36, 4, 4 + 4 * 4)
+    price = price_plan(plan, Resources())
+    assert price.forecast
+    assert price.lines()[0] == ("2 trials missing; expected [95% interval] on 2 CPUs (steps assumed, not measured):")
+    assert price.peaks == {}
+    notes = plan.study.notes(plan.grid, plan.tasks)
+    assert [note.partition(":")[0] for note in notes] == ["small", "smaller"]
+    assert "* 10^12 operations per clip forward" in notes[0]
+
+
+def test_a_part_has_the_trials_of_the_whole(data: Storage, tmp_path: Path) -> None:
+    whole, part = planned(data, tmp_path), planned(data, tmp_path, only=("b",))
+    assert [task.training_id for task in part.tasks] == [whole.tasks[0].training_id]
+    assert part.trials == whole.trials[1:2]
+    other = planned(data, tmp_path, experiments={**GRID.experiments, "b": replace(B, top1=0.98)})
+    changed = [one.trial_id != two.trial_id for one, two in zip(whole.trials, other.trials, strict=True)]
+    assert changed == [False, True, False]
+
+
+def ran(plan: Plan, **settings: Any) -> list[str]:
+    """What a run said."""
+    lines = list[str]()
+    assert run_plan(plan, Resources(pause=0.1, **settings), lines.append) == ""
+    return lines
+
+
+def test_one_training_serves_experiments_and_what_is_asked_later_is_only_evaluated(
+    data: Storage, tmp_path: Path
+) -> None:
+    first, plan = (planned(data, tmp_path, only=only) for only in (("a",), ("a", "b")))
+    lines = ran(first, verbose=True)
+    (task,) = first.tasks
+    start = lines.index(f"{task.training_id} start  small original seed=42")
+    assert [line.split(": ")[1][0] for line in lines if line.startswith(f"{task.training_id} epoch")] == ["0", "1"]
+    assert lines[-2].startswith("1 trials planned = 1 done + 0 failed + 0 running + 0 pending; ")
+    assert start < len(lines) - 2
+    tables = load(plan.ledger.storage.root)
+    done = tables.trials.query("experiment == 'a'").iloc[0]
+    assert (done["classes"], done["model"], done["source"], done["size"]) == (48, "timesformer", "original", "small")
+    asked = tables.evaluations.query("experiment == 'a'")[["target", "split", "role"]]
+    assert asked.to_numpy().tolist() == [
+        ["original", "val", "source_val"],
+        ["original", "test", "source_test"],
+        ["control", "test", "target"],
+        ["s1", "test", "target"],
+        ["t", "test", "target"],
+    ]
+    epochs = plan.ledger.folder(task.training_id).read_bytes("epochs.parquet")
+    entries = plan.entries()
+    assert list(plan.states(entries, None).values()) == ["done", "unreached"]
+    assert not any(" start " in line for line in ran(plan))
+    assert load(plan.ledger.storage.root).trials["state"].tolist() == ["done", "unreached"]
+    reason = entries[task.training_id].reason_of(plan.trials[1], None)
+    assert reason.startswith("never reached a validation top-1 of 0.99: 0.")
+    more = planned(data, tmp_path, only=("a", "b"), domains=(*GRID.domains, "s2"))
+    assert list(more.states(more.entries(), None).values()) == ["pending", "pending"]
+    ran(more)
+    found = load(plan.ledger.storage.root, more.tasks).evaluations
+    assert set(found["target"]) == {"original", "control", "s1", "s2", "t"}
+    assert set(found["experiment"]) == {"a"}
+    assert plan.ledger.folder(task.training_id).read_bytes("epochs.parquet") == epochs
+    assert not any(" start " in line for line in ran(more))
+    retried = replace(more, retry_failed=True)
+    assert not any(" start " in line for line in ran(retried))
+
+
+@pytest.mark.slow
+def test_a_training_that_raises_fails_its_trials_and_the_others_go_on(data: Storage, tmp_path: Path) -> None:
+    good = planned(data, tmp_path)
+    subject: Any = good.tasks[0].subject
+    broken = replace(good.tasks[0], subject=replace(subject, build=Broken(subject.build)))
+    plan = replace(good, tasks=(broken, *good.tasks[1:]))
+    lines = ran(plan, budgets=Budgets(code=1))
+    states = plan.states(plan.entries(), None)
+    assert [states[trial.trial_id] for trial in plan.trials] == ["failed", "failed", "done"]
+    assert any("; given up (traceback: " in line for line in lines)
+    failures = plan.ledger.failures(broken.training_id)
+    assert [(each["attempt"], each["class"], each["retry"]) for each in failures] == [
+        (1, "code", True), (2, "code", False),
+    ]  # fmt: skip
+    assert "this model cannot be trained" in failures[0]["reason"]
+    assert not any(" start " in line for line in ran(plan))
+    ran(replace(plan, retry_failed=True), budgets=Budgets(code=0))
+    assert len(plan.ledger.failures(broken.training_id)) == 3
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Builds a model on the meta device only."""
+
+    build: Any
+
+    def __call__(self) -> nn.Module:
+        if torch.empty(0).device.type != "meta":
+            raise RuntimeError("this model cannot be trained")
+        return self.build()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_another_attempt_and_changes_no_prediction(data: Storage, tmp_path: Path) -> None:
+    recipe = replace(GRID.recipe, max_epochs=6, patience=6)
+    plan, quiet = (planned(data, tmp_path / name, only=("a",), recipe=recipe) for name in ("killed", "quiet"))
+    (task,) = plan.tasks
+    killed = threading.Event()
+
+    def kill() -> None:
+        """The worker that says in its log where it runs, after an epoch."""
+        log = plan.ledger.folder(task.training_id)
+        while not killed.is_set():
+            text = log.read_bytes("log.txt").decode() if log.exists("log.txt") else ""
+            if "epoch 0" in text and log.exists("last.ckpt"):
+                os.kill(int(re.findall(r"process (\d+)", text)[0]), signal.SIGKILL)
+                killed.set()
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    lines = ran(plan)
+    killed.set()
+    killer.join()
+    ran(quiet)
+    assert any("preempted" in line and "again in" in line for line in lines), lines
+    record, undisturbed = (each.ledger.record(task.training_id) for each in (plan, quiet))
+    assert record
+    assert undisturbed
+    assert (record.attempt, undisturbed.attempt) == (2, 1)
+    assert record.evaluations == undisturbed.evaluations
+    timed = ["seconds", "loader_wait_share"]
+    epochs = [each.ledger.table(task.training_id, "epochs").drop_columns(timed) for each in (plan, quiet)]
+    assert epochs[0] == epochs[1]
+    tables = [each.ledger.table(task.training_id, "predictions") for each in (plan, quiet)]
+    assert tables[0] == tables[1]
