@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import Recipe
+from rac_ray.identity import Recipe, Trial
 from rac_ray.ledger import Ledger
 from rac_ray.record import Record
 from rac_ray.results import load
@@ -27,6 +27,7 @@ from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.runner import Trainable, run_plan
 from rac_ray.sweep.session import Resources, ray_session
 from rac_ray.sweep.worker import Setting
+from rac_ray.training.selection import Selection
 from tests.records import finish
 from tests.sweep import faults, tiny_sweep
 
@@ -230,6 +231,42 @@ def test_a_record_without_evaluations_is_evaluated_and_not_trained(plan_of) -> N
     (after,) = predictions_of(plan).values()
     assert after.equals(before)
     assert records_of(plan)[task.training_id].evaluations == record.evaluations
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_and_further_levels_are_asked_for_after_a_training_for_levels(plan_of) -> None:
+    """Every checkpoint that a level could need was kept, the best one too."""
+    plan = plan_of(models=("cnn3d",), seeds=(0,))
+    (task,) = plan.tasks
+
+    def at(*levels: float) -> Plan:
+        trials = tuple(Trial(task.training, f"{level:g}", level) for level in levels)
+        return replace(plan, tasks=(replace(task, selection=Selection(levels), trials=trials),))
+
+    run(at(0.02, 0.98))
+    (record,) = records_of(plan).values()
+    assert [(each.level, each.reached) for each in record.selected] == [(0.02, True), (0.98, False)]
+    for each, levels in ((plan, [0.02, 0.98, None]), (at(0.04, 0.98), [0.02, 0.98, None, 0.04])):
+        assert set(each.states(each.entries(), None).values()) - {"unreached"} == {"pending"}
+        assert sum(" done   " in line for line in run(each, faults.trains_nothing)) == 1
+        (record,) = records_of(plan).values()
+        assert [chosen.level for chosen in record.selected] == levels
+        assert "pending" not in each.states(each.entries(), None).values()
+    best = record.checkpoint(None)
+    assert best
+    assert (best.epoch, best.val_top1) == (record.best_epoch, record.best_val_top1)
+
+
+def test_weights_that_come_anew_are_not_told_of_by_an_old_record(plan_of, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in the middle of it, the training is not done: its old predictions are gone."""
+    plan = plan_of(models=("cnn3d",), seeds=(0,))
+    (task,) = plan.tasks
+    record = finish(plan.ledger, task)
+    plan.ledger.folder(task.training_id).delete("best.ckpt")
+    monkeypatch.setattr(Storage, "write_bytes", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        plan.ledger.trained(record, [{"epoch": 0}], b"weights")
+    assert set(plan.states(plan.entries(), None).values()) == {"pending"}
 
 
 def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of) -> None:
