@@ -21,7 +21,7 @@ from benchmarks.run import ROOT, machine
 from benchmarks.speed import environment
 from rac_ray.results import load
 from rac_ray.results.statistics import interval
-from sweeps.ts_grid import SWEEP
+from sweeps.ts_grid import STUDY
 
 
 def plain_demo(folder: Path) -> tuple[float, pd.DataFrame]:
@@ -35,7 +35,7 @@ def our_demo(folder: Path) -> tuple[float, pd.DataFrame]:
     places = ["--storage", str(folder / "results"), "--data", str(folder / "data")]
     command = [sys.executable, str(ROOT / "sweeps/ts_grid.py"), "--preset", "demo", *places]
     seconds = _timed(command, environment(os.environ, ours=False))
-    return seconds, load(folder / "results" / SWEEP.name).evaluations
+    return seconds, load(folder / "results" / STUDY.name).evaluations
 
 
 def _timed(command: list[str], variables: dict[str, str]) -> float:

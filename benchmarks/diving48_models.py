@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rac_ray.models.diving48 import CHANNELS, FRAME_SIZE, NUM_FRAMES, SIZES, build_size
 from rac_ray.results.formats import markdown
+from rac_ray.studies.diving48.models import build_size
+from rac_ray.studies.diving48.sizes import CHANNELS, FRAME_SIZE, NUM_FRAMES, SIZES
 from rac_ray.training.memory import step_memory
 
 CLIP = (NUM_FRAMES, CHANNELS, FRAME_SIZE, FRAME_SIZE)

@@ -20,18 +20,23 @@ import numpy as np
 import psutil
 import torch
 
-from benchmarks.plain import batches_of, build_plain, evaluate, optimiser_of, train_epoch
+from benchmarks.plain import NUM_CLASSES, batches_of, build_plain, evaluate, optimiser_of, train_epoch
 from benchmarks.roofline import synchronise
+from rac_ray.data.feed import Opening, Place
+from rac_ray.data.resident import ResidentFeeds, ResidentSubject
 from rac_ray.data.shards import Clips
-from rac_ray.models import build_model
+from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
+from rac_ray.identity import Recipe
+from rac_ray.models import Builder
 from rac_ray.storage import Storage
 from rac_ray.training.evaluate import predict
-from rac_ray.training.fit import fit, resolved_precision
-from rac_ray.identity import Recipe, Trial
+from rac_ray.training.fit import fit
 
 READY = "ready"
 TRAIN, TEST = "train", "test"
 """Names of the two sets in a task's folder: each a folder of JPEG files, and ``.npz`` with the same clips."""
+VAL = "val"
+"""A single clip, for our validation, which is not counted."""
 WARM_UP = {"cpu": 1, "cuda": 10}
 """Batches that are not counted: they pick kernels, start workers and fill queues."""
 PREDICTED_CLIPS = {"cpu": 64, "cuda": 4096}
@@ -164,9 +169,12 @@ def measure_plain(task: Task, wait: Callable[[], None]) -> Measured:
 def measure_ours(task: Task, wait: Callable[[], None]) -> Measured:
     """The package's own ``fit``, of which validation is not counted, and ``predict``."""
     device = torch.device(task.device)
-    recipe = Recipe(batch_size=task.batch_size, max_epochs=WITHOUT_END, patience=WITHOUT_END)
-    trial = Trial(task.model, task.hidden_units, "2dot", 0, recipe, "benchmark", "optdigits")
+    settings = {"batch_size": task.batch_size, "max_epochs": WITHOUT_END, "patience": WITHOUT_END}
+    recipe = Recipe(**settings, precision="16-mixed" if device.type == "cuda" else "32")
     train, test = (_resident(Path(task.folder) / f"{name}.npz") for name in (TRAIN, TEST))
+    build, opening = Builder(task.model, task.hidden_units), Opening(0, task.batch_size, Place(device=task.device))
+    subject = ResidentSubject(build, TRAIN, VAL, (TEST,), NUM_CLASSES, (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE))
+    feeds = ResidentFeeds(subject, opening, {TRAIN: train, VAL: _part(test, 0, 1)})
     training, evaluation = Meter(task), Meter(task)
     steps, in_epoch = len(train) // task.batch_size, itertools.count(1)
 
@@ -188,9 +196,11 @@ def measure_ours(task: Task, wait: Callable[[], None]) -> Measured:
         place = Storage.at(scratch)
         until_enough(
             lambda: fit(
-                trial,
-                train,
-                _part(test, 0, 1),
+                build,
+                recipe,
+                0,
+                feeds.train,
+                feeds.val,
                 place,
                 device=device,
                 report=epoch_has_ended,
@@ -198,13 +208,14 @@ def measure_ours(task: Task, wait: Callable[[], None]) -> Measured:
                 cuda_graphs=task.cuda_graphs,
             )
         )
-    model, precision = build_model(task.model, task.hidden_units), resolved_precision(recipe, device)
+    model = build()
     size = min(PREDICTED_CLIPS[device.type], len(test))
     starts = itertools.cycle(range(0, len(test) - size + 1, size))
 
     def predict_some() -> None:
         first = next(starts)
-        predict(model, {"2dot/test": _part(test, first, size)}, device=device, precision=precision)
+        asked = ResidentFeeds(subject, opening, {TEST: _part(test, first, size)}).asked(TEST)
+        predict(model, asked.batches, device=device, precision=recipe.precision)
         evaluation.count(size)
 
     wait()

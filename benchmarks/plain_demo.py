@@ -7,6 +7,7 @@ weights on every part. ``benchmarks.demo`` sets it against the real command.
 import copy
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 from benchmarks.plain import batches_of, build_plain, evaluate, optimiser_of, train_epoch, write_jpegs
 from rac_ray.data.digits import load_digits
 from rac_ray.data.temporal_shape import DIRECTIONS, Direction
-from rac_ray.identity import Grid, Trial
-from sweeps.ts_grid import DEMO
+from rac_ray.identity import Training
+from rac_ray.studies.temporal_shape.grid import DEMO, Grid
 
 EVALUATIONS = "evaluations.csv"
 
@@ -40,11 +41,20 @@ def write_parts(grid: Grid, folder: Path) -> None:
         write_jpegs(folder / part, domain, split, counts.get(split, grid.test_clips), digits)
 
 
-def train(trial: Trial, direction: Direction, folder: Path, device: torch.device) -> nn.Module:
-    """Train by the trial's recipe; returns the model with its best weights."""
-    recipe = trial.recipe
-    torch.manual_seed(trial.seed)
-    model = build_plain(trial.model, trial.hidden_units).to(device)
+def trainings_of(grid: Grid, precision: str) -> list[Training]:
+    """All trainings of a grid, in the order that people read, whatever their clips."""
+    axes = product(grid.sources, grid.models, grid.hidden_units, grid.seeds)
+    return [
+        Training(model, hidden_units, source, seed, grid.recipe(model).resolved(precision), "benchmark")
+        for source, model, hidden_units, seed in axes
+    ]
+
+
+def train(training: Training, direction: Direction, folder: Path, device: torch.device) -> nn.Module:
+    """Train by its recipe; returns the model with its best weights."""
+    recipe = training.recipe
+    torch.manual_seed(training.seed)
+    model = build_plain(training.model, training.hidden_units).to(device)
     optimiser, scaler = optimiser_of(model, recipe), torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
     batches = batches_of(folder / direction.train, recipe.batch_size, training=True, device=device)
     val_part = next(part for part, role in direction.evaluations.items() if role == "source_val")
@@ -52,7 +62,8 @@ def train(trial: Trial, direction: Direction, folder: Path, device: torch.device
     for epoch in range(recipe.max_epochs):
         loss, _ = train_epoch(model, batches, optimiser, scaler, device)
         top1 = evaluated(model, folder / val_part, recipe.batch_size, device)["top1"]
-        print(f"{trial.name} epoch {epoch}: train loss {loss:.4f}, val top-1 {top1:.3f}", file=sys.stderr, flush=True)
+        said = f"{training.name} epoch {epoch}: train loss {loss:.4f}, val top-1 {top1:.3f}"
+        print(said, file=sys.stderr, flush=True)
         if top1 > best.top1:
             best = Best(top1, epoch, copy.deepcopy(model.state_dict()))
         if epoch - best.epoch >= recipe.patience:
@@ -71,13 +82,13 @@ def run(grid: Grid, folder: Path, device: torch.device) -> pd.DataFrame:
     """Everything, into ``evaluations.csv``: a row per trial and evaluation part."""
     write_parts(grid, folder)
     rows = []
-    for trial in grid.trials(dict.fromkeys(grid.sources, "plain"), grid.digits):
-        direction = DIRECTIONS[trial.source]
-        model = train(trial, direction, folder, device)
-        about = {name: getattr(trial, name) for name in ("model", "hidden_units", "source", "seed")}
+    for training in trainings_of(grid, "16-mixed" if device.type == "cuda" else "32"):
+        direction = DIRECTIONS[training.source]
+        model = train(training, direction, folder, device)
+        about = {name: getattr(training, name) for name in ("model", "hidden_units", "source", "seed")}
         for part, role in direction.evaluations.items():
             target, split = part.split("/")
-            figures = evaluated(model, folder / part, trial.recipe.batch_size, device)
+            figures = evaluated(model, folder / part, training.recipe.batch_size, device)
             rows.append({**about, "target": target, "split": split, "role": role, **figures})
     table = pd.DataFrame(rows)
     table.to_csv(folder / EVALUATIONS, index=False)

@@ -24,13 +24,16 @@ from rac_ray.data.loading import ResidentBatches
 from rac_ray.data.shards import Clips
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.data.trajectories import NUM_FRAMES
+from rac_ray.identity import Recipe
+from rac_ray.models import Builder
 from rac_ray.results import load
 from rac_ray.storage import Storage
-from rac_ray.sweep.planner import Sweep, make_plan
+from rac_ray.studies.temporal_shape.grid import Grid
+from rac_ray.studies.temporal_shape.study import TemporalShape
+from rac_ray.sweep.planner import make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import WORKER_ENVIRONMENT, Resources
 from rac_ray.training.fit import fit
-from rac_ray.identity import Grid, Recipe, Trial
 
 ROOT = Path(__file__).parents[1]
 Row = tuple[str, str, str]
@@ -106,9 +109,11 @@ def _resident(process: psutil.Process) -> int:
 def loader_share(clips: Clips) -> Iterator[Row]:
     """Seconds in the resident loader's own iterator as a share of a whole epoch, for the cheapest and another model."""
     for model, hidden_units in (("timesformer1", 2), ("cnn3d", 8)):
-        trial = Trial(model, hidden_units, "2dot", 0, Recipe(max_epochs=2), "benchmark", "optdigits")
+        recipe = Recipe(max_epochs=2, precision="32")
+        train, val = (ResidentBatches(clips, recipe.batch_size, order_seed=order) for order in (0, None))
         with tempfile.TemporaryDirectory() as scratch:
-            result = fit(trial, clips, clips, Storage.at(scratch), device=torch.device("cpu"))
+            folder, build = Storage.at(scratch), Builder(model, hidden_units)
+            result = fit(build, recipe, 0, train, val, folder, device=torch.device("cpu"))
         epoch = min(row["seconds"] for row in result.epochs)
         started = time.perf_counter()
         for order_seed in (0, None):
@@ -122,8 +127,8 @@ def ray_overhead(folder: Path) -> Iterator[Row]:
     """Trials of two epochs through Ray Tune on two CPUs: what a trial costs beyond training and evaluation."""
     recipe = Recipe(batch_size=16, max_epochs=2, patience=2)
     grid = Grid(("timesformer1",), (2,), tuple(range(12)), ("2dot",), 64, 16, 16, {"timesformer1": recipe}, "optdigits")
-    sweep = Sweep("overhead", {"all": grid}, "all", "")
-    plan = make_plan(sweep, "all", grid, str(folder / "results"), str(folder / "data"))
+    study = TemporalShape("overhead", {"all": grid}, "all")
+    plan = make_plan(study, "all", str(folder / "results"), str(folder / "data"))
     said: list[tuple[float, str]] = []
     started = time.time()
     run_plan(plan, Resources(num_cpus=2), lambda line: said.append((time.time(), line)))

@@ -5,7 +5,6 @@ Nobody has timed these models on a GPU here, so a trial's time is an assumption,
 ``--records FOLDER`` takes the times of finished trials instead, ``<storage>/<sweep>``.
 """
 
-import json
 import random
 import statistics
 import sys
@@ -14,22 +13,25 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
 
 from benchmarks.plain import build_plain
+from benchmarks.plain_demo import trainings_of
 from benchmarks.roofline import Rates, work_per_clip
 from benchmarks.run import machine
+from benchmarks.simulation import Outcome, Simulation, Site, Times
 from rac_ray.arguments import Parser, run_command
+from rac_ray.identity import Evaluation, Training, Trial
 from rac_ray.ledger import Ledger
+from rac_ray.record import Checkpoint, Record, evaluated, named
 from rac_ray.storage import Storage
+from rac_ray.studies.temporal_shape.grid import PAPER
 from rac_ray.sweep.forecast import epoch_bounds
-from rac_ray.sweep.packing import Machine, Packing
+from rac_ray.sweep.packing import Kind, Machine, Packing
 from rac_ray.sweep.queue import Queue
-from rac_ray.sweep.simulation import Outcome, Simulation, Site, Times
-from rac_ray.identity import Trial
-from sweeps.ts_grid import PAPER
 
 A100 = Rates(flops=312e12, moved_bytes=1.555e12)
 """NVIDIA's data sheet: dense float16 matrix products, memory of the 40 GB model."""
@@ -53,9 +55,9 @@ REQUESTS_PER_TRIAL = 21
 """To an object store in a trial's whole life, half of them writes; counted by the S3 server of the tests."""
 
 
-def study() -> list[Trial]:
-    """The 400 trials of the ``paper`` preset."""
-    return PAPER.trials(dict.fromkeys(PAPER.sources, "paper"), "mnist")
+def study() -> list[Training]:
+    """The 400 trainings of the ``paper`` preset."""
+    return trainings_of(PAPER, "16-mixed")
 
 
 def assumed_epoch(model: str, hidden_units: int, batch_size: int) -> float:
@@ -67,33 +69,31 @@ def assumed_epoch(model: str, hidden_units: int, batch_size: int) -> float:
     return (PAPER.train_clips * of_step + PAPER.val_clips * of_validation) / batch_size
 
 
-def recorded_epochs(folder: str) -> dict[tuple[str, int], float]:
-    """Median seconds of an epoch by class, from finished trials."""
-    found: dict[tuple[str, int], list[float]] = {}
+def recorded_epochs(folder: str) -> dict[Kind, float]:
+    """Median seconds of an epoch by kind, from finished trainings."""
+    found: dict[Kind, list[float]] = {}
     for entry in Ledger(Storage.at(folder)).scan().values():
         if record := entry.record:
-            seconds = record["seconds"]["training"] / record["epochs"]
-            found.setdefault((record["model"], record["hidden_units"]), []).append(seconds)
+            seconds = record.seconds["training"] / record.epochs
+            found.setdefault(record.training().kind, []).append(seconds)
     return {key: statistics.median(values) for key, values in found.items()}
 
 
-def work_of(
-    trials: Iterable[Trial], epochs: Mapping[tuple[str, int], float], per_gpu: int, seed: int
-) -> dict[str, float]:
-    """Seconds of each trial beside ``per_gpu - 1`` others; early stopping anywhere between its bounds, evenly."""
+def work_of(trainings: Iterable[Training], epochs: Mapping[Kind, float], per_gpu: int, seed: int) -> dict[str, float]:
+    """Seconds of each training beside ``per_gpu - 1`` others; early stopping anywhere between its bounds, evenly."""
     drawn, slower = random.Random(seed), max(1.0, per_gpu * ALONE_SHARE)
     return {
-        trial.trial_id: slower * epochs[trial.model, trial.hidden_units] * drawn.randint(*epoch_bounds(trial.recipe))
-        for trial in trials
+        training.training_id: slower * epochs[training.kind] * drawn.randint(*epoch_bounds(training.recipe))
+        for training in trainings
     }
 
 
-def simulated(
-    trials: Sequence[Trial], epochs: Mapping[tuple[str, int], float], site: Site, per_gpu: int
-) -> list[Outcome]:
+def simulated(trainings: Sequence[Training], epochs: Mapping[Kind, float], site: Site, per_gpu: int) -> list[Outcome]:
     """The study once per seed: other stopping epochs, other losses."""
     return [
-        Simulation(trials, work_of(trials, epochs, per_gpu, seed), site, TIMES, trials_per_gpu=per_gpu, seed=seed).run()
+        Simulation(
+            trainings, work_of(trainings, epochs, per_gpu, seed), site, TIMES, trials_per_gpu=per_gpu, seed=seed
+        ).run()
         for seed in range(SEEDS)
     ]
 
@@ -105,7 +105,7 @@ def spread(values: Sequence[float], form: str = ".1f") -> str:
     return f"{statistics.fmean(ordered):{form}} [{ordered[cut]:{form}}, {ordered[-1 - cut]:{form}}]"
 
 
-def scale_table(trials: Sequence[Trial], epochs: Mapping[tuple[str, int], float]) -> str:
+def scale_table(trainings: Sequence[Training], epochs: Mapping[Kind, float]) -> str:
     """Makespan, cost and use by number of GPUs."""
     lines = [
         "| GPUs | trials per GPU | nodes | hours | longest trial, hours | USD | GPUs busy | attempts lost |",
@@ -117,8 +117,8 @@ def scale_table(trials: Sequence[Trial], epochs: Mapping[tuple[str, int], float]
                 size = min(gpus, 8)
                 shares = {"price": costs["price"] * size / 8}
                 site = replace(Site(gpus // size, size, 12 * size, 40e9), **{**costs, **shares})  # type: ignore[arg-type]
-                found = simulated(trials, epochs, site, per_gpu)
-                assert all(outcome.states["done"] == len(trials) for outcome in found)
+                found = simulated(trainings, epochs, site, per_gpu)
+                assert all(outcome.states["done"] == len(trainings) for outcome in found)
                 cells = [
                     spread([outcome.makespan / 3600 for outcome in found], ".2f"),
                     spread([outcome.longest / 3600 for outcome in found], ".2f"),
@@ -136,6 +136,37 @@ def seconds_of(act: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+@cache
+def a_record() -> Record:
+    """As long as one of the study, with six evaluations."""
+    training = study()[0]
+    evaluation = Evaluation("2dot", "test", "source_test", "content")
+    score = evaluated(evaluation, training.training_id, 3, clips=500, correct=250, top1=0.5)
+    return Record(
+        study="ts_grid",
+        training_id=training.training_id,
+        training_version=training.version,
+        **{name: getattr(training, name) for name in training.__dataclass_fields__},
+        trials=[named(Trial(training))],
+        selection_rule="",
+        best_epoch=3,
+        best_val_top1=0.5,
+        epochs=5,
+        selected=[Checkpoint(level=None, epoch=3, val_top1=0.5)],
+        evaluations=[score] * 6,
+        parameters=1000,
+        classes=5,
+        device="cpu",
+        workers=1,
+        host="here",
+        python="3.11",
+        commit="abc123",
+        versions={},
+        seconds={"total": 1.0},
+        finished_at="2026-01-01T00:00:00Z",
+    )
+
+
 def scans(folder: Path, sizes: Sequence[int]) -> list[tuple[str, str]]:
     """Seconds to look at a ledger on this disk."""
     rows = []
@@ -144,8 +175,9 @@ def scans(folder: Path, sizes: Sequence[int]) -> list[tuple[str, str]]:
         for number in range(count):
             place = Path(ledger.folder(f"{number:012x}").root)
             place.mkdir(parents=True)
-            for name in ("trial.json", "epochs.parquet", "predictions.parquet", "best.ckpt", "record.json"):
-                (place / name).write_text(json.dumps({"trial_id": f"{number:012x}", "seconds": {"total": 1.0}}))
+            for name in ("trial.json", "epochs.parquet", "predictions.parquet", "best.ckpt"):
+                (place / name).write_text("{}")
+            (place / "record.json").write_bytes(a_record().as_json())
         rows.append((f"scan of {count:,} finished trials, s", f"{seconds_of(ledger.scan):.2f}"))
     return rows
 
@@ -154,17 +186,17 @@ def queueing(count: int) -> list[tuple[str, str]]:
     """What a queue of so many trials costs its driver."""
     first = study()[0]
     tracemalloc.start()
-    trials = [replace(first, seed=seed) for seed in range(count)]
-    queue = Queue({trial.trial_id: "pending" for trial in trials}, trials, Packing(Machine(count)))
+    trainings = [replace(first, seed=seed) for seed in range(count)]
+    queue = Queue({training.training_id: "pending" for training in trainings}, trainings, Packing(Machine(count)))
     per_trial = tracemalloc.get_traced_memory()[0] / count
     tracemalloc.stop()
 
     def hand_out_all() -> None:
         while ticket := queue.next():
-            queue.started(ticket.trial.trial_id)
+            queue.started(ticket.training.training_id)
 
     of_next = seconds_of(hand_out_all) / count
-    queue.done(trials[0].trial_id)
+    queue.done(trainings[0].training_id)
     return [
         (f"queue of {count:,} trials, kB of memory each", f"{per_trial / 1e3:.1f}"),
         ("handing one out, ms", f"{1e3 * of_next:.3f}"),
@@ -191,21 +223,21 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser(prog="python -m benchmarks.scale", description="The study on more GPUs than there are.")
     parser.add_argument("--records", metavar="FOLDER", help="a sweep's folder: times of its trials instead of assumed")
     options = parser.parse_args(arguments)
-    trials = study()
-    classes = {(trial.model, trial.hidden_units): trial.recipe.batch_size for trial in trials}
-    epochs = {key: assumed_epoch(*key, batch_size) for key, batch_size in classes.items()}
+    trainings = study()
+    first = {training.kind: training for training in trainings}
+    epochs = {kind: assumed_epoch(t.model, t.hidden_units, t.recipe.batch_size) for kind, t in first.items()}
     recorded = recorded_epochs(options.records) if options.records else {}
     epochs |= {key: value for key, value in recorded.items() if key in epochs}
-    work = work_of(trials, epochs, 8, 0)
+    work = work_of(trainings, epochs, 8, 0)
     print(f"{machine()}, {time.strftime('%Y-%m-%d')}\n")
     print(f"Seconds of an epoch: {len(recorded)} of {len(epochs)} classes from records, the others assumed,")
     print(f"{SHARE:.0%} of {A100.flops / 1e12:.0f} TFLOP/s and {A100.moved_bytes / 1e12:.2f} TB/s, and")
     print(f"{LAUNCH_SECONDS * 1e6:.0f} us for each kernel of a step at least:\n")
     for model in LAUNCHES:
-        cells = ", ".join(f"h={h} {epochs[model, h]:.2f}" for h in (2, 8, 16, 48))
+        cells = ", ".join(f"h={h} {epochs[f'{model} h={h}']:.2f}" for h in (2, 8, 16, 48))
         print(f"- {model}: {cells}")
     print(f"\nMean of {SEEDS} simulated sweeps [95 % of them], nodes booting and idle counted as up\n")
-    print(scale_table(trials, epochs))
+    print(scale_table(trainings, epochs))
     print(f"\nWhat breaks first at {QUEUED:,} trials and 1,000 nodes\n")
     with tempfile.TemporaryDirectory() as folder:
         print(table([*scans(Path(folder), LEDGERS), *queueing(QUEUED), *requests(statistics.median(work.values()))]))

@@ -250,6 +250,7 @@ class Ledger:
         """
         folder = self.folder(record.training_id)
         if self.record(record.training_id) is None or not folder.exists(BEST_CHECKPOINT):
+            folder.delete(RECORD)  # before the predictions of which it tells
             folder.delete(PREDICTIONS)
             folder.write_bytes(EPOCHS, parquet_bytes(pa.Table.from_pylist(epochs)))
             folder.write_bytes(BEST_CHECKPOINT, best_checkpoint)

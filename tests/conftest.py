@@ -1,7 +1,7 @@
 """Shared fixtures: tiny data, and one local Ray per test module that asks for it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1"}
@@ -12,8 +12,10 @@ import pytest
 from rac_ray.data.digits import Digits, optdigits
 from rac_ray.data.shards import Clips
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
-from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
 from rac_ray.identity import Recipe, Training
+from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
+from rac_ray.training.task import Task
+from tests.records import task_of
 
 OBJECT_STORE = 200_000_000
 BESIDE = (
@@ -76,6 +78,16 @@ def make_training():
         settings = {"batch_size": 8, "max_epochs": 3, "patience": 3, "learning_rate": 0.01, "precision": "32", **recipe}
         about = {"digits": "optdigits"}
         return Training(model, hidden_units, "2dot", seed, Recipe(**settings), "test-data", about=about)
+
+    return make
+
+
+@pytest.fixture
+def make_task(make_training: Callable[..., Training]):
+    """The same, with evaluations on three parts."""
+
+    def make(*given: object, **recipe: object) -> Task:
+        return task_of(make_training(*given, **recipe))
 
     return make
 

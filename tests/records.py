@@ -1,15 +1,33 @@
 """Records as trainings leave them, without training: for tests of everything that reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
+from rac_ray.data.resident import ResidentSubject
+from rac_ray.identity import Evaluation, Training
+from rac_ray.ledger import Ledger
+from rac_ray.models import Builder
 from rac_ray.record import Checkpoint, Evaluated, Record, evaluated, named
-from rac_ray.training.task import Task
+from rac_ray.training.task import Counts, Task
 
+BROKEN = {"class": "code", "reason": "broken", "traceback": ""}
 CLIPS = 100
+ROLES = {"2dot/val": "source_val", "2dot/test": "source_test", "mnist/test": "target"}
 SECONDS = {"to_first_step": 0.5, "training": 9.0, "evaluation": 1.0, "total": 10.6}
+
+
+def task_of(training: Training) -> Task:
+    """A training on 2dot, to be evaluated on three parts."""
+    subject: Any = ResidentSubject(
+        Builder(training.model, training.hidden_units), "2dot/train", "2dot/val", tuple(ROLES), 5, (20, 1, 64, 64)
+    )
+    named = ((*part.split("/"), part, role) for part, role in ROLES.items())
+    evaluations = tuple(Evaluation(domain, split, role, f"content of {part}") for domain, split, part, role in named)
+    counts = Counts(train=CLIPS, val=CLIPS, evaluated=dict.fromkeys(ROLES, CLIPS))
+    return Task(training, subject, evaluations, counts, trained_on=("2dot/train", "2dot/val"))
 
 
 def record_of(task: Task, top1: Mapping[str, float] | None = None, **changes: Any) -> Record:
@@ -47,3 +65,28 @@ def _scored(task: Task, part: str, top1: float) -> Evaluated:
     evaluation = next(each for each in task.evaluations if each.part == part)
     correct = round(CLIPS * top1)
     return evaluated(evaluation, task.training_id, 3, clips=CLIPS, correct=correct, top1=correct / CLIPS)
+
+
+def predictions_of(record: Record) -> pa.Table:
+    """A clip for each evaluation."""
+    ids = [each.evaluation_id for each in record.evaluations]
+    return pa.table({"evaluation_id": ids, "clip_id": ["a"] * len(ids)})
+
+
+def finish(ledger: Ledger, task: Task, **changes: Any) -> Record:
+    """Write what a finished task leaves; returns its record, in which ``changes`` replace fields."""
+    record = record_of(task, **changes)
+    ledger.trained(record, [{"epoch": 0}], b"weights")
+    ledger.evaluated(record, predictions_of(record))
+    return record
+
+
+def register(ledger: Ledger, tasks: Sequence[Task]) -> None:
+    """Write down what is planned."""
+    ledger.register(tasks, ledger.scan(tasks), "ts_grid")
+
+
+def give_up(ledger: Ledger, training_id: str, attempt: int = 1) -> None:
+    """Let an attempt fail for good."""
+    ledger.fail(training_id, attempt, BROKEN)
+    ledger.decide(training_id, attempt, retry=False)

@@ -30,7 +30,7 @@ class SweepMetrics:
         self._refreshed = time.monotonic()
 
     def state(self, training: Training, state: State) -> None:
-        """``trial`` is now in ``state``; its last state, and what only running trials have, go to 0 and end."""
+        """``training`` is now in ``state``; its last state, and what only running trials have, go to 0 and end."""
         tags = self._tags(training)
         before = self._states.get(training.training_id)
         self._states[training.training_id] = state
@@ -42,7 +42,7 @@ class SweepMetrics:
         self._set(self._state, 1, {**tags, "state": state})
 
     def epoch(self, training: Training, row: Mapping[str, Any]) -> None:
-        """``trial`` has finished an epoch; ``row`` is what it reported."""
+        """``training`` has finished an epoch; ``row`` is what it reported."""
         tags = self._tags(training)
         self._epochs.inc(tags=tags)
         self._set(self._clips_per_second, row["clips"] / row["seconds"] if row["seconds"] else 0, tags)
@@ -60,15 +60,8 @@ class SweepMetrics:
             gauge.set(value, dict(tags))
 
     def _tags(self, training: Training) -> dict[str, str]:
-        values = (
-            self.sweep,
-            training.model,
-            str(training.hidden_units),
-            training.size,
-            str(training.seed),
-            training.source,
-        )
-        return dict(zip(TAGS, values, strict=True))
+        of_training = training.model, training.hidden_units, training.size, training.seed, training.source
+        return dict(zip(TAGS, (self.sweep, *map(str, of_training)), strict=True))
 
     def _set(self, gauge: Gauge, value: float, tags: dict[str, str]) -> None:
         self._values[gauge, frozenset(tags.items())] = float(value)

@@ -124,7 +124,7 @@ def _checkpoints(task: Task) -> int:
 
 def _prediction_bytes(task: Task) -> int:
     per_clip = PREDICTION_BYTES + CLASS_BYTES * task.subject.num_classes
-    return per_clip * task.counts.evaluated * len({trial.level for trial in task.asked})
+    return per_clip * task.counts.of(task.evaluations) * len({trial.level for trial in task.asked})
 
 
 @lru_cache(maxsize=4096)

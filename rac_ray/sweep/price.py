@@ -164,7 +164,7 @@ def price_of(
     assumed = {key: _from_probe(tasks[key], guess) for key, guess in guesses.items() if guess is not None}
     costs |= assumed
     classes = {
-        key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, key.trains)
+        key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, entries)
         for key, cost in costs.items()
         if cost is not None
     }
@@ -222,14 +222,13 @@ def _from_probe(task: Task, probe: Probe) -> Cost:
 
 
 def _class_forecast(
-    tasks: Sequence[Task], cost: Cost, records: Sequence[Record], packing: Packing, trains: bool
+    tasks: Sequence[Task], cost: Cost, records: Sequence[Record], packing: Packing, entries: Mapping[str, Entry]
 ) -> ClassForecast:
     first = tasks[0]
-    training, recipe = first.training, first.training.recipe
+    training, recipe, trains = first.training, first.training.recipe, _key(first, entries).trains
     seen = [record.epochs for record in records if (record.model, record.recipe) == (training.model, recipe)]
     mean, sd = expected_epochs(recipe, seen) if trains else (0.0, 0.0)
     least, most = epoch_bounds(recipe) if trains else (0, 0)
-    checkpoints = max(len({trial.level for trial in task.asked}) for task in tasks)
     return ClassForecast(
         kind=training.kind,
         source=training.source,
@@ -241,10 +240,16 @@ def _class_forecast(
         most_epochs=most,
         train_clips=first.counts.train // recipe.batch_size * recipe.batch_size,
         val_clips=first.counts.val,
-        eval_clips=checkpoints * first.counts.evaluated,
+        eval_clips=max(_clips_to_evaluate(task, entries[task.training_id].record) for task in tasks),
         share=packing.share(training.kind),
         workers=packing.workers,
     )
+
+
+def _clips_to_evaluate(task: Task, record: Record | None) -> int:
+    if record is None:
+        return task.counts.of(task.evaluations) * len({trial.level for trial in task.asked})
+    return sum(map(task.counts.of, task.outstanding(record).values()))
 
 
 ProbeKey = tuple[str, int]

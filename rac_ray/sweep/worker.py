@@ -237,7 +237,6 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
             evaluations=[*kept, *scores],
             content={**record.content, **_content(job)},
             dataset=job.made_from,
-            attempt=job.attempt,
             seconds={
                 **before,
                 "evaluation": before.get("evaluation", 0.0) + seconds,
@@ -253,13 +252,16 @@ def _checkpoint_file(record: Record, epoch: int) -> str:
 
 
 def _knowing_levels(job: Job, record: Record) -> Record:
-    """The record with the checkpoints of levels that were asked for after the training: the nearest that were kept."""
-    levels = dict.fromkeys(trial.level for trial in job.task.asked)
-    new = [level for level in levels if level is not None and record.checkpoint(level) is None]
+    """The record with checkpoints that were asked for after the training: the best one, or of those that were kept the
+    nearest to levels."""
+    new = [level for level in dict.fromkeys(t.level for t in job.task.asked) if record.checkpoint(level) is None]
     if not new:
         return record
-    found = job.task.selection.among(new, record.best_val_top1, dict(record.kept))
+    levels = [level for level in new if level is not None]
+    found = job.task.selection.among(levels, record.best_val_top1, dict(record.kept))
     checkpoints = [Checkpoint(level=s.level, epoch=s.epoch, val_top1=s.val_top1, reached=s.reached) for s in found]
+    if None in new:
+        checkpoints.append(Checkpoint(level=None, epoch=record.best_epoch, val_top1=record.best_val_top1))
     return msgspec.structs.replace(record, selected=[*record.selected, *checkpoints])
 
 

@@ -1,5 +1,6 @@
 """What one training is to come to: its trials, what they are evaluated on, and what goes to the worker."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rac_ray.data.feed import Subject
@@ -15,8 +16,12 @@ class Counts:
     train: int
     val: int
     """In each epoch."""
-    evaluated: int
-    """After the training, by each of its checkpoints."""
+    evaluated: Mapping[str, int]
+    """After the training, by each of its checkpoints: by ``domain/split``."""
+
+    def of(self, evaluations: Iterable[Evaluation]) -> int:
+        """Clips of some evaluations."""
+        return sum(self.evaluated[evaluation.part] for evaluation in evaluations)
 
 
 @dataclass(frozen=True)

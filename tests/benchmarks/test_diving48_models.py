@@ -1,5 +1,5 @@
 from benchmarks.diving48_models import forward_operations, row
-from rac_ray.models.diving48 import SIZES
+from rac_ray.studies.diving48.sizes import SIZES
 
 
 def test_operations_of_the_3d_cnn_by_hand() -> None:

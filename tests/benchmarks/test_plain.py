@@ -21,8 +21,8 @@ from benchmarks.plain import (
 )
 from rac_ray.data.digits import Digits
 from rac_ray.errors import BadInput
-from rac_ray.models import MODELS, build_model
 from rac_ray.identity import Recipe
+from rac_ray.models import MODELS, build_model
 
 CPU = torch.device("cpu")
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.plain_demo import EVALUATIONS, run
+from benchmarks.plain_demo import EVALUATIONS, run, trainings_of
 from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.identity import Recipe
-from sweeps.ts_grid import DEMO
+from rac_ray.studies.temporal_shape.grid import DEMO
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -23,3 +23,13 @@ def test_a_tiny_grid_ends_with_every_part_evaluated(tmp_path: Path) -> None:
     assert table["clips"].tolist() == [8, 4, 4, 4, 4, 4]
     assert bool((table["correct"] <= table["clips"]).all())
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "plain" / EVALUATIONS), table)
+
+
+def test_the_trainings_of_the_demo() -> None:
+    trainings = trainings_of(DEMO, "32")
+    assert len({training.training_id for training in trainings}) == 16
+    assert [training.name for training in trainings[:3]] == [
+        "convlstm h=2 2dot seed=42",
+        "convlstm h=2 2dot seed=61",
+        "convlstm h=4 2dot seed=42",
+    ]

@@ -14,12 +14,12 @@ from benchmarks.scale import (
     study,
     work_of,
 )
+from benchmarks.simulation import Site
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
-from rac_ray.sweep.simulation import Site
-from tests.results.conftest import GRID, finish
+from tests.records import finish
 
-EVEN = {(trial.model, trial.hidden_units): 1.0 for trial in study()}
+EVEN = {training.kind: 1.0 for training in study()}
 
 
 def test_the_study_has_its_trials() -> None:
@@ -30,8 +30,8 @@ def test_the_study_has_its_trials() -> None:
 def test_work_lies_between_the_bounds_of_early_stopping_and_grows_with_company() -> None:
     alone, beside = (work_of(study(), EVEN, per_gpu, seed=3) for per_gpu in (1, 8))
     assert len(alone) == 400
-    assert all(beside[trial_id] == pytest.approx(2 * seconds) for trial_id, seconds in alone.items())
-    patience = {trial.trial_id: trial.recipe for trial in study()}
+    assert all(beside[key] == pytest.approx(2 * seconds) for key, seconds in alone.items())
+    patience = {training.training_id: training.recipe for training in study()}
     assert all(patience[key].patience < value <= patience[key].max_epochs for key, value in alone.items())
 
 
@@ -42,11 +42,11 @@ def test_an_epoch_is_never_quicker_than_its_launches(monkeypatch: pytest.MonkeyP
     assert assumed_epoch("cnn3d", 2, 64) == pytest.approx(steps * 6.0)
 
 
-def test_times_come_from_records(tmp_path: Path) -> None:
-    """The fixture's trials train for 9 seconds and 5 epochs."""
-    for trial in GRID.trials({"2dot": "feed"}, "optdigits")[:2]:
-        finish(Ledger(Storage.at(tmp_path)), trial)
-    assert recorded_epochs(str(tmp_path)) == {("cnn3d", 2): 9.0 / 5}
+def test_times_come_from_records(make_task, tmp_path: Path) -> None:
+    """The fixture's trainings train for 9 seconds and 5 epochs."""
+    for seed in range(2):
+        finish(Ledger(Storage.at(tmp_path)), make_task("cnn3d", 2, seed))
+    assert recorded_epochs(str(tmp_path)) == {"cnn3d h=2": 9.0 / 5}
 
 
 def test_one_gpu_takes_what_all_trials_take(monkeypatch: pytest.MonkeyPatch) -> None:

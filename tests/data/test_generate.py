@@ -41,33 +41,33 @@ def times(root: Storage) -> dict[str, int]:
 
 def test_makes_shards_and_a_manifest_and_then_nothing(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
     said: list[str] = []
-    assert generate(root, dataset, digits, said.append) == 3
+    assert generate(root, dataset, lambda: digits, said.append) == 3
     assert len(said) == 3
     assert verify(root) == []
     before = times(root)
-    assert generate(root, dataset, digits) == 0
+    assert generate(root, dataset, lambda: digits) == 0
     assert times(root) == before
     expected = make_clip(dataset.shape, "mnist_bg", "test", 29, digits)
     np.testing.assert_array_equal(read_split(root, "mnist_bg/test").frames[29], expected.frames)
 
 
 def test_makes_only_the_missing_shard_again(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
-    generate(root, dataset, digits)
+    generate(root, dataset, lambda: digits)
     manifest = root.read_bytes("manifest.json")
     root.delete("2dot/train-00001-of-00002.parquet")
     assert missing_clips(root, dataset) == 120
     before = times(root)
-    assert generate(root, dataset, digits) == 1
+    assert generate(root, dataset, lambda: digits) == 1
     assert {path: when for path, when in times(root).items() if path in before} == before
     assert root.read_bytes("manifest.json") == manifest
     assert verify(root) == []
 
 
 def test_a_folder_grows_by_domains(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
-    generate(root, dataset, digits)
+    generate(root, dataset, lambda: digits)
     before = times(root)
     wider = DatasetSpec(dataset.shape, digits.source, digits.digest, {**PARTS, "5dot/test": 10})
-    assert generate(root, wider, digits) == 1
+    assert generate(root, wider, lambda: digits) == 1
     assert {path: when for path, when in times(root).items() if path in before} == before
     assert verify(root) == []
 
@@ -76,41 +76,47 @@ def test_temporary_files_of_a_killed_run_are_removed(root: Storage, dataset: Dat
     left = Path(root.root) / "2dot" / "train-00000-of-00002.parquet.tmp-0123abcd"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
-    generate(root, dataset, digits)
+    generate(root, dataset, lambda: digits)
     assert not left.exists()
 
 
 def test_a_corrupt_shard_without_a_manifest_is_named(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
     root.write_bytes("mnist_bg/test-00000-of-00001.parquet", b"PAR1 nonsense")
     with pytest.raises(BadInput, match=r"mnist_bg/test-00000-of-00001.parquet is corrupt"):
-        generate(root, dataset, digits)
+        generate(root, dataset, lambda: digits)
     assert not root.exists("manifest.json")
 
 
 def test_damaged_shards_are_told_and_made_again(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
-    generate(root, dataset, digits)
+    generate(root, dataset, lambda: digits)
     whole = {name: root.read_bytes(name) for name in root.sizes() if name.endswith(".parquet")}
     truncated, missing = "mnist_bg/test-00000-of-00001.parquet", "2dot/train-00000-of-00002.parquet"
     root.write_bytes(truncated, whole[truncated][:1000])
     root.delete(missing)
     said: list[str] = []
-    assert generate(root, dataset, digits, said.append) == 2
+    assert generate(root, dataset, lambda: digits, said.append) == 2
     assert f"data {root.root}/{truncated} is damaged; it is made again" in said
     assert {name: root.read_bytes(name) for name in whole} == whole
     assert verify(root) == []
-    assert generate(root, dataset, digits) == 0
+    assert generate(root, dataset, lambda: digits) == 0
 
 
 def test_a_complete_folder_may_be_read_only(root: Storage, dataset: DatasetSpec, digits: Digits, monkeypatch) -> None:
-    generate(root, dataset, digits)
+    generate(root, dataset, lambda: digits)
     monkeypatch.setattr(Storage, "writing", None)
-    assert generate(root, dataset, digits) == 0
+    assert generate(root, dataset, no_digits) == 0
+
+
+def no_digits() -> Digits:
+    raise AssertionError("digits are loaded, perhaps downloaded, for nothing")
 
 
 def test_two_generators_on_one_folder_take_turns(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
     said: list[str] = []
     with holding(root, GENERATOR) as first:
-        second = threading.Thread(target=lambda: said.append(f"made {generate(root, dataset, digits, said.append)}"))
+        second = threading.Thread(
+            target=lambda: said.append(f"made {generate(root, dataset, lambda: digits, said.append)}")
+        )
         second.start()
         while not said:
             time.sleep(0.02)

@@ -7,8 +7,8 @@ import torch
 
 from rac_ray.data.digits import Digits
 from rac_ray.data.generate import generate
-from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips, part_keys
-from rac_ray.data.manifest import read_split
+from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips
+from rac_ray.data.manifest import part_keys, read_split
 from rac_ray.data.shards import DatasetSpec
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
@@ -91,7 +91,7 @@ def test_bad_batches_are_named(numbered) -> None:
 def test_ray_data_gives_the_shards_clips_once_per_process(tmp_path: Path, digits: Digits) -> None:
     root, parts = Storage.at(tmp_path), ["2dot/train", "mnist/test"]
     dataset = DatasetSpec(TemporalShapeSpec(), digits.source, digits.digest, {"2dot/train": 501, "mnist/test": 3})
-    generate(root, dataset, digits)
+    generate(root, dataset, lambda: digits)
     iterator = open_clips(root, parts).iterator()
     resident = ResidentClips()
     clips = resident.get(part_keys(root, parts), iterator)

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import torch
 
+from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
 from rac_ray.sweep.attempt import run_task
 from rac_ray.training.classifier import Classifier
@@ -66,6 +67,31 @@ def kills_itself(config: dict[str, Any], **given: Any) -> None:
     _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, **given)
 
 
+def trains_nothing(config: dict[str, Any], **given: Any) -> None:
+    """A training step raises; evaluation is left alone."""
+
+    def training_step(self: Classifier, batch: Any, batch_idx: int) -> Any:
+        raise AssertionError("a training step was made")
+
+    with patch.object(Classifier, "training_step", training_step):
+        run_task(config, **given)
+
+
+def kills_itself_before_the_evaluation(config: dict[str, Any], **given: Any) -> None:
+    """The first attempt ends when the weights and the record are written; later ones may not train."""
+    if config["attempt"] > 1:
+        trains_nothing(config, **given)
+        return
+    original = Ledger.trained
+
+    def trained(self: Ledger, *what: Any) -> None:
+        original(self, *what)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with patch.object(Ledger, "trained", trained):
+        run_task(config, **given)
+
+
 def has_a_bug(config: dict[str, Any], **given: Any) -> None:
     def bug() -> None:
         raise KeyError("a bug that goes away")
@@ -102,15 +128,10 @@ def kills_the_driver_while_the_record_is_written(config: dict[str, Any], **given
 
 
 def does_nothing(config: dict[str, Any], **given: Any) -> None:
-    """A trivial trial: a report and a record, no training."""
-    import pyarrow as pa
+    """A trivial training: a report and what it leaves, nothing trained."""
     from ray import tune
 
-    from tests.records import record_of
+    from tests.records import finish
 
-    task, ledger = given["tasks"][config["training_id"]], given["setting"].ledger
     tune.report({"epoch": 0})
-    record = record_of(task)
-    ledger.trained(record, [{"epoch": 0}], b"")
-    ids = [each.evaluation_id for each in record.evaluations]
-    ledger.evaluated(record, pa.table({"evaluation_id": ids, "clip_id": ["a"] * len(ids)}))
+    finish(given["setting"].ledger, given["tasks"][config["training_id"]])

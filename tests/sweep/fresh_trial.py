@@ -1,4 +1,4 @@
-"""One trial in a process of its own, without Ray: ``python -m tests.sweep.fresh_trial SWEEP TRIAL DATA OUT``.
+"""One training in a process of its own, without Ray: ``python -m tests.sweep.fresh_trial SWEEP TRAINING DATA OUT``.
 
 ``OUT`` gets the best weights and, in the evaluations' order, all logits.
 """
@@ -8,25 +8,31 @@ import tempfile
 
 import torch
 
+from rac_ray.data.feed import Opening
 from rac_ray.data.manifest import read_split
+from rac_ray.data.resident import ResidentFeeds
 from rac_ray.data.temporal_shape import DIRECTIONS
+from rac_ray.identity import Training
+from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
+from rac_ray.studies.temporal_shape.study import subject_of
 from rac_ray.training.evaluate import predict
 from rac_ray.training.fit import fit
-from rac_ray.identity import Trial
 
 
 def main() -> None:
-    sweep, trial_id, data, out = sys.argv[1:]
+    sweep, training_id, data, out = sys.argv[1:]
     torch.set_num_threads(1)
-    trial = Trial.from_dict(Storage.at(sweep).below("trials").below(trial_id).read_json("trial.json"))
-    direction, device = DIRECTIONS[trial.source], torch.device("cpu")
+    training = Training.from_dict(Ledger(Storage.at(sweep)).trial(training_id))
+    direction, device, recipe = DIRECTIONS[training.source], torch.device("cpu"), training.recipe
+    subject = subject_of(training.model, training.hidden_units, direction)
     clips = {part: read_split(Storage.at(data), part) for part in direction.parts}
-    val = next(part for part, role in direction.evaluations.items() if role == "source_val")
+    feeds = ResidentFeeds(subject, Opening(training.seed, recipe.batch_size), clips)
     with tempfile.TemporaryDirectory() as scratch:
-        result = fit(trial, clips[direction.train], clips[val], Storage.at(scratch), device=device)
-    predictions = predict(result.model, {part: clips[part] for part in direction.evaluations}, device=device)
-    logits = [torch.from_numpy(each.logits) for each in predictions]
+        folder = Storage.at(scratch)
+        result = fit(subject.build, recipe, training.seed, feeds.train, feeds.val, folder, device=device)
+    said = [predict(result.model, feeds.asked(part).batches, device=device) for part in direction.evaluations]
+    logits = [torch.from_numpy(each) for each in said]
     torch.save({"weights": result.model.state_dict(), "logits": torch.cat(logits)}, out)
 
 

@@ -1,6 +1,7 @@
 """Faults injected for real. After each: nothing finished is trained again, nothing is missing from the table, and the
 table is that of an undisturbed run, to the bit."""
 
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.runner import Trainable, run_plan
 from rac_ray.sweep.session import Resources
 from rac_ray.training.watchdog import StallLimits
+from tests.records import register
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
 
@@ -51,7 +53,7 @@ def folder(undisturbed: Path, tmp_path: Path) -> Path:
 
 def science(folder: Path, plan: Plan) -> dict[str, pd.DataFrame]:
     """A plan's tables in a folder, without what the clock and the machine decide."""
-    tables = load(folder / "results/tiny", plan.trial_ids)
+    tables = load(folder / "results/tiny", plan.tasks)
     timed = ["seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", "finished_at"]
     return {
         "trials": tables.trials.drop(columns=timed),
@@ -75,11 +77,17 @@ def run(plan: Plan, trainable: Trainable, resources: Resources = AT_ONCE) -> lis
 
 
 def records(folder: Path) -> dict[str, bytes]:
-    return {path.parent.name: path.read_bytes() for path in (folder / "results/tiny/trials").glob("*/record.json")}
+    """Of what is done: a training that was not evaluated yet has a record without evaluations."""
+    found = {path.parent.name: path.read_bytes() for path in (folder / "results/tiny/trials").glob("*/record.json")}
+    return {training_id: content for training_id, content in found.items() if json.loads(content)["evaluations"]}
 
 
-def only_failure(ledger: Ledger, trial_id: str) -> dict[str, Any]:
-    (failure,) = ledger.failures(trial_id)
+def states_of(plan: Plan) -> set[str]:
+    return set(plan.states(plan.entries(), None).values())
+
+
+def only_failure(ledger: Ledger, training_id: str) -> dict[str, Any]:
+    (failure,) = ledger.failures(training_id)
     return failure
 
 
@@ -87,8 +95,8 @@ def only_failure(ledger: Ledger, trial_id: str) -> dict[str, Any]:
 def test_a_worker_that_sleeps_for_ever(folder: Path, undisturbed: Path) -> None:
     plan = tiny_plan(folder, seeds=(0,))
     lines = run(plan, faults.sleeps_for_ever, Resources(pause=0.1, stall=StallLimits(factor=20, floor_seconds=4)))
-    for trial in plan.trials:
-        failure = only_failure(plan.ledger, trial.trial_id)
+    for task in plan.tasks:
+        failure = only_failure(plan.ledger, task.training_id)
         assert (failure["class"], failure["retry"]) == ("stalled", True)
         assert failure["reason"].startswith("no step for ")
         assert "in nap_without_end" in failure["traceback"], "the stack dump says where it slept"
@@ -103,11 +111,11 @@ def test_gpu_memory_that_runs_out(folder: Path, undisturbed: Path, monkeypatch: 
     monkeypatch.setattr(Packing, "lower", lambda self, which: (lowered.append(which), lower(self, which)))
     plan = tiny_plan(folder, seeds=(0,))
     run(plan, faults.runs_out_of_gpu_memory)
-    failures = [only_failure(plan.ledger, trial.trial_id) for trial in plan.trials]
+    failures = [only_failure(plan.ledger, task.training_id) for task in plan.tasks]
     assert {failure["class"] for failure in failures} == {"out of memory"}
     assert "CUDA out of memory" in failures[0]["reason"]
     assert any("CUDA out of memory" in line for line in failures[0]["log_tail"])
-    assert lowered == [("timesformer1", 2)]
+    assert lowered == ["timesformer1 h=2"]
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
@@ -115,7 +123,7 @@ def test_a_trial_process_that_is_killed(folder: Path, undisturbed: Path) -> None
     """With no budget for the code at all: a lost process does not use it up."""
     plan = tiny_plan(folder, seeds=(0,))
     lines = run(plan, faults.kills_itself, Resources(pause=0.1, budgets=Budgets(code=0)))
-    failures = [only_failure(plan.ledger, trial.trial_id) for trial in plan.trials]
+    failures = [only_failure(plan.ledger, task.training_id) for task in plan.tasks]
     assert {failure["class"] for failure in failures} == {"preempted"}
     assert sum(", attempt 2" in line for line in lines) == 1
     assert_as_undisturbed(plan, folder, undisturbed)
@@ -155,14 +163,14 @@ def test_a_clock_that_jumps(folder: Path, undisturbed: Path, monkeypatch: pytest
 def test_a_truncated_record_checkpoint_and_shard(folder: Path, undisturbed: Path) -> None:
     assert run_plan(tiny_plan(folder), AT_ONCE, lambda _line: None) == ""
     plan = tiny_plan(folder)
-    first, second, third = (Path(plan.ledger.folder(trial.trial_id).root) for trial in plan.trials)
+    first, second, third = (Path(plan.ledger.folder(task.training_id).root) for task in plan.tasks)
     before = records(folder)
     truncate(first / "record.json")
     (second / "record.json").unlink()
     shutil.copy(second / "best.ckpt", second / "last.ckpt")
     truncate(second / "last.ckpt")
     truncate(folder / "data/2dot/train-00000-of-00001.parquet")
-    lines = run(plan, faults.run_trial)
+    lines = run(plan, faults.run_task)
     assert sum(" start " in line for line in lines) == 3, "two trials, one of them twice"
     assert any("2dot/train-00000-of-00001.parquet is damaged; it is made again" in line for line in lines)
     assert any("data: DamagedCheckpoint: last.ckpt cannot be read and was dropped" in line for line in lines)
@@ -185,10 +193,12 @@ def wait_until(driver: subprocess.Popen[str], condition: Callable[[], bool]) -> 
         time.sleep(0.01)
 
 
-KILLS = ["before the first record", "between two records", "while a record is written"]
+KILLS = ["before the first record", "between two records", "while a record is written", "before an evaluation"]
 
 
-@pytest.mark.parametrize("moment", [KILLS[1], *(pytest.param(kill, marks=pytest.mark.slow) for kill in KILLS[::2])])
+@pytest.mark.parametrize(
+    "moment", [KILLS[1], *(pytest.param(kill, marks=pytest.mark.slow) for kill in (KILLS[0], *KILLS[2:]))]
+)
 def test_sigkill_of_the_driver_and_then_the_same_command(moment: str, folder: Path, undisturbed: Path) -> None:
     trials = folder / "results/tiny/trials"
     fault = ["kills_the_driver_while_the_record_is_written"] if moment == KILLS[2] else []
@@ -196,6 +206,8 @@ def test_sigkill_of_the_driver_and_then_the_same_command(moment: str, folder: Pa
         if moment == KILLS[0]:
             wait_until(driver, lambda: any(trials.glob("*/attempt.json")))
         elif moment == KILLS[1]:
+            wait_until(driver, lambda: bool(records(folder)))
+        elif moment == KILLS[3]:
             wait_until(driver, lambda: any(trials.glob("*/record.json")))
         if not fault:
             os.kill(driver.pid, signal.SIGKILL)
@@ -207,9 +219,9 @@ def test_sigkill_of_the_driver_and_then_the_same_command(moment: str, folder: Pa
         assert survived == {}
         assert list(trials.glob("*/record.json.tmp-*")), "killed while the record was written"
     plan = tiny_plan(folder)
-    lines = run(plan, faults.run_trial)
+    lines = run(plan, faults.run_task)
     assert sum(" start " in line for line in lines) == 3 - len(survived)
-    assert {trial_id: record for trial_id, record in records(folder).items() if trial_id in survived} == survived
+    assert {key: record for key, record in records(folder).items() if key in survived} == survived
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
@@ -255,7 +267,7 @@ def test_a_disk_that_is_nearly_full_stops_the_sweep_before_a_trial_fails(small_d
     assert not any(" start " in line for line in lines)
     ballast.unlink()
     assert run_plan(plan, AT_ONCE, lines.append) == ""
-    assert set(plan.states().values()) == {"done"}
+    assert states_of(plan) == {"done"}
 
 
 @pytest.mark.slow
@@ -267,7 +279,7 @@ def test_a_disk_that_fills_up_while_a_trial_writes(
 
     monkeypatch.setattr(runner, "no_room", lambda *_: "")
     plan = tiny_plan(folder)
-    plan.ledger.register(plan.trials)
+    register(plan.ledger, plan.tasks)
     lines: list[str] = []
 
     def say(line: str) -> None:
@@ -277,7 +289,7 @@ def test_a_disk_that_fills_up_while_a_trial_writes(
 
     reason = run_plan(plan, AT_ONCE, say)
     assert reason.endswith("is full; make room and give the same command again")
-    assert "failed" not in set(plan.states().values())
+    assert "failed" not in states_of(plan)
     assert any(" + 0 failed + 0 running + " in line for line in lines)
     for ballast in small_disk.glob("ballast-*"):
         ballast.unlink()

@@ -8,7 +8,7 @@ import pytest
 from ray.exceptions import ActorDiedError
 from ray.tune.search import Searcher
 
-from rac_ray.ledger import Ledger
+from rac_ray.ledger import STATES, Ledger
 from rac_ray.storage import Storage
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.follow import HALT, Follower, QueueSearcher
@@ -16,8 +16,10 @@ from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.queue import Queue
-from rac_ray.identity import Trial
-from tests.test_ledger import BROKEN
+from rac_ray.training.task import Task
+from tests.records import BROKEN, finish, record_of
+
+NONE = dict.fromkeys(STATES, 0)
 
 
 class TuneTrial:
@@ -33,13 +35,14 @@ class TuneTrial:
 
 
 @pytest.fixture
-def trial(make_trial) -> Trial:
-    return make_trial()
+def task(make_task) -> Task:
+    return make_task()
 
 
 @pytest.fixture
-def queue(trial: Trial) -> Queue:
-    return Queue({trial.trial_id: "pending"}, [trial], Packing(Machine(2)), Budgets(code=1, preempted=1), pause=0.0)
+def queue(task: Task) -> Queue:
+    states, budgets = {task.training_id: "pending"}, Budgets(code=1, preempted=1)
+    return Queue(states, [task.training], Packing(Machine(2)), budgets, pause=0.0)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -48,9 +51,9 @@ def lines() -> list[str]:
 
 
 @pytest.fixture
-def follower(queue: Queue, tmp_path: Path, lines: list[str]) -> Follower:
+def follower(queue: Queue, task: Task, tmp_path: Path, lines: list[str]) -> Follower:
     monitor = Monitor(queue, lines.append)
-    return Follower(queue, Ledger(Storage.at(tmp_path)), monitor, SweepMetrics("test"))
+    return Follower(queue, {task.training_id: task}, Ledger(Storage.at(tmp_path)), monitor, SweepMetrics("test"))
 
 
 def begun(follower: Follower) -> TuneTrial:
@@ -60,70 +63,78 @@ def begun(follower: Follower) -> TuneTrial:
     return ours
 
 
-def test_the_searcher_waits_while_something_may_come_and_then_ends(queue: Queue, trial: Trial) -> None:
+def test_the_searcher_waits_while_something_may_come_and_then_ends(queue: Queue, task: Task) -> None:
     searcher = QueueSearcher(queue)
     config = searcher.suggest("a")
-    assert (config["trial"]["trial_id"], config["attempt"], config["resources"]) == (trial.trial_id, 1, {"CPU": 1})
+    assert (config["training_id"], config["attempt"], config["resources"]) == (task.training_id, 1, {"CPU": 1})
     assert searcher.suggest("b") is None
-    queue.started(trial.trial_id)
-    queue.done(trial.trial_id)
+    queue.started(task.training_id)
+    queue.done(task.training_id)
     assert searcher.suggest("c") == Searcher.FINISHED
 
 
-def test_a_failure_that_the_trial_wrote(follower: Follower, trial: Trial, lines: list[str]) -> None:
+def test_a_failure_that_the_trial_wrote(follower: Follower, task: Task, lines: list[str]) -> None:
     for attempt, retry in ((1, True), (2, False)):
         ours = begun(follower)
-        follower.ledger.fail(trial.trial_id, attempt, BROKEN)
+        follower.ledger.fail(task.training_id, attempt, BROKEN)
         follower.on_trial_complete(0, [], ours)
-        failure = follower.ledger.failure(trial.trial_id, attempt)
+        failure = follower.ledger.failure(task.training_id, attempt)
         assert failure
         assert (failure["class"], failure["retry"]) == ("code", retry)
     assert [line.split()[1] for line in lines] == ["start", "failed", "start", "FAILED"]
     assert follower.queue.counts()["failed"] == 1
 
 
-def test_a_process_that_died_without_a_word(follower: Follower, trial: Trial, lines: list[str]) -> None:
+def test_a_process_that_died_without_a_word(follower: Follower, task: Task, lines: list[str]) -> None:
     ours = begun(follower)
     ours.error = ActorDiedError()
     follower.on_trial_error(0, [], ours)
-    failure = follower.ledger.failure(trial.trial_id, 1)
+    failure = follower.ledger.failure(task.training_id, 1)
     assert failure
     assert (failure["class"], failure["retry"]) == ("preempted", True)
     assert follower.queue.counts()["pending"] == 1
 
 
-def test_a_process_that_died_after_its_record(follower: Follower, trial: Trial) -> None:
+def test_a_process_that_died_after_its_record(follower: Follower, task: Task) -> None:
     ours = begun(follower)
-    record = {"best_val_top1": 0.5, "best_epoch": 0, "epochs": 1, "seconds": {"total": 1.0}}
-    follower.ledger.folder(trial.trial_id).write_json("record.json", record)
+    finish(follower.ledger, task)
     follower.on_trial_error(0, [], ours)
     assert follower.queue.counts()["done"] == 1
-    assert follower.ledger.failures(trial.trial_id) == []
+    assert follower.ledger.failures(task.training_id) == []
 
 
-def test_a_trial_that_ended_with_nothing_at_all_is_no_success(follower: Follower, trial: Trial) -> None:
+def test_a_process_that_died_between_training_and_evaluation(follower: Follower, task: Task) -> None:
+    """The record has no evaluations yet: the training is not done, and is tried again."""
+    ours = begun(follower)
+    follower.ledger.trained(record_of(task, evaluations=[]), [{"epoch": 0}], b"weights")
+    follower.on_trial_error(0, [], ours)
+    assert follower.queue.counts() == {**NONE, "pending": 1}
+    assert [failure["class"] for failure in follower.ledger.failures(task.training_id)] == ["preempted"]
+
+
+def test_a_trial_that_ended_with_nothing_at_all_is_no_success(follower: Follower, task: Task) -> None:
     follower.on_trial_complete(0, [], begun(follower))
     assert follower.queue.counts()["done"] == 0
-    failure = follower.ledger.failure(trial.trial_id, 1)
+    failure = follower.ledger.failure(task.training_id, 1)
     assert failure
     assert failure["reason"].endswith("Ray says nothing")
 
 
-def test_a_halt_stops_the_sweep_and_blames_no_trial(follower: Follower, trial: Trial) -> None:
+def test_a_halt_stops_the_sweep_and_blames_no_trial(follower: Follower, task: Task) -> None:
     ours = begun(follower)
     ours.last_result = {HALT: "the disk is full"}
     follower.on_trial_complete(0, [], ours)
     assert follower.queue.stop_reason == "the disk is full"
     assert follower.queue.counts()["pending"] == 1
-    assert follower.ledger.failures(trial.trial_id) == []
+    assert follower.ledger.failures(task.training_id) == []
 
 
-def test_a_trial_that_dies_while_the_sweep_stops_is_not_blamed(follower: Follower, trial: Trial) -> None:
+def test_a_trial_that_dies_while_the_sweep_stops_is_not_blamed(follower: Follower, task: Task) -> None:
     ours = begun(follower)
     follower.queue.stop("cancelled")
     follower.on_trial_error(0, [], ours)
-    assert follower.queue.counts() == {"done": 0, "failed": 0, "running": 0, "pending": 1}
-    assert follower.ledger.failures(trial.trial_id) == []
+    assert follower.queue.counts() == {**NONE, "pending": 1}
+    assert follower.ledger.failures(task.training_id) == []
 
 
 def test_tune_may_pickle_what_it_likes(follower: Follower) -> None:

@@ -6,8 +6,12 @@ import random
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
+from rac_ray.identity import Recipe, Training
+from rac_ray.record import Record
+from rac_ray.studies.temporal_shape.grid import PAPER_RECIPES
 from rac_ray.sweep.forecast import (
     LEAST_SECONDS,
     ClassForecast,
@@ -20,7 +24,7 @@ from rac_ray.sweep.forecast import (
     makespan,
     trial_seconds,
 )
-from rac_ray.identity import PAPER_RECIPES, Recipe
+from tests.records import record_of, task_of
 
 A_SECOND_PER_EPOCH = Cost(seconds_per_train_clip=1, seconds_per_eval_clip=0, overhead_seconds=0, bytes=1)
 
@@ -28,8 +32,7 @@ A_SECOND_PER_EPOCH = Cost(seconds_per_train_clip=1, seconds_per_eval_clip=0, ove
 def of_class(trials: int, **changes: Any) -> ClassForecast:
     """A class whose trials take as many seconds as epochs: 10, give or take 3, two side by side."""
     settings: dict[str, Any] = {
-        "model": "cnn3d",
-        "hidden_units": 4,
+        "kind": "cnn3d h=4",
         "source": "2dot",
         "cost": A_SECOND_PER_EPOCH,
         "epochs_mean": 10,
@@ -44,17 +47,14 @@ def of_class(trials: int, **changes: Any) -> ClassForecast:
     return ClassForecast(trials=trials, **{**settings, **changes})
 
 
-def record(training: float, evaluation: float = 0.4, other: float = 1.5, **changes: Any) -> dict[str, Any]:
+def record(training: float, evaluation: float = 0.4, other: float = 1.5, **changes: Any) -> Record:
+    """Of five epochs, and 40 clips in two evaluations."""
     seconds = {"to_first_step": other, "training": training, "evaluation": evaluation}
-    return {
-        "epochs": 5,
-        "attempt": 1,
-        "workers": 1,
-        "peak_bytes": 1000,
-        "seconds": {**seconds, "total": sum(seconds.values())},
-        "evaluations": [{"clips": 30}, {"clips": 10}],
-        **changes,
-    }
+    task = task_of(Training("cnn3d", 4, "2dot", 0, Recipe(precision="32"), "data"))
+    first, second, _ = record_of(task).evaluations
+    evaluations = [msgspec.structs.replace(first, clips=30), msgspec.structs.replace(second, clips=10)]
+    settings = {"evaluations": evaluations, "peak_bytes": 1000, "epochs": 5, **changes}
+    return record_of(task, seconds={**seconds, "total": sum(seconds.values())}, **settings)
 
 
 def test_intervals() -> None:
@@ -85,7 +85,7 @@ def test_seconds_of_a_trial() -> None:
     cost = Cost(0.02, 0.01, 1.5, 0)
     sizes = {"train_clips": 100, "val_clips": 20, "eval_clips": 40}
     assert trial_seconds(cost, 5, **sizes) == pytest.approx(1.5 + 5 * (2 + 0.2) + 0.4)
-    assert trial_seconds(cost, 5, **sizes, workers=2) == pytest.approx(1.5 + 5 * 1.1 + 0.4)
+    assert trial_seconds(cost, 5, **sizes, workers=2) == pytest.approx(1.5 + 5 * 1.1 + 0.2)
 
 
 def test_records_give_back_the_cost_that_made_them() -> None:
@@ -93,7 +93,7 @@ def test_records_give_back_the_cost_that_made_them() -> None:
     for records in (
         [record(11)],
         [record(11, peak_bytes=5000), record(99, 40, 90), record(11), record(1, 0.1, 0.5), record(11)],
-        [record(5.5, workers=2)],
+        [record(5.5, evaluation=0.2, workers=2)],
         [record(11), record(2, attempt=2)],
     ):
         cost = cost_from_records(records, train_clips=100, val_clips=20)
@@ -105,6 +105,7 @@ def test_records_give_back_the_cost_that_made_them() -> None:
 def test_records_that_tell_nothing() -> None:
     assert cost_from_records([], 100, 20) is None
     assert cost_from_records([record(11, attempt=2)], 100, 20) is None
+    assert cost_from_records([record(11, evaluations=[])], 100, 20) is None
 
 
 def test_training_takes_time_even_where_evaluation_ate_it() -> None:
@@ -152,7 +153,7 @@ def test_trials_of_a_class_err_together() -> None:
 
 
 def test_classes_err_apart_and_their_speed_together() -> None:
-    found = forecast([of_class(4), of_class(2, hidden_units=8, epochs_mean=20, epochs_sd=8)])
+    found = forecast([of_class(4), of_class(2, kind="cnn3d h=8", epochs_mean=20, epochs_sd=8)])
     half = 1.96 * math.hypot(4 * 3, 2 * 8, 0.1 * 80)
     assert list(found.busy_seconds.as_dict().values()) == pytest.approx([80 - half, 80, 80 + half])
     assert found.wall_seconds.expected == pytest.approx(40)

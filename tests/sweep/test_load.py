@@ -34,7 +34,7 @@ def run_trivial(folder: Path, trials: int) -> dict[str, float]:
     assert run_plan(plan, Resources(), say, does_nothing) == ""
     seconds = (time.monotonic() - began[0]) / (trials - 1)
     scanning = time.monotonic()
-    states = plan.states()
+    states = plan.states(plan.entries(), None)
     scan = time.monotonic() - scanning
     assert set(states.values()) == {"done"}
     assert len(states) == trials

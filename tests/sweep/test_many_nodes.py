@@ -16,12 +16,12 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from rac_ray.identity import Recipe
 from rac_ray.ledger import Entry
 from rac_ray.results import load
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
-from rac_ray.identity import Recipe
 from tests.sweep import faults
 from tests.sweep.test_faults import LOCAL, SCRIPT
 from tests.sweep.tiny_sweep import tiny_plan
@@ -82,7 +82,7 @@ def test_four_nodes_of_which_one_goes_and_another_comes(cluster: Cluster, tmp_pa
             return [entry for entry in running(plan) if entry.attempt and entry.attempt["node"] == workers[0].node_id]
 
         until(lambda: len(running(plan)) >= 3 and bool(victims()))
-        lost = victims()[0].trial_id
+        lost = victims()[0].training_id
         cluster.remove_node(workers[0], allow_graceful=False)
         before = {node["NodeID"] for node in ray.nodes()}
         joined.append(join(str(cluster.address)))
@@ -97,7 +97,7 @@ def test_four_nodes_of_which_one_goes_and_another_comes(cluster: Cluster, tmp_pa
         process.wait()
     lost, added = told
     assert [failure["class"] for failure in plan.ledger.failures(lost)] == ["preempted"]
-    attempts = [plan.ledger.folder(trial.trial_id).read_json("attempt.json") for trial in plan.trials]
+    attempts = [plan.ledger.folder(task.training_id).read_json("attempt.json") for task in plan.tasks]
     assert added in {attempt["node"] for attempt in attempts}
     assert sum(attempt["attempt"] for attempt in attempts) == len(plan.trials) + 1
     assert run_plan(other, Resources(), lambda _line: None) == ""
@@ -112,10 +112,9 @@ def test_a_group_of_workers_across_two_nodes(cluster: Cluster, tmp_path: Path) -
     alone, group = (tiny_plan(tmp_path / name, tmp_path / "data", seeds=(0,)) for name in ("alone", "group"))
     assert run_plan(alone, Resources(), lambda _line: None) == ""
     assert run_plan(group, Resources(workers=2), lambda _line: None) == ""
-    (trial,) = group.trials
-    record = group.ledger.record(trial.trial_id)
+    record = group.ledger.record(group.tasks[0].training_id)
     assert record
-    assert record["workers"] == 2
+    assert record.workers == 2
     losses = [load(plan.ledger.storage.root).epochs["train_loss"].tolist() for plan in (alone, group)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
@@ -140,7 +139,7 @@ def test_a_head_that_is_lost(tmp_path: Path) -> None:
     driver.communicate(timeout=WAIT_SECONDS)
     assert driver.returncode != 0
     first.shutdown()
-    done = {trial_id: entry.record for trial_id, entry in plan.ledger.scan().items() if entry.record}
+    done = {training_id: entry.record for training_id, entry in plan.ledger.scan().items() if entry.record}
     assert 0 < len(done) < 3
     second = head()
     try:
@@ -148,8 +147,8 @@ def test_a_head_that_is_lost(tmp_path: Path) -> None:
     finally:
         second.shutdown()
     assert "forecast: took" in said or "done" in said, said
-    after = {trial_id: entry.record for trial_id, entry in plan.ledger.scan().items()}
-    assert {trial_id: after[trial_id] for trial_id in done} == done, "a finished trial was trained again"
+    after = {training_id: entry.record for training_id, entry in plan.ledger.scan().items()}
+    assert {training_id: after[training_id] for training_id in done} == done, "a finished trial was trained again"
     ray.init("local", num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, log_to_driver=False)
     assert run_plan(other, Resources(), lambda _line: None) == ""
     ray.shutdown()

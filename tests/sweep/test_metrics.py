@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -21,13 +21,13 @@ import pytest
 import ray
 from ray.exceptions import ActorDiedError
 
+from rac_ray.identity import Recipe, Training
 from rac_ray.ledger import DRIVER
 from rac_ray.lock import living_holder, request_cancel
 from rac_ray.sweep import metrics
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
-from rac_ray.identity import Recipe, Trial
 from tests.conftest import OBJECT_STORE
 from tests.sweep.faults import takes_its_time
 from tests.sweep.tiny_sweep import tiny_plan
@@ -118,19 +118,24 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def published(
-    make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    make_training: Callable[..., Training], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> SweepMetrics:
     """A sweep named after the test: one trial of each state, three of them with two epochs."""
     monkeypatch.setattr(metrics, "REFRESH_SECONDS", 0)
     sweep = SweepMetrics(request.node.name)
-    waiting, running, done, failed = make_trial(seed=3), make_trial("cnn3d", 2), make_trial(seed=1), make_trial(seed=2)
+    waiting, running, done, failed = (
+        make_training(seed=3),
+        make_training("cnn3d", 2),
+        make_training(seed=1),
+        make_training(seed=2),
+    )
     row = {"val_top1": 0.25, "loader_wait_share": 0.125, "gpu_memory_bytes": 1_000_000}
-    for trial in (waiting, running, done, failed):
-        sweep.state(trial, "pending")
-    for trial in (running, done, failed):
-        sweep.state(trial, "running")
-        sweep.epoch(trial, {**row, "epoch": 0, "best_val_top1": 0.25, "seconds": 2.0, "clips": 32})
-        sweep.epoch(trial, {**row, "epoch": 1, "best_val_top1": 0.5, "seconds": 4.0, "clips": 32})
+    for training in (waiting, running, done, failed):
+        sweep.state(training, "pending")
+    for training in (running, done, failed):
+        sweep.state(training, "running")
+        sweep.epoch(training, {**row, "epoch": 0, "best_val_top1": 0.25, "seconds": 2.0, "clips": 32})
+        sweep.epoch(training, {**row, "epoch": 1, "best_val_top1": 0.5, "seconds": 4.0, "clips": 32})
     sweep.state(done, "done")
     sweep.state(failed, "failed")
     return sweep
@@ -161,10 +166,10 @@ def test_a_sweep_in_prometheus(prometheus: Prometheus, published: SweepMetrics) 
 
 
 def test_an_epoch_of_no_time_has_no_rate(
-    prometheus: Prometheus, published: SweepMetrics, make_trial: Callable[..., Trial]
+    prometheus: Prometheus, published: SweepMetrics, make_training: Callable[..., Training]
 ) -> None:
     row = {"best_val_top1": 0.5, "loader_wait_share": 0.0, "gpu_memory_bytes": 0}
-    published.epoch(make_trial("cnn3d", 2), {**row, "seconds": 0.0, "clips": 32})
+    published.epoch(make_training("cnn3d", 2), {**row, "seconds": 0.0, "clips": 32})
 
     def rate() -> list[str]:
         published.refresh()
@@ -173,6 +178,24 @@ def test_an_epoch_of_no_time_has_no_rate(
 
     wait_until(lambda: rate() == ["0"])
     assert rate() == ["0"]
+
+
+def test_two_sizes_of_as_many_hidden_units_are_two_series(
+    prometheus: Prometheus, make_training: Callable[..., Training], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``cnn3d-4x128`` and ``cnn3d-6x128``."""
+    monkeypatch.setattr(metrics, "REFRESH_SECONDS", 0)
+    sweep = SweepMetrics("two sizes")
+    sweep.state(replace(make_training("cnn3d", 2), size="small"), "running")
+    sweep.state(replace(make_training("cnn3d", 2), size="large"), "pending")
+
+    def states() -> dict[str, str]:
+        sweep.refresh()
+        found = prometheus.query('ray_rac_trial_state{sweep="two sizes"}')
+        return {entry["metric"]["size"]: entry["metric"]["state"] for entry in found}
+
+    wait_until(lambda: len(states()) == 2)
+    assert states() == {"small": "running", "large": "pending"}
 
 
 def test_gauges_live_as_long_as_they_are_refreshed(prometheus: Prometheus, published: SweepMetrics) -> None:

@@ -9,13 +9,14 @@ from contextlib import suppress
 
 import pytest
 
+from rac_ray.identity import Training
+from rac_ray.record import Record
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.monitor import Monitor, duration
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.queue import Queue
-from rac_ray.identity import Trial
+from tests.records import record_of, task_of
 
-RECORD = {"best_val_top1": 0.51, "best_epoch": 2, "epochs": 7, "seconds": {"total": 33.4}}
 ROW = {"epoch": 0, "train_loss": 1.60944, "val_top1": 0.25, "seconds": 2.0, "clips": 480}
 NOT_FINITE = {"class": "not finite", "reason": "NotFinite: training loss is nan in epoch 3"}
 PREEMPTED = {"class": "preempted", "reason": "the trial's process died"}
@@ -35,6 +36,11 @@ GOLDEN = """\
 """
 
 
+def recorded(training: Training) -> Record:
+    """What it came to, for the line that says so."""
+    return record_of(task_of(training), best_val_top1=0.51, best_epoch=2, epochs=7, seconds={"total": 33.4})
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -44,25 +50,25 @@ class Clock:
 
 
 @pytest.fixture
-def trials(make_trial) -> list[Trial]:
-    return [make_trial(seed=seed) for seed in range(4)]
+def trainings(make_training) -> list[Training]:
+    return [make_training(seed=seed) for seed in range(4)]
 
 
-def play(trials: list[Trial], clock: Clock, monitor: Monitor, queue: Queue) -> None:
-    """Three trials of four (one was done before) on two cores, over 100 seconds; one is preempted, one diverges."""
-    a, b, c = trials[:3]
+def play(trainings: list[Training], clock: Clock, monitor: Monitor, queue: Queue) -> None:
+    """Three trainings of four (one was done before) on two cores, over 100 seconds; one is preempted, one diverges."""
+    a, b, c = trainings[:3]
 
-    def start(trial: Trial, attempt: int) -> None:
+    def start(training: Training, attempt: int) -> None:
         assert queue.next()
-        queue.started(trial.trial_id)
-        monitor.started(trial, attempt, {"CPU": 1})
+        queue.started(training.training_id)
+        monitor.started(training, attempt, {"CPU": 1})
 
-    def fail(trial: Trial, failure: dict[str, str], path: str) -> None:
-        monitor.failed(trial, failure, queue.failed(trial.trial_id, failure["class"]), path)
+    def fail(training: Training, failure: dict[str, str], path: str) -> None:
+        monitor.failed(training, failure, queue.failed(training.training_id, failure["class"]), path)
 
-    def done(trial: Trial) -> None:
-        queue.done(trial.trial_id)
-        monitor.done(trial, RECORD)
+    def done(training: Training) -> None:
+        queue.done(training.training_id)
+        monitor.done(training, recorded(training))
 
     start(a, 1)
     start(b, 1)
@@ -80,28 +86,28 @@ def play(trials: list[Trial], clock: Clock, monitor: Monitor, queue: Queue) -> N
     done(b)
 
 
-def monitored(trials: list[Trial], clock: Clock, **settings) -> tuple[Monitor, Queue]:
-    states = {trial.trial_id: "pending" for trial in trials[:3]} | {trials[3].trial_id: "done"}
-    queue = Queue(states, trials[:3], Packing(Machine(2)), Budgets(preempted=1), clock=clock)  # type: ignore[arg-type]
+def monitored(trainings: list[Training], clock: Clock, **settings) -> tuple[Monitor, Queue]:
+    states = {training.training_id: "pending" for training in trainings[:3]} | {trainings[3].training_id: "done"}
+    queue = Queue(states, trainings[:3], Packing(Machine(2)), Budgets(preempted=1), clock=clock)  # type: ignore[arg-type]
     return Monitor(queue, clock=clock, **settings), queue
 
 
-def test_golden_lines(trials: list[Trial]) -> None:
+def test_golden_lines(trainings: list[Training]) -> None:
     lines: list[str] = []
     clock = Clock()
-    monitor, queue = monitored(trials, clock, say=lines.append, verbose=True)
-    play(trials, clock, monitor, queue)
+    monitor, queue = monitored(trainings, clock, say=lines.append, verbose=True)
+    play(trainings, clock, monitor, queue)
     monitor.close()
     lines.append(monitor.summary())
-    ids = dict(zip("abc", (trial.trial_id for trial in trials), strict=False))
+    ids = dict(zip("abc", (training.training_id for training in trainings), strict=False))
     assert "\n".join(lines) + "\n" == GOLDEN.format(**ids)
 
 
-def test_without_verbose_no_line_per_epoch(trials: list[Trial]) -> None:
+def test_without_verbose_no_line_per_epoch(trainings: list[Training]) -> None:
     lines: list[str] = []
     clock = Clock()
-    monitor, queue = monitored(trials, clock, say=lines.append)
-    play(trials, clock, monitor, queue)
+    monitor, queue = monitored(trainings, clock, say=lines.append)
+    play(trainings, clock, monitor, queue)
     assert not any(" epoch  " in line for line in lines)
 
 
@@ -114,15 +120,15 @@ def whole(terminal: int) -> str:
     return b"".join(pieces).decode()
 
 
-def test_the_live_line_on_a_terminal(trials: list[Trial]) -> None:
+def test_the_live_line_on_a_terminal(trainings: list[Training]) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 120))
     os.set_blocking(ours, False)
     clock = Clock()
     with os.fdopen(theirs, "w") as terminal:
         assert terminal.isatty()
-        monitor, queue = monitored(trials, clock, say=lambda _line: None, live=terminal)
-        play(trials, clock, monitor, queue)
+        monitor, queue = monitored(trainings, clock, say=lambda _line: None, live=terminal)
+        play(trainings, clock, monitor, queue)
         monitor.close()
         terminal.flush()
         shown = whole(ours)
@@ -134,31 +140,31 @@ def test_the_live_line_on_a_terminal(trials: list[Trial]) -> None:
     )
 
 
-def test_no_terminal_no_live_line(trials: list[Trial]) -> None:
+def test_no_terminal_no_live_line(trainings: list[Training]) -> None:
     stream = io.StringIO()
     clock = Clock()
-    monitor, queue = monitored(trials, clock, say=lambda line: print(line, file=stream))
-    play(trials, clock, monitor, queue)
+    monitor, queue = monitored(trainings, clock, say=lambda line: print(line, file=stream))
+    play(trainings, clock, monitor, queue)
     assert "\r" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
 
 
-def test_time_left_weighs_trials_by_what_was_expected(trials: list[Trial]) -> None:
+def test_time_left_weighs_trials_by_what_was_expected(trainings: list[Training]) -> None:
     clock = Clock()
-    a, b, c = trials[:3]
-    expected = {a.trial_id: 60.0, b.trial_id: 30.0, c.trial_id: 30.0}
-    monitor, queue = monitored(trials, clock, say=lambda _line: None, expected=expected, expected_wall=130.0)
+    a, b, c = trainings[:3]
+    expected = {a.training_id: 60.0, b.training_id: 30.0, c.training_id: 30.0}
+    monitor, queue = monitored(trainings, clock, say=lambda _line: None, expected=expected, expected_wall=130.0)
     clock.now = 10.0
     assert monitor.time_left() == "about 2.0 min left"
     queue.next()
-    queue.started(a.trial_id)
+    queue.started(a.training_id)
     monitor.started(a, 1, {})
     clock.now = 50.0
-    queue.done(a.trial_id)
-    monitor.done(a, RECORD)
+    queue.done(a.training_id)
+    monitor.done(a, recorded(a))
     assert monitor.time_left() == "about 50 s left"
     queue.next()
-    queue.started(b.trial_id)
+    queue.started(b.training_id)
     monitor.started(b, 1, {})
     monitor.epoch(b, ROW)
     assert monitor.time_left() == "about 42 s left", "one of b's three epochs is over"

@@ -9,12 +9,12 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from rac_ray.identity import Recipe
 from rac_ray.results import load
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
-from rac_ray.identity import Recipe
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
 
@@ -63,6 +63,6 @@ def remove_when_it_trains(cluster: Cluster, worker, plan: Plan, lost: list[str])
             if entry.attempt and entry.attempt["node"] == worker.node_id:
                 time.sleep(1.0)
                 cluster.remove_node(worker, allow_graceful=False)
-                lost.append(entry.trial_id)
+                lost.append(entry.training_id)
                 return
         time.sleep(0.05)

@@ -18,14 +18,15 @@ from rac_ray.results import load
 from rac_ray.results.figures import COMMON
 from rac_ray.results.tables import Tables
 from rac_ray.storage import Storage
-from rac_ray.sweep.planner import Plan, Sweep, make_plan
+from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server
-from tests.sweep.tiny_sweep import GRID, tiny_plan
+from tests.records import record_of, register
+from tests.sweep.tiny_sweep import GRID, study_of, tiny_plan
 from tests.test_lock import contend
 
-SWEEP = Sweep("tiny", {"all": GRID}, "all", "")
+STUDY = study_of(GRID)
 TIMED = {
     "trials": ["seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", "finished_at"],
     "epochs": ["seconds", "loader_wait_share"],
@@ -62,7 +63,7 @@ def stored(undisturbed: Tables, server: ObjectServer) -> Plan:
 
 
 def plan_on(server: ObjectServer, folder: str, data: str = "data") -> Plan:
-    return make_plan(SWEEP, "all", GRID, server.uri(f"{folder}/results"), server.uri(data))
+    return make_plan(STUDY, "all", server.uri(f"{folder}/results"), server.uri(data), precision="32")
 
 
 def assert_same_tables(found: Tables, expected: Tables) -> None:
@@ -84,11 +85,11 @@ def test_every_verb_works_on_s3(
 
     def verb(*arguments: str) -> str:
         with pytest.raises(SystemExit) as stopped:
-            cli.sweep_main(SWEEP, [*arguments, *places])
+            cli.sweep_main(STUDY, [*arguments, *places])
         assert stopped.value.code == 0
         return capsys.readouterr().out
 
-    trial_id = stored.trials[0].trial_id
+    trial_id = stored.trial_ids[0]
     assert verb("status").startswith("3 trials planned = 3 done + 0 failed + 0 running + 0 pending\ndriver: none\n")
     assert "3 trials planned = 3 done" in verb("plan", "--probe-seconds", "0")
     assert json.loads(verb("describe", trial_id, "--json"))["state"] == "done"
@@ -119,7 +120,7 @@ def run_with_outage(server: ObjectServer, plan: Plan, faults: list[tuple[Fault, 
 
 def assert_undisturbed(plan: Plan, lines: list[str], undisturbed: Tables) -> None:
     assert sum(" start " in line for line in lines) == 3, "nothing is trained twice"
-    assert all(plan.ledger.failures(trial.trial_id) == [] for trial in plan.trials)
+    assert all(plan.ledger.failures(task.training_id) == [] for task in plan.tasks)
     assert_same_tables(load(plan.ledger.storage.root), undisturbed)
 
 
@@ -172,11 +173,12 @@ def test_a_holder_outlives_a_silent_server(server: ObjectServer, monkeypatch: py
 
 def test_a_scan_of_a_hundred_trials_is_one_listing_and_one_read_each(stored: Plan, server: ObjectServer) -> None:
     ledger = Ledger(Storage.at(server.uri("many")))
-    trials = [replace(stored.trials[0], seed=seed) for seed in range(100)]
-    ledger.register(trials)
-    for trial in trials:
-        ledger.folder(trial.trial_id).write_json("record.json", {"whole": True})
+    first = stored.tasks[0]
+    tasks = [replace(first, training=replace(first.training, seed=seed)) for seed in range(100)]
+    register(ledger, tasks)
+    for task in tasks:
+        ledger.folder(task.training_id).write_bytes("record.json", record_of(task).as_json())
     before = server.requests.copy()
-    entries = ledger.scan()
+    entries = ledger.scan(tasks)
     assert {entry.state(None) for entry in entries.values()} == {"done"}
     assert dict(server.requests - before) == {"list": 1, "head": 100, "get": 100}

@@ -7,7 +7,7 @@ import pytest
 from rac_ray.errors import BadInput
 from rac_ray.sweep.packing import CONTEXT_BYTES, HEADROOM, MOST_PER_GPU, WAITING, Machine, Packing
 
-SMALL, LARGE = ("timesformer1", 2), ("convlstm", 48)
+SMALL, LARGE = "timesformer1 h=2", "convlstm h=48"
 GPUS = Machine(cpus=64, gpus=8, memory=512e9, gpu_memory=40e9)
 CPUS = Machine(cpus=8, memory=16e9)
 
@@ -19,7 +19,7 @@ def test_on_a_gpu_the_measured_peak_decides() -> None:
     assert packing.per_gpu(LARGE) == 3
     assert packing.resources(LARGE) == {"CPU": 1, "GPU": pytest.approx(1 / 3)}
     assert packing.at_once(LARGE) == 24
-    assert packing.per_gpu(("cnn3d", 8)) == 1, "a class that was not measured gets a whole GPU"
+    assert packing.per_gpu("cnn3d h=8") == 1, "a class that was not measured gets a whole GPU"
 
 
 def test_a_gpu_takes_no_more_trials_than_it_has_cores() -> None:
@@ -75,11 +75,27 @@ def test_worker_groups() -> None:
     assert packing.whole(SMALL) == {"CPU": 4, "GPU": 4}
     assert packing.at_once(SMALL) == 2
     assert Packing(Machine(2), workers=2).at_once(SMALL) == Packing(Machine(3), workers=2).at_once(SMALL) == 1
-    alone = Packing(Machine(4), grouped=True, cpus_besides=1)
-    assert alone.resources(SMALL) == WAITING
-    assert alone.whole(SMALL) == {"CPU": 2}
-    assert alone.at_once(SMALL) == 2
     assert Packing(GPUS, workers=4, cpus_besides=1).whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 1
+
+
+def test_what_reads_clips_beside_a_trial_counts_and_is_not_asked_for() -> None:
+    """Its tasks ask Ray themselves; a trial that took their CPUs would wait for them for ever."""
+    reading = Packing(Machine(4), cpus_besides=1)
+    assert reading.resources(SMALL) == {"CPU": 1}
+    assert reading.whole(SMALL) == {"CPU": 2}
+    assert reading.at_once(SMALL) == 2
+    assert reading.limits
+    assert not Packing(Machine(4)).limits
+    with pytest.raises(BadInput, match=r"needs 2 CPUs, the cluster has 1 CPUs"):
+        Packing(Machine(1), cpus_besides=1).require(SMALL)
+
+
+def test_a_group_that_may_shrink_runs_where_only_a_part_of_it_fits() -> None:
+    packing = Packing(Machine(3), workers=4, fewest=2)
+    assert packing.at_once(SMALL) == 1
+    packing.require(SMALL)
+    with pytest.raises(BadInput, match=r"one training with --workers 3 .* needs 3 CPUs, the cluster has 2 CPUs"):
+        Packing(Machine(2), workers=4, fewest=3).require(SMALL)
 
 
 def test_gpus_are_not_shared_while_others_would_be_idle() -> None:
@@ -89,7 +105,7 @@ def test_gpus_are_not_shared_while_others_would_be_idle() -> None:
 
 
 def test_a_trial_that_does_not_fit_is_named() -> None:
-    sentence = r"one trial with --workers 3 and --cpus-per-trial 1 needs 3 CPUs, the cluster has 2 CPUs"
+    sentence = r"one training with --workers 3 and --cpus-per-trial 1 needs 3 CPUs, the cluster has 2 CPUs"
     with pytest.raises(BadInput, match=sentence):
         Packing(Machine(2), workers=3).require(SMALL)
     with pytest.raises(BadInput, match=r"needs 9 CPUs, the cluster has 8 CPUs"):

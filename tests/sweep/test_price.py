@@ -3,7 +3,9 @@
 import platform
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from rac_ray.sweep.packing import Machine, Packing
@@ -19,10 +21,11 @@ from rac_ray.sweep.price import (
     remember_probes,
 )
 from rac_ray.training.probe import Probe
-from rac_ray.identity import Trial
+from rac_ray.training.task import Task
+from tests.records import record_of
 from tests.sweep.tiny_sweep import tiny_plan
 
-PROBE = Probe("timesformer1", 2, 8, 8, 0.5, 0.25, 700_000_000, "cpu")
+PROBE = Probe("timesformer1 h=2", 8, 8, 0.5, 0.25, 700_000_000, "cpu")
 CLIP = 20 * 64 * 64
 
 
@@ -32,23 +35,16 @@ def priced(plan: Plan, **pricing: float) -> tuple[Price, Packing]:
 
 
 def store(plan: Plan) -> None:
-    remember_probes(plan.ledger.storage.above, platform.node(), {("timesformer1", 2, 8): PROBE})
+    remember_probes(plan.ledger.storage.above, platform.node(), {("timesformer1 h=2", 8): PROBE})
 
 
-def finish(plan: Plan, trial: Trial, **changes: object) -> None:
-    record = {
-        **trial.as_dict(),
-        "epochs": 2,
-        "workers": 1,
-        "attempt": 1,
-        "peak_bytes": 9e8,
-        "device": "cpu",
-        "host": platform.node(),
-        "seconds": {"to_first_step": 1.0, "training": 80.0, "evaluation": 24.0, "total": 107.0},
-        "evaluations": [{"clips": 48}],
-        **changes,
-    }
-    plan.ledger.folder(trial.trial_id).write_json("record.json", record)
+def finished(plan: Plan, task: Task, **changes: Any) -> None:
+    """A record of two epochs, of 40 seconds each, and of half a second for each of 48 clips that were evaluated."""
+    seconds = {"to_first_step": 1.0, "training": 80.0, "evaluation": 24.0, "total": 107.0}
+    record = record_of(task, epochs=2, seconds=seconds, peak_bytes=900_000_000, host=platform.node())
+    evaluations = [msgspec.structs.replace(each, clips=8) for each in record.evaluations]
+    record = msgspec.structs.replace(record, **{"evaluations": evaluations, **changes})
+    plan.ledger.folder(task.training_id).write_bytes("record.json", record.as_json())
 
 
 def test_without_probe_and_records_there_is_no_forecast_but_an_order(tmp_path: Path) -> None:
@@ -71,7 +67,7 @@ def test_from_a_stored_probe(tmp_path: Path) -> None:
     assert price.forecast.wall_seconds.expected == pytest.approx(2 * one + START_SECONDS + made)
     assert price.forecast.busy_seconds.expected == pytest.approx(3 * one)
     assert price.as_dict()["money"]["expected"] == pytest.approx(price.forecast.wall_seconds.expected)
-    assert packing.peaks == {("timesformer1", 2): PROBE.peak_bytes + 24 * CLIP}
+    assert packing.peaks == {"timesformer1 h=2": PROBE.peak_bytes + 24 * CLIP}
     assert price.lines()[0] == "3 trials missing; expected [95% interval] on 2 CPUs:"
     assert "at 3600/h" in price.lines()[3]
     assert price.disk.low < price.disk.expected < price.disk.high
@@ -87,7 +83,7 @@ def test_paired_clips_are_priced(tmp_path: Path) -> None:
     without, price = prices
     assert without.forecast
     assert price.forecast
-    assert not set(price.expected) & set(without.expected)
+    assert set(price.expected) == set(without.expected)
     more = [new - old for new, old in zip(price.expected.values(), without.expected.values(), strict=True)]
     assert more == pytest.approx([5 * 10 * 0.25] * 3)
     walls = [each.wall_seconds.expected for each in (price.forecast, without.forecast)]
@@ -97,23 +93,34 @@ def test_paired_clips_are_priced(tmp_path: Path) -> None:
 def test_records_of_the_same_class_on_the_same_machine_count_more_than_a_probe(tmp_path: Path) -> None:
     plan = tiny_plan(tmp_path)
     store(plan)
-    finish(plan, plan.trials[0])
+    finished(plan, plan.tasks[0])
     price, packing = priced(plan)
     assert len(price.expected) == 2
     per_eval, overhead = 24.0 / 48, 3.0
     mean_epochs = (2 + 2 * 3) / 3  # one record beside the three epochs of the recipe
     expected = overhead + mean_epochs * 40.0 + 48 * per_eval
     assert list(price.expected.values()) == pytest.approx([expected, expected])
-    assert packing.peaks == {("timesformer1", 2): 9e8}
-    finish(plan, plan.trials[0], host="elsewhere")
+    assert packing.peaks == {"timesformer1 h=2": 9e8}
+    finished(plan, plan.tasks[0], host="elsewhere")
     assert max(priced(plan)[0].expected.values()) < 50, "a record of another machine does not count"
+
+
+def test_a_sweep_with_new_evaluations_is_priced_without_training(tmp_path: Path) -> None:
+    plan = tiny_plan(tmp_path)
+    for task in plan.tasks:
+        finished(plan, task)
+    assert priced(plan)[0].expected == {}
+    price, _ = priced(tiny_plan(tmp_path, paired_clips=10))
+    assert price.expected.keys() == {task.training_id for task in plan.tasks}
+    overhead, per_eval = 3.0, 24.0 / 48
+    assert list(price.expected.values()) == pytest.approx([overhead + 5 * 10 * per_eval] * 3)
 
 
 def test_probes_are_kept_by_machine(tmp_path: Path) -> None:
     plan = tiny_plan(tmp_path)
     store(plan)
     above = plan.ledger.storage.above
-    assert known_probes(above, platform.node()) == {("timesformer1", 2, 8): PROBE}
+    assert known_probes(above, platform.node()) == {("timesformer1 h=2", 8): PROBE}
     assert known_probes(above, "another machine") == {}
     assert asdict(PROBE) == Probe.from_dict(PROBE.as_dict()).as_dict()
 

@@ -14,7 +14,6 @@ from rac_ray.identity import Recipe
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.attempt import run_task
-from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
@@ -40,10 +39,14 @@ def tiny_plan(folder: Path, data: Path | None = None, **axes: object) -> Plan:
     return plan_of(grid, folder / "results", data or folder / "data")
 
 
-def plan_of(grid: Grid, storage: Path, data: Path, name: str = "tiny", only: Only | None = None) -> Plan:
-    """A grid of Temporal Shape as a study of its own."""
-    study = TemporalShape(name, {"all": grid}, "all")
-    return make_plan(study, "all", str(storage), str(data), only=only)
+def study_of(grid: Grid, name: str = "tiny") -> TemporalShape:
+    """A grid of Temporal Shape as a study of its own, with one preset."""
+    return TemporalShape(name, {"all": grid}, "all")
+
+
+def plan_of(grid: Grid, storage: Path, data: Path, name: str = "tiny", **options: Any) -> Plan:
+    """What a grid asks for, by the plain precision of CPUs."""
+    return make_plan(study_of(grid, name), "all", str(storage), str(data), **{"precision": "32", **options})
 
 
 def main() -> int:

@@ -89,7 +89,7 @@ class Diving48(Study):
         evaluations, frames = evaluations_of(root, grid, masks_of(grid, data))
         val = len(root["val"][grid.validation])
         train, test = (root["splits"][split]["clips"] for split in ("train", "test"))
-        counts = Counts(train - val, val, val + test * len(grid.domains))
+        counts = Counts(train - val, val, {e.part: val if e.split == "val" else test for e in evaluations})
         content = trained_content(root, grid)
         tasks = []
         for (model, name), levels in levels_of(grid).items():

@@ -92,7 +92,7 @@ class TemporalShape(Study):
         for part, role in direction.evaluations.items():
             target, split = part.split("/")
             evaluations.append(Evaluation(target, split, role, dataset.fingerprint([part])))
-        evaluated = sum(dataset.clips[part] for part in direction.evaluations)
+        evaluated = {part: dataset.clips[part] for part in direction.evaluations}
         val = next(part for part, role in direction.evaluations.items() if role == "source_val")
         return {
             "evaluations": tuple(evaluations),

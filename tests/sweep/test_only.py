@@ -3,10 +3,19 @@
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.selection import Selection
+from rac_ray.sweep.only import Only
 
 ROWS = [
-    {"model": model, "hidden_units": h, "source": "2dot", "seed": seed, "trial_id": f"{model[:2]}{h}{seed}", "state": s}
+    {
+        "model": model,
+        "hidden_units": h,
+        "source": "2dot",
+        "seed": seed,
+        "trial_id": f"{model[:2]}{h}{seed}",
+        "state": s,
+        "experiment": "a" if model == "cnn3d" else "",
+        "size": f"{model}-{h}",
+    }
     for model, h, seed, s in [
         ("convlstm", 2, 0, "done"),
         ("convlstm", 8, 42, "failed"),
@@ -18,8 +27,8 @@ ROWS = [
 
 
 def chosen(text: str) -> list[str]:
-    selection = Selection.parse(text)
-    return [row["trial_id"] for row in ROWS if selection.holds(row)]
+    only = Only.parse(text)
+    return [row["trial_id"] for row in ROWS if only.holds(row)]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +47,8 @@ def chosen(text: str) -> list[str]:
         ("trial_id=co", ["co20", "co842"]),
         ("trial_id!=co|cn", ["ti87"]),
         ("source=2dot,model=cnn3d,seed!=42", ["cn120"]),
+        ("experiment=a", ["cn442", "cn120"]),
+        ("size=cnn3d-4|convlstm-2", ["co20", "cn442"]),
     ],
 )
 def test_what_a_filter_selects(text: str, ids: list[str]) -> None:
@@ -45,9 +56,9 @@ def test_what_a_filter_selects(text: str, ids: list[str]) -> None:
 
 
 def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
-    assert Selection.parse("state=failed,h=2").needs_state
-    assert not Selection.parse("h=2").needs_state
-    assert all(Selection().holds(row) for row in ROWS)
+    assert Only.parse("state=failed,h=2").needs_state
+    assert not Only.parse("h=2").needs_state
+    assert all(Only().holds(row) for row in ROWS)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +69,11 @@ def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
         ("model=", "--only has 'model='; valid: "),
         ("model==cnn3d", "--only has 'model==cnn3d'; valid: "),
         ("model=cnn3d,", "--only has ''; valid: "),
-        ("colour=red", "unknown field in --only 'colour'; valid: model, source, trial_id, state, hidden_units, seed"),
+        (
+            "colour=red",
+            "unknown field in --only 'colour'; valid: model, source, trial_id, state, experiment, size, "
+            "hidden_units, seed",
+        ),
         ("model<cnn3d", "--only compares model with '<'; valid: = and !="),
         ("seed=x", "--only compares seed with 'x', which is not an integer"),
         ("h<=4|8", "--only compares hidden_units <= with several values '4|8'; valid: one"),
@@ -66,5 +81,5 @@ def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
 )
 def test_what_is_not_understood_is_named(text: str, sentence: str) -> None:
     with pytest.raises(BadInput) as error:
-        Selection.parse(text)
+        Only.parse(text)
     assert str(error.value).startswith(sentence)

@@ -4,23 +4,22 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.simulation import Outcome, Simulation, Site, Times
+from rac_ray.identity import Recipe, Training
 from rac_ray.sweep.failures import Budgets
-from rac_ray.sweep.simulation import Outcome, Simulation, Site, Times
-from rac_ray.identity import Grid, Trial
 
 INSTANT = Times(driver=0.0)
-DONE = {"done": 0, "failed": 0, "running": 0, "pending": 0}
+DONE = {"done": 0, "failed": 0, "running": 0, "pending": 0, "unreached": 0}
 
 
-def trials_of(count: int) -> list[Trial]:
-    grid = Grid(("cnn3d",), (2,), tuple(range(count)), ("2dot",))
-    return grid.trials({"2dot": "data"}, "optdigits")
+def trainings_of(count: int) -> list[Training]:
+    return [Training("cnn3d", 2, "2dot", seed, Recipe(precision="32"), "data") for seed in range(count)]
 
 
 def simulated(seconds: list[float], site: Site, times: Times = INSTANT, **options: object) -> Outcome:
-    trials = trials_of(len(seconds))
-    work = {trial.trial_id: each for trial, each in zip(trials, seconds, strict=True)}
-    return Simulation(trials, work, site, times, **options).run()  # type: ignore[arg-type]
+    trainings = trainings_of(len(seconds))
+    work = {training.training_id: each for training, each in zip(trainings, seconds, strict=True)}
+    return Simulation(trainings, work, site, times, **options).run()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("trials", "slots", "rounds"), [(1, 1, 1), (4, 2, 2), (5, 2, 3), (7, 8, 1), (100, 8, 13)])
@@ -56,8 +55,8 @@ def test_gpus_are_shared_as_packing_says() -> None:
     site = Site(nodes=1, gpus=2, cpus=16, gpu_memory=40e9)
     assert simulated([10.0] * 8, site).makespan == 40.0
     assert simulated([10.0] * 8, site, trials_per_gpu=4).makespan == 10.0
-    assert simulated([10.0] * 8, site, peaks={("cnn3d", 2): 1e9}).makespan == 10.0
-    assert simulated([10.0] * 2, Site(nodes=1, gpus=2, cpus=16), peaks={("cnn3d", 2): 1e9}).busy == 1.0
+    assert simulated([10.0] * 8, site, peaks={"cnn3d h=2": 1e9}).makespan == 10.0
+    assert simulated([10.0] * 2, Site(nodes=1, gpus=2, cpus=16), peaks={"cnn3d h=2": 1e9}).busy == 1.0
 
 
 def test_a_cluster_that_grows_boots_what_the_trials_need_and_no_more() -> None:
@@ -80,14 +79,14 @@ def test_an_idle_node_ends() -> None:
 def test_a_lost_node_costs_what_was_done_since_the_checkpoint() -> None:
     """The only node is lost at a time that the seed fixes; another boots, and the trial goes on."""
     site = Site(nodes=1, losses_per_hour=0.3, boot_seconds=60.0, notice_seconds=5.0)
-    trials = trials_of(1)
-    work = {trials[0].trial_id: 7200.0}
-    found = Simulation(trials, work, site, Times(driver=0.0, checkpoint=600.0), seed=4).run()
+    trainings = trainings_of(1)
+    work = {trainings[0].training_id: 7200.0}
+    found = Simulation(trainings, work, site, Times(driver=0.0, checkpoint=600.0), seed=4).run()
     assert found.states == {**DONE, "done": 1}
     assert found.lost >= 1
     again = found.busy * found.node_seconds - 7200.0
     assert 0 <= again < 600.0 * found.lost
-    exact = Simulation(trials, work, site, Times(driver=0.0, checkpoint=1e-6), seed=4).run()
+    exact = Simulation(trainings, work, site, Times(driver=0.0, checkpoint=1e-6), seed=4).run()
     assert exact.busy * exact.node_seconds == pytest.approx(7200.0, abs=0.01)
     assert exact.makespan <= found.makespan
 

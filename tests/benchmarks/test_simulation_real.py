@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.simulation import Simulation, Site, Times
+from rac_ray.identity import Recipe
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
-from rac_ray.sweep.simulation import Simulation, Site, Times
-from rac_ray.identity import Recipe
 from tests.sweep.tiny_sweep import tiny_plan
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=12, patience=12)
@@ -26,8 +26,9 @@ def timed(plan: Plan) -> float:
 
 
 def simulated(plan: Plan, work: dict[str, float], times: Times) -> float:
-    seconds = {trial.trial_id: work[trial.model] for trial in plan.trials}
-    return Simulation(plan.trials, seconds, Site(nodes=1, cpus=2), times).run().makespan
+    trainings = [task.training for task in plan.tasks]
+    seconds = {training.training_id: work[training.model] for training in trainings}
+    return Simulation(trainings, seconds, Site(nodes=1, cpus=2), times).run().makespan
 
 
 @pytest.mark.slow
@@ -40,13 +41,11 @@ def test_a_real_sweep_takes_what_was_simulated(tmp_path: Path, capsys: pytest.Ca
     )
     timed(tiny_plan(tmp_path / "data-only", tmp_path / "data", **{**AXES, "seeds": (0,)}))
     took = timed(small)
-    records = [record for trial in small.trials if (record := small.ledger.record(trial.trial_id))]
-    first_steps = sorted(record["seconds"]["to_first_step"] for record in records)
+    records = [record for task in small.tasks if (record := small.ledger.record(task.training_id))]
+    first_steps = sorted(record.seconds["to_first_step"] for record in records)
     work = {
         model: statistics.median(
-            record["seconds"]["training"] + record["seconds"]["evaluation"]
-            for record in records
-            if record["model"] == model
+            record.seconds["training"] + record.seconds["evaluation"] for record in records if record.model == model
         )
         for model in ("timesformer1", "cnn3d")
     }

@@ -210,23 +210,23 @@ class Simulation:
         node.free_cpus, node.free_gpus = node.free_cpus - cpus, node.free_gpus - gpus
         warm = node.warm[_shape(ticket)] > 0
         node.warm[_shape(ticket)] -= warm
-        trial_id = ticket.training.training_id
-        self.queue.started(trial_id)
+        training_id = ticket.training.training_id
+        self.queue.started(training_id)
         works_from = self.now + self.times.trial + (0 if warm else self.times.process)
-        running = _Running(ticket, works_from, works_from + self._left[trial_id])
-        node.trials[trial_id] = running
+        running = _Running(ticket, works_from, works_from + self._left[training_id])
+        node.trials[training_id] = running
         self._at(running.ends_at, lambda: self._end(node, running))
         return True
 
     def _end(self, node: _Node, running: _Running) -> None:
-        trial_id = running.ticket.training.training_id
-        if node.trials.get(trial_id) is not running:
+        training_id = running.ticket.training.training_id
+        if node.trials.get(training_id) is not running:
             return  # its node was lost before
         self._leave(node, running)
         node.warm[_shape(running.ticket)] += 1
-        self._left[trial_id] = 0.0
+        self._left[training_id] = 0.0
         self._ended_at = self.now
-        self.queue.done(trial_id)
+        self.queue.done(training_id)
         self._place()
         if not node.trials and self.site.grows:
             node.idle_since = self.now
@@ -253,20 +253,20 @@ class Simulation:
         if node not in self._nodes:
             return
         for running in list(node.trials.values()):
-            trial_id = running.ticket.training.training_id
+            training_id = running.ticket.training.training_id
             worked = max(0.0, self.now - running.works_from)
-            self._left[trial_id] -= worked // self.times.checkpoint * self.times.checkpoint
+            self._left[training_id] -= worked // self.times.checkpoint * self.times.checkpoint
             self._lost += 1
             self._leave(node, running)
-            self._at(self.now + self.site.notice_seconds, lambda lost=trial_id: self._notice(lost))
+            self._at(self.now + self.site.notice_seconds, lambda lost=training_id: self._notice(lost))
         self._remove(node)
         if not self.site.grows:
             self._booting += 1
             wished_at = self.now
             self._at(self.now + self.site.boot_seconds, lambda: self._boot(wished_at))
 
-    def _notice(self, trial_id: str) -> None:
-        wait = self.queue.failed(trial_id, "preempted")
+    def _notice(self, training_id: str) -> None:
+        wait = self.queue.failed(training_id, "preempted")
         if wait is not None:
             self._at(self.now + wait, self._place)
 
