@@ -28,6 +28,7 @@ from rac_ray.provenance import UNKNOWN
 from rac_ray.storage import Storage
 from rac_ray.training.evaluate import Predictions, predict
 from rac_ray.training.fit import Fit, fit
+from rac_ray.training.ray_lightning import ray_for_pytorch_lightning
 from rac_ray.training.trial_log import TrialLog
 from rac_ray.training.watchdog import StallLimits, Watchdog
 from rac_ray.trial import Trial
@@ -164,18 +165,17 @@ def _device() -> torch.device:
 
 def group_options(workers: int) -> dict[str, Any]:
     """What fit needs as one rank of a worker group."""
-    from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
-
+    ray_lightning = ray_for_pytorch_lightning()
     options = {
         "accelerator": "auto",
         "devices": "auto",
-        "strategy": RayDDPStrategy(),
-        "plugins": [RayLightningEnvironment()],
+        "strategy": ray_lightning.RayDDPStrategy(),
+        "plugins": [ray_lightning.RayLightningEnvironment()],
     }
     return {
         "report": train.report,
         "trainer_options": options,
-        "prepare": prepare_trainer,
+        "prepare": ray_lightning.prepare_trainer,
         "rank": train.get_context().get_world_rank(),
         "world": workers,
     }
