@@ -20,9 +20,9 @@ import torch
 from benchmarks.gpu.rows import Row, read
 from benchmarks.gpu.sections import SECTIONS, Section, allowance, chosen
 from benchmarks.gpu.tables import report
-from benchmarks.scale import study
 from rac_ray.arguments import Parser, listed, number, run_command
 from rac_ray.errors import DONE, FAILED, UNFINISHED, one_of
+from sweeps.ts_grid import PAPER
 
 DEVICES = ("cuda", "cpu")
 PACKAGES = ("torch", "pytorch-lightning", "ray", "numpy")
@@ -89,7 +89,8 @@ def bench(options: Namespace) -> int:
     rows = out / "rows.jsonl"
     rows.unlink(missing_ok=True)
     (out / "log.txt").unlink(missing_ok=True)
-    here, trials, outcomes, began = machine(), study(), [], time.monotonic()
+    here, outcomes, began = machine(), [], time.monotonic()
+    trials = PAPER.trials(dict.fromkeys(PAPER.sources, "paper"), "mnist")
     for section in options.sections:
         started = time.monotonic()
         seconds = allowance(section, options.seconds - (started - began))
