@@ -12,19 +12,22 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from benchmarks.gpu.rows import Row, read
-from benchmarks.gpu.sections import SECTIONS, Section, allowance, chosen
+from benchmarks.gpu.sections import SECTIONS, Section, allowance, chosen, rounds
 from benchmarks.gpu.tables import report
 from rac_ray.arguments import Parser, listed, number, run_command
 from rac_ray.errors import DONE, FAILED, UNFINISHED, one_of
 from sweeps.ts_grid import PAPER
 
 DEVICES = ("cuda", "cpu")
+GRACE = 5.0
+"""Seconds that an interrupted section has to end what it started."""
 PACKAGES = ("torch", "pytorch-lightning", "ray", "numpy")
 
 
@@ -71,12 +74,19 @@ def measured(section: Section, seconds: float, options: Namespace, rows: Path) -
         try:
             code = process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            return f"killed after {seconds:.0f} s"
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            end(process)
+            return f"stopped after {seconds:.0f} s"
     return "done" if code == 0 else f"ended with {code}, see log.txt"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a process and all that it started, and kill what does not end by that."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def bench(options: Namespace) -> int:
@@ -89,17 +99,24 @@ def bench(options: Namespace) -> int:
     rows = out / "rows.jsonl"
     rows.unlink(missing_ok=True)
     (out / "log.txt").unlink(missing_ok=True)
-    here, outcomes, began = machine(), [], time.monotonic()
+    here, began, outcomes = machine(), time.monotonic(), list[Row]()
     trials = PAPER.trials(dict.fromkeys(PAPER.sources, "paper"), "mnist")
-    for section in options.sections:
+
+    def run(section: Section) -> Row:
         started = time.monotonic()
-        seconds = allowance(section, options.seconds - (started - began))
+        left = options.seconds - (started - began)
+        seconds = allowance(section, left)
         if seconds is None:
-            outcome = f"dropped: {options.seconds - (started - began):.0f} s are left, it needs {section.least:.0f}"
+            outcome = f"dropped: {left:.0f} s are left, it needs {section.least:.0f}"
         else:
             outcome = measured(section, seconds, options, rows)
-        outcomes.append({"name": section.name, "outcome": outcome, "seconds": time.monotonic() - started})
-        print(f"{section.name} ({section.what}): {outcome}, {outcomes[-1]['seconds']:.0f} s", flush=True)
+        taken = time.monotonic() - started
+        print(f"{section.name} ({section.what}): {outcome}, {taken:.0f} s", flush=True)
+        return {"name": section.name, "outcome": outcome, "seconds": taken}
+
+    for together in rounds(options.sections):
+        with ThreadPoolExecutor(len(together)) as pool:
+            outcomes += pool.map(run, together)
         write(out, here, outcomes, list(read(rows)), report(here, outcomes, list(read(rows)), trials))
     print((out / "gpu.md").read_text())
     return exit_code(outcomes, list(read(rows)))

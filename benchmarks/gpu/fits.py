@@ -25,7 +25,7 @@ from rac_ray.training.fit import Fit, fit
 from rac_ray.trial import Recipe, Trial
 
 RESUMED = ("cnn3d", "timesformer1")
-CAPPED_SHARE = 0.02
+CAPPED_SHARE = {"training": 0.003, "evaluation": 0.01}
 """Of a GPU's memory, which a process may take while it is to run out of it."""
 
 
@@ -145,7 +145,7 @@ class Runs:
         """A large model's fit under a cap on this process's memory."""
         key = {"model": "convlstm", "hidden_units": 48, "precision": "16-mixed"}
         torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction(CAPPED_SHARE)
+        torch.cuda.set_per_process_memory_fraction(CAPPED_SHARE["training"])
         try:
             with tempfile.TemporaryDirectory() as scratch:
                 self._fit(key, False, Storage.at(scratch))
@@ -163,7 +163,7 @@ class Runs:
         parts, batches = {"2dot/test": clips("2dot", "test", 256)}, []
         whole = predict(model, parts, device=self.device, beat=lambda: batches.append("whole"))
         torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction(CAPPED_SHARE / 2)
+        torch.cuda.set_per_process_memory_fraction(CAPPED_SHARE["evaluation"])
         try:
             halved = predict(model, parts, device=self.device, beat=lambda: batches.append("capped"))
         finally:

@@ -41,13 +41,10 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
 
 def _command(arguments: list[str]) -> Row:
     began = time.monotonic()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "sweeps/ts_grid.py"), *arguments], env=environment, capture_output=True, text=True
-    )
-    found: Row = {"exit": done.returncode, "seconds": time.monotonic() - began}
-    said = {"stdout": done.stdout[-LAST_CHARACTERS:], "stderr": done.stderr[-LAST_CHARACTERS:]}
-    return {**found, **said} if done.returncode == 0 else {**found, **said, "error": f"exit code {done.returncode}"}
+    command = [sys.executable, str(ROOT / "sweeps/ts_grid.py"), *arguments]
+    code = subprocess.run(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}).returncode
+    found: Row = {"exit": code, "seconds": time.monotonic() - began}
+    return found if code == 0 else {**found, "error": f"exit code {code}; what it said is in log.txt"}
 
 
 def _trials(storage: str) -> Iterator[Row]:

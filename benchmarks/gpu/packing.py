@@ -23,7 +23,8 @@ from benchmarks.gpu.sections import Sizes
 from benchmarks.gpu.steps import WARM_UP, step_of
 from benchmarks.roofline import synchronise
 
-MODELS = ("timesformer8", "cnn3d", "convlstm")
+MODELS = ("timesformer8", "convlstm")
+"""Those that the study spends most of its time on."""
 HIDDEN_UNITS = 8
 CONTROL = "nvidia-cuda-mps-control"
 """NVIDIA's server that lets kernels of several processes run at the same time."""

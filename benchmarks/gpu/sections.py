@@ -15,19 +15,21 @@ class Section:
     least: float
     """Seconds without which it is not begun."""
     most: float
-    """Seconds after which its process is killed."""
+    """Seconds after which its process is interrupted, then killed."""
+    alone: bool
+    """Whether it measures speed, and nothing may run beside it."""
 
 
 SECTIONS = (
-    Section("precision", "logits and gradients against a CPU's in float64", 20, 90),
-    Section("fits", "graphs against eager, resuming, evaluation, memory that runs out", 25, 110),
-    Section("speed", "training steps: plain PyTorch, ours, ours as graphs", 25, 150),
-    Section("minisweep", "eight trials through the sweep, with and without graphs", 60, 200),
-    Section("epochs", "epochs of the study's size through the product's own fit", 20, 110),
-    Section("packing", "one to eight processes on one GPU", 25, 80),
-    Section("group", "a process group of one through Ray Train", 25, 60),
+    Section("precision", "logits and gradients against a CPU's in float64", 20, 150, alone=False),
+    Section("fits", "graphs against eager, resuming, evaluation, memory that runs out", 25, 170, alone=False),
+    Section("minisweep", "eight trials through the sweep, with and without graphs", 60, 200, alone=False),
+    Section("group", "a process group of one through Ray Train", 25, 120, alone=False),
+    Section("speed", "training steps: plain PyTorch, ours, ours as graphs", 25, 140, alone=True),
+    Section("epochs", "epochs of the study's size through the product's own fit", 20, 130, alone=True),
+    Section("packing", "one to eight processes on one GPU", 25, 120, alone=True),
 )
-"""Most informative first: where time is short the last ones are dropped."""
+"""Those that are not alone first and side by side; then the others, of which the last are dropped where time is short."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Sizes:
     epoch_train_clips: int = 4000
     epoch_val_clips: int = 1000
     processes: tuple[int, ...] = (1, 2, 4, 8)
-    packing_seconds: float = 2.0
+    packing_seconds: float = 1.2
     sweep_seeds: str = "42"
     sweep_hidden_units: str = "2,8"
     sweep_models: str = "convlstm,cnn3d,timesformer1,timesformer8"
@@ -84,3 +86,9 @@ def chosen(names: Sequence[str]) -> list[Section]:
 def allowance(section: Section, left: float) -> float | None:
     """Seconds that a section gets of those that are left, or None where they are too few to begin it."""
     return min(section.most, left) if left >= section.least else None
+
+
+def rounds(sections: Sequence[Section]) -> list[list[Section]]:
+    """What runs side by side, round after round."""
+    together = [section for section in sections if not section.alone]
+    return [*([together] if together else []), *([section] for section in sections if section.alone)]
