@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu.rows import Row, read
-from benchmarks.gpu.sections import SECTIONS, Section, allowance, chosen, rounds
+from benchmarks.gpu.sections import SECONDS, SECTIONS, Section, allowance, chosen, rounds
 from benchmarks.gpu.tables import report
 from rac_ray.arguments import Parser, listed, number, run_command
 from rac_ray.errors import DONE, FAILED, UNFINISHED, one_of
@@ -37,7 +37,7 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     parser = Parser(prog="python -m benchmarks.gpu", description="What a GPU computes, how fast, and at what price.")
     add = parser.add_argument
     add("--device", default="cuda", help="cuda, or cpu: the same at tiny sizes, to rehearse (default: %(default)s)")
-    add("--seconds", type=number("--seconds"), default=480.0, help="of all sections together (default: %(default)s)")
+    add("--seconds", type=number("--seconds"), default=SECONDS, help="of all sections together (default: %(default)s)")
     add("--out", default="build/gpu", metavar="DIR", help="folder for what was measured (default: %(default)s)")
     add("--sections", type=listed, default=names, metavar="A,B", help=f"of {', '.join(names)} (default: all)")
     add("--tiny", action="store_true", help="tiny sizes on a GPU, too")
@@ -105,7 +105,7 @@ def bench(options: Namespace) -> int:
     def run(section: Section) -> Row:
         started = time.monotonic()
         left = options.seconds - (started - began)
-        seconds = allowance(section, left)
+        seconds = allowance(section, left, options.seconds)
         if seconds is None:
             outcome = f"dropped: {left:.0f} s are left, it needs {section.least:.0f}"
         else:

@@ -17,9 +17,11 @@ from benchmarks.gpu.sections import Sizes
 from benchmarks.plain import PLAIN_MODELS
 from rac_ray.data.shards import Clips
 from rac_ray.ledger import LAST_CHECKPOINT
+from rac_ray.models import build_model
 from rac_ray.storage import Storage
 from rac_ray.sweep.failures import failure_of
 from rac_ray.training import progress
+from rac_ray.training.classifier import Classifier
 from rac_ray.training.evaluate import predict
 from rac_ray.training.fit import Fit, fit
 from rac_ray.trial import Recipe, Trial
@@ -60,6 +62,7 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
                 for graphs in (False, True):
                     name = {"kind": "resume", **key, "graphs": graphs}
                     yield tried(name, lambda key=key, graphs=graphs: runs.resumed(key, graphs))
+    yield tried({"kind": "momentum"}, lambda: skipped_first_step(device))
     if device.type == "cuda":
         yield tried({"kind": "memory", "what": "an allocation"}, _one_allocation)
         yield tried({"kind": "memory", "what": "training"}, runs.training_out_of_memory)
@@ -171,6 +174,26 @@ class Runs:
         counts = {name: batches.count(name) for name in ("whole", "capped")}
         apart = distance(torch.from_numpy(halved[0].logits), torch.from_numpy(whole[0].logits))
         return {"batches": counts["whole"], "batches_capped": counts["capped"], "logits": apart}
+
+
+def skipped_first_step(device: torch.device) -> Row:
+    """Largest momentum after a fused first step that overflowed: PyTorch's own optimiser, and ours."""
+    found = {}
+    for name in ("pytorch", "ours"):
+        classifier = Classifier(build_model("cnn3d", 8), Recipe()).to(device)
+        parameters = list(classifier.model.parameters())
+        optimiser = classifier.configure_optimizers()
+        if name == "pytorch":
+            optimiser = torch.optim.SGD(parameters, lr=0.001, momentum=0.9, fused=True)
+        optimiser.param_groups[0]["fused"] = optimiser._step_supports_amp_scaling = True
+        scaler = torch.amp.GradScaler(device.type)
+        scaler.scale(torch.stack([each.sum() for each in parameters]).sum() * torch.inf).backward()
+        dirty = [torch.full_like(each, 7.0) for each in parameters for _ in range(8)]
+        del dirty  # its memory is what a new tensor gets
+        scaler.step(optimiser)
+        momenta = [optimiser.state[each]["momentum_buffer"] for each in parameters]
+        found[name] = max(float(value.nan_to_num(torch.inf).abs().max()) for value in momenta)
+    return found
 
 
 def _one_allocation() -> Row:

@@ -22,21 +22,23 @@ KEPT = ("model", "hidden_units", "precision_used", "device", "peak_bytes", "cuda
 LAST_CHARACTERS = 4000
 
 
+SEEDS = {False: "42", True: "61"}
+"""Without and with graphs: other trials of one sweep, so that the second run knows what the first has measured."""
+
+
 def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     """A row for each command, and one per trial."""
     with tempfile.TemporaryDirectory() as scratch:
-        for graphs in (False, True):
-            storage = f"{scratch}/graphs" if graphs else f"{scratch}/eager"
-            places = ["--storage", storage, "--data", f"{scratch}/data"]
-            grid = ["--preset", "demo", "--digits", "optdigits", "--seeds", sizes.sweep_seeds]
-            grid += ["--hidden-units", sizes.sweep_hidden_units, "--models", sizes.sweep_models]
-            more = ["--trials-per-gpu", "auto", *(["--cuda-graphs"] if graphs else [])]
-            more += ["--num-gpus", "0"] if device.type == "cpu" else []
+        places = ["--storage", f"{scratch}/results", "--data", f"{scratch}/data", "--preset", "demo"]
+        grid = ["--digits", "optdigits", "--hidden-units", sizes.sweep_hidden_units, "--models", sizes.sweep_models]
+        for graphs, seed in SEEDS.items():
+            these = [*places, *grid, "--seeds", seed]
+            run = ["run", *these, "--trials-per-gpu", "auto", "--probe-seconds", "0.3"]
+            run += [*(["--cuda-graphs"] if graphs else []), *(["--num-gpus", "0"] if device.type == "cpu" else [])]
             key: Row = {"graphs": graphs}
-            yield tried({**key, "verb": "run"}, lambda a=["run", *grid, *places, *more]: _command(a))
-            yield tried({**key, "verb": "results"}, lambda a=["results", *grid, *places]: _command(a))
-            for row in _trials(storage):
-                yield {**key, **row}
+            yield tried({**key, "verb": "run"}, lambda run=run: _command(run))
+            yield from ({**key, **row} for row in _trials(f"{scratch}/results", int(seed)))
+            yield tried({**key, "verb": "results"}, lambda these=these: _command(["results", *these]))
 
 
 def _command(arguments: list[str]) -> Row:
@@ -47,11 +49,13 @@ def _command(arguments: list[str]) -> Row:
     return found if code == 0 else {**found, "error": f"exit code {code}; what it said is in log.txt"}
 
 
-def _trials(storage: str) -> Iterator[Row]:
-    for entry in Ledger(Storage.at(storage).below("ts_grid")).scan().values():
+def _trials(storage: str, seed: int) -> Iterator[Row]:
+    ledger = Ledger(Storage.at(storage).below("ts_grid"))
+    for trial_id, entry in ledger.scan().items():
         record: Any = entry.record
-        if record:
+        if record is None:
+            reason = json.dumps(entry.failures, default=str)[:LAST_CHARACTERS]
+            yield {"trial": trial_id, "error": f"not finished; failures: {reason}"}
+        elif record["seed"] == seed:
             seconds = {name: round(value, 3) for name, value in record["seconds"].items()}
-            yield {"trial": record["trial_id"], **{name: record[name] for name in KEPT}, "of_seconds": seconds}
-        else:
-            yield {"trial": "unfinished", "error": json.dumps(entry.failures, default=str)[:LAST_CHARACTERS]}
+            yield {"trial": trial_id, **{name: record[name] for name in KEPT}, "of_seconds": seconds}

@@ -23,13 +23,15 @@ class Section:
 SECTIONS = (
     Section("precision", "logits and gradients against a CPU's in float64", 20, 150, alone=False),
     Section("fits", "graphs against eager, resuming, evaluation, memory that runs out", 25, 170, alone=False),
-    Section("minisweep", "eight trials through the sweep, with and without graphs", 60, 200, alone=False),
+    Section("minisweep", "eight trials through the sweep, with and without graphs", 60, 190, alone=False),
     Section("group", "a process group of one through Ray Train", 25, 120, alone=False),
     Section("speed", "training steps: plain PyTorch, ours, ours as graphs", 25, 140, alone=True),
     Section("epochs", "epochs of the study's size through the product's own fit", 20, 130, alone=True),
     Section("packing", "one to eight processes on one GPU", 25, 120, alone=True),
 )
-"""Those that are not alone first and side by side; then the others, of which the last are dropped where time is short."""
+"""Those that are not alone first, side by side; of the others the last are dropped where time is short."""
+SECONDS = 480.0
+"""For all sections together; what a section gets at most grows with it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,6 @@ class Sizes:
     epoch_val_clips: int = 1000
     processes: tuple[int, ...] = (1, 2, 4, 8)
     packing_seconds: float = 1.2
-    sweep_seeds: str = "42"
     sweep_hidden_units: str = "2,8"
     sweep_models: str = "convlstm,cnn3d,timesformer1,timesformer8"
 
@@ -83,9 +84,9 @@ def chosen(names: Sequence[str]) -> list[Section]:
     return [section for section in SECTIONS if section.name in names]
 
 
-def allowance(section: Section, left: float) -> float | None:
-    """Seconds that a section gets of those that are left, or None where they are too few to begin it."""
-    return min(section.most, left) if left >= section.least else None
+def allowance(section: Section, left: float, total: float = SECONDS) -> float | None:
+    """Seconds that a section gets of those that are left of ``total``, or None where they are too few to begin it."""
+    return min(section.most * max(1.0, total / SECONDS), left) if left >= section.least else None
 
 
 def rounds(sections: Sequence[Section]) -> list[list[Section]]:

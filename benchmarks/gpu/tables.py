@@ -98,6 +98,10 @@ def fits_tables(rows: Sequence[Row]) -> str:
             for row in of(rows, "fits", kind="evaluation")
         ),
     )
+    momentum = "\n".join(
+        f"- PyTorch's optimiser {row['pytorch']:.1e}, ours {row['ours']:.1e}"
+        for row in of(rows, "fits", kind="momentum")
+    )
     memory = "\n".join(f"- {row['what']}: {_memory(row)}" for row in of(rows, "fits", kind="memory"))
     return "\n\n".join(
         [
@@ -109,6 +113,8 @@ def fits_tables(rows: Sequence[Row]) -> str:
             evaluated,
             "Memory that runs out:",
             memory,
+            "Largest momentum after a fused first step that overflowed and was skipped:",
+            momentum,
         ]
     )
 
