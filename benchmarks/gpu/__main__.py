@@ -65,12 +65,18 @@ def machine() -> dict[str, str]:
     }
 
 
-def measured(section: Section, seconds: float, options: Namespace, rows: Path) -> str:
-    """Run a section's process, killed with all that it started when its time is over; returns how it ended."""
+def measured(section: Section, seconds: float, beside: int, options: Namespace, rows: Path) -> str:
+    """Run a section's process, one of ``beside`` at once, and end it with all that it started when its time is over.
+
+    Returns how it ended.
+    """
     size = "tiny" if options.tiny or options.device == "cpu" else "full"
     command = [sys.executable, "-m", "benchmarks.gpu.child", section.name, options.device, size, str(rows)]
     with open(rows.with_name("log.txt"), "a") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // beside))}
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env={**threads, **os.environ}
+        )
         try:
             code = process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -102,21 +108,21 @@ def bench(options: Namespace) -> int:
     here, began, outcomes = machine(), time.monotonic(), list[Row]()
     trials = PAPER.trials(dict.fromkeys(PAPER.sources, "paper"), "mnist")
 
-    def run(section: Section) -> Row:
+    def run(section: Section, beside: int) -> Row:
         started = time.monotonic()
         left = options.seconds - (started - began)
         seconds = allowance(section, left, options.seconds)
         if seconds is None:
             outcome = f"dropped: {left:.0f} s are left, it needs {section.least:.0f}"
         else:
-            outcome = measured(section, seconds, options, rows)
+            outcome = measured(section, seconds, beside, options, rows)
         taken = time.monotonic() - started
         print(f"{section.name} ({section.what}): {outcome}, {taken:.0f} s", flush=True)
         return {"name": section.name, "outcome": outcome, "seconds": taken}
 
     for together in rounds(options.sections):
         with ThreadPoolExecutor(len(together)) as pool:
-            outcomes += pool.map(run, together)
+            outcomes += pool.map(run, together, [len(together)] * len(together))
         write(out, here, outcomes, list(read(rows)), report(here, outcomes, list(read(rows)), trials))
     print((out / "gpu.md").read_text())
     return exit_code(outcomes, list(read(rows)))

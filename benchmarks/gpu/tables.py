@@ -128,7 +128,9 @@ def _memory(row: Row) -> str:
 
 def speed_table(rows: Sequence[Row]) -> str:
     """Milliseconds of a step on each side, and ratios to plain PyTorch."""
-    found = {(row["model"], row["hidden_units"], row["side"]): row for row in of(rows, "speed")}
+    found: dict[tuple[str, int, str], Row] = {}
+    for row in of(rows, "speed"):
+        found.setdefault((row["model"], row["hidden_units"], row["side"]), {}).update(row)
     lines = []
     for model, hidden_units in dict.fromkeys((model, hidden_units) for model, hidden_units, _ in found):
         plain, eager, graphs = (found.get((model, hidden_units, side), {}) for side in SIDES)
@@ -140,7 +142,7 @@ def speed_table(rows: Sequence[Row]) -> str:
                 *(shown(each.get("clips_per_second"), ",.0f") for each in (plain, eager, graphs)),
                 *(shown(ratio(each, plain), ".2f") for each in (eager, graphs)),
                 *(shown(each.get("kernels"), ",.0f") for each in (plain, eager)),
-                *(shown(each.get("busy"), ".0%") for each in (plain, eager, graphs)),
+                *(shown(busy(each), ".0%") for each in (plain, eager, graphs)),
                 *(shown(each.get("peak_bytes", 0) / 1e9 or None, ".2f") for each in (plain, eager, graphs)),
             ]
         )
@@ -159,8 +161,14 @@ def speed_table(rows: Sequence[Row]) -> str:
     return table(head, lines)
 
 
+def busy(row: Mapping[str, Any]) -> float | None:
+    """The share of a step's time in which at least one kernel runs."""
+    return row["busy_ms"] / row["ms"] if "busy_ms" in row and "ms" in row else None
+
+
 def ratio(ours: Mapping[str, Any], plain: Mapping[str, Any]) -> float | None:
-    return ours["clips_per_second"] / plain["clips_per_second"] if ours and plain else None
+    measured = "clips_per_second" in ours and "clips_per_second" in plain
+    return ours["clips_per_second"] / plain["clips_per_second"] if measured else None
 
 
 def epochs_table(rows: Sequence[Row]) -> str:
