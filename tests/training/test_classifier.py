@@ -63,7 +63,7 @@ def test_a_fused_first_step_that_overflows_leaves_no_momentum() -> None:
     before = parameter.detach().clone()
     for overflow, expected in ((True, before), (False, before - 0.5), (False, before - 0.5 - 0.75)):
         optimiser.zero_grad()
-        scaler.scale(sum(each.sum() for each in classifier.model.parameters())).backward()
+        scaler.scale(torch.stack([each.sum() for each in classifier.model.parameters()]).sum()).backward()
         if overflow:
             assert parameter.grad is not None
             parameter.grad.fill_(torch.inf)
