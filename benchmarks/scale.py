@@ -1,6 +1,6 @@
 """Past this machine: the study on 1 to 512 GPUs, simulated, and what breaks first: ``make bench-scale``.
 
-Nobody has timed these models on a GPU here, so a trial's time is an assumption, printed above the table: work per clip
+Nobody has timed these models on an A100, so a trial's time is an assumption, printed above the table: work per clip
 (``benchmarks.roofline``) at ``SHARE`` of an A100's rates, and never less than the time to launch a step's kernels.
 ``--records FOLDER`` takes the times of finished trials instead, ``<storage>/<sweep>``.
 """

@@ -119,7 +119,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         "--cpus-per-trial", type=integer("--cpus-per-trial", 1), help="cores of a trial, or of each worker (default: 1)"
     )
     add("--trials-per-gpu", type=auto_or_integer, default="auto", help="auto: by measured memory (default), or N")
-    add("--cuda-graphs", action="store_true", help="replay training steps on GPUs (not tried on one yet)")
+    add("--cuda-graphs", action="store_true", help="replay training steps on GPUs as one launch each")
     add("--price-per-hour", type=number("--price-per-hour"), help="of the whole machine or cluster, for the forecast")
     add(
         "--probe-seconds",

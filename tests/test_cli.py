@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rac_ray.cli import sweep_main
-from rac_ray.sweep.planner import Sweep
 from rac_ray.identity import Grid, Recipe
+from rac_ray.sweep.planner import Sweep
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=1, patience=1)
 GRID = Grid(

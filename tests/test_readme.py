@@ -183,6 +183,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-paired",
         "bench-diving48",
         "bench-diving48-models",
+        "bench-gpu",
     ):
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
         assert f"make {target}" in README
