@@ -32,7 +32,8 @@ from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.planner import make_plan
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import WORKER_ENVIRONMENT, Resources
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import WORKER_ENVIRONMENT
 from rac_ray.training.fit import fit
 
 ROOT = Path(__file__).parents[1]

@@ -20,7 +20,7 @@ from rac_ray.results.capsule import unpack
 from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
+from rac_ray.sweep.resources import Resources
 from rac_ray.training.fit import DamagedCheckpoint, fit
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan

@@ -14,12 +14,13 @@ def integers(what: str) -> Callable[[str], list[int]]:
     """A parser of ``2,4`` that names what is not an integer."""
 
     def parse(text: str) -> list[int]:
-        return [_integer(what, word) for word in words(text)]
+        return [whole_number(what, word) for word in words(text)]
 
     return parse
 
 
-def _integer(what: str, text: str) -> int:
+def whole_number(what: str, text: str) -> int:
+    """A text of digits as an integer; BadInput names what is none, underscores and points included."""
     digits = text.removeprefix("-").removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
         raise BadInput(f"{what} {text!r} is not an integer")

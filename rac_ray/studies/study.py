@@ -17,6 +17,7 @@ from rac_ray.sweep.forecast import Interval
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import nn
 
     from rac_ray.data.feed import Feeds, Subject
     from rac_ray.record import Record
@@ -37,7 +38,8 @@ class Option:
     parse: Callable[[str], Any]
     """From the command line's text. Raises BadInput."""
     help: str
-    metavar: str | None = None
+    is_path: bool = False
+    """Whether its value is a path or URI, which is made absolute before it goes to another machine."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,14 @@ class Study(ABC):
         from rac_ray.errors import BadInput
 
         raise BadInput(f"clips of {self.name} are not rendered again")
+
+    def built(self, record: "Record") -> "nn.Module":
+        """A finished training's model, without its weights. Raises BadInput where it cannot be built."""
+        from rac_ray.models import build_model
+
+        options = {name: value for name, value in record.options.items() if name != "architecture"}
+        name = record.options.get("architecture", record.model)
+        return build_model(name, record.hidden_units, num_classes=record.classes, **options)
 
     def again(self, record: "Record") -> "tuple[Subject, Feeds]":
         """What a finished training read, in memory, so that it can be trained again without its data folder.

@@ -26,7 +26,8 @@ from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.queue import Queue
-from rac_ray.sweep.session import Resources, cores_here, ray_session
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import cores_here, ray_session
 from rac_ray.sweep.tuning import through_tune
 from rac_ray.sweep.worker import Setting
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
+from rac_ray.sweep.resources import Resources
 from tests.sweep.faults import does_nothing
 from tests.sweep.tiny_sweep import tiny_plan
 

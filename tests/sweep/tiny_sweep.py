@@ -16,7 +16,7 @@ from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
+from rac_ray.sweep.resources import Resources
 from tests.sweep import faults
 
 QUICK = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)

@@ -39,10 +39,10 @@ class Diving48(Study):
     description: str = ""
 
     options = (
-        Option("experiment", words, "experiments, as in c or a,b (default: the preset's)", "A,B"),
-        Option("seeds", integers("seed"), "seeds (default: the preset's)", "42,61"),
-        Option("masks", str, "masks of the test clips, a Parquet file or a folder of them", "PATH"),
-        Option("published", str, "folder of the authors' modified videos, instead of masks", "DIR"),
+        Option("experiment", words, "experiments, as in c or a,b (default: the preset's)"),
+        Option("seeds", integers("seed"), "seeds (default: the preset's)"),
+        Option("masks", str, "masks of the test clips, a Parquet file or a folder of them", is_path=True),
+        Option("published", str, "folder of the authors' modified videos, instead of masks", is_path=True),
     )
 
     def narrowed(self, grid: DivingGrid, asked: Mapping[str, Any]) -> DivingGrid:

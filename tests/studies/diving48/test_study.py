@@ -28,7 +28,7 @@ from rac_ray.studies.diving48.study import Diving48
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.runner import price_plan, run_plan
-from rac_ray.sweep.session import Resources
+from rac_ray.sweep.resources import Resources
 from rac_ray.training.task import Counts
 
 SIZES = {
