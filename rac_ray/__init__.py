@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rac_ray.api import Where, Which, cancel, clean, describe, load_model, plan, results, run, status
     from rac_ray.errors import BadInput
-    from rac_ray.results.shown import Wanted
+    from rac_ray.outcomes import Wanted
     from rac_ray.results.tables import Tables, load
     from rac_ray.studies.study import Option, Study
     from rac_ray.sweep.resources import Resources
@@ -27,7 +27,7 @@ HOMES = {
         "Where", "Which", "cancel", "clean", "describe", "load_model", "plan", "results", "run", "status",
     ),
     "rac_ray.errors": ("BadInput",),
-    "rac_ray.results.shown": ("Wanted",),
+    "rac_ray.outcomes": ("Wanted",),
     "rac_ray.results.tables": ("Tables", "load"),
     "rac_ray.studies.study": ("Option", "Study"),
     "rac_ray.sweep.resources": ("Resources",),

@@ -19,8 +19,7 @@ from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import PRECISIONS
 from rac_ray.ledger import DRIVER, Entry, Ledger
 from rac_ray.lock import living_holder, request_cancel
-from rac_ray.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, TrialStatus
-from rac_ray.results.shown import Wanted
+from rac_ray.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, TrialStatus, Wanted
 from rac_ray.storage import Storage
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, last_options, make_plan, remember_options

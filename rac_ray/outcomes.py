@@ -205,6 +205,18 @@ class Submitted:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What of the results is asked for, beyond tables and figures."""
+
+    verdict: bool = False
+    """What the sweep says to each claim of the paper."""
+    report: bool = False
+    """Also one HTML page, report.html, that opens offline."""
+    capsule: str | None = None
+    """Pack records, environment, tables and figures into this file, as in out.tar.zst."""
+
+
+@dataclass(frozen=True)
 class Results:
     """Tables, figures and whatever else was asked for of what is done."""
 

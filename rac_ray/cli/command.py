@@ -14,8 +14,7 @@ from rac_ray.cli.exits import run_command
 from rac_ray.cli.sweep import JSON, WATCH, watch
 from rac_ray.errors import BadInput
 from rac_ray.ledger import Ledger
-from rac_ray.outcomes import Results, shown
-from rac_ray.results.shown import Wanted
+from rac_ray.outcomes import Results, Wanted, shown
 from rac_ray.storage import Storage
 
 

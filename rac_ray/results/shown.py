@@ -5,7 +5,6 @@ Reads records only; without a plan neither Ray nor torch is imported.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 
 from rac_ray.errors import BadInput
 from rac_ray.ledger import STATES, Ledger, added_up
-from rac_ray.outcomes import Results
+from rac_ray.outcomes import Results, Wanted
 from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
@@ -28,18 +27,6 @@ from rac_ray.storage import Storage
 from rac_ray.studies import study_of
 from rac_ray.studies.study import Study
 from rac_ray.training.task import Task
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What of the results is asked for, beyond tables and figures."""
-
-    verdict: bool = False
-    """What the sweep says to each claim of the paper."""
-    report: bool = False
-    """Also one HTML page, report.html, that opens offline."""
-    capsule: str | None = None
-    """Pack records, environment, tables and figures into this file, as in out.tar.zst."""
 
 
 def show(
