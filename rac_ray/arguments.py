@@ -9,7 +9,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput
 from rac_ray.object_store import RETRY_SECONDS, is_transient
@@ -17,7 +17,10 @@ from rac_ray.storage import FULL_DISK
 
 
 class Parser(argparse.ArgumentParser):
-    """Turns argparse's usage errors into the one-sentence kind."""
+    """Turns argparse's usage errors into the one-sentence kind, and takes options by their whole names only."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message}; see {self.prog} --help")

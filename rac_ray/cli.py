@@ -61,7 +61,7 @@ def _parser(study: "Study") -> Parser:
         add("--json", action="store_true", help="one JSON object on stdout; events go to stderr")
         if name in ("run", "retry", "plan"):
             _add_ray(verb)
-            _add_machine(verb)
+            _add_machine(verb, study.probe_seconds)
         if name in ("run", "retry"):
             _add_run(verb)
     add = verbs.choices["describe"].add_argument
@@ -106,7 +106,7 @@ def _add_ray(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_machine(parser: argparse.ArgumentParser) -> None:
+def _add_machine(parser: argparse.ArgumentParser, probe_seconds: float) -> None:
     add = parser.add_argument
     add("--workers", type=integer("--workers", 1), help="DDP workers of a training (default: the preset's)")
     add(
@@ -124,7 +124,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     add(
         "--probe-seconds",
         type=number("--probe-seconds"),
-        default=1.0,
+        default=probe_seconds,
         help="time to probe each model and size that no record tells of; 0: no probe (default: %(default)s)",
     )
 

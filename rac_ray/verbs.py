@@ -20,9 +20,10 @@ from rac_ray.errors import DONE, FAILED, INTERRUPTED, UNFINISHED, BadInput
 from rac_ray.ledger import DRIVER, STATES, Entry, Ledger, State, added_up
 from rac_ray.lock import living_holder, request_cancel
 from rac_ray.storage import Storage
+from rac_ray.studies.options import place
 from rac_ray.sweep.explain import described, description, finished_trials
 from rac_ray.sweep.only import Only
-from rac_ray.sweep.planner import Plan, last_options, make_plan, remember_options
+from rac_ray.sweep.planner import Plan, last_options, make_plan
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
@@ -32,6 +33,8 @@ RUN_FLAGS = ("--retry-preempted", "--retry-out-of-memory", "--retry-not-finite",
     "--fewest-workers", "--cpus-per-trial", "--trials-per-gpu", "--price-per-hour", "--probe-seconds",
 )  # fmt: skip
 """Options with a value that say how to run, not what: of no use to ``status``."""
+RUN_SWITCHES = ("--cuda-graphs", "--take-over", "--dashboard", "--failed")
+"""The same of options without a value."""
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
 
@@ -112,7 +115,6 @@ def run(study: "Study", options: argparse.Namespace, arguments: list[str], retry
         needed = plan.bytes_needed(plan.entries())
         plan.ledger.storage.require_room(needed)
         plan.data.require_room(needed)
-        remember_options(plan, options.asked)
         reason = run_plan(plan, resources, say_to(options))
     return _concluded(plan, options, reason)
 
@@ -137,17 +139,17 @@ def _submit(study: "Study", options: argparse.Namespace, arguments: list[str]) -
         raise BadInput(f"--submit takes no preset that makes its own clips, as {options.preset!r} does")
     plan = planned(study, options, options_of_last_run=False)
     script = Path(sys.argv[0]).resolve()
-    kept = without(arguments, ("--submit", "--address", "--storage", "--data"))
+    handed = absolute(study, without(arguments, ("--submit", "--address", "--storage", "--data")))
     where = ["--storage", plan.ledger.storage.above.root, "--data", plan.data.root]
     job = hand_over(
         options.submit,
         script,
-        [*_absolute(study, kept), "--address", "auto", *where],
+        [*handed, "--address", "auto", *where],
         working_dir=folder_of(script),
         folder=plan.ledger.storage,
     )
-    grid_options = without(kept[1:], tuple(RUN_FLAGS))
-    watch = shlex.join(["status", *grid_options, *where])
+    grid_options = [each for each in without(handed[1:], RUN_FLAGS) if each not in RUN_SWITCHES]
+    watch = shlex.join(["python", sys.argv[0], "status", *grid_options, *where])
     answer(options, job.as_dict(), [f"submitted {job.job_id} to {job.address}", f"watch it with: {watch}"])
     return DONE
 
@@ -290,16 +292,16 @@ def ledger_of(study: "Study", options: argparse.Namespace) -> Ledger:
     return Ledger(Storage.at(options.storage).below(study.name))
 
 
-def _absolute(study: "Study", arguments: list[str]) -> list[str]:
+def absolute(study: "Study", arguments: list[str]) -> list[str]:
     """Arguments in which the paths of the study's own options are absolute."""
-    flags = {f"--{option.name.replace('_', '-')}" for option in study.options if option.metavar in ("PATH", "DIR")}
+    flags = {f"--{option.name.replace('_', '-')}" for option in study.options if option.parse is place}
     found, path_next = [], False
     for argument in arguments:
         flag, sign, value = argument.partition("=")
         if path_next:
-            found.append(Storage.at(argument).root)
+            found.append(place(argument))
         elif flag in flags and sign:
-            found.append(f"{flag}={Storage.at(value).root}")
+            found.append(f"{flag}={place(value)}")
         else:
             found.append(argument)
         path_next = not path_next and argument in flags

@@ -61,6 +61,8 @@ class Study(ABC):
     """Grids by name."""
     default_preset: str
     options: Sequence[Option] = ()
+    probe_seconds: float = 1.0
+    """To probe each model and size before a run, unless somebody says otherwise; 0: not at all."""
 
     # What is asked for
 
