@@ -18,12 +18,13 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.arguments import Parser
 from benchmarks.plain import build_plain
 from benchmarks.plain_demo import trainings_of
 from benchmarks.roofline import Rates, work_per_clip
 from benchmarks.run import machine
 from benchmarks.simulation import Outcome, Simulation, Site, Times
-from rac_ray.arguments import Parser, run_command
+from rac_ray.cli.exits import run_command
 from rac_ray.identity import Evaluation, Training, Trial
 from rac_ray.ledger import Ledger
 from rac_ray.record import Checkpoint, Record, evaluated, named

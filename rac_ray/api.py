@@ -22,7 +22,7 @@ from rac_ray.lock import living_holder, request_cancel
 from rac_ray.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, TrialStatus, Wanted
 from rac_ray.storage import Storage
 from rac_ray.sweep.only import Only
-from rac_ray.sweep.planner import Plan, last_options, make_plan, remember_options
+from rac_ray.sweep.planner import Plan, last_options, make_plan
 from rac_ray.sweep.resources import Resources
 
 if TYPE_CHECKING:
@@ -103,7 +103,6 @@ def run(
         needed = made.bytes_needed(made.entries())
         made.ledger.storage.require_room(needed)
         made.data.require_room(needed)
-        remember_options(made, asked)
         reason = run_plan(made, resources, say)
     return replace(shown_of(made), stopped=reason)
 
@@ -264,8 +263,8 @@ def submit(
 ) -> Submitted:
     """Hand the run of a script to the cluster whose dashboard is at ``address``, and return at once.
 
-    ``arguments`` are the script's, and ``watch`` those that ask for the status of what they run. Storage and data
-    must be what both machines see.
+    ``arguments`` are the script's, and ``watch`` is the command that asks for the status of what they run. Storage
+    and data must be what both machines see.
     """
     import shlex
 

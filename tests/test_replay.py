@@ -6,7 +6,7 @@ import pytest
 from rac_ray.rendering import clip_source, rendered_parts
 
 from rac_ray.cli import sweep_main
-from rac_ray.command import main
+from rac_ray.cli.command import main
 from rac_ray.errors import BadInput
 from rac_ray.identity import Grid, Recipe
 from rac_ray.ledger import Ledger

@@ -18,11 +18,14 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.arguments import Parser
 from benchmarks.gpu.rows import Row, read
 from benchmarks.gpu.sections import SECONDS, SECTIONS, Section, allowance, chosen, rounds
 from benchmarks.gpu.tables import report
-from rac_ray.arguments import Parser, listed, number, run_command
+from rac_ray.cli.exits import run_command
+from rac_ray.cli.values import number
 from rac_ray.errors import DONE, FAILED, UNFINISHED, one_of
+from rac_ray.studies.options import words as listed
 from sweeps.ts_grid import PAPER
 
 DEVICES = ("cuda", "cpu")

@@ -17,6 +17,7 @@ from rac_ray.errors import BadInput
 from rac_ray.ledger import Ledger
 from rac_ray.outcomes import Outcome, shown
 from rac_ray.storage import Storage
+from rac_ray.studies.options import place
 from rac_ray.studies.study import Study
 
 RUN_ONLY = (
@@ -32,8 +33,6 @@ FAILED = Flag("failed", bool, False, "The trials that were given up.")
 WATCH = Flag(
     "watch", int | None, None, "Look again so often, in seconds, until the sweep is done.", integer("--watch", 1)
 )
-PROBE_SECONDS = 1.0
-"""Of a command's default; a notebook's run does not probe."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def _with_defaults(flag: Flag, study: Study) -> Flag:
     if flag.name == "preset":
         changes = {"default": study.default_preset, "help": f"One of {', '.join(study.presets)}."}
     elif flag.name == "probe_seconds":
-        changes = {"default": PROBE_SECONDS}
+        changes = {"default": study.probe_seconds}
     return Flag(**{**vars(flag), **changes})
 
 
@@ -165,7 +164,9 @@ def _submitted(
     switches = {flag for flag, is_switch in how.items() if is_switch} | {"--failed", "--json"}
     narrowed = [word for word in without(kept[1:], valued) if word not in switches]
     chosen = {name: settings[name] for name in ("preset", "where", "which")}
-    return api.submit(study, address, api.main_script(), kept, ["status", *narrowed], **chosen, **asked)
+    return api.submit(
+        study, address, api.main_script(), kept, ["python", sys.argv[0], "status", *narrowed], **chosen, **asked
+    )
 
 
 def without(arguments: list[str], flags: tuple[str, ...]) -> list[str]:
@@ -181,14 +182,14 @@ def without(arguments: list[str], flags: tuple[str, ...]) -> list[str]:
 
 def absolute(study: Study, arguments: list[str]) -> list[str]:
     """Arguments in which the paths of the study's own options are absolute."""
-    flags = {f"--{option.name.replace('_', '-')}" for option in study.options if option.is_path}
+    flags = {f"--{option.name.replace('_', '-')}" for option in study.options if option.parse is place}
     found, path_next = [], False
     for argument in arguments:
         flag, sign, value = argument.partition("=")
         if path_next:
-            found.append(Storage.at(argument).root)
+            found.append(place(argument))
         elif flag in flags and sign:
-            found.append(f"{flag}={Storage.at(value).root}")
+            found.append(f"{flag}={place(value)}")
         else:
             found.append(argument)
         path_next = not path_next and argument in flags

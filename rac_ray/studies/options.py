@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from rac_ray.errors import BadInput
+from rac_ray.storage import Storage
 
 
 def words(text: str) -> list[str]:
@@ -17,6 +18,11 @@ def integers(what: str) -> Callable[[str], list[int]]:
         return [whole_number(what, word) for word in words(text)]
 
     return parse
+
+
+def place(text: str) -> str:
+    """A file, folder or URI as one that means the same from any working directory."""
+    return Storage.at(text).root
 
 
 def whole_number(what: str, text: str) -> int:

@@ -38,8 +38,6 @@ class Option:
     parse: Callable[[str], Any]
     """From the command line's text. Raises BadInput."""
     help: str
-    is_path: bool = False
-    """Whether its value is a path or URI, which is made absolute before it goes to another machine."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,8 @@ class Study(ABC):
     """Grids by name."""
     default_preset: str
     options: Sequence[Option] = ()
+    probe_seconds: float = 1.0
+    """To probe each model and size before a run, unless somebody says otherwise; 0: not at all."""
 
     # What is asked for
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 import pytest
+from rac_ray.results_verb import Wanted, present
 
 from rac_ray.identity import Recipe, Trial
 from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import holding
 from rac_ray.record import Checkpoint, named
-from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, task_of, trials, trials_of, write
@@ -158,7 +158,7 @@ def test_json_of_a_watch_is_a_line_per_look(
 
 def test_neither_ray_nor_torch_is_needed(sweep_folder: Path, tmp_path: Path) -> None:
     script = (
-        "import sys; from rac_ray.command import main\n"
+        "import sys; from rac_ray.cli.command import main\n"
         "try:\n"
         f"    main(['results', {str(sweep_folder)!r}, '--to', {str(tmp_path / 'to')!r}, '--verdict', '--report'])\n"
         "except SystemExit as stopped:\n"

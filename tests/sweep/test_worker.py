@@ -17,8 +17,8 @@ from rac_ray.results import load
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan
-from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.runner import run_plan
 from rac_ray.training.evaluate import predict
 from tests.sweep.tiny_sweep import plan_of
 

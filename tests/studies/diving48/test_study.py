@@ -27,8 +27,8 @@ from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan, make_plan
-from rac_ray.sweep.runner import price_plan, run_plan
 from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.runner import price_plan, run_plan
 from rac_ray.training.task import Counts
 
 SIZES = {
