@@ -15,7 +15,7 @@ from rac_ray.cli.exits import run_command
 from rac_ray.cli.values import integer
 from rac_ray.errors import BadInput
 from rac_ray.ledger import Ledger
-from rac_ray.outcomes import Outcome, shown
+from rac_ray.outcomes import Outcome, Wanted, shown
 from rac_ray.storage import Storage
 from rac_ray.studies.options import place
 from rac_ray.studies.study import Study
@@ -130,24 +130,24 @@ def _watched(study: Study, given: dict[str, Any], settings: dict[str, Any], aske
     """Results again and again, until no trial runs or waits, or no driver lives that would run one."""
     made = api.as_last_run(study, settings["preset"], settings["where"], settings["which"], asked)
     folder = Storage.at(settings["to"]) if settings.get("to") else made.folder
-    return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], made)
+    of_plan = {"study": made.study, "tasks": made.tasks, "title": made.title}
+    return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], **of_plan)
 
 
-def watch(ledger: Ledger, folder: Storage, wanted: Any, seconds: int, as_json: bool, made: Any = None) -> int:
-    """Show the results of a ledger, or of a plan, so often; JSON is a line per look."""
+def watch(ledger: Ledger, folder: Storage, wanted: Wanted, seconds: int, as_json: bool, **of_plan: Any) -> int:
+    """Show the results of a ledger, or of a plan (``results.shown.show``), so often; JSON is a line per look."""
     from rac_ray.results.shown import show
 
-    of_plan = {"study": made.study, "tasks": made.tasks, "title": made.title} if made else {}
     while True:
         found = show(ledger.storage, folder, wanted, **of_plan, refresh_seconds=seconds)
         unfinished = bool(found.counts["running"] + found.counts["pending"])
         alone = unfinished and ledger.driver() is None
+        if alone:  # nobody is left who would change it: an open report need not look again
+            found = show(ledger.storage, folder, wanted, **of_plan)
         said = shown(found, as_json, indent=None)
-        if alone and not as_json:
-            said += "\nno driver is running this sweep: nothing to watch"
-        if alone:
-            show(ledger.storage, folder, wanted, **of_plan)
-        print(said, flush=True)
+        print(
+            said if as_json or not alone else f"{said}\nno driver is running this sweep: nothing to watch", flush=True
+        )
         if alone or not unfinished:
             return found.code
         time.sleep(seconds)

@@ -8,16 +8,20 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pandas as pd
 import pytest
-from rac_ray.results_verb import Wanted, present
 
+from rac_ray.cli.sweep import watch
 from rac_ray.identity import Recipe, Trial
 from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import holding
+from rac_ray.outcomes import Wanted
+from rac_ray.outcomes import shown as as_text
 from rac_ray.record import Checkpoint, named
+from rac_ray.results.shown import show
 from rac_ray.storage import Storage
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, task_of, trials, trials_of, write
@@ -27,9 +31,20 @@ __all__ = ["sweep_folder", "trials"]
 
 
 def shown(
-    sweep: Path, to: Path, capsys: pytest.CaptureFixture[str], wanted: Wanted | None = None, **more: object
+    sweep: Path,
+    to: Path,
+    capsys: pytest.CaptureFixture[str],
+    wanted: Wanted | None = None,
+    *,
+    json: bool = False,
+    seconds: int | None = None,
+    **more: Any,
 ) -> tuple[int, str]:
-    code = present(Storage.at(sweep), Storage.at(to), wanted or Wanted(), study=SHAPES, **more)  # pyright: ignore[reportArgumentType]
+    """Exit code and text of one look, or of a watch."""
+    if seconds is None:
+        found = show(Storage.at(sweep), Storage.at(to), wanted or Wanted(), study=SHAPES, **more)
+        return found.code, as_text(found, json)
+    code = watch(Ledger(Storage.at(sweep)), Storage.at(to), wanted or Wanted(), seconds, json, study=SHAPES)
     return code, capsys.readouterr().out
 
 
@@ -60,7 +75,7 @@ def test_every_claim_gets_a_verdict(sweep_folder: Path, tmp_path: Path, capsys: 
     assert all(f" {claim.claim_id}: " in out for claim in TEMPORAL_SHAPE)
     assert "not run       ts-from-background: " in out
     assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in out
-    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True, json=True))
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True), json=True)
     verdicts = json.loads(out)["verdicts"]
     assert {row["claim_id"] for row in verdicts} == {claim.claim_id for claim in TEMPORAL_SHAPE}
     assert {row["outcome"] for row in verdicts} <= {"reproduced", "contradicted", "underpowered", "not run"}
@@ -133,7 +148,7 @@ def test_watching_ends_when_the_sweep_does(
     thread = threading.Thread(target=finish_the_last)
     thread.start()
     with holding(ledger.storage, DRIVER):
-        code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, watch=1))
+        code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True), seconds=1)
     thread.join()
     assert code == 1
     assert out.count("8 trials planned = ") >= 2
@@ -144,14 +159,14 @@ def test_watching_ends_when_the_sweep_does(
 def test_watching_ends_when_nobody_runs_the_sweep(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(watch=60))
+    code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(), seconds=60)
     assert (code, out.splitlines()[-1]) == (1, "no driver is running this sweep: nothing to watch")
 
 
 def test_json_of_a_watch_is_a_line_per_look(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(watch=60, json=True))
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(), json=True, seconds=60)
     (line,) = out.splitlines()
     assert json.loads(line)["counts"]["done"] == 6
 
