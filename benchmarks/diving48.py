@@ -17,8 +17,10 @@ import cv2
 import numpy as np
 import psutil
 
+from benchmarks.arguments import Parser
 from benchmarks.run import machine
-from rac_ray.arguments import Parser, integer, run_command
+from rac_ray.cli.exits import run_command
+from rac_ray.cli.values import integer
 from rac_ray.data import shape_texture
 from rac_ray.data.diving48 import VIDEOS, Annotation
 from rac_ray.data.diving_shards import CLIPS_PER_SHARD, VideoSpec, make_shard, shards_of

@@ -31,8 +31,9 @@ from rac_ray.storage import Storage
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.planner import make_plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import WORKER_ENVIRONMENT, Resources
+from rac_ray.sweep.session import WORKER_ENVIRONMENT
 from rac_ray.training.fit import fit
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +81,7 @@ def noise_against_the_package(digits: Digits) -> Row:
 
 def paper_shards(folder: Path) -> Iterator[Row]:
     """The real command on the paper preset's counts, with the peak memory of any one process."""
-    command = f"{sys.executable} -m rac_ray.command data generate {folder} --digits optdigits"
+    command = f"{sys.executable} -m rac_ray.cli.command data generate {folder} --digits optdigits"
     started = time.perf_counter()
     process = psutil.Popen(command.split(), cwd=ROOT, stdout=-3)
     peak = 0

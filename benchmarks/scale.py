@@ -1,6 +1,6 @@
 """Past this machine: the study on 1 to 512 GPUs, simulated, and what breaks first: ``make bench-scale``.
 
-Nobody has timed these models on a GPU here, so a trial's time is an assumption, printed above the table: work per clip
+Nobody has timed these models on an A100, so a trial's time is an assumption, printed above the table: work per clip
 (``benchmarks.roofline``) at ``SHARE`` of an A100's rates, and never less than the time to launch a step's kernels.
 ``--records FOLDER`` takes the times of finished trials instead, ``<storage>/<sweep>``.
 """
@@ -18,12 +18,13 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.arguments import Parser
 from benchmarks.plain import build_plain
 from benchmarks.plain_demo import trainings_of
 from benchmarks.roofline import Rates, work_per_clip
 from benchmarks.run import machine
 from benchmarks.simulation import Outcome, Simulation, Site, Times
-from rac_ray.arguments import Parser, run_command
+from rac_ray.cli.exits import run_command
 from rac_ray.identity import Evaluation, Training, Trial
 from rac_ray.ledger import Ledger
 from rac_ray.record import Checkpoint, Record, evaluated, named

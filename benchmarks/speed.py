@@ -24,16 +24,18 @@ import psutil
 import torch
 
 from benchmarks.agreement import Agreement, compare
+from benchmarks.arguments import Parser
 from benchmarks.measure import READY, TEST, TRAIN, Measured, Task
 from benchmarks.plain import PLAIN_MODELS, build_plain, write_jpegs
 from benchmarks.roofline import Rates, measured_rates, work_per_clip
 from benchmarks.run import ROOT, machine
 from benchmarks.speed_tables import Row, report
-from rac_ray.arguments import Parser, integer, listed, number
+from rac_ray.cli.values import integer, number
 from rac_ray.data.digits import optdigits
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of
 from rac_ray.models import build_model
+from rac_ray.studies.options import words as listed
 from rac_ray.sweep.session import WORKER_ENVIRONMENT
 
 HIDDEN_UNITS = (2, 8, 16, 48)

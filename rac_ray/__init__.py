@@ -1,0 +1,47 @@
+"""Does the way a video model handles time decide how robust it is to domain shift? Sweeps that answer, on Ray.
+
+    import rac_ray
+    from rac_ray.studies.temporal_shape.study import TemporalShape
+
+    found = rac_ray.run(TemporalShape(), "demo", seeds=[42])
+    tables = rac_ray.load("results/ts_grid")
+    model = rac_ray.load_model("1c804abdab19", "results/ts_grid")
+
+``run``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean`` and ``results`` are the verbs of the command line
+as plain functions. Importing this loads neither Ray nor torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rac_ray.api import Where, Which, cancel, clean, describe, load_model, plan, results, run, status
+    from rac_ray.errors import BadInput
+    from rac_ray.outcomes import Wanted
+    from rac_ray.results.tables import Tables, load
+    from rac_ray.studies.study import Option, Study
+    from rac_ray.sweep.resources import Resources
+
+HOMES = {
+    "rac_ray.api": (
+        "Where", "Which", "cancel", "clean", "describe", "load_model", "plan", "results", "run", "status",
+    ),
+    "rac_ray.errors": ("BadInput",),
+    "rac_ray.outcomes": ("Wanted",),
+    "rac_ray.results.tables": ("Tables", "load"),
+    "rac_ray.studies.study": ("Option", "Study"),
+    "rac_ray.sweep.resources": ("Resources",),
+}  # fmt: skip
+"""What can be had from here, by the module that it is in; imported when it is asked for."""
+
+__all__ = [
+    "BadInput", "Option", "Resources", "Study", "Tables", "Wanted", "Where", "Which", "cancel", "clean", "describe",
+    "load", "load_model", "plan", "results", "run", "status",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'rac_ray' has no attribute {name!r}")

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from rac_ray.identity import Trial
 from rac_ray.lock import living_holder
-from rac_ray.record import Damaged, Record, read_record, with_trials
+from rac_ray.record import Damaged, Named, Record, read_record, with_trials
 from rac_ray.redaction import without_credentials
 from rac_ray.storage import READERS, Storage
 from rac_ray.training.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LOG
@@ -89,7 +89,7 @@ class Entry:
         given_up = self.failures and self.failures[-1].get("retry") is False
         return "failed" if given_up else "pending"
 
-    def state_of(self, trial: Trial, driver: str | None) -> State:
+    def state_of(self, trial: Trial | Named, driver: str | None) -> State:
         """Where one of the training's trials stands."""
         state = self.state(driver)
         checkpoint = self.record.checkpoint(trial.level) if self.record else None
@@ -112,7 +112,7 @@ class Entry:
             return f"trained; {self.outstanding} evaluations are missing"
         return f"attempt {self.attempts} was interrupted{checkpoint}" if self.attempt else "has not run"
 
-    def reason_of(self, trial: Trial, driver: str | None) -> str:
+    def reason_of(self, trial: Trial | Named, driver: str | None) -> str:
         """Why one of the training's trials is not done."""
         if self.state_of(trial, driver) != "unreached" or self.record is None:
             return self.reason(driver)

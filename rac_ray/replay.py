@@ -88,7 +88,7 @@ def _train_again(ledger: Ledger, record: Record) -> Retrained:
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         where = Storage.at(scratch)
         result = fit(
-            subject.build, recipe, record.seed, feeds.train, feeds.val, where, device=device, scaled=subject.scaled
+            subject.build, recipe, record.seed, feeds.train(), feeds.val(), where, device=device, scaled=subject.scaled
         )
     before = {each.part: each for each in record.evaluations_of(record.trials[0])}
     asked = [Evaluation(each.target, each.split, each.role, each.content) for each in before.values()]

@@ -112,7 +112,7 @@ class Storage:
         """The content of one file, or None without it."""
         try:
             return self.read_bytes(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read_bytes(self, name: str) -> bytes:

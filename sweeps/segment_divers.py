@@ -6,7 +6,7 @@ Broomé et al., WACV 2023, section 3.3 and supplemental: 303 frames, COCO weight
     python sweeps/segment_divers.py masks data/diving48 --checkpoint results/segmentation/best.ckpt --out data/masks
 """
 
-from rac_ray.segment_verbs import segment_main
+from rac_ray.cli.segment import segment_main
 
 if __name__ == "__main__":
     segment_main(__doc__ or "")

@@ -9,7 +9,7 @@ from rac_ray.errors import BadInput
 from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import holding
 from rac_ray.storage import Storage
-from tests.test_ledger import finish
+from tests.records import finish, give_up, register
 
 
 @pytest.fixture
@@ -17,32 +17,46 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(Storage.at(tmp_path / "ts_grid"))
 
 
-def test_leftovers_go_and_results_stay(ledger: Ledger, make_trial) -> None:
-    done, failed, interrupted = (make_trial(seed=seed) for seed in range(3))
-    ledger.register([done, failed, interrupted])
-    finish(ledger, done.trial_id)
-    for trial in (done, failed, interrupted):
-        ledger.folder(trial.trial_id).write_bytes("last.ckpt", b"running")
-    ledger.fail(failed.trial_id, 1, {"class": "code", "reason": "broken", "traceback": ""})
-    ledger.decide(failed.trial_id, 1, retry=False)
-    Path(ledger.folder(done.trial_id).root, "best.ckpt.tmp-0123abcd").write_bytes(b"half a file")
+def test_leftovers_go_and_results_stay(ledger: Ledger, make_task) -> None:
+    tasks = [make_task(seed=seed) for seed in range(3)]
+    done, failed, interrupted = (task.training_id for task in tasks)
+    register(ledger, tasks)
+    finish(ledger, tasks[0])
+    for training_id in (done, failed, interrupted):
+        ledger.folder(training_id).write_bytes("last.ckpt", b"running")
+    give_up(ledger, failed)
+    Path(ledger.folder(done).root, "best.ckpt.tmp-0123abcd").write_bytes(b"half a file")
 
     found = leftovers(ledger, ledger.scan())
     assert found == {
-        f"trials/{done.trial_id}/best.ckpt.tmp-0123abcd": 11,
-        f"trials/{done.trial_id}/last.ckpt": 7,
-        f"trials/{failed.trial_id}/last.ckpt": 7,
+        f"trials/{done}/best.ckpt.tmp-0123abcd": 11,
+        f"trials/{done}/last.ckpt": 7,
+        f"trials/{failed}/last.ckpt": 7,
     }
     assert leftovers(ledger, ledger.scan()) == found, "looking deletes nothing"
     assert remove(ledger, found) == 25
     assert leftovers(ledger, ledger.scan()) == {}
-    assert ledger.folder(interrupted.trial_id).exists("last.ckpt")
-    assert ledger.scan()[done.trial_id].record
+    assert ledger.folder(interrupted).exists("last.ckpt")
+    assert ledger.scan()[done].record
 
     found = leftovers(ledger, ledger.scan(), best_checkpoints=True)
-    assert list(found) == [f"trials/{done.trial_id}/best.ckpt"]
+    assert list(found) == [f"trials/{done}/best.ckpt"]
     remove(ledger, found)
-    assert ledger.states([done]) == {done.trial_id: "done"}
+    assert ledger.scan(tasks[:1])[done].state(None) == "done"
+
+
+def test_checkpoints_of_levels_stay_while_a_training_may_go_on(ledger: Ledger, make_task) -> None:
+    """Those of one that was given up go; those of a finished one are its weights."""
+    tasks = [make_task(seed=seed) for seed in range(3)]
+    done, failed, interrupted = (task.training_id for task in tasks)
+    register(ledger, tasks)
+    finish(ledger, tasks[0])
+    give_up(ledger, failed)
+    for training_id in (done, failed, interrupted):
+        ledger.folder(training_id).write_bytes("level-epoch-3.ckpt", b"level")
+    assert list(leftovers(ledger, ledger.scan())) == [f"trials/{failed}/level-epoch-3.ckpt"]
+    weights = {f"trials/{done}/best.ckpt", f"trials/{done}/level-epoch-3.ckpt"}
+    assert weights < set(leftovers(ledger, ledger.scan(), best_checkpoints=True))
 
 
 def test_nothing_is_cleaned_below_a_living_driver(ledger: Ledger) -> None:

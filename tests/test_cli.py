@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rac_ray.cli import sweep_main
-from rac_ray.sweep.planner import Sweep
-from rac_ray.identity import Grid, Recipe
+from rac_ray.identity import Recipe
+from rac_ray.studies.temporal_shape.grid import Grid
+from rac_ray.studies.temporal_shape.study import TemporalShape
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=1, patience=1)
 GRID = Grid(
@@ -22,7 +23,7 @@ GRID = Grid(
     recipes={"timesformer1": RECIPE, "cnn3d": RECIPE},
     digits="optdigits",
 )
-SWEEP = Sweep("tiny", {"small": GRID}, "small", "a tiny sweep")
+STUDY = TemporalShape("tiny", {"small": GRID}, "small", "a tiny sweep")
 NO_PROBE = ("--probe-seconds", "0")
 
 
@@ -34,9 +35,9 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.chdir(work)
     monkeypatch.setenv("RAC_RAY_MNIST", str(tmp_path / "no-mnist"))
 
-    def run(*arguments: str, sweep: Sweep = SWEEP) -> tuple[int | str | None, str, str]:
+    def run(*arguments: str, study: TemporalShape = STUDY) -> tuple[int | str | None, str, str]:
         with pytest.raises(SystemExit) as stopped:
-            sweep_main(sweep, arguments)
+            sweep_main(study, arguments)
         out, err = capsys.readouterr()
         return stopped.value.code, out, err
 
@@ -85,6 +86,8 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         ),
         (["--workers", "many"], "--workers 'many' is not an integer"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate; see "),
+        (["--precision", "64"], "unknown precision '64'; valid: auto, 32, 16-mixed, bf16-mixed"),
+        (["--sub", "http://127.0.0.1:8265"], "unrecognized arguments: --sub http://127.0.0.1:8265; see "),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(arguments: list[str], sentence: str, run_sweep) -> None:
@@ -181,7 +184,7 @@ def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> Non
     content = bytearray(shard.read_bytes())
     content[1000] ^= 1
     shard.write_bytes(content)
-    code, _, err = run_sweep(sweep=Sweep("tiny", {"small": replace(GRID, test_clips=9)}, "small", ""))
+    code, _, err = run_sweep(study=replace(STUDY, presets={"small": replace(GRID, test_clips=9)}))
     assert code == 2
     assert "8 clips of 2dot/test instead of 9" in err
 
@@ -193,10 +196,29 @@ def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> Non
 
 
 @pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_16_bits_need_a_gpu(verb: str, run_sweep) -> None:
+    half = (verb, *NO_PROBE, "--precision", "16-mixed")
+    refused = "error: precision '16-mixed' needs a GPU; valid here: 32, bf16-mixed\n"
+    assert run_sweep(*half, "--num-gpus", "0") == (2, "", refused)
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_16_bits_are_planned_for_the_gpus_of_a_cluster(run_sweep) -> None:
+    def trial_id(*more: str) -> str:
+        code, out, err = run_sweep("plan", *NO_PROBE, *more)
+        assert (code, err) == (0, "")
+        return out.split()[0]
+
+    there = trial_id("--num-gpus", "1", "--precision", "16-mixed")
+    assert there == trial_id("--num-gpus", "1") != trial_id("--num-gpus", "0")
+
+
+@pytest.mark.usefixtures("local_ray")
 def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
     from rac_ray.sweep.planner import make_plan
 
-    (trial,) = make_plan(SWEEP, "small", GRID, "results", "data/tiny-small").trials
+    (trial,) = make_plan(STUDY, "small", "results", "data/tiny-small", precision="32").trials
     folder = Path("results/tiny/trials") / trial.trial_id
     folder.mkdir(parents=True)
     (folder / "last.ckpt").write_bytes(b"not a checkpoint")

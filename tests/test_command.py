@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rac_ray.command import main
+from rac_ray.cli.command import main
 
 
 @pytest.mark.usefixtures("local_ray")

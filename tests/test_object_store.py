@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rac_ray.arguments import run_command
+from rac_ray.cli.exits import run_command
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server

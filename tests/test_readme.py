@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from rac_ray.cli.sweep import without
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
-from rac_ray.verbs import without
 from tests.data.diving_files import write_download
 from tests.results.conftest import GRID, finish
 from tests.test_ledger import give_up
@@ -183,6 +183,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-paired",
         "bench-diving48",
         "bench-diving48-models",
+        "bench-gpu",
     ):
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
         assert f"make {target}" in README

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import pytest
+from rac_ray.rendering import clip_source, rendered_parts
 
 from rac_ray.cli import sweep_main
-from rac_ray.command import main
+from rac_ray.cli.command import main
 from rac_ray.errors import BadInput
+from rac_ray.identity import Grid, Recipe
 from rac_ray.ledger import Ledger
-from rac_ray.rendering import clip_source, rendered_parts
 from rac_ray.replay import Retrained
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Sweep
-from rac_ray.identity import Grid, Recipe
 from tests.conftest import local_ray
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)

@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from rac_ray.results_verb import Wanted, present
 
 from rac_ray.data.digits import Digits
 from rac_ray.data.shards import SCHEMA, DatasetSpec, make_shard, read_shard, shards_of
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
 from rac_ray.results.capsule import unpack
-from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from rac_ray.training.fit import DamagedCheckpoint, fit
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
@@ -42,7 +42,7 @@ def test_the_hostile_object_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_torch_file", [True, False])
-def test_a_hostile_checkpoint_counts_as_damaged(as_torch_file: bool, make_trial, make_clips, tmp_path: Path) -> None:
+def test_a_hostile_checkpoint_counts_as_damaged(as_torch_file: bool, make_training, make_clips, tmp_path: Path) -> None:
     trace, folder = tmp_path / "trace", Storage.at(tmp_path / "trial")
     content = {"callbacks": {"TrialProgress": Hostile(trace)}}
     with folder.writing("last.ckpt") as path:
@@ -102,7 +102,7 @@ def test_secrets_stay_out_of_everything_that_is_written(
     plan = tiny_plan(tmp_path)
     lines: list[str] = []
     run_plan(plan, Resources(pause=0.1), lines.append, faults.has_a_bug)
-    assert all(plan.ledger.failures(trial.trial_id) for trial in plan.trials)
+    assert all(plan.ledger.failures(task.training_id) for task in plan.tasks)
     capsule = tmp_path / "results/out.tar.zst"
     present(plan.ledger.storage, plan.folder, Wanted(verdict=True, report=True, capsule=str(capsule)))
     unpack(capsule, tmp_path / "results/unpacked")

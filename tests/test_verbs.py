@@ -2,25 +2,36 @@
 
 import json
 import os
+import re
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from rac_ray.cli import sweep_main
+from rac_ray.api import folder_of
+from rac_ray.cli import parsed, sweep_main
+from rac_ray.cli.sweep import absolute, without
+from rac_ray.identity import Recipe
 from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import holding
 from rac_ray.storage import Storage
-from rac_ray.sweep.planner import Plan, Sweep, make_plan
-from rac_ray.verbs import without
-from tests.results.conftest import GRID as RECORDED
-from tests.results.conftest import finish as finish_wholly
+from rac_ray.studies.study import Study
+from rac_ray.studies.temporal_shape import study as temporal_shape
+from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
+from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.training.task import Task
+from sweeps.diving48 import STUDY as DIVING48
+from tests.records import finish, give_up, record_of, register
+from tests.results.conftest import write
 from tests.sweep.test_faults import LOCAL, ROOT, SCRIPT
-from tests.sweep.tiny_sweep import GRID
-from tests.test_ledger import give_up
+from tests.sweep.tiny_sweep import GRID, study_of
 
-SWEEP = Sweep("tiny", {"all": GRID}, "all", "a tiny sweep")
+STUDY = study_of(GRID)
+RECORDED = replace(GRID, models=("cnn3d", "timesformer1"), hidden_units=(2, 4), seeds=(0, 42))
+"""Two models x 2 h x 2 seeds."""
 
 
 @pytest.fixture
@@ -29,69 +40,77 @@ def verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAC_RAY_MNIST", str(tmp_path / "no-mnist"))
 
-    def run(*arguments: str, sweep: Sweep = SWEEP) -> tuple[int | str | None, str, str]:
+    def run(*arguments: str, study: Study = STUDY) -> tuple[int | str | None, str, str]:
         with pytest.raises(SystemExit) as stopped:
-            sweep_main(sweep, [*arguments, "--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data")])
+            sweep_main(study, [*arguments, "--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data")])
         out, err = capsys.readouterr()
         return stopped.value.code, out, err
 
     return run
 
 
+def plan_in(folder: Path, study: Study = STUDY, preset: str = "all") -> Plan:
+    return make_plan(study, preset, str(folder / "results"), str(folder / "data"), precision="32")
+
+
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    return make_plan(SWEEP, "all", GRID, str(tmp_path / "results"), str(tmp_path / "data"))
+    return plan_in(tmp_path)
+
+
+def finish_wholly(ledger: Ledger, task: Task) -> None:
+    """Write what a finished task leaves, with epochs and predictions as tables need them."""
+    write(ledger, record_of(task))
 
 
 def test_status_counts_and_names_what_failed_and_what_runs(verb, plan: Plan) -> None:
-    first, second, third = plan.trials
+    first, second, third = plan.tasks
     code, out, _ = verb("status")
     assert code == 3
     assert out == "3 trials planned = 0 done + 0 failed + 0 running + 3 pending\ndriver: none\n"
-    plan.ledger.register(plan.trials)
-    plan.ledger.folder(first.trial_id).write_json("record.json", {"whole": True})
-    give_up(plan.ledger, second.trial_id)
+    register(plan.ledger, plan.tasks)
+    finish(plan.ledger, first)
+    give_up(plan.ledger, second.training_id)
     with holding(plan.ledger.storage, DRIVER) as lock:
-        plan.ledger.begin(third.trial_id, 1, lock.holder.token, host="here", pid=1, began_at="now")
+        plan.ledger.begin(third.training_id, 1, lock.holder.token, host="here", pid=1, began_at="now")
         code, out, _ = verb("status")
         assert code == 1
         assert out.splitlines() == [
             "3 trials planned = 1 done + 1 failed + 1 running + 0 pending",
             f"driver: {lock.holder.sentence}",
-            f"{second.trial_id}  failed   {second.name}: code: broken",
-            f"{third.trial_id}  running  {third.name}: attempt 1 is running",
+            f"{second.training_id}  failed   {second.training.name}: code: broken",
+            f"{third.training_id}  running  {third.training.name}: attempt 1 is running",
         ]
         code, out, err = verb("status", "--json", "--only", "seed=1|2")
         assert (code, err) == (1, "")
         said = json.loads(out)
-        assert said["counts"] == {"planned": 2, "done": 0, "failed": 1, "running": 1, "pending": 0}
+        assert said["counts"] == {"planned": 2, "done": 0, "unreached": 0, "failed": 1, "running": 1, "pending": 0}
         assert [row["state"] for row in said["trials"]] == ["failed", "running"]
         assert said["driver"] == lock.holder.sentence
 
 
 def test_describe_says_why_and_what_differs(verb, plan: Plan) -> None:
-    trial = plan.trials[1]
-    give_up(plan.ledger, trial.trial_id)
+    task = plan.tasks[1]
+    trial_id = task.training_id
+    give_up(plan.ledger, trial_id)
     other = Ledger(Storage.at(plan.ledger.storage.above.root).below("another"))
-    near = RECORDED.trials({"2dot": trial.data}, "optdigits")[0]
-    finish_wholly(other, near)
-    code, out, _ = verb("describe", trial.trial_id[:6])
+    training = replace(task.training, model="cnn3d", seed=0, recipe=Recipe(precision="32"))
+    near = finish(other, replace(task, training=training)).training_id
+    code, out, _ = verb("describe", trial_id[:6])
     assert code == 0
     assert "state: failed (code: broken)" in out
     assert "attempt 1 failed: code: broken (given up)" in out
-    assert (
-        f"nearest finished trial {near.trial_id} differs in model timesformer1 (there cnn3d), seed 1 (there 0)" in out
-    )
-    code, out, _ = verb("describe", "--json", trial.trial_id)
+    assert f"nearest finished trial {near} differs in model timesformer1 (there cnn3d), seed 1 (there 0)" in out
+    code, out, _ = verb("describe", "--json", trial_id)
     said = json.loads(out)
-    assert said["nearest_finished"] == near.trial_id
+    assert said["nearest_finished"] == near
     assert said["differs_in"]["recipe.batch_size"] == [8, 64]
     code, _, err = verb("describe", "")
     assert (code, err.startswith("error: no trial begins with ''")) == (2, True)
 
 
 def test_clean_shows_then_frees(verb, plan: Plan) -> None:
-    trial_id = plan.trials[0].trial_id
+    trial_id = plan.tasks[0].training_id
     give_up(plan.ledger, trial_id)
     plan.ledger.folder(trial_id).write_bytes("last.ckpt", bytes(2_000_000))
     code, out, _ = verb("clean")
@@ -106,23 +125,82 @@ def test_clean_shows_then_frees(verb, plan: Plan) -> None:
 
 
 def test_results_go_where_they_are_asked_to(verb, tmp_path: Path) -> None:
-    sweep = Sweep("tiny", {"all": RECORDED}, "all", "")
-    plan = make_plan(sweep, "all", RECORDED, str(tmp_path / "results"), str(tmp_path / "data"))
-    plan.ledger.register(plan.trials)
-    for trial in plan.trials[:7]:
-        finish_wholly(plan.ledger, trial)
-    code, out, _ = verb("results", "--digits", "optdigits", "--to", str(tmp_path / "local"), sweep=sweep)
+    study = study_of(RECORDED)
+    plan = plan_in(tmp_path, study)
+    register(plan.ledger, plan.tasks)
+    for task in plan.tasks[:7]:
+        finish_wholly(plan.ledger, task)
+    code, out, _ = verb("results", "--digits", "optdigits", "--to", str(tmp_path / "local"), study=study)
     assert code == 3
     assert "Trained on 2dot: mean top-1" in out
     assert "1 trials have not run; the same command goes on from here" in out
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
     assert (tmp_path / "local/figures/figure3-2dot.png").exists()
     assert not (tmp_path / "results/tiny/all").exists()
-    code, out, _ = verb("results", "--digits", "optdigits", "--json", sweep=sweep)
-    assert json.loads(out)["counts"] == {"planned": 8, "done": 7, "failed": 0, "running": 0, "pending": 1}
-    code, out, _ = verb("results", "--digits", "optdigits", "--verdict", "--report", sweep=sweep)
+    code, out, _ = verb("results", "--digits", "optdigits", "--json", study=study)
+    counts = {"planned": 8, "done": 7, "unreached": 0, "failed": 0, "running": 0, "pending": 1}
+    assert json.loads(out)["counts"] == counts
+    code, out, _ = verb("results", "--digits", "optdigits", "--verdict", "--report", study=study)
     assert "ts-mnist-absolute: " in out
     assert (tmp_path / "results/tiny/all/report.html").exists()
+
+
+def test_results_of_a_preset_are_its_own(verb, tmp_path: Path) -> None:
+    """Two presets on one storage train the same models by other recipes; neither shows what the other has."""
+    longer = {name: replace(recipe, max_epochs=9) for name, recipe in RECORDED.recipes.items()}
+    grids = {"demo": RECORDED, "laptop": replace(RECORDED, recipes=longer, seeds=(0, 42, 61))}
+    study = TemporalShape("tiny", grids, "demo")
+    trial_ids: dict[str, set[str]] = {}
+    for preset in grids:
+        plan = plan_in(tmp_path, study, preset)
+        register(plan.ledger, plan.tasks)
+        for task in plan.tasks:
+            finish_wholly(plan.ledger, task)
+        trial_ids[preset] = set(plan.trial_ids)
+    assert not trial_ids["demo"] & trial_ids["laptop"]
+    for preset, count in (("demo", 8), ("laptop", 12)):
+        code, out, _ = verb("results", "--preset", preset, "--json", study=study)
+        said = json.loads(out)
+        assert (code, said["counts"]["done"]) == (0, count)
+        assert {row["trial_id"] for row in said["trials"]} == trial_ids[preset]
+        assert said["folder"] == str(tmp_path / "results/tiny" / preset)
+
+
+def test_digits_that_the_data_folder_names_are_not_loaded(
+    verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data of real MNIST, made elsewhere; here there is none, and nothing is downloaded."""
+
+    def load_digits(source: str) -> NoReturn:
+        raise AssertionError(f"digits {source!r} were loaded")
+
+    monkeypatch.setattr(temporal_shape, "load_digits", load_digits)
+    grid = replace(RECORDED, digits="auto")
+    identity = dataset_of(grid, "mnist", "0123456789abcdef").identity()
+    Storage.at(tmp_path / "data").write_json("manifest.json", {"identity": identity, "splits": {}})
+    study = study_of(grid)
+    plan = plan_in(tmp_path, study)
+    register(plan.ledger, plan.tasks)
+    for task in plan.tasks:
+        finish_wholly(plan.ledger, task)
+    assert verb("status", study=study)[:2] == (
+        0,
+        "8 trials planned = 8 done + 0 failed + 0 running + 0 pending\ndriver: none\n",
+    )
+    assert "state: done" in verb("describe", plan.trial_ids[0], study=study)[1]
+    assert "digits=mnist" in verb("results", study=study)[1]
+    for told in (["cancel"], ["clean"], ["clean", "--yes"]):
+        assert verb(*told, study=study)[0] == 0
+    assert verb("clean", study=study_of(replace(grid, digits="optdigits")))[0] == 0
+    with pytest.raises(AssertionError, match="'svhn' were loaded"):
+        verb("status", "--digits", "svhn", study=study)
+
+
+def test_clean_and_cancel_need_neither_masks_nor_data(verb, tmp_path: Path) -> None:
+    assert verb("clean", study=DIVING48) == (0, "0 files, 0.0 MB to free; `clean --yes` does it\n", "")
+    assert verb("cancel", study=DIVING48) == (0, "no driver runs\n", "")
+    assert verb("status", study=DIVING48)[0] == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_cancel_without_a_driver(verb) -> None:
@@ -142,7 +220,7 @@ def test_cancel_stops_a_driver_elsewhere_and_the_next_run_goes_on(verb, plan: Pl
         assert driver.wait(60) == 3
     assert "stopped: cancelled by " in told
     assert " + 0 failed + 0 running + " in told
-    assert "failed" not in plan.states().values()
+    assert "failed" not in plan.states(plan.entries(), None).values()
     assert not plan.ledger.storage.exists(DRIVER)
 
 
@@ -157,6 +235,35 @@ def test_two_runs_by_mistake(verb, plan: Plan) -> None:
 def test_arguments_that_are_handed_on() -> None:
     given = ["run", "--submit", "http://x", "--preset", "demo", "--storage=here", "--json", "--data", "there"]
     assert without(given, ("--submit", "--storage", "--data")) == ["run", "--preset", "demo", "--json"]
+
+
+def test_the_hint_keeps_what_status_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it leaves out are all options of ``run`` that ``status`` does not have."""
+
+    def flags(verb: str) -> set[str]:
+        with pytest.raises(SystemExit):
+            parsed(DIVING48, [verb, "--help"])
+        return set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+
+    handed_over = {"--submit", "--address"}
+    assert (flags("run") | flags("retry")) - flags("status") == {*RUN_FLAGS, *RUN_SWITCHES} | handed_over
+    assert flags("status") >= {"--preset", "--experiment", "--seeds", "--masks", "--only", "--precision", "--json"}
+
+
+def test_paths_are_handed_over_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["run", "--masks", "data/masks", "--experiment", "c", "--published=films", "--only", "masks"]
+    assert absolute(DIVING48, given) == [
+        "run", "--masks", f"{tmp_path}/data/masks", "--experiment", "c", f"--published={tmp_path}/films", "--only",
+        "masks",
+    ]  # fmt: skip
+    assert absolute(DIVING48, ["run", "--masks", "s3://bucket/masks"])[2] == "s3://bucket/masks"
+
+
+def test_a_script_brings_its_own_folder(tmp_path: Path) -> None:
+    """Those of this project bring the checkout; one in a home does not bring all homes."""
+    assert folder_of(tmp_path / "my_sweep.py") == tmp_path
+    assert folder_of(ROOT / "sweeps/ts_grid.py") == ROOT
 
 
 def test_a_plan_with_a_price(verb, plan: Plan) -> None:

@@ -78,12 +78,10 @@ class Asked:
 class Feeds(Protocol):
     """All clips that a worker needs for one training."""
 
-    @property
     def train(self) -> Batches:
         """In an order drawn for each epoch."""
         ...
 
-    @property
     def val(self) -> Batches:
         """In an order of their own."""
         ...

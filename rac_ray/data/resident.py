@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -57,12 +57,10 @@ class ResidentFeeds:
     opening: Opening
     clips: dict[str, Clips]
 
-    @cached_property
     def train(self) -> ResidentBatches:
         """In the order of (seed, epoch). Raises BadInput when the clips do not fill a batch."""
         return self._batches(self.clips[self.subject.train], order_seed=seed_for("order", self.opening.seed))
 
-    @cached_property
     def val(self) -> ResidentBatches:
         """In the clips' own order."""
         return self._batches(self.clips[self.subject.val])

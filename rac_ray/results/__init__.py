@@ -1,5 +1,16 @@
-"""Read records, compute, draw. Needs neither Ray nor torch; works on unfinished sweeps too."""
+"""Everything that is read from records: tables, statistics, verdicts, figures. Needs neither Ray nor torch."""
 
-from rac_ray.results.tables import Tables, load
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rac_ray.results.tables import Tables, load
 
 __all__ = ["Tables", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from rac_ray.results import tables
+
+        return getattr(tables, name)
+    raise AttributeError(f"module 'rac_ray.results' has no attribute {name!r}")

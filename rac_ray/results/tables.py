@@ -199,8 +199,7 @@ def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | No
         plain = {name: getattr(record, name) for name in (*Training.__dataclass_fields__, "training_id")}
         plain |= {"recipe": asdict(record.recipe), "training_version": record.training_version}
         pairs = [({**plain, **msgspec.to_builtins(trial)}, trial) for trial in record.trials]
-        reached = [record.checkpoint(trial.level) for trial in record.trials]
-        states = [_state_without_plan(entry, checkpoint, driver) for checkpoint in reached]
+        states = [(entry.state_of(trial, driver), entry.reason_of(trial, driver)) for trial in record.trials]
     else:
         written = ledger.trial(entry.training_id)
         study = written.get("study", "")
@@ -219,12 +218,6 @@ def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | No
         )
         for (plain, trial), (state, reason) in zip(pairs, states, strict=True)
     ]
-
-
-def _state_without_plan(entry: Entry, checkpoint: Checkpoint | None, driver: str | None) -> tuple[State, str]:
-    if checkpoint is not None and not checkpoint.reached:
-        return "unreached", f"never reached a validation top-1 of {checkpoint.level:g}"
-    return entry.state(driver), entry.reason(driver)
 
 
 def _of_schema_1(trial: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,18 +44,18 @@ class Settings:
     """What part of a frame's name tells its video."""
     seed: int = 42
     """Of the new heads, the order, the mirroring and the sampled regions."""
-    batch_size: int = 2
+    batch_size: int = field(default=2, metadata={"least": 1})
     learning_rate: float = 0.005
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    max_epochs: int = 100
-    patience: int = 20
+    max_epochs: int = field(default=100, metadata={"least": 1})
+    patience: int = field(default=20, metadata={"least": 1})
     """Epochs without a better ``val_iou_boxes`` before training stops."""
     flip: float = 0.5
     """Probability that a training frame is mirrored."""
-    min_size: int = MIN_SIZE
+    min_size: int = field(default=MIN_SIZE, metadata={"least": 32})
     """Of the shorter side that the network sees, in pixels."""
-    max_size: int = MAX_SIZE
+    max_size: int = field(default=MAX_SIZE, metadata={"least": 32})
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers of an epoch: all but when to stop, a file of weights by its content."""

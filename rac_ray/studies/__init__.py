@@ -1,12 +1,15 @@
 """Studies by name. Importing this loads neither Ray nor torch."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from rac_ray.errors import BadInput
 from rac_ray.results.columns import STUDY
-from rac_ray.results.tables import Tables
 from rac_ray.studies.other import OtherStudy
 from rac_ray.studies.study import Study
+
+if TYPE_CHECKING:
+    from rac_ray.results.tables import Tables
 
 BUILT_IN = {
     "ts_grid": ("rac_ray.studies.temporal_shape.study", "TemporalShape"),
@@ -24,7 +27,7 @@ def study_named(name: str) -> Study:
     return getattr(import_module(module), cls)()
 
 
-def study_of(tables: Tables) -> Study:
+def study_of(tables: "Tables") -> Study:
     """The study that all of a sweep's records are of. Raises BadInput where they are of several."""
     studies = {study.name: study for study in map(study_named, sorted(set(tables.trials[STUDY].dropna())))}
     if len(studies) > 1:

@@ -17,6 +17,7 @@ from rac_ray.sweep.forecast import Interval
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import nn
 
     from rac_ray.data.feed import Feeds, Subject
     from rac_ray.record import Record
@@ -37,7 +38,6 @@ class Option:
     parse: Callable[[str], Any]
     """From the command line's text. Raises BadInput."""
     help: str
-    metavar: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Study(ABC):
     """Grids by name."""
     default_preset: str
     options: Sequence[Option] = ()
+    probe_seconds: float = 1.0
+    """To probe each model and size before a run, unless somebody says otherwise; 0: not at all."""
 
     # What is asked for
 
@@ -156,6 +158,14 @@ class Study(ABC):
         from rac_ray.errors import BadInput
 
         raise BadInput(f"clips of {self.name} are not rendered again")
+
+    def built(self, record: "Record") -> "nn.Module":
+        """A finished training's model, without its weights. Raises BadInput where it cannot be built."""
+        from rac_ray.models import build_model
+
+        options = {name: value for name, value in record.options.items() if name != "architecture"}
+        name = record.options.get("architecture", record.model)
+        return build_model(name, record.hidden_units, num_classes=record.classes, **options)
 
     def again(self, record: "Record") -> "tuple[Subject, Feeds]":
         """What a finished training read, in memory, so that it can be trained again without its data folder.

@@ -16,7 +16,8 @@ AXIS_WEIGHT = 10
 
 def components(trial: Mapping[str, Any]) -> dict[str, Any]:
     """All that a trial's id is made of, flat: axes, ``recipe.*``, data fingerprint, training version."""
-    flat: dict[str, Any] = {name: trial[name] for name in COMPONENTS if name != "recipe" and trial.get(name)}
+    own = {name: trial.get(name) for name in COMPONENTS if name != "recipe"}
+    flat = {name: value for name, value in own.items() if value not in (None, "", {})}  # seed 0 is one like any other
     return flat | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
 
 

@@ -49,17 +49,17 @@ class Budgets:
     """How often a trial is tried again after a failure of each class, each class on its own account."""
 
     preempted: int = 10
-    """Its process was killed, its node was lost, or its object store did not answer for minutes."""
+    """Retries when its process was killed, its node was lost, or its object store did not answer for minutes."""
     out_of_memory: int = 3
-    """Each time with half as many such trials side by side."""
+    """Retries when memory ran out, each time with half as many such trials side by side."""
     not_finite: int = 0
-    """A loss or logits became NaN or infinite: on a CPU the next attempt would end at the same step."""
+    """Retries when a loss or logits became NaN or infinite: on a CPU the next attempt would end at the same step."""
     data: int = 1
-    """A checkpoint or clips could not be read; a damaged checkpoint is dropped and made again."""
+    """Retries when a checkpoint or clips could not be read; a damaged checkpoint is dropped and made again."""
     code: int = 1
-    """Any other exception."""
+    """Retries after any other exception."""
     stalled: int = 2
-    """No step for far longer than a step takes; the process was killed."""
+    """Retries when it made no step for far longer than a step takes; the process was killed."""
 
     def of(self, failure_class: str) -> int:
         return getattr(self, failure_class.replace(" ", "_"))

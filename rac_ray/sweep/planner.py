@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class Plan:
     tasks: tuple[Task, ...]
     data: Storage
     ledger: Ledger
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the study that were given in place of the preset's."""
     retry_failed: bool = False
     """Whether trials that were given up are run again."""
 
@@ -161,7 +163,7 @@ def make_plan(
     tasks = study.tasks(grid, root, known)
     if only is not None:
         tasks = chosen(tasks, only, ledger)
-    return Plan(study, preset, grid, tuple(tasks), root, ledger)
+    return Plan(study, preset, grid, tuple(tasks), root, ledger, asked or {})
 
 
 def chosen(tasks: Sequence[Task], only: Only, ledger: Ledger) -> list[Task]:

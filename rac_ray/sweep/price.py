@@ -27,6 +27,7 @@ from rac_ray.sweep.forecast import (
 from rac_ray.sweep.monitor import duration
 from rac_ray.sweep.packing import Kind, Packing
 from rac_ray.sweep.planner import Plan, parameters_of
+from rac_ray.sweep.resources import Pricing
 from rac_ray.training.probe import Probe
 from rac_ray.training.task import Task
 
@@ -36,16 +37,6 @@ START_SECONDS = 15.0
 """Ray's start and the first import of everything in a trial's process."""
 OVERHEAD_SECONDS = 0.5
 """Of a trial without records, beyond training and evaluation."""
-
-
-@dataclass(frozen=True)
-class Pricing:
-    """How a plan is priced."""
-
-    seconds: float = 1.0
-    """Time to probe each kind of step of each class that nothing else tells of; 0: no probe."""
-    price_per_hour: float | None = None
-    """Of the whole machine or cluster."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import replace
 import ray
 
 from rac_ray.errors import BadInput
+from rac_ray.identity import PRECISIONS
 from rac_ray.ledger import DRIVER, Entry, State
 from rac_ray.lock import Lock, holding
 from rac_ray.provenance import commit, versions
@@ -23,15 +24,18 @@ from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
-from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on
+from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on, remember_options
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.queue import Queue
-from rac_ray.sweep.session import Resources, cores_here, ray_session
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import cores_here, ray_session
 from rac_ray.sweep.tuning import through_tune
 from rac_ray.sweep.worker import Setting
 
 RESERVE_BYTES = 20_000_000
 """Room that is left free on a disk, for failures and what running trainings write last."""
+
+ON_GPUS = precision_on(1)
 
 Trainable = Callable[..., None]
 """``run_task``, or what tests put in its place."""
@@ -59,6 +63,7 @@ def run_plan(
             began += time.monotonic() - probing  # the forecast is of the run without the probe
             plan.study.prepare(plan.grid, plan.data, plan.tasks, say)
             require_same_pixels(plan, entries)
+            remember_options(plan, plan.asked)
             plan.ledger.register(plan.tasks, entries, plan.study.name)
             queue = queue_for(plan, resources, packing, entries, price, lock)
             if not queue.trainings:
@@ -110,7 +115,12 @@ def precision_for(resources: Resources) -> str:
 
 
 def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
-    """How trainings are packed on a machine; BadInput when one kind does not fit at all, or workers share no step."""
+    """How trainings are packed on a machine.
+
+    Raises BadInput when one kind does not fit at all, when workers share no step, and for a precision that the machine
+    does not have.
+    """
+    require_precision(plan, machine.gpus)
     workers = resources.workers or plan.study.workers(plan.grid)
     fewest = resources.fewest_workers or workers
     batch = min(task.training.recipe.batch_size for task in plan.tasks)
@@ -125,6 +135,14 @@ def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
     for kind in {task.training.kind for task in plan.tasks}:
         packing.require(kind)
     return packing
+
+
+def require_precision(plan: Plan, gpus: float) -> None:
+    """BadInput for 16-bit mixed precision, which scales its losses, where there is no GPU to compute it."""
+    asked = {task.training.recipe.precision for task in plan.tasks}
+    if ON_GPUS in asked and not gpus:
+        valid = ", ".join(each for each in PRECISIONS if each not in ("auto", ON_GPUS))
+        raise BadInput(f"precision {ON_GPUS!r} needs a GPU; valid here: {valid}")
 
 
 def queue_for(

@@ -5,18 +5,15 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ray
 from ray.job_config import JobConfig
 
 from rac_ray.errors import BadInput
-from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.monitor import say_line
-from rac_ray.sweep.price import Pricing
-from rac_ray.training.watchdog import StallLimits
+from rac_ray.sweep.resources import Resources
 
 LOCAL_OBJECT_STORE = 2_000_000_000
 WORKER_ENVIRONMENT = {
@@ -35,42 +32,6 @@ RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
 }
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What the sweep runs on, what each trial gets, and what happens when one fails."""
-
-    address: str | None = None
-    """A running cluster (``auto`` or ``host:port``); None starts a local Ray."""
-    num_cpus: int | None = None
-    """Size of a local Ray (None: the machine), or what a cluster that grows will have (None: what it has)."""
-    num_gpus: int | None = None
-    """The same of GPUs; None: those that are there."""
-    workers: int | None = None
-    """DDP workers per training; None: as many as the study says."""
-    fewest_workers: int | None = None
-    """With which a group goes on that lost some; None: it does not shrink."""
-    cpus_per_trial: int | None = None
-    """CPU cores (threads) of each trial, or of each of its workers; None is one."""
-    trials_per_gpu: int | Literal["auto"] = "auto"
-    """Trials that share a GPU; ``auto``: as many as their measured memory allows."""
-    cuda_graphs: bool = False
-    """Whether trials of one worker record their steps on a GPU and replay them."""
-    budgets: Budgets = field(default_factory=Budgets)
-    """Retries by failure class."""
-    pause: float = 5.0
-    """Seconds before the first retry of a trial."""
-    pricing: Pricing = field(default_factory=lambda: Pricing(seconds=0))
-    """How the plan is priced first."""
-    stall: StallLimits = field(default_factory=StallLimits)
-    """When a trial counts as stalled."""
-    dashboard: bool = False
-    """Whether a local Ray serves its dashboard (on loopback only)."""
-    take_over: bool = False
-    """Whether to take the sweep from a driver that lives."""
-    verbose: bool = False
-    """Also a line per epoch."""
 
 
 def cores_here() -> int:

@@ -182,8 +182,8 @@ def _train(job: Job, group: Group, feeds: Feeds, log: TrialLog | None, beat: Cal
         task.subject.build,
         training.recipe,
         training.seed,
-        feeds.train,
-        feeds.val,
+        feeds.train(),
+        feeds.val(),
         job.folder,
         device=torch.device(group.place.device),
         scaled=task.subject.scaled,
@@ -277,19 +277,19 @@ def _device() -> torch.device:
 
 def group_of_workers() -> Group:
     """This process as one rank of a worker group."""
-    from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
-
     from rac_ray.training.batch_norm import shared_batch_norm
+    from rac_ray.training.ray_lightning import ray_for_pytorch_lightning
 
+    ray_lightning = ray_for_pytorch_lightning()
     context, device = train.get_context(), cast(torch.device, get_device())
     options = {
         "accelerator": "auto",
         "devices": "auto",
-        "strategy": RayDDPStrategy(),
-        "plugins": [RayLightningEnvironment(), shared_batch_norm()],
+        "strategy": ray_lightning.RayDDPStrategy(),
+        "plugins": [ray_lightning.RayLightningEnvironment(), shared_batch_norm()],
     }
     place = Place(context.get_world_rank(), context.get_world_size(), str(device))
-    return Group(place, train.report, {"trainer_options": options, "prepare": prepare_trainer})
+    return Group(place, train.report, {"trainer_options": options, "prepare": ray_lightning.prepare_trainer})
 
 
 def _peak_bytes(device: torch.device) -> int:

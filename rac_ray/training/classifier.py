@@ -139,7 +139,7 @@ class Classifier(pl.LightningModule):
         return self.trainer.strategy.reduce(sums, reduce_op="sum")
 
     def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(
+        optimiser = torch.optim.SGD(
             self.model.parameters(),
             lr=self.recipe.learning_rate,
             momentum=self.recipe.momentum,
@@ -147,3 +147,7 @@ class Classifier(pl.LightningModule):
             # One kernel for all parameters, and with 16 bits no question to the device whether the step may be made.
             fused=self.device.type == "cuda",
         )
+        # A fused first step that overflows in 16 bits is skipped, but leaves a momentum of memory as it was found.
+        for parameter in self.model.parameters():
+            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimiser

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 REMEMBERED_STEPS = 200
@@ -22,9 +22,9 @@ class StallLimits:
     """When a trial counts as stalled."""
 
     factor: float = 50.0
-    """Times the median time of its recent steps without another one .."""
-    floor_seconds: float = 300.0
-    """.. and at least this long, which covers start-up, evaluation set changes and checkpoints."""
+    """Median times of its recent steps without another one that make a stall, if it is also .."""
+    floor_seconds: float = field(default=300.0, metadata={"flag": "seconds"})
+    """.. at least so many seconds, which covers start-up, evaluation set changes and checkpoints."""
 
 
 class Watchdog:

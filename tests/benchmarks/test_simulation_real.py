@@ -9,8 +9,8 @@ import pytest
 from benchmarks.simulation import Simulation, Site, Times
 from rac_ray.identity import Recipe
 from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.sweep.tiny_sweep import tiny_plan
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=12, patience=12)

@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from rac_ray.identity import Recipe
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.runner import run_plan
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rac_ray.command import main
+from rac_ray.cli.command import main
 from rac_ray.data.diving_generate import decode_videos
 from rac_ray.data.diving_shards import find_clip
 from rac_ray.data.masks import rows_of, write_masks

@@ -131,7 +131,7 @@ def test_two_generators_on_one_folder_take_turns(root: Storage, dataset: Dataset
 def test_sigkill_leaves_only_whole_shards_and_the_next_run_completes(tmp_path: Path, repository: Path) -> None:
     """The real command, killed with its whole process group after the first shard."""
     folder = tmp_path / "killed"
-    command = [sys.executable, "-m", "rac_ray.command", "data", "generate", str(folder), "--source", "mnist_bg"]
+    command = [sys.executable, "-m", "rac_ray.cli.command", "data", "generate", str(folder), "--source", "mnist_bg"]
     command += ["--train-clips", "2500", "--val-clips", "500", "--test-clips", "100", "--digits", "optdigits"]
     process = subprocess.Popen(command, cwd=repository, start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 90

@@ -4,11 +4,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from rac_ray.identity import Trial
 from rac_ray.results import load
 from rac_ray.results.analysis import Analysis, Sheet, rounded
 from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.tables import Tables
 from rac_ray.studies.other import OtherStudy
+from tests.results.conftest import task_of
 from tests.results.studies import SHAPES
 from tests.results.synthetic import sweep
 
@@ -65,9 +67,11 @@ def test_an_unfinished_sweep_lists_what_failed_and_waits(sweep_folder: Path) -> 
     assert unfinished["reason"].tolist() == ["not finite: NotFinite: nan", "has not run"]
 
 
-def test_a_sweep_without_a_finished_trial_has_claims_and_what_is_missing(sweep_folder: Path) -> None:
-    trial_id = load(sweep_folder).trials.query("state == 'pending'")["trial_id"].iloc[0]
-    assert [sheet.name for sheet in Analysis(load(sweep_folder, {trial_id}), SHAPES).sheets] == ["claims", "unfinished"]
+def test_a_sweep_without_a_finished_trial_has_claims_and_what_is_missing(
+    sweep_folder: Path, trials: list[Trial]
+) -> None:
+    tables = load(sweep_folder, [task_of(trials[7])])
+    assert [sheet.name for sheet in Analysis(tables, SHAPES).sheets] == ["claims", "unfinished"]
 
 
 def test_numbers_are_rounded_and_gaps_are_dashes() -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from rac_ray.errors import BadInput
+from rac_ray.identity import seed_for
 from rac_ray.segmentation import finetune as module
 from rac_ray.segmentation.finetune import BEST, LAST, RECORD, Settings, Tuned, finetune, mirrored
 from rac_ray.segmentation.frames import Frame, find_frames, read_frame, split_frames
 from rac_ray.segmentation.network import build_network, read_checkpoint
 from rac_ray.storage import Storage
-from rac_ray.identity import seed_for
 from tests.segmentation.conftest import write_frames
 
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rac_ray.cli.segment import segment_main
 from rac_ray.data.masks import MaskTable
-from rac_ray.segment_verbs import segment_main
 from rac_ray.storage import Storage
 from tests.segmentation.conftest import write_frames
 from tests.test_readme import SEGMENTATION

@@ -21,8 +21,8 @@ from rac_ray.results import load
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.packing import Packing
 from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import Trainable, run_plan
-from rac_ray.sweep.session import Resources
 from rac_ray.training.watchdog import StallLimits
 from tests.records import register
 from tests.sweep import faults

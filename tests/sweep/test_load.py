@@ -6,8 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.sweep.faults import does_nothing
 from tests.sweep.tiny_sweep import tiny_plan
 

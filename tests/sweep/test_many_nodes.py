@@ -20,8 +20,8 @@ from rac_ray.identity import Recipe
 from rac_ray.ledger import Entry
 from rac_ray.results import load
 from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.sweep import faults
 from tests.sweep.test_faults import LOCAL, SCRIPT
 from tests.sweep.tiny_sweep import tiny_plan

@@ -26,8 +26,8 @@ from rac_ray.ledger import DRIVER
 from rac_ray.lock import living_holder, request_cancel
 from rac_ray.sweep import metrics
 from rac_ray.sweep.metrics import SweepMetrics
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.conftest import OBJECT_STORE
 from tests.sweep.faults import takes_its_time
 from tests.sweep.tiny_sweep import tiny_plan

@@ -13,8 +13,8 @@ from rac_ray.identity import Recipe
 from rac_ray.results import load
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
 

@@ -19,8 +19,8 @@ from rac_ray.results.figures import COMMON
 from rac_ray.results.tables import Tables
 from rac_ray.storage import Storage
 from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server
 from tests.records import record_of, register
 from tests.sweep.tiny_sweep import GRID, study_of, tiny_plan

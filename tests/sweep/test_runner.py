@@ -24,8 +24,9 @@ from rac_ray.storage import Storage
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import Trainable, run_plan
-from rac_ray.sweep.session import Resources, ray_session
+from rac_ray.sweep.session import ray_session
 from rac_ray.sweep.worker import Setting
 from rac_ray.training.selection import Selection
 from tests.records import finish

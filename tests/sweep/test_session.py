@@ -6,7 +6,8 @@ from pathlib import Path
 
 SCRIPT = """
 import ray
-from rac_ray.sweep.session import Resources, ray_session
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import ray_session
 with ray_session(Resources(num_cpus=1)):
     print(ray.cluster_resources()["CPU"], len(ray.nodes()))
 """

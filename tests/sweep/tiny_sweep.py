@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rac_ray.arguments import run_command
+from rac_ray.cli.exits import run_command
 from rac_ray.identity import Recipe
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.sweep import faults
 
 QUICK = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)

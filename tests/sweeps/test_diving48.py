@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from rac_ray.dives_verbs import dives_main
 
 from rac_ray.data.diving_generate import decode_videos
 from rac_ray.data.synthetic_dives import write_dives
-from rac_ray.dives_verbs import dives_main
 from rac_ray.storage import Storage
 from sweeps.diving48 import PRESETS
 from tests.test_readme import DIVES, ROOT

@@ -29,4 +29,4 @@ def fitted(
     weight = place.weight(recipe.batch_size)
     device = torch.device(place.device)
     where = Storage.at(folder)
-    return fit(build, recipe, training.seed, feeds.train, feeds.val, where, device=device, weight=weight, **options)
+    return fit(build, recipe, training.seed, feeds.train(), feeds.val(), where, device=device, weight=weight, **options)

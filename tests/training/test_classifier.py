@@ -50,3 +50,23 @@ def test_the_optimiser_is_the_recipes() -> None:
     recipe = Recipe(learning_rate=0.5, momentum=0.25, weight_decay=0.125)
     (group,) = Classifier(build_model("cnn3d", 2), recipe).configure_optimizers().param_groups
     assert (group["lr"], group["momentum"], group["weight_decay"], group["nesterov"]) == (0.5, 0.25, 0.125, False)
+
+
+def test_a_fused_first_step_that_overflows_leaves_no_momentum() -> None:
+    """A momentum that such a step makes itself is whatever lay in memory."""
+    torch.manual_seed(0)
+    classifier = Classifier(build_model("cnn3d", 2), Recipe(learning_rate=0.5, momentum=0.5, weight_decay=0))
+    optimiser, scaler = classifier.configure_optimizers(), torch.amp.GradScaler("cpu", init_scale=4.0)
+    optimiser.param_groups[0]["fused"] = optimiser._step_supports_amp_scaling = True
+    parameter = next(classifier.model.parameters())
+    assert not any(optimiser.state[each]["momentum_buffer"].any() for each in classifier.model.parameters())
+    before = parameter.detach().clone()
+    for overflow, expected in ((True, before), (False, before - 0.5), (False, before - 0.5 - 0.75)):
+        optimiser.zero_grad()
+        scaler.scale(torch.stack([each.sum() for each in classifier.model.parameters()]).sum()).backward()
+        if overflow:
+            assert parameter.grad is not None
+            parameter.grad.fill_(torch.inf)
+        scaler.step(optimiser)
+        scaler.update()
+        torch.testing.assert_close(parameter.detach(), expected)

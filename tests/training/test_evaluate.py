@@ -20,7 +20,8 @@ def feeds_of(parts: dict[str, Clips], place: Place | None = None) -> ResidentFee
 
 
 def said(model: torch.nn.Module, parts: dict[str, Clips], precision: str = "32", **options) -> list[Predictions]:
-    asked = [Evaluation(*part.split("/"), "target", "content") for part in parts]
+    names = [part.split("/") for part in parts]
+    asked = [Evaluation(target, split, "target", "content") for target, split in names]
     feeds = feeds_of(parts)
     return evaluate(model, feeds, asked, place=Place(), precision=precision, scaled=to_unit_range, **options)
 

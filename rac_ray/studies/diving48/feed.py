@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from torch import Tensor, nn
@@ -49,12 +48,10 @@ class StreamedFeeds:
     subject: StreamedSubject
     opening: Opening
 
-    @cached_property
     def train(self) -> StreamedBatches:
         """In the order of (seed, epoch), mirrored at random."""
         return self._batches("train")
 
-    @cached_property
     def val(self) -> StreamedBatches:
         """In the clips' own order."""
         batches = self._batches("val", shuffle=False, flip=self.subject.flip_validation)

@@ -17,7 +17,7 @@ from rac_ray.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
-from rac_ray.studies.options import integers, words
+from rac_ray.studies.options import integers, place, words
 from rac_ray.studies.study import Option, Say, Study
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
@@ -39,11 +39,14 @@ class Diving48(Study):
     description: str = ""
 
     options = (
-        Option("experiment", words, "experiments, as in c or a,b (default: the preset's)", "A,B"),
-        Option("seeds", integers("seed"), "seeds (default: the preset's)", "42,61"),
-        Option("masks", str, "masks of the test clips, a Parquet file or a folder of them", "PATH"),
-        Option("published", str, "folder of the authors' modified videos, instead of masks", "DIR"),
+        Option("experiment", words, "experiments, as in c or a,b (default: the preset's)"),
+        Option("seeds", integers("seed"), "seeds (default: the preset's)"),
+        Option("masks", place, "masks of the test clips, a Parquet file or a folder of them"),
+        Option("published", place, "folder of the authors' modified videos, instead of masks"),
     )
+
+    probe_seconds = 0.0
+    """A step of the study's sizes takes minutes on a CPU, and memory that few machines have; ``assumed`` counts it."""
 
     def narrowed(self, grid: DivingGrid, asked: Mapping[str, Any]) -> DivingGrid:
         """The grid that asks for some experiments or seeds only; BadInput for an unknown experiment."""
@@ -59,9 +62,9 @@ class Diving48(Study):
         if seeds:
             changes["seeds"] = tuple(dict.fromkeys(seeds))
         if asked.get("masks"):
-            changes["masks"] = Storage.at(asked["masks"]).root
+            changes["masks"] = place(asked["masks"])
         if asked.get("published"):
-            changes["published"] = str(Path(asked["published"]).absolute())
+            changes["published"] = place(asked["published"])
         return replace(grid, **changes)
 
     def workers(self, grid: DivingGrid) -> int:

@@ -45,10 +45,10 @@ class TemporalShape(Study):
     description: str = ""
 
     options = (
-        Option("source", words, "source domains", "A,B"),
-        Option("models", words, "models", "A,B"),
-        Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even", "2,4"),
-        Option("seeds", integers("seed"), "seeds; 0 is one like any other", "42,61"),
+        Option("source", words, "source domains"),
+        Option("models", words, "models"),
+        Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even"),
+        Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
         Option("digits", str, "mnist, optdigits, or auto: MNIST if it can be had (default: the preset's)"),
     )
 

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from rac_ray.models.diving48 import EXPERIMENTS, SIZES, build_size
 from torch.nn.functional import cross_entropy
 
 from rac_ray.errors import BadInput
 from rac_ray.models import count_parameters
+from rac_ray.studies.diving48.models import build_size
 from rac_ray.studies.diving48.published import VALIDATION_TOP1
+from rac_ray.studies.diving48.sizes import EXPERIMENTS, SIZES
 
 CLIP = (32, 3, 224, 224)
 LEFT = {  # facts.md 3.4: what the encoders leave of a clip

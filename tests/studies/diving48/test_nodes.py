@@ -9,8 +9,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from rac_ray.identity import Recipe
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from tests.studies.diving48.tiny import RECIPE, tiny_data, tiny_plan
 
 LONG = Recipe(RECIPE.learning_rate, batch_size=8, max_epochs=10, patience=10)

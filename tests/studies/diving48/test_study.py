@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import ray
 import torch
-from rac_ray.models.diving48 import Experiment, Size
 from torch import nn
 
 from rac_ray.data.diving_generate import decode_videos
@@ -24,11 +23,12 @@ from rac_ray.identity import Recipe
 from rac_ray.results import load
 from rac_ray.storage import Storage
 from rac_ray.studies.diving48.grid import DivingGrid
+from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import price_plan, run_plan
-from rac_ray.sweep.session import Resources
 from rac_ray.training.task import Counts
 
 SIZES = {
@@ -118,9 +118,13 @@ def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_traini
     assert [ids(other)[0] for other in others] == [trainings] * 3
     assert len(set(ids(others[0])[1]) & set(evaluations)) == 2 * 2  # validation, and the original test clips
     assert set(evaluations) < set(ids(others[1])[1])
-    assert [ids(planned(data, tmp_path, **changes))[0] == trainings for changes in (
-        {"flip_validation": True}, {"validation": "authors"}, {"recipe": replace(GRID.recipe, stop_at=0.9)},
-    )] == [False, True, False]  # fmt: skip
+    stopped = replace(GRID.recipe, stop_at=0.9)
+    moved = [
+        planned(data, tmp_path, flip_validation=True),
+        planned(data, tmp_path, validation="authors"),
+        planned(data, tmp_path, recipe=stopped),
+    ]
+    assert [ids(other)[0] == trainings for other in moved] == [False, True, False]
 
 
 def test_bad_input_is_named(data: Storage, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rac_ray.models.diving48 import Experiment, Size
 
 from rac_ray.data.diving_generate import decode_videos
 from rac_ray.data.masks import rows_of, write_masks
@@ -14,6 +13,7 @@ from rac_ray.data.streaming import official_places
 from rac_ray.identity import Recipe
 from rac_ray.storage import Storage
 from rac_ray.studies.diving48.grid import DivingGrid
+from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.sweep.planner import Plan, make_plan
 from tests.data.diving_files import write_download

@@ -3,6 +3,7 @@ import pytest
 from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.results.claims import Claim
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
+from rac_ray.studies.temporal_shape.grid import MODELS, PAPER
 from tests.studies.claims import check, terms
 
 
@@ -23,8 +24,6 @@ def test_claims_name_domains_that_models_of_their_source_are_tested_on(claim: Cl
 
 @pytest.mark.parametrize("claim", TEMPORAL_SHAPE, ids=lambda claim: claim.claim_id)
 def test_claims_name_what_the_paper_preset_runs(claim: Claim) -> None:
-    from sweeps.ts_grid import MODELS, PAPER
-
     for term in terms(claim):
         assert term.model in MODELS
         assert set(term.sizes) <= set(PAPER.hidden_units)

@@ -1,20 +1,18 @@
-"""What ``results`` prints and writes: of a sweep's plan, or with ``rac-ray results`` of any folder of records.
+"""What ``results`` shows and writes: of a sweep's plan, or with ``rac-ray results`` of any folder of records.
 
 Reads records only; without a plan neither Ray nor torch is imported.
 """
 
-import argparse
 import json
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from rac_ray.errors import DONE, FAILED, UNFINISHED, BadInput
+from rac_ray.errors import BadInput
 from rac_ray.ledger import STATES, Ledger, added_up
+from rac_ray.outcomes import Results, Wanted
 from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
@@ -31,51 +29,27 @@ from rac_ray.studies.study import Study
 from rac_ray.training.task import Task
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What of the results is asked for, beyond tables and figures."""
-
-    verdict: bool = False
-    report: bool = False
-    capsule: str | None = None
-    watch: int | None = None
-    """Seconds between two looks at a sweep that runs; None: one look."""
-    json: bool = False
-
-    @classmethod
-    def of(cls, options: argparse.Namespace) -> "Wanted":
-        """What a command's options ask for; those that it does not have are not wanted."""
-        return cls(**{name: getattr(options, name, default) for name, default in vars(cls()).items()})
-
-
-def present(
+def show(
     sweep: Storage,
     folder: Storage,
     wanted: Wanted,
     study: Study | None = None,
     tasks: Sequence[Task] | None = None,
     title: str = "",
-) -> int:
-    """Print and write the results of a sweep's folder, or of a plan's tasks; returns the exit code.
+    refresh_seconds: int | None = None,
+) -> Results:
+    """Write the results of a sweep's folder, or of a plan's tasks, to ``folder``.
 
-    Without ``study`` it is the one that the records name. With ``watch`` it looks again until no trial runs or waits,
-    or no driver lives that would run one; JSON is then a line per look.
+    Without ``study`` it is the one that the records name. ``refresh_seconds`` is how often an open report looks again,
+    while trials run or wait.
     """
-    while True:
-        tables = load(sweep.root, tasks)
-        planned = None if tasks is None else sum(len(task.asked) for task in tasks)
-        analysis = Analysis(tables, study or study_of(tables), planned)
-        counts = counts_of(analysis, planned)
-        unfinished = bool(counts["running"] + counts["pending"])
-        alone = unfinished and wanted.watch is not None and Ledger(sweep).driver() is None
-        going = wanted.watch is not None and unfinished and not alone
-        value, lines = _written(analysis, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
-        lines += ["no driver is running this sweep: nothing to watch"] if alone else []
-        indent = 1 if wanted.watch is None else None
-        print(json.dumps(value, indent=indent, default=str) if wanted.json else "\n".join(lines), flush=True)
-        if not going or wanted.watch is None:
-            return FAILED if counts["failed"] else UNFINISHED if unfinished else DONE
-        time.sleep(wanted.watch)
+    tables = load(sweep.root, tasks)
+    planned = None if tasks is None else sum(len(task.asked) for task in tasks)
+    analysis = Analysis(tables, study or study_of(tables), planned)
+    counts = counts_of(analysis, planned)
+    going = refresh_seconds if counts["running"] + counts["pending"] else None
+    value, lines = _written(analysis, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
+    return Results(analysis, folder.root, counts, value, lines)
 
 
 def counts_of(analysis: Analysis, planned: int | None) -> dict[str, int]:
@@ -89,7 +63,13 @@ def counts_of(analysis: Analysis, planned: int | None) -> dict[str, int]:
 
 
 def _written(
-    analysis: Analysis, sweep: Storage, folder: Storage, wanted: Wanted, counts: dict[str, int], title: str, going: bool
+    analysis: Analysis,
+    sweep: Storage,
+    folder: Storage,
+    wanted: Wanted,
+    counts: dict[str, int],
+    title: str,
+    refresh_seconds: int | None,
 ) -> tuple[dict[str, Any], list[str]]:
     names = write_outputs(analysis, folder)
     tables = analysis.tables
@@ -101,7 +81,7 @@ def _written(
     lines += [f"\n{counts['planned']} trials planned = {added_up(counts)}; {tables.provenance}"]
     lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
     if wanted.report:
-        value["report"], why = _reported(analysis, sweep, folder, title, wanted.watch if going else None)
+        value["report"], why = _reported(analysis, sweep, folder, title, refresh_seconds)
         lines.append(f"report: {value['report']}" + (f" (without clips: {why})" if why else ""))
     if wanted.capsule:
         size = pack(sweep, Path(wanted.capsule), analysis.study, set(tables.trials["training_id"]))

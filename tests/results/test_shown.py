@@ -6,20 +6,21 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pandas as pd
 import pytest
+from rac_ray.results_verb import Wanted, present
 
 from rac_ray.identity import Recipe, Trial
 from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import holding
 from rac_ray.record import Checkpoint, named
-from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
-from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, trials, trials_of, write
+from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, task_of, trials, trials_of, write
 from tests.results.studies import SHAPES
 
 __all__ = ["sweep_folder", "trials"]
@@ -48,8 +49,8 @@ def test_tables_failures_and_the_invariant_are_printed(
 def test_planned_trials_without_a_trace_are_pending(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
 ) -> None:
-    planned = [trials[0].trial_id, "ffffffffffff"]
-    code, out = shown(sweep_folder, tmp_path / "to", capsys, trial_ids=planned)
+    planned = [task_of(trials[0]), task_of(Trial(replace(trials[0].training, seed=7)))]
+    code, out = shown(sweep_folder, tmp_path / "to", capsys, tasks=planned)
     assert code == 3
     assert "2 trials planned = 1 done + 0 failed + 0 running + 1 pending" in out
 
@@ -157,7 +158,7 @@ def test_json_of_a_watch_is_a_line_per_look(
 
 def test_neither_ray_nor_torch_is_needed(sweep_folder: Path, tmp_path: Path) -> None:
     script = (
-        "import sys; from rac_ray.command import main\n"
+        "import sys; from rac_ray.cli.command import main\n"
         "try:\n"
         f"    main(['results', {str(sweep_folder)!r}, '--to', {str(tmp_path / 'to')!r}, '--verdict', '--report'])\n"
         "except SystemExit as stopped:\n"

@@ -5,10 +5,10 @@ import warnings
 from pathlib import Path
 
 import pytest
-from rac_ray.training.trial_log import TrialLog
 
 from rac_ray.storage import Storage
-from rac_ray.training import trial_log
+from rac_ray.sweep import trial_log
+from rac_ray.sweep.trial_log import TrialLog
 
 
 def test_records_and_warnings_of_all_attempts_in_order(tmp_path: Path) -> None:

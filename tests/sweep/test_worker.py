@@ -12,14 +12,15 @@ import ray
 import torch
 
 from rac_ray.data.manifest import read_split
-from rac_ray.identity import Grid, Recipe
-from rac_ray.models import build_model
+from rac_ray.identity import Recipe
 from rac_ray.results import load
+from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.sweep.failures import Budgets
-from rac_ray.sweep.planner import Plan, Sweep, make_plan
+from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.sweep.session import Resources
 from rac_ray.training.evaluate import predict
+from tests.sweep.tiny_sweep import plan_of
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
 GRID = Grid(
@@ -48,12 +49,8 @@ def two_cpus():
 def plans(two_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Plan]:
     """Both directions by one worker, and one of them by two."""
     folder = tmp_path_factory.mktemp("sweep")
-    sweep = Sweep("tiny", {"all": GRID}, "all", "")
-    grids = {1: GRID, 2: GRID.narrowed(sources=["2dot"])}
-    plans = {
-        workers: make_plan(sweep, "all", grid, str(folder / str(workers)), str(folder / "data"))
-        for workers, grid in grids.items()
-    }
+    grids = {1: GRID, 2: replace(GRID, sources=("2dot",))}
+    plans = {workers: plan_of(grid, folder / str(workers), folder / "data") for workers, grid in grids.items()}
     for workers, plan in plans.items():
         run_plan(plan, Resources(workers=workers))
     return plans
@@ -100,27 +97,28 @@ def test_every_trial_has_a_record_with_all_its_domains(plans: dict[int, Plan]) -
 def test_predictions_are_what_the_best_checkpoint_says(plans: dict[int, Plan]) -> None:
     plan = plans[1]
     tables = load(plan.ledger.storage.root)
-    trial = plan.trials[0]
-    model = build_model(trial.model, trial.hidden_units)
-    weights = Path(plan.ledger.folder(trial.trial_id).root) / "best.ckpt"
+    task = plan.tasks[0]
+    model = task.subject.build()
+    weights = Path(plan.ledger.folder(task.training_id).root) / "best.ckpt"
     model.load_state_dict(torch.load(weights, weights_only=True))
     clips = read_split(plan.data, "mnist/test")
-    (expected,) = predict(model, {"mnist/test": clips}, device=torch.device("cpu"))
-    asked = "trial_id == @trial.trial_id and target == 'mnist' and split == 'test'"
+    frames = torch.from_numpy(clips.frames).unsqueeze(2)
+    logits = predict(model, [(frames, torch.from_numpy(clips.labels))], device=torch.device("cpu"))
+    asked = "trial_id == @task.training_id and target == 'mnist' and split == 'test'"
     rows = tables.predictions.query(asked)
-    np.testing.assert_allclose(np.stack(rows["logits"].tolist()), expected.logits, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(np.stack(rows["logits"].tolist()), logits, rtol=1e-4, atol=1e-6)
     assert rows["clip_id"].tolist() == clips.clip_ids
     counted = tables.evaluations.query(asked)["correct"].item()
-    assert (rows["label"] == rows["predicted"]).sum() == counted == expected.correct
+    assert (rows["label"] == rows["predicted"]).sum() == counted == int((logits.argmax(axis=1) == clips.labels).sum())
 
 
 def test_predictions_on_paired_clips_are_matched_by_number(plans: dict[int, Plan]) -> None:
     """One row per clip and one column per domain of the direction, with one label per row."""
     predictions = load(plans[1].ledger.storage.root).predictions.query("split == 'paired'")
-    for trial in plans[1].trials:
-        rows = predictions.query("trial_id == @trial.trial_id")
+    for task in plans[1].tasks:
+        rows = predictions.query("trial_id == @task.training_id")
         rows = rows.assign(number=rows["clip_id"].str.rpartition("/")[2])
-        domains = [part.partition("/")[0] for part in plans[1].direction(trial.source).parts if part.endswith("paired")]
+        domains = [each.target for each in task.evaluations if each.split == "paired"]
         labels = rows.pivot_table("label", "number", "target", "first")
         assert labels.index.tolist() == [f"{index:06d}" for index in range(7)]
         assert sorted(labels) == sorted(domains)
@@ -130,8 +128,7 @@ def test_predictions_on_paired_clips_are_matched_by_number(plans: dict[int, Plan
 
 def test_two_gloo_workers_train_as_one_does(plans: dict[int, Plan]) -> None:
     """The same global batches in the same order; only sums are rounded otherwise (tolerance 1e-4 relative)."""
-    trial_ids = {trial.trial_id for trial in plans[2].trials}
-    one, two = (load(plans[workers].ledger.storage.root, trial_ids) for workers in (1, 2))
+    one, two = (load(plans[workers].ledger.storage.root, plans[2].tasks) for workers in (1, 2))
     assert two.trials["workers"].tolist() == [2]
     assert one.trials["trial_id"].tolist() == two.trials["trial_id"].tolist()
     for column in ("train_loss", "val_loss", "train_top1", "val_top1"):
@@ -144,13 +141,15 @@ def test_records_name_their_circumstances(plans: dict[int, Plan]) -> None:
     plan = plans[1]
     record = plan.ledger.record(plan.trials[0].trial_id)
     assert record
-    assert record["selection_rule"] == "highest source-validation top-1, first epoch on ties"
-    assert record["digits"] == "optdigits"
-    assert record["precision_used"] == "32"
-    assert record["versions"]["timesformer-pytorch"] == "0.4.1"
-    assert set(record["seconds"]) == {"to_first_step", "training", "evaluation", "total"}
-    evaluated = {f"{row['target']}/{row['split']}" for row in record["evaluations"]}
-    assert set(record["content"]) == {"2dot/train", *evaluated}
+    assert record.study == "tiny"
+    assert record.selection_rule == "highest source-validation top-1, first epoch on ties"
+    assert record.about == {"digits": "optdigits"}
+    assert record.recipe.precision == "32"
+    assert record.versions["timesformer-pytorch"] == "0.4.1"
+    assert set(record.seconds) == {"to_first_step", "training", "evaluation", "total"}
+    assert set(record.content) == {"2dot/train", *(each.part for each in record.evaluations)}
+    assert record.dataset
+    assert record.dataset["clips"].keys() == record.content.keys()
 
 
 @pytest.mark.slow
@@ -159,9 +158,8 @@ def test_a_killed_worker_of_a_group_is_a_lost_process_and_the_trial_goes_on(
 ) -> None:
     """SIGKILL to one of two ranks: one retry, on the account of lost processes, ends at the undisturbed figures."""
     long = replace(GRID, sources=("2dot",), recipes={"timesformer1": replace(RECIPE, max_epochs=30, patience=30)})
-    sweep = Sweep("tiny", {"all": long}, "all", "")
     disturbed, undisturbed = (
-        make_plan(sweep, "all", long, str(tmp_path / name), plans[1].data.root) for name in ("disturbed", "undisturbed")
+        plan_of(long, tmp_path / name, Path(plans[1].data.root)) for name in ("disturbed", "undisturbed")
     )
     killed: list[int] = []
     resources = Resources(workers=2, pause=0.1, budgets=Budgets(preempted=1, code=0))

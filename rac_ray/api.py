@@ -1,0 +1,388 @@
+"""Each verb as a plain function with typed arguments and a typed result: for notebooks, and for the command line.
+
+``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``results`` and ``submit`` take a study;
+options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. ``load`` and ``load_model`` take a
+folder of records. What is wrong with the arguments raises BadInput, before any compute is spent.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rac_ray.cleaning import leftovers, remove
+from rac_ray.errors import BadInput, one_of
+from rac_ray.identity import PRECISIONS
+from rac_ray.ledger import DRIVER, Entry, Ledger
+from rac_ray.lock import living_holder, request_cancel
+from rac_ray.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, TrialStatus, Wanted
+from rac_ray.storage import Storage
+from rac_ray.sweep.only import Only
+from rac_ray.sweep.planner import Plan, last_options, make_plan
+from rac_ray.sweep.resources import Resources
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rac_ray.studies.study import Study
+
+Say = Callable[[str], None]
+STORAGE = "RAC_RAY_STORAGE"
+"""Environment variable: a folder or URI for results and data, the one setting of a cluster's shared storage."""
+CANCEL_SECONDS = 60
+"""How long ``cancel`` waits for the driver to go."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Folders or URIs."""
+
+    storage: str | None = None
+    """Folder or URI for records, tables and figures (default: $RAC_RAY_STORAGE/results, or results)."""
+    data: str | None = None
+    """Folder or URI for shards (default: data/<sweep>-<preset>, in $RAC_RAY_STORAGE if that is set)."""
+
+    def places(self, study: "Study", preset: str) -> tuple[str, str]:
+        """Of results and of data."""
+        folder = Storage.at(os.environ.get(STORAGE) or ".")
+        data = self.data or folder.below("data", study.data_folder(preset)).root
+        return self.storage or folder.below("results").root, data
+
+
+@dataclass(frozen=True)
+class Which:
+    """What of a study's grid."""
+
+    only: str | None = None
+    """Narrows the grid, as in 'model=convlstm|cnn3d,hidden_units<=8,state=failed'."""
+    precision: str | None = None
+    """One of auto, 32, 16-mixed, bf16-mixed, where a recipe does not say (default: auto, 16 bits on GPUs)."""
+
+
+HERE, ALL, ONE_MACHINE, TABLES = Where(), Which(), Resources(), Wanted()
+"""What the verbs take by default."""
+
+
+def to_stdout(line: str) -> None:
+    """Tell an event, above the live line if there is one."""
+    from rac_ray.sweep.monitor import say_line
+
+    say_line(line)
+
+
+def run(
+    study: "Study",
+    preset: str = "",
+    *,
+    where: Where = HERE,
+    which: Which = ALL,
+    resources: Resources = ONE_MACHINE,
+    retry_failed: bool = False,
+    say: Say = to_stdout,
+    **asked: Any,
+) -> Results:
+    """Run what is missing of the grid, then show what there is.
+
+    With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
+    driver lives on the sweep.
+    """
+    from rac_ray.sweep.runner import precision_for, run_plan
+    from rac_ray.sweep.session import ray_session
+
+    preset, (_, data) = preset_of(study, preset), where.places(study, preset_of(study, preset))
+    grid = study.narrowed(study.presets[preset], asked)
+    session = ray_session(resources, f"{study.name} {preset}") if study.provides(grid) else nullcontext()
+    with session:
+        study.provide(grid, Storage.at(data), say)
+        made = planned(study, preset, where, which, asked, precision_for(resources))
+        made = replace(made, retry_failed=retry_failed)
+        needed = made.bytes_needed(made.entries())
+        made.ledger.storage.require_room(needed)
+        made.data.require_room(needed)
+        reason = run_plan(made, resources, say)
+    return replace(shown_of(made), stopped=reason)
+
+
+def plan(
+    study: "Study",
+    preset: str = "",
+    *,
+    where: Where = HERE,
+    which: Which = ALL,
+    resources: Resources = ONE_MACHINE,
+    say: Say = to_stdout,
+    **asked: Any,
+) -> Planned:
+    """List the trials and what they cost; runs a short probe and nothing else."""
+    from rac_ray.sweep.runner import precision_for, price_plan
+
+    preset = preset_of(study, preset)
+    made = planned(study, preset, where, which, _with_last(study, preset, where, asked), precision_for(resources))
+    price, entries = price_plan(made, resources, say), made.entries()
+    return Planned(
+        trials_of(made, entries, made.ledger.driver(watch=False)),
+        (len(made.missing(entries)), len(made.tasks)),
+        study.about(made.grid, made.data),
+        price,
+        study.notes(made.grid, made.tasks),
+    )
+
+
+def status(
+    study: "Study",
+    preset: str = "",
+    *,
+    where: Where = HERE,
+    which: Which = ALL,
+    verbose: bool = False,
+    **asked: Any,
+) -> Status:
+    """Where the sweep stands, who drives it, what runs, what failed.
+
+    Parameters
+    ----------
+    verbose
+        Pending trials, too.
+    """
+    from rac_ray.sweep.jobs import last_job
+    from rac_ray.sweep.jobs import status as job_status
+
+    made = as_last_run(study, preset, where, which, asked)
+    holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
+    said = f"{job.job_id} at {job.address}: {job_status(job)}" if job else None
+    rows = trials_of(made, made.entries(), holder.token if holder else None)
+    return Status(rows, holder and holder.sentence, said, verbose)
+
+
+def describe(
+    study: "Study",
+    trial: str,
+    preset: str = "",
+    *,
+    where: Where = HERE,
+    which: Which = ALL,
+    **asked: Any,
+) -> Described:
+    """Why one trial is or is not done, and what it differs in from the nearest finished one.
+
+    Parameters
+    ----------
+    trial
+        A trial's id or the beginning of it.
+    """
+    from rac_ray.sweep.explain import description, finished_trials
+
+    made = as_last_run(study, preset, where, which, asked)
+    known = {each.trial_id: (task, each) for task in made.tasks for each in task.asked}
+    mine = {task.training_id for task in made.tasks}
+    others = [training_id for training_id in made.ledger.training_ids() if training_id not in mine]
+    found = [trial_id for trial_id in (*known, *others) if trial and trial_id.startswith(trial)]
+    if len(found) != 1:
+        which_ones = f"{len(found)} trials begin with" if found else "no trial begins with"
+        raise BadInput(f"{which_ones} {trial!r}; valid: one id of `status --verbose` or its beginning")
+    (trial_id,) = found
+    finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]
+    if trial_id in known:
+        task, it = known[trial_id]
+        training_id, entry = task.training_id, made.entries()[task.training_id]
+    else:
+        training_id, entry = trial_id, made.ledger.scan()[trial_id]
+        it = {"trial_id": trial_id, **made.ledger.trial(trial_id)}
+    about = description(it, entry, made.ledger.driver(), made.ledger.failures(training_id), finished)
+    return Described(about, made.ledger.folder(training_id).root)
+
+
+def cancel(study: "Study", preset: str = "", *, where: Where = HERE) -> Cancelled:
+    """Ask the sweep's driver, wherever it runs, to stop; wait until it has, and stop its job if it does not."""
+    from rac_ray.sweep.jobs import last_job, stop
+
+    ledger = ledger_of(study, preset, where)
+    holder, job = living_holder(ledger.storage, DRIVER), last_job(ledger.storage)
+    if holder is not None:
+        request_cancel(ledger.storage, holder)
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while ledger.driver(watch=False) == holder.token and time.monotonic() < deadline:
+            time.sleep(0.2)
+    gone = holder is None or ledger.driver(watch=False) != holder.token
+    told = job is not None and (holder is None or not gone) and stop(job)
+    return Cancelled(holder and holder.sentence, gone, job.job_id if job and told else None)
+
+
+def clean(
+    study: "Study", preset: str = "", *, where: Where = HERE, yes: bool = False, best_checkpoints: bool = False
+) -> Cleaned:
+    """Show files of the sweep that nothing needs any more, whatever its preset.
+
+    Parameters
+    ----------
+    yes
+        Delete what is shown.
+    best_checkpoints
+        Also the best weights of finished trials.
+    """
+    ledger = ledger_of(study, preset, where)
+    found = leftovers(ledger, ledger.scan(), best_checkpoints)
+    return Cleaned(found, remove(ledger, found) if yes else 0, yes)
+
+
+def results(
+    study: "Study",
+    preset: str = "",
+    *,
+    where: Where = HERE,
+    which: Which = ALL,
+    to: str | None = None,
+    wanted: Wanted = TABLES,
+    **asked: Any,
+) -> Results:
+    """Tables and figures of what is done.
+
+    Parameters
+    ----------
+    to
+        Folder for tables, figures and report (default: the preset's, below the storage).
+    """
+    return shown_of(as_last_run(study, preset, where, which, asked), to, wanted)
+
+
+def submit(
+    study: "Study",
+    address: str,
+    script: Path,
+    arguments: list[str],
+    watch: list[str],
+    preset: str = "",
+    *,
+    where: Where = HERE,
+    which: Which = ALL,
+    **asked: Any,
+) -> Submitted:
+    """Hand the run of a script to the cluster whose dashboard is at ``address``, and return at once.
+
+    ``arguments`` are the script's, and ``watch`` is the command that asks for the status of what they run. Storage
+    and data must be what both machines see.
+    """
+    import shlex
+
+    from rac_ray.sweep.jobs import submit as hand_over
+
+    preset = preset_of(study, preset)
+    if study.provides(study.narrowed(study.presets[preset], asked)):
+        raise BadInput(f"--submit takes no preset that makes its own clips, as {preset!r} does")
+    made = planned(study, preset, where, which, asked, None)
+    places = ["--storage", made.ledger.storage.above.root, "--data", made.data.root]
+    job = hand_over(
+        address,
+        script,
+        [*arguments, "--address", "auto", *places],
+        working_dir=folder_of(script),
+        folder=made.ledger.storage,
+    )
+    return Submitted(job, shlex.join([*watch, *places]))
+
+
+def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" = None) -> "nn.Module":
+    """The model of a finished trial with the weights of its checkpoint, in evaluation mode, on the CPU.
+
+    ``path`` is a sweep's folder, ``<storage>/<sweep>``; ``trial`` a trial's id or the beginning of it; ``study`` is
+    needed for studies from outside of this package. Raises BadInput for a trial that is not there or has no weights.
+    """
+    from rac_ray.studies import study_named
+    from rac_ray.training.checkpoints import weights_in
+    from rac_ray.training.files import BEST_CHECKPOINT, level_file
+
+    ledger = Ledger(Storage.at(path))
+    records = [entry.record for entry in ledger.scan().values() if entry.record is not None]
+    found = [(record, each) for record in records for each in record.trials if each.trial_id.startswith(trial)]
+    if len(found) != 1:
+        raise BadInput(f"{len(found)} finished trials of {os.fspath(path)!r} begin with {trial!r}; valid: one")
+    ((record, named),) = found
+    checkpoint, folder = record.checkpoint(named.level), ledger.folder(record.training_id)
+    assert checkpoint is not None
+    name = level_file(checkpoint.epoch) if named.level is not None else BEST_CHECKPOINT
+    if not folder.exists(name):
+        raise BadInput(f"trial {named.trial_id} has no {name} in {folder.root!r}; its weights were deleted")
+    model = (study or study_named(record.study)).built(record)
+    model.load_state_dict(weights_in(folder, name))
+    return model.eval()
+
+
+# What the verbs have in common
+
+
+def preset_of(study: "Study", preset: str) -> str:
+    """A preset's name, by default the study's. Raises BadInput for one that there is not."""
+    name = preset or study.default_preset
+    if name not in study.presets:
+        raise one_of("preset", name, study.presets)
+    return name
+
+
+def planned(
+    study: "Study", preset: str, where: Where, which: Which, asked: Mapping[str, Any], precision: str | None
+) -> Plan:
+    """The plan of what is asked for; ``precision`` is what ``auto`` means (None: as in the last run, or here)."""
+    if which.precision is not None and which.precision not in PRECISIONS:
+        raise one_of("precision", which.precision, PRECISIONS)
+    given = which.precision if which.precision not in (None, "auto") else precision
+    only = Only.parse(which.only) if which.only is not None else None
+    storage, data = where.places(study, preset)
+    return make_plan(study, preset, storage, data, asked, only, given)
+
+
+def as_last_run(study: "Study", preset: str, where: Where, which: Which, asked: Mapping[str, Any]) -> Plan:
+    """The plan for a verb that runs nothing: what is left open it takes from the preset's last run."""
+    preset = preset_of(study, preset)
+    return planned(study, preset, where, which, _with_last(study, preset, where, asked), None)
+
+
+def _with_last(study: "Study", preset: str, where: Where, asked: Mapping[str, Any]) -> dict[str, Any]:
+    last = last_options(study, preset, where.places(study, preset)[0])
+    names = [option.name for option in study.options]
+    return {name: last.get(name) if asked.get(name) is None else asked[name] for name in names}
+
+
+def ledger_of(study: "Study", preset: str, where: Where) -> Ledger:
+    """The sweep's ledger, for verbs that need no plan."""
+    storage, _ = where.places(study, preset_of(study, preset))
+    return Ledger(Storage.at(storage).below(study.name))
+
+
+def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> list[TrialStatus]:
+    """Where each planned trial stands."""
+    return [
+        TrialStatus(
+            trial.trial_id,
+            task.training_id,
+            trial.name,
+            entries[task.training_id].state_of(trial, driver),
+            entries[task.training_id].reason_of(trial, driver),
+            entries[task.training_id].attempts,
+            sum(entries[task.training_id].sizes.values()),
+        )
+        for task in made.tasks
+        for trial in task.asked
+    ]
+
+
+def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) -> Results:
+    """The results of a plan, written to the preset's folder or ``to``."""
+    from rac_ray.results.shown import show
+
+    folder = Storage.at(to) if to else made.folder
+    return show(made.ledger.storage, folder, wanted or Wanted(), made.study, made.tasks, made.title)
+
+
+def folder_of(script: Path) -> Path:
+    """What a cluster gets of a script: its own folder, or the whole checkout when it is one of this project's."""
+    checkout = Path(__file__).parents[1]
+    return checkout if script.is_relative_to(checkout / "sweeps") else script.parent
+
+
+def main_script() -> Path:
+    """The script that this process runs."""
+    return Path(sys.argv[0]).resolve()

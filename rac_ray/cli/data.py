@@ -1,0 +1,104 @@
+"""The verbs of ``rac-ray data``: generate, verify, preview."""
+
+from functools import partial
+from pathlib import Path
+
+from rac_ray.errors import DONE, FAILED, one_of
+from rac_ray.storage import Storage
+from rac_ray.studies.options import words
+
+
+def generate(
+    folder: str,
+    *,
+    source: str = "",
+    train_clips: int = 4000,
+    val_clips: int = 1000,
+    test_clips: int = 500,
+    paired_clips: int = 0,
+    digits: str = "auto",
+    spec: str = "released",
+) -> int:
+    """Make what is missing of a data folder.
+
+    Parameters
+    ----------
+    folder
+        Data folder, or a URI.
+    source
+        Source domains, as in 2dot,mnist_bg (default: all).
+    train_clips
+        Clips per domain.
+    val_clips
+        Clips per domain.
+    test_clips
+        Clips per domain.
+    paired_clips
+        Counterfactual clips per domain.
+    digits
+        One of mnist, optdigits, auto.
+    spec
+        The released data, or the paper's text: released or paper.
+    """
+    from rac_ray.data.generate import check_folder
+    from rac_ray.data.generate import generate as make_shards
+    from rac_ray.data.temporal_shape import DIRECTIONS, SPECS
+    from rac_ray.studies.temporal_shape.grid import Grid
+    from rac_ray.studies.temporal_shape.study import check_sources, dataset_of, digits_of, same_digits
+    from rac_ray.sweep.monitor import say_line
+    from rac_ray.sweep.resources import Resources
+    from rac_ray.sweep.session import ray_session
+
+    if spec not in SPECS:
+        raise one_of("spec", spec, SPECS)
+    sources = tuple(words(source) or DIRECTIONS)
+    check_sources(sources)
+    grid = Grid(
+        sources=sources,
+        train_clips=train_clips,
+        val_clips=val_clips,
+        test_clips=test_clips,
+        digits=digits,
+        paired_clips=paired_clips,
+        spec=SPECS[spec],
+    )
+    root = Storage.at(folder)
+    name, digest = digits_of(grid, root)
+    dataset = dataset_of(grid, name, digest)
+    check_folder(root, dataset)
+    with ray_session(Resources()):
+        made = make_shards(root, dataset, partial(same_digits, name, digest), say_line)
+    print(f"{root.root}: {made} shards made, {sum(dataset.clips.values())} clips, digits={name}")
+    return DONE
+
+
+def verify(folder: str) -> int:
+    """Recompute everything the manifest claims.
+
+    Parameters
+    ----------
+    folder
+        Data folder, or a URI.
+    """
+    from rac_ray.data.manifest import verify as problems_of
+
+    problems = problems_of(Storage.at(folder))
+    print("\n".join(problems) or f"{folder}: all shards are what the manifest says")
+    return FAILED if problems else DONE
+
+
+def preview(folder: str, *, out: str = "preview") -> int:
+    """Draw a contact sheet and a GIF per class and domain.
+
+    Parameters
+    ----------
+    folder
+        Data folder, or a URI.
+    out
+        Folder for the pictures.
+    """
+    from rac_ray.data.preview import write_preview
+
+    files = write_preview(Storage.at(folder), Path(out))
+    print(f"{len(files)} pictures in {out}")
+    return DONE

@@ -1,0 +1,190 @@
+"""A command line out of a function's signature: its parameters, the fields of its dataclasses, a study's own options.
+
+cyclopts parses and prints the help. A value that is none is told in one sentence, with the flag and what is valid.
+"""
+
+import ast
+import inspect
+import os
+import textwrap
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import lru_cache
+from typing import Annotated, Any, get_args, get_type_hints
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
+from docstring_parser import parse as parse_docstring
+
+from rac_ray.cli.values import auto_or_integer, integer, number
+from rac_ray.errors import BadInput, one_of
+from rac_ray.studies.study import Option
+
+NOT_OFFERED = ("study", "say", "asked", "retry_failed")
+"""Parameters of verbs that no command line has."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One option of a command."""
+
+    name: str
+    """A Python name; ``hidden_units`` is ``--hidden-units``."""
+    kind: Any
+    """Its type."""
+    default: Any
+    help: str
+    parse: Callable[[str], Any] | None = None
+    """Its value from its text; None: cyclopts knows."""
+    positional: bool = False
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        """For a signature that cyclopts reads."""
+        plain = self.default in (None, "", False, MISSING) or isinstance(self.default, list)
+        given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain}
+        if self.parse is not None:
+            parse = self.parse
+            given |= {"converter": lambda _type, tokens: parse(tokens[0].value), "n_tokens": 1, "accepts_keys": False}
+        kind = inspect.Parameter.POSITIONAL_ONLY if self.positional else inspect.Parameter.KEYWORD_ONLY
+        default = inspect.Parameter.empty if self.default is MISSING else self.default
+        return inspect.Parameter(self.name, kind, default=default, annotation=Annotated[self.kind, Parameter(**given)])
+
+
+def flags_of(function: Callable[..., Any], omit: Collection[str] = ()) -> list[Flag]:
+    """The options that a function's signature has, dataclasses flattened; without those whose names are in ``omit``."""
+    told = {each.arg_name: each.description or "" for each in parse_docstring(function.__doc__ or "").params}
+    found: list[Flag] = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in NOT_OFFERED:
+            continue
+        if is_dataclass(parameter.annotation):
+            found += _fields_of(parameter.annotation)
+            continue
+        default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+        found.append(_flag(name, parameter.annotation, default, told.get(name, ""), {}, positional=default is MISSING))
+    return [flag for flag in found if flag.name not in omit]
+
+
+def _fields_of(cls: Any, prefix: str = "") -> list[Flag]:
+    hints, told = get_type_hints(cls), _docs(cls)
+    found: list[Flag] = []
+    for each in fields(cls):
+        if is_dataclass(hints[each.name]):
+            found += _fields_of(hints[each.name], each.metadata.get("prefix", ""))
+        else:
+            name = _name(each, prefix)
+            found.append(_flag(name, hints[each.name], _default(each), told.get(each.name, ""), each.metadata))
+    return found
+
+
+def _name(each: "Field[Any]", prefix: str) -> str:
+    return prefix + each.metadata.get("flag", each.name)
+
+
+def _default(each: "Field[Any]") -> Any:
+    return each.default_factory() if each.default_factory is not MISSING else each.default
+
+
+def _flag(name: str, kind: Any, default: Any, told: str, metadata: Mapping[str, Any], positional: bool = False) -> Flag:
+    """A flag whose numbers are checked, with its default from the environment where there is one."""
+    flag, variable = f"--{name.replace('_', '-')}", metadata.get("env")
+    what = f"{flag} or ${variable}" if variable else flag
+    kinds = [each for each in (get_args(kind) or (kind,)) if each is not type(None)]
+    parse: Callable[[str], Any] | None = None
+    if kinds == [int]:
+        parse = integer(what, metadata.get("least", 0))
+    elif kinds == [float]:
+        parse = number(what)
+    elif int in kinds:
+        parse = auto_or_integer(what, metadata.get("least", 0))
+    if variable and os.environ.get(variable):
+        text = os.environ[variable]
+        default = parse(text) if parse else text
+    return Flag(name, kind, default, told, parse, positional)
+
+
+def of_option(option: Option) -> Flag:
+    """A study's own option as a flag."""
+    return Flag(option.name, Any, None, option.help, option.parse)
+
+
+def arguments_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What to call a function with, given the values of its flags; dataclasses are put together again."""
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in NOT_OFFERED:
+            continue
+        if is_dataclass(parameter.annotation):
+            found[name] = _instance(parameter.annotation, given)
+        elif name in given:
+            found[name] = given[name]
+    return found
+
+
+def _instance(cls: Any, given: Mapping[str, Any], prefix: str = "") -> Any:
+    hints, values = get_type_hints(cls), {}
+    for each in fields(cls):
+        if is_dataclass(hints[each.name]):
+            values[each.name] = _instance(hints[each.name], given, each.metadata.get("prefix", ""))
+        elif _name(each, prefix) in given:
+            values[each.name] = given[_name(each, prefix)]
+    return cls(**values)
+
+
+@lru_cache(maxsize=32)
+def _docs(cls: Any) -> dict[str, str]:
+    """The docstrings under the fields of a dataclass."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(body, ast.ClassDef)
+    found, last = {}, ""
+    for node in body.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            last = node.target.id
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and last:
+            found[last] = inspect.cleandoc(str(node.value.value)).replace("``", "").replace("\n", " ")
+            last = ""
+    return found
+
+
+def command(app: App, name: str, help: str, flags: Sequence[Flag], act: Callable[[dict[str, Any]], int]) -> None:
+    """Add a command to an app; ``act`` gets the values of its flags, and returns its exit code."""
+
+    def called(*positional: Any, **given: Any) -> int:
+        names = [flag.name for flag in flags if flag.positional]
+        return act(
+            {**{flag.name: flag.default for flag in flags}, **dict(zip(names, positional, strict=False)), **given}
+        )
+
+    parameters = [flag.parameter for flag in sorted(flags, key=lambda flag: not flag.positional)]
+    called.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    called.__doc__ = help
+    app.command(called, name=name)
+
+
+def call(app: App, arguments: Sequence[str]) -> int:
+    """Parse arguments and run the command that they name; what cannot be parsed raises BadInput."""
+    try:
+        found = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+    except UnknownOptionError as error:
+        raise BadInput(f"{_sentence(error)}; see --help") from None
+    except UnusedCliTokensError as error:
+        raise BadInput(f"unrecognized arguments: {' '.join(error.unused_tokens or ())}; see --help") from None
+    except MissingArgumentError as error:
+        names = error.argument.names[0] if error.argument else "an argument"
+        raise BadInput(f"{names.strip('-').lower()} is required; see --help") from None
+    except CycloptsError as error:
+        raise BadInput(f"{_sentence(error)}; see --help") from None
+    return int(found or 0)
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    return text[0].lower() + text[1:]
+
+
+def require_verb(name: str, verbs: Collection[str]) -> None:
+    """Raise BadInput for a verb that there is not."""
+    if name not in verbs:
+        raise one_of("verb", name, verbs)

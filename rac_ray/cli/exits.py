@@ -1,0 +1,40 @@
+"""How a command ends. A user's mistake is one sentence, never a traceback.
+
+Exit codes: 0 all that can be is done (or the question is answered), 1 some trials failed (or the data does not
+verify, a replay differs, a driver does not stop), 2 bad input, 3 some trials have not run, 4 another driver holds the
+sweep, 130 interrupted.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput
+from rac_ray.object_store import RETRY_SECONDS, is_transient
+from rac_ray.storage import FULL_DISK
+
+
+def run_command(command: Callable[[], int]) -> NoReturn:
+    """Run a command and exit with its code; a user's mistake is one sentence on stderr, never a traceback."""
+    from rac_ray.lock import Busy
+
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    try:
+        code = command()
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = BUSY if isinstance(error, Busy) else BAD_INPUT
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            said = f"{error.filename or 'the disk'} is full; make room, the same command goes on"
+        elif is_transient(error):
+            said = f"the storage has not answered for {RETRY_SECONDS:.0f} s; the same command goes on: {error}"
+        else:
+            raise
+        print(f"error: {said}", file=sys.stderr)
+        code = UNFINISHED
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)

@@ -1,0 +1,196 @@
+"""The command line of every sweep script, derived from the verbs' signatures in ``api`` and the study's options."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn
+
+from cyclopts import App
+
+from rac_ray import api
+from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of, of_option, require_verb
+from rac_ray.cli.exits import run_command
+from rac_ray.cli.values import integer
+from rac_ray.errors import BadInput
+from rac_ray.ledger import Ledger
+from rac_ray.outcomes import Outcome, shown
+from rac_ray.storage import Storage
+from rac_ray.studies.options import place
+from rac_ray.studies.study import Study
+
+RUN_ONLY = (
+    "retry_preempted", "retry_out_of_memory", "retry_not_finite", "retry_data", "retry_code", "retry_stalled",
+    "back_off", "stall_factor", "stall_seconds", "dashboard", "take_over", "verbose",
+)  # fmt: skip
+"""What only a run has of ``Resources``; a plan has the rest."""
+JSON = Flag("json", bool, False, "One JSON object on stdout; events go to stderr.")
+SUBMIT = Flag(
+    "submit", str | None, None, "Hand the run to the cluster whose dashboard is at this URL, and return at once."
+)
+FAILED = Flag("failed", bool, False, "The trials that were given up.")
+WATCH = Flag(
+    "watch", int | None, None, "Look again so often, in seconds, until the sweep is done.", integer("--watch", 1)
+)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One command, and the function that does it."""
+
+    function: Callable[..., Any]
+    extra: tuple[Flag, ...] = ()
+    omit: tuple[str, ...] = ()
+    grid: bool = True
+    """Whether the study's options narrow what it looks at."""
+
+    @property
+    def help(self) -> str:
+        """First sentence of the function."""
+        return (self.function.__doc__ or "").partition("\n")[0]
+
+    def flags(self, study: Study) -> list[Flag]:
+        """All of its options."""
+        own = [_with_defaults(flag, study) for flag in flags_of(self.function, self.omit)]
+        options = [of_option(option) for option in study.options] if self.grid else []
+        return [*own[:1], *options, *own[1:], *self.extra, JSON]
+
+
+VERBS = {
+    "run": Verb(api.run, (SUBMIT,)),
+    "plan": Verb(api.plan, omit=RUN_ONLY),
+    "status": Verb(api.status),
+    "describe": Verb(api.describe),
+    "retry": Verb(api.run, (FAILED, SUBMIT)),
+    "cancel": Verb(api.cancel, grid=False),
+    "clean": Verb(api.clean, grid=False),
+    "results": Verb(api.results, (WATCH,)),
+}
+HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
+
+
+def sweep_main(study: Study, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry of a sweep script: one of the verbs, by default run what is missing and show what there is."""
+    run_command(lambda: _sweep(study, list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _sweep(study: Study, arguments: list[str]) -> int:
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["run", *arguments]
+    elif arguments[0] not in ("-h", "--help"):
+        require_verb(arguments[0], VERBS)
+    app = App(name=study.name, help=study.description, help_format="plaintext", version_flags=[])
+    for name, verb in VERBS.items():
+        act = partial(_act, study, name, verb, arguments)
+        command(app, name, HELP.get(name, verb.help), verb.flags(study), act)
+    return call(app, arguments)
+
+
+def _with_defaults(flag: Flag, study: Study) -> Flag:
+    """The flag as a command has it: its preset by name, its probe by default."""
+    changes: dict[str, Any] = {}
+    if flag.name == "preset":
+        changes = {"default": study.default_preset, "help": f"One of {', '.join(study.presets)}."}
+    elif flag.name == "probe_seconds":
+        changes = {"default": study.probe_seconds}
+    return Flag(**{**vars(flag), **changes})
+
+
+def _act(study: Study, name: str, verb: Verb, arguments: list[str], given: dict[str, Any]) -> int:
+    """Do what a command asks for, and print what it came to."""
+    if (address := given.get("address")) and "://" in address:
+        raise BadInput(
+            f"--address or $RAY_ADDRESS {address!r} is a dashboard's URL; valid: auto, or host:port; "
+            "--submit takes a URL"
+        )
+    if name == "retry" and not given["failed"]:
+        raise BadInput("retry what? valid: retry --failed")
+    asked = {option.name: given[option.name] for option in study.options} if verb.grid else {}
+    settings = arguments_of(verb.function, given)
+    if given.get("submit") is not None:
+        return _told(_submitted(study, arguments, given["submit"], settings, asked), given)
+    if "say" in verb.function.__annotations__ and given["json"]:
+        settings["say"] = lambda line: print(line, file=sys.stderr, flush=True)
+    if name == "retry":
+        settings["retry_failed"] = True
+    if given.get("watch") is not None:
+        return _watched(study, given, settings, asked)
+    return _told(verb.function(study, **settings, **asked), given)
+
+
+def _told(outcome: Outcome, given: dict[str, Any]) -> int:
+    print(shown(outcome, given["json"]), flush=True)
+    if stopped := getattr(outcome, "stopped", ""):
+        print(f"{stopped[0].upper()}{stopped[1:]}; the same command goes on from here", file=sys.stderr)
+    return outcome.code
+
+
+def _watched(study: Study, given: dict[str, Any], settings: dict[str, Any], asked: dict[str, Any]) -> int:
+    """Results again and again, until no trial runs or waits, or no driver lives that would run one."""
+    made = api.as_last_run(study, settings["preset"], settings["where"], settings["which"], asked)
+    folder = Storage.at(settings["to"]) if settings.get("to") else made.folder
+    return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], made)
+
+
+def watch(ledger: Ledger, folder: Storage, wanted: Any, seconds: int, as_json: bool, made: Any = None) -> int:
+    """Show the results of a ledger, or of a plan, so often; JSON is a line per look."""
+    from rac_ray.results.shown import show
+
+    of_plan = {"study": made.study, "tasks": made.tasks, "title": made.title} if made else {}
+    while True:
+        found = show(ledger.storage, folder, wanted, **of_plan, refresh_seconds=seconds)
+        unfinished = bool(found.counts["running"] + found.counts["pending"])
+        alone = unfinished and ledger.driver() is None
+        said = shown(found, as_json, indent=None)
+        if alone and not as_json:
+            said += "\nno driver is running this sweep: nothing to watch"
+        if alone:
+            show(ledger.storage, folder, wanted, **of_plan)
+        print(said, flush=True)
+        if alone or not unfinished:
+            return found.code
+        time.sleep(seconds)
+
+
+def _submitted(
+    study: Study, arguments: list[str], address: str, settings: dict[str, Any], asked: dict[str, Any]
+) -> Any:
+    """Hand over this very command, with absolute paths."""
+    kept = absolute(study, without(arguments, ("--submit", "--address", "--storage", "--data")))
+    how = {f"--{flag.name.replace('_', '-')}": flag.kind is bool for flag in flags_of(api.run)}
+    grid = ("--preset", "--only", "--precision")
+    valued = tuple(flag for flag, is_switch in how.items() if not is_switch and flag not in grid)
+    switches = {flag for flag, is_switch in how.items() if is_switch} | {"--failed", "--json"}
+    narrowed = [word for word in without(kept[1:], valued) if word not in switches]
+    chosen = {name: settings[name] for name in ("preset", "where", "which")}
+    return api.submit(
+        study, address, api.main_script(), kept, ["python", sys.argv[0], "status", *narrowed], **chosen, **asked
+    )
+
+
+def without(arguments: list[str], flags: tuple[str, ...]) -> list[str]:
+    """Command-line arguments less some flags and their values, given as ``--flag value`` or ``--flag=value``."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if not skip and argument.partition("=")[0] not in flags:
+            kept.append(argument)
+        skip = not skip and argument in flags
+    return kept
+
+
+def absolute(study: Study, arguments: list[str]) -> list[str]:
+    """Arguments in which the paths of the study's own options are absolute."""
+    flags = {f"--{option.name.replace('_', '-')}" for option in study.options if option.parse is place}
+    found, path_next = [], False
+    for argument in arguments:
+        flag, sign, value = argument.partition("=")
+        if path_next:
+            found.append(place(argument))
+        elif flag in flags and sign:
+            found.append(f"{flag}={place(value)}")
+        else:
+            found.append(argument)
+        path_next = not path_next and argument in flags
+    return found

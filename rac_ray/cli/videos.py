@@ -1,0 +1,98 @@
+"""The verbs of ``rac-ray diving48``: check, decode, sheet."""
+
+from pathlib import Path
+
+from rac_ray.errors import DONE, FAILED
+from rac_ray.storage import Storage
+
+WHERE = (
+    "Diving48 V2 is to be had from http://www.svcl.ucsd.edu/projects/resound/dataset.html; unpack it so that the "
+    "folder holds Diving48_V2_train.json, Diving48_V2_test.json, Diving48_vocab.json and rgb/*.mp4"
+)
+
+
+def check(folder: str) -> int:
+    """Say what is wrong, or worth knowing, of a download.
+
+    Parameters
+    ----------
+    folder
+        The download, with Diving48_V2_train.json and rgb/.
+    """
+    from rac_ray.data.diving48 import check as findings_of
+
+    findings = findings_of(Path(folder))
+    errors = [finding for finding in findings if finding.kind == "error"]
+    for finding in findings:
+        print(f"{'ERROR' if finding.kind == 'error' else 'note '} {finding.sentence}")
+    if errors:
+        print(WHERE)
+    else:
+        print(f"{folder}: lists, vocabulary and videos are whole; whether every video decodes shows `decode`")
+    return FAILED if errors else DONE
+
+
+def decode(
+    folder: str,
+    data: str,
+    *,
+    seconds: float = 60.0,
+    again: bool = False,
+    address: str | None = None,
+    num_cpus: int | None = None,
+) -> int:
+    """Decode the videos to shards; what cannot be decoded whole is listed with its reason.
+
+    Parameters
+    ----------
+    folder
+        The download, with Diving48_V2_train.json and rgb/.
+    data
+        Folder or URI for shards.
+    seconds
+        Most that one video may take.
+    again
+        Also make shards with quarantined clips again.
+    address
+        A running Ray cluster whose machines see the download.
+    num_cpus
+        CPUs of the local Ray (default: what is there).
+    """
+    from rac_ray.data.diving_generate import decode_videos
+    from rac_ray.sweep.monitor import say_line
+    from rac_ray.sweep.resources import Resources
+    from rac_ray.sweep.session import ray_session
+
+    root = Storage.at(data)
+    with ray_session(Resources(address=address, num_cpus=num_cpus)):
+        found = decode_videos(Path(folder).absolute(), root, say_line, seconds=seconds, again=again)
+    for clip_id, reason in sorted(found.quarantine.items()):
+        print(f"QUARANTINED {clip_id} {reason}")
+    print(f"{root.root}: {found.made} shards made, {found.clips:,} clips, {len(found.quarantine)} quarantined")
+    return FAILED if found.quarantine else DONE
+
+
+def sheet(data: str, masks: str, clip: str, *, out: str = "domains.png") -> int:
+    """Draw one clip in every domain.
+
+    Parameters
+    ----------
+    data
+        Folder or URI of shards.
+    masks
+        Parquet file of masks, or a folder of them.
+    clip
+        A clip's id.
+    out
+        The picture.
+    """
+    from rac_ray.data.diving_shards import find_clip
+    from rac_ray.data.masks import MaskTable
+    from rac_ray.data.shape_texture import HEIGHT, WIDTH, write_sheet
+
+    frames = find_clip(Storage.at(data), clip)
+    of_masks, picture = Path(masks).absolute(), Path(out).absolute()
+    table = MaskTable.read(Storage.at(of_masks.parent), of_masks.name)
+    write_sheet(Storage.at(picture.parent), picture.name, frames, table.clip(clip, len(frames), HEIGHT, WIDTH))
+    print(f"{picture}: {clip} in every domain")
+    return DONE
