@@ -45,7 +45,7 @@ def recipe_column(trials: pd.DataFrame) -> pd.Series:
         others = [name for name in words if name not in named]
         named.append(max(others, key=lambda name: (_kinds(cells, words, [*named, name]), -words[name].nunique())))
     texts = [", ".join(row) for row in words[[name for name in words if name in named]].to_numpy()]
-    return pd.Series(texts, index=trials.index, name=DIFFERENCE, dtype=object)
+    return pd.Series(texts, index=trials.index, name=DIFFERENCE, dtype=str)
 
 
 def by_recipe(tables: "Tables") -> "dict[str, Tables]":

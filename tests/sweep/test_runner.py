@@ -312,7 +312,7 @@ def test_a_killed_trial_process_ends_at_the_same_numbers(plan_of) -> None:
         if " start " in line and not killed:
             threading.Thread(target=kill_when_training, args=(killed,)).start()
 
-    run_plan(plan, Resources(), kill_once)
+    run_plan(plan, Resources(pause=0.1), kill_once, faults.takes_its_time)
     assert len(killed) == 1
     (task,) = plan.tasks
     disturbed = plan.ledger.record(task.training_id)
