@@ -30,7 +30,7 @@ def main() -> None:
     feeds = ResidentFeeds(subject, Opening(training.seed, recipe.batch_size), clips)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Storage.at(scratch)
-        result = fit(subject.build, recipe, training.seed, feeds.train, feeds.val, folder, device=device)
+        result = fit(subject.build, recipe, training.seed, feeds.train(), feeds.val(), folder, device=device)
     said = [predict(result.model, feeds.asked(part).batches, device=device) for part in direction.evaluations]
     logits = [torch.from_numpy(each) for each in said]
     torch.save({"weights": result.model.state_dict(), "logits": torch.cat(logits)}, out)
