@@ -374,7 +374,7 @@ def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) ->
     from rac_ray.results.shown import show
 
     folder = Storage.at(to) if to else made.folder
-    return show(made.ledger.storage, folder, wanted or Wanted(), made.study, made.tasks, made.title)
+    return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, made.tasks, made.title)
 
 
 def folder_of(script: Path) -> Path:

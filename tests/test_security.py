@@ -20,6 +20,7 @@ from rac_ray.outcomes import Wanted
 from rac_ray.results.capsule import unpack
 from rac_ray.results.shown import show
 from rac_ray.storage import Storage
+from rac_ray.studies import study_of
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
 from rac_ray.training.fit import DamagedCheckpoint, fit
@@ -105,7 +106,7 @@ def test_secrets_stay_out_of_everything_that_is_written(
     run_plan(plan, Resources(pause=0.1), lines.append, faults.has_a_bug)
     assert all(plan.ledger.failures(task.training_id) for task in plan.tasks)
     capsule = tmp_path / "results/out.tar.zst"
-    show(plan.ledger.storage, plan.folder, Wanted(verdict=True, report=True, capsule=str(capsule)))
+    show(plan.ledger.storage, plan.folder, Wanted(verdict=True, report=True, capsule=str(capsule)), study_of)
     unpack(capsule, tmp_path / "results/unpacked")
     lines.append(capsys.readouterr().out)
     written = [path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()]

@@ -1,30 +1,32 @@
 """The product's own ``fit`` and ``predict`` on a device: graphs against eager, resuming, evaluation, memory run out."""
 
+import itertools
 import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
 import torch
-from rac_ray.trial import Recipe, Trial
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.agreement import distance
 from benchmarks.gpu.clips import clips
+from benchmarks.gpu.fitting import TRAIN, VAL, feeds_of, fitted
 from benchmarks.gpu.rows import Row, tried
 from benchmarks.gpu.sections import Sizes
 from benchmarks.plain import PLAIN_MODELS
+from rac_ray.data.feed import Place
 from rac_ray.data.shards import Clips
-from rac_ray.ledger import LAST_CHECKPOINT
+from rac_ray.identity import Recipe
 from rac_ray.models import build_model
 from rac_ray.storage import Storage
 from rac_ray.sweep.failures import failure_of
 from rac_ray.training import progress
 from rac_ray.training.classifier import Classifier
 from rac_ray.training.evaluate import predict
-from rac_ray.training.fit import Fit, fit
+from rac_ray.training.files import LAST_CHECKPOINT
+from rac_ray.training.fit import Fit
 
 RESUMED = ("cnn3d", "timesformer1")
 CAPPED_SHARE = {"training": 0.003, "evaluation": 0.01}
@@ -52,7 +54,7 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     progress.CHECKPOINT_SECONDS = 0.0  # a checkpoint after every epoch: there is the state to compare
     train = clips("2dot", "train", sizes.batch * sizes.fitted_steps)
     val = clips("2dot", "val", sizes.batch * 3 // 2)
-    runs = Runs(device, sizes, train, val)
+    runs = Runs(device, sizes, {TRAIN: train, VAL: val})
     for precision in ("16-mixed", "32") if device.type == "cuda" else ("32",):
         for model in PLAIN_MODELS:
             key = {"model": model, "hidden_units": sizes.fitted_hidden_units, "precision": precision}
@@ -72,16 +74,22 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
 class Runs:
     """Fits of one recipe on the same clips."""
 
-    def __init__(self, device: torch.device, sizes: Sizes, train: Clips, val: Clips) -> None:
-        self.device, self.sizes, self.train, self.val = device, sizes, train, val
+    def __init__(self, device: torch.device, sizes: Sizes, parts: dict[str, Clips]) -> None:
+        self.device, self.sizes, self.parts = device, sizes, parts
         self.loss_scale: float | None = None
         """At the end of the latest fit in 16 bits; below what it began with where steps overflowed and were skipped."""
 
     def _fit(self, key: Row, graphs: bool, folder: Storage, **options: Any) -> Fit:
         epochs = self.sizes.fitted_epochs
         recipe = Recipe(batch_size=self.sizes.batch, max_epochs=epochs, patience=epochs, precision=key["precision"])
-        trial = Trial(key["model"], key["hidden_units"], "2dot", 0, recipe, "benchmark", "optdigits")
-        return fit(trial, self.train, self.val, folder, device=self.device, cuda_graphs=graphs, **options)
+        trained, place = (key["model"], key["hidden_units"], recipe, self.parts), Place(device=self.device.type)
+        return fitted(*trained, folder, place, cuda_graphs=graphs, **options)
+
+    def _said(self, key: Row, model: nn.Module, parts: dict[str, Clips], device: torch.device) -> Tensor:
+        """Logits (N, classes) of all clips of ``parts``, in batches of a device's size."""
+        feeds = feeds_of(parts, key["model"], key["hidden_units"], self.sizes.batch, Place(device=device.type))
+        batches = itertools.chain.from_iterable(feeds.asked(part).batches for part in parts)
+        return torch.from_numpy(predict(model, batches, device=device, precision=key["precision"]))
 
     def _state(self, key: Row, graphs: bool, stop_after: int | None = None) -> tuple[Fit, dict[str, Tensor]]:
         """A fit, interrupted after an epoch and taken up again if so wanted, and its last weights."""
@@ -137,10 +145,10 @@ class Runs:
         """Predictions of the same trained weights here and on a CPU in float32."""
         with tempfile.TemporaryDirectory() as scratch:
             model = self._fit(key, False, Storage.at(scratch)).model
-        parts = {"2dot/val": self.val, "mnist_bg/test": clips("mnist_bg", "test", len(self.val))}
-        here = predict(model, parts, device=self.device, precision=key["precision"])
-        there = predict(model, parts, device=torch.device("cpu"))
-        logits, expected = (torch.from_numpy(np.concatenate([each.logits for each in of])) for of in (here, there))
+        val = self.parts[VAL]
+        parts = {VAL: val, "mnist_bg/test": clips("mnist_bg", "test", len(val))}
+        logits = self._said(key, model, parts, self.device)
+        expected = self._said({**key, "precision": "32"}, model, parts, torch.device("cpu"))
         same = (logits.argmax(dim=1) == expected.argmax(dim=1)).float().mean()
         return {"clips": len(logits), "logits": distance(logits, expected), "same_answers": float(same)}
 
@@ -164,16 +172,16 @@ class Runs:
         with tempfile.TemporaryDirectory() as scratch:
             model = self._fit(key, False, Storage.at(scratch)).model
         parts, batches = {"2dot/test": clips("2dot", "test", 256)}, []
-        whole = predict(model, parts, device=self.device, beat=lambda: batches.append("whole"))
+        model.register_forward_hook(lambda _model, frames, _logits: batches.append(len(frames[0])))
+        whole = self._said(key, model, parts, self.device)
+        wholes = len(batches)
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction(CAPPED_SHARE["evaluation"])
         try:
-            halved = predict(model, parts, device=self.device, beat=lambda: batches.append("capped"))
+            halved = self._said(key, model, parts, self.device)
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
-        counts = {name: batches.count(name) for name in ("whole", "capped")}
-        apart = distance(torch.from_numpy(halved[0].logits), torch.from_numpy(whole[0].logits))
-        return {"batches": counts["whole"], "batches_capped": counts["capped"], "logits": apart}
+        return {"batches": wholes, "batches_capped": len(batches) - wholes, "logits": distance(halved, whole)}
 
 
 def skipped_first_step(device: torch.device) -> Row:

@@ -5,21 +5,21 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import ray
 import torch
-from rac_ray.training.worker import group_options
-from rac_ray.trial import Recipe, Trial
 from ray.train import RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer, get_device
+from ray.train.torch import TorchTrainer
 
 from benchmarks.gpu.clips import clips
+from benchmarks.gpu.fitting import TRAIN, VAL, fitted, precision_of
 from benchmarks.gpu.rows import Row, tried
 from benchmarks.gpu.sections import Sizes
+from rac_ray.identity import Recipe
 from rac_ray.storage import Storage
 from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
-from rac_ray.training.fit import fit
+from rac_ray.sweep.worker import group_of_workers
 
 
 def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
@@ -46,17 +46,16 @@ def _through_ray(device: torch.device, sizes: Sizes) -> Row:
 
 
 def _loop(config: dict[str, Any]) -> Row:
-    batch = config["batch"]
-    recipe = Recipe(batch_size=batch, max_epochs=2, patience=2)
-    trial = Trial("timesformer1", config["hidden_units"], "2dot", 0, recipe, "benchmark", "optdigits")
-    drawn = clips("2dot", "train", 2 * batch), clips("2dot", "val", batch)
-    device = cast(torch.device, get_device())
-    options = {**group_options(1), "report": lambda _row: None}
+    batch, group = config["batch"], group_of_workers()
+    precision = precision_of(torch.device(group.place.device))
+    recipe = Recipe(batch_size=batch, max_epochs=2, patience=2).resolved(precision)
+    parts = {TRAIN: clips("2dot", "train", 2 * batch), VAL: clips("2dot", "val", batch)}
+    trained = "timesformer1", config["hidden_units"], recipe, parts
     with tempfile.TemporaryDirectory() as scratch:
-        grouped = fit(trial, *drawn, Storage.at(scratch), device=device, **options)
+        grouped = fitted(*trained, Storage.at(scratch), group.place, **group.lightning)
     backend = torch.distributed.get_backend()
     with tempfile.TemporaryDirectory() as scratch:
-        alone = fit(trial, *drawn, Storage.at(scratch), device=device)
+        alone = fitted(*trained, Storage.at(scratch), group.place)
     pairs = zip(grouped.epochs, alone.epochs, strict=True)
     apart = max(abs(one["train_loss"] - other["train_loss"]) / other["train_loss"] for one, other in pairs)
-    return {"backend": backend, "device": str(device), "precision": grouped.precision, "loss": apart}
+    return {"backend": backend, "device": group.place.device, "precision": recipe.precision, "loss": apart}

@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,9 +15,10 @@ from benchmarks.gpu.rows import Row, tried
 from benchmarks.gpu.sections import Sizes
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
+from sweeps.ts_grid import STUDY
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("model", "hidden_units", "precision_used", "device", "peak_bytes", "cuda_graphs", "epochs", "best_val_top1")
+KEPT = ("model", "hidden_units", "device", "peak_bytes", "cuda_graphs", "epochs", "best_val_top1")
 LAST_CHARACTERS = 4000
 
 
@@ -50,12 +50,13 @@ def _command(arguments: list[str]) -> Row:
 
 
 def _trials(storage: str, seed: int) -> Iterator[Row]:
-    ledger = Ledger(Storage.at(storage).below("ts_grid"))
-    for trial_id, entry in ledger.scan().items():
-        record: Any = entry.record
-        if record is None:
+    ledger = Ledger(Storage.at(storage).below(STUDY.name))
+    for training_id, entry in ledger.scan().items():
+        record = entry.record
+        if record is None or entry.outstanding:
             reason = json.dumps(entry.failures, default=str)[:LAST_CHARACTERS]
-            yield {"trial": trial_id, "error": f"not finished; failures: {reason}"}
-        elif record["seed"] == seed:
-            seconds = {name: round(value, 3) for name, value in record["seconds"].items()}
-            yield {"trial": trial_id, **{name: record[name] for name in KEPT}, "of_seconds": seconds}
+            yield {"trial": training_id, "error": f"not finished; failures: {reason}"}
+        elif record.seed == seed:
+            seconds = {name: round(value, 3) for name, value in record.seconds.items()}
+            kept = {name: getattr(record, name) for name in KEPT}
+            yield {"trial": training_id, "precision": record.recipe.precision, **kept, "of_seconds": seconds}

@@ -8,9 +8,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rac_ray.trial import Trial
-
 from benchmarks.gpu.rows import Row
+from rac_ray.identity import Training
 from rac_ray.sweep.forecast import epoch_bounds
 
 TrialClass = tuple[str, int]
@@ -47,7 +46,7 @@ def between(points: Mapping[int, float], at: int) -> float:
     return math.exp((1 - share) * math.log(points[lower]) + share * math.log(points[upper]))
 
 
-def hours(trials: Sequence[Trial], epochs: Mapping[TrialClass, float], of_trial: float) -> Hours | None:
+def hours(trials: Sequence[Training], epochs: Mapping[TrialClass, float], of_trial: float) -> Hours | None:
     """Hours of ``trials`` one after the other, ``of_trial`` seconds each beside its epochs; None where a model lacks
     measurements."""
     by_model: dict[str, dict[int, float]] = {}

@@ -9,16 +9,17 @@ from functools import cache
 from typing import Any, cast
 
 import torch
-from rac_ray.trial import Recipe
 from torch import Tensor
 from torch._C._autograd import DeviceType
 
 from benchmarks.gpu.clips import clips
 from benchmarks.plain import build_plain, optimiser_of, train_epoch
 from benchmarks.roofline import synchronise
+from rac_ray.data.feed import Batch
 from rac_ray.data.loading import ResidentBatches
+from rac_ray.identity import Recipe
 from rac_ray.models import build_model
-from rac_ray.training.classifier import Batch, Classifier
+from rac_ray.training.classifier import Classifier
 from rac_ray.training.recorded import RecordedStep
 
 SIDES = ("plain", "eager", "graphs")
@@ -61,7 +62,7 @@ class Ours:
     def _step(self, frames: Tensor, labels: Tensor) -> None:
         self.optimiser.zero_grad()
         with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
-            loss = self.classifier.loss(frames, labels, self.classifier.train_totals)
+            loss = self.classifier.share * self.classifier.loss(frames, labels, self.classifier.train_totals)
             self.scaler.scale(loss).backward()
             self.scaler.step(self.optimiser)
             self.scaler.update()

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rac_ray.trial import Trial
-
 from benchmarks.gpu.price import PROMISED_HOURS, gain, hours, measured_epochs, overhead
 from benchmarks.gpu.rows import Row
 from benchmarks.gpu.steps import SIDES
+from rac_ray.identity import Training
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -223,7 +222,7 @@ def minisweep_table(rows: Sequence[Row]) -> str:
                 row["model"],
                 str(row["hidden_units"]),
                 "yes" if row["cuda_graphs"] else "no",
-                row["precision_used"],
+                row["precision"],
                 row["device"],
                 shown(row["peak_bytes"] / 1e6, ",.0f"),
                 *(shown(row["of_seconds"][name], ".1f") for name in ("to_first_step", "training", "total")),
@@ -235,7 +234,7 @@ def minisweep_table(rows: Sequence[Row]) -> str:
     return f"{verbs}\n\n{trials}"
 
 
-def price_table(rows: Sequence[Row], trials: Sequence[Trial]) -> str:
+def price_table(rows: Sequence[Row], trials: Sequence[Training]) -> str:
     """Hours of the study by way of running it."""
     of_trial, lines = overhead(rows), []
     for graphs, side in ((False, "eager"), (True, "graphs")):
@@ -278,7 +277,7 @@ KEYS = ("kind", "model", "hidden_units", "precision", "side", "graphs", "verb", 
 """What names a row."""
 
 
-def report(machine: Mapping[str, str], outcomes: Sequence[Row], rows: Sequence[Row], trials: Sequence[Trial]) -> str:
+def report(machine: Mapping[str, str], outcomes: Sequence[Row], rows: Sequence[Row], trials: Sequence[Training]) -> str:
     """All of it."""
     parts = [
         "# On a GPU",

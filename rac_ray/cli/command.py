@@ -16,6 +16,7 @@ from rac_ray.errors import BadInput
 from rac_ray.ledger import Ledger
 from rac_ray.outcomes import Results, Wanted, shown
 from rac_ray.storage import Storage
+from rac_ray.studies import study_of
 
 
 def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
@@ -31,7 +32,7 @@ def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
     from rac_ray.results.shown import show
 
     sweep = Storage.at(folder)
-    return show(sweep, Storage.at(to or f"results-of-{PurePosixPath(sweep.root).name}"), wanted)
+    return show(sweep, Storage.at(to or f"results-of-{PurePosixPath(sweep.root).name}"), wanted, study_of)
 
 
 def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> int:
@@ -105,7 +106,7 @@ def _results(given: dict[str, Any]) -> int:
     if given["watch"] is not None:
         sweep = Storage.at(settings["folder"])
         to = Storage.at(settings["to"] or f"results-of-{PurePosixPath(sweep.root).name}")
-        return watch(Ledger(sweep), to, settings["wanted"], given["watch"], given["json"])
+        return watch(Ledger(sweep), to, settings["wanted"], given["watch"], given["json"], study_of=study_of)
     found = results(**settings)
     print(shown(found, given["json"]), flush=True)
     return found.code

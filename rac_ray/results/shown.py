@@ -4,9 +4,9 @@ Reads records only; without a plan neither Ray nor torch is imported.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,31 +21,32 @@ from rac_ray.results.figures import drawings
 from rac_ray.results.looks import rendered
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
-from rac_ray.results.tables import load
+from rac_ray.results.tables import Tables, load
 from rac_ray.results.verdicts import sentences, standing, verdict_table
 from rac_ray.storage import Storage
-from rac_ray.studies import study_of
-from rac_ray.studies.study import Study
 from rac_ray.training.task import Task
+
+if TYPE_CHECKING:
+    from rac_ray.studies.study import Study
 
 
 def show(
     sweep: Storage,
     folder: Storage,
     wanted: Wanted,
-    study: Study | None = None,
+    study_of: "Callable[[Tables], Study]",
     tasks: Sequence[Task] | None = None,
     title: str = "",
     refresh_seconds: int | None = None,
 ) -> Results:
     """Write the results of a sweep's folder, or of a plan's tasks, to ``folder``.
 
-    Without ``study`` it is the one that the records name. ``refresh_seconds`` is how often an open report looks again,
+    ``study_of`` tells of which study the tables are. ``refresh_seconds`` is how often an open report looks again,
     while trials run or wait.
     """
     tables = load(sweep.root, tasks)
     planned = None if tasks is None else sum(len(task.asked) for task in tasks)
-    analysis = Analysis(tables, study or study_of(tables), planned)
+    analysis = Analysis(tables, study_of(tables), planned)
     counts = counts_of(analysis, planned)
     going = refresh_seconds if counts["running"] + counts["pending"] else None
     value, lines = _written(analysis, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)

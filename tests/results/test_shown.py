@@ -42,9 +42,11 @@ def shown(
 ) -> tuple[int, str]:
     """Exit code and text of one look, or of a watch."""
     if seconds is None:
-        found = show(Storage.at(sweep), Storage.at(to), wanted or Wanted(), study=SHAPES, **more)
+        found = show(Storage.at(sweep), Storage.at(to), wanted or Wanted(), study_of=lambda _tables: SHAPES, **more)
         return found.code, as_text(found, json)
-    code = watch(Ledger(Storage.at(sweep)), Storage.at(to), wanted or Wanted(), seconds, json, study=SHAPES)
+    code = watch(
+        Ledger(Storage.at(sweep)), Storage.at(to), wanted or Wanted(), seconds, json, study_of=lambda _tables: SHAPES
+    )
     return code, capsys.readouterr().out
 
 

@@ -1,13 +1,13 @@
 import pytest
-from rac_ray.trial import Recipe, Trial
 
 from benchmarks.gpu.price import Hours, between, gain, hours, measured_epochs, overhead
+from rac_ray.identity import Recipe, Training
 
-RECIPE = Recipe(max_epochs=10, patience=3)
+RECIPE = Recipe(max_epochs=10, patience=3, precision="32")
 
 
-def trial(model: str, hidden_units: int) -> Trial:
-    return Trial(model, hidden_units, "2dot", 0, RECIPE, "data", "optdigits")
+def trial(model: str, hidden_units: int) -> Training:
+    return Training(model, hidden_units, "2dot", 0, RECIPE, "data")
 
 
 def test_between_measured_sizes_lies_a_line_in_logarithms() -> None:

@@ -1,8 +1,7 @@
 from typing import Any
 
-from rac_ray.trial import Recipe, Trial
-
 from benchmarks.gpu.tables import errors, packing_table, price_table, report, speed_table
+from rac_ray.identity import Recipe, Training
 
 
 def speed(side: str, ms: float, **more: Any) -> dict[str, Any]:
@@ -37,7 +36,8 @@ def test_processes_side_by_side_and_why_mps_is_missing() -> None:
 
 
 def test_the_price_is_that_of_one_at_a_time_over_the_gain_of_several() -> None:
-    trials = [Trial("cnn3d", 8, "2dot", 0, Recipe(max_epochs=20, patience=9), "data", "optdigits")]
+    recipe = Recipe(max_epochs=20, patience=9, precision="32")
+    trials = [Training("cnn3d", 8, "2dot", 0, recipe, "data")]
     epoch = {"section": "epochs", "model": "cnn3d", "hidden_units": 8, "graphs": True, "seconds": 3600.0}
     key = {"section": "packing", "mps": False, "model": "cnn3d", "side": "graphs"}
     rows = [{**key, "processes": count, "clips_per_second": 100.0 * count} for count in (1, 2)]
