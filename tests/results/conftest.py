@@ -23,7 +23,9 @@ EVALUATIONS = tuple(Evaluation(*part, role=ROLES.get(part, "target"), content="c
 
 def task_of(trial: Trial) -> Task:
     """What is asked of a trial; nobody opens its clips."""
-    return Task(trial.training, cast(Any, None), EVALUATIONS, Counts(CLIPS, CLIPS, CLIPS))
+    return Task(
+        trial.training, cast(Any, None), EVALUATIONS, Counts(CLIPS, CLIPS, {each.part: CLIPS for each in EVALUATIONS})
+    )
 
 
 def said(evaluation: Evaluated) -> pa.Table:

@@ -29,7 +29,6 @@ from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import price_plan, run_plan
-from rac_ray.training.task import Counts
 
 SIZES = {
     "small": Size("timesformer1", 4, {"depth": 1}),
@@ -143,7 +142,8 @@ def test_clips_of_another_dataset_are_named(tmp_path: Path) -> None:
 
 def test_without_a_probe_the_price_is_counted(data: Storage, tmp_path: Path) -> None:
     plan = planned(data, tmp_path)
-    assert plan.tasks[0].counts == Counts(36, 4, 4 + 4 * 4)
+    counts = plan.tasks[0].counts
+    assert (counts.train, counts.val, counts.of(plan.tasks[0].evaluations)) == (36, 4, 4 + 4 * 4)
     price = price_plan(plan, Resources())
     assert price.forecast
     assert price.lines()[0] == ("2 trials missing; expected [95% interval] on 2 CPUs (steps assumed, not measured):")
