@@ -15,18 +15,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rac_ray.api import Where, Which, cancel, clean, describe, load_model, plan, results, run, status
+    from rac_ray.api import cancel, clean, describe, load_model, plan, results, run, status
     from rac_ray.errors import BadInput
     from rac_ray.outcomes import Wanted
     from rac_ray.results.tables import Tables, load
     from rac_ray.studies.study import Option, Study
+    from rac_ray.sweep.asked import Where, Which
     from rac_ray.sweep.resources import Resources
 
 HOMES = {
     "rac_ray.api": (
-        "Where", "Which", "cancel", "clean", "describe", "load_model", "plan", "results", "run", "status",
+        "cancel", "clean", "describe", "load_model", "plan", "results", "run", "status",
     ),
     "rac_ray.errors": ("BadInput",),
+    "rac_ray.sweep.asked": ("Where", "Which"),
     "rac_ray.outcomes": ("Wanted",),
     "rac_ray.results.tables": ("Tables", "load"),
     "rac_ray.studies.study": ("Option", "Study"),

@@ -8,21 +8,20 @@ folder of records. What is wrong with the arguments raises BadInput, before any 
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.cleaning import leftovers, remove
-from rac_ray.errors import BadInput, one_of
-from rac_ray.identity import PRECISIONS
-from rac_ray.ledger import DRIVER, Entry, Ledger
+from rac_ray.errors import BadInput
+from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import living_holder, request_cancel
-from rac_ray.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, TrialStatus, Wanted
+from rac_ray.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.storage import Storage
-from rac_ray.sweep.only import Only
-from rac_ray.sweep.planner import Plan, last_options, make_plan
+from rac_ray.sweep.asked import Where, Which, as_last_run, ledger_of, planned, preset_of, trials_of, with_last
+from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 
 if TYPE_CHECKING:
@@ -31,36 +30,8 @@ if TYPE_CHECKING:
     from rac_ray.studies.study import Study
 
 Say = Callable[[str], None]
-STORAGE = "RAC_RAY_STORAGE"
-"""Environment variable: a folder or URI for results and data, the one setting of a cluster's shared storage."""
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
-
-
-@dataclass(frozen=True)
-class Where:
-    """Folders or URIs."""
-
-    storage: str | None = None
-    """Folder or URI for records, tables and figures (default: $RAC_RAY_STORAGE/results, or results)."""
-    data: str | None = None
-    """Folder or URI for shards (default: data/<sweep>-<preset>, in $RAC_RAY_STORAGE if that is set)."""
-
-    def places(self, study: "Study", preset: str) -> tuple[str, str]:
-        """Of results and of data."""
-        folder = Storage.at(os.environ.get(STORAGE) or ".")
-        data = self.data or folder.below("data", study.data_folder(preset)).root
-        return self.storage or folder.below("results").root, data
-
-
-@dataclass(frozen=True)
-class Which:
-    """What of a study's grid."""
-
-    only: str | None = None
-    """Narrows the grid, as in 'model=convlstm|cnn3d,hidden_units<=8,state=failed'."""
-    precision: str | None = None
-    """One of auto, 32, 16-mixed, bf16-mixed, where a recipe does not say (default: auto, 16 bits on GPUs)."""
 
 
 HERE, ALL, ONE_MACHINE, TABLES = Where(), Which(), Resources(), Wanted()
@@ -121,7 +92,7 @@ def plan(
     from rac_ray.sweep.runner import precision_for, price_plan
 
     preset = preset_of(study, preset)
-    made = planned(study, preset, where, which, _with_last(study, preset, where, asked), precision_for(resources))
+    made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
     price, entries = price_plan(made, resources, say), made.entries()
     return Planned(
         trials_of(made, entries, made.ledger.driver(watch=False)),
@@ -309,64 +280,6 @@ def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" =
     model = (study or study_named(record.study)).built(record)
     model.load_state_dict(weights_in(folder, name))
     return model.eval()
-
-
-# What the verbs have in common
-
-
-def preset_of(study: "Study", preset: str) -> str:
-    """A preset's name, by default the study's. Raises BadInput for one that there is not."""
-    name = preset or study.default_preset
-    if name not in study.presets:
-        raise one_of("preset", name, study.presets)
-    return name
-
-
-def planned(
-    study: "Study", preset: str, where: Where, which: Which, asked: Mapping[str, Any], precision: str | None
-) -> Plan:
-    """The plan of what is asked for; ``precision`` is what ``auto`` means (None: as in the last run, or here)."""
-    if which.precision is not None and which.precision not in PRECISIONS:
-        raise one_of("precision", which.precision, PRECISIONS)
-    given = which.precision if which.precision not in (None, "auto") else precision
-    only = Only.parse(which.only) if which.only is not None else None
-    storage, data = where.places(study, preset)
-    return make_plan(study, preset, storage, data, asked, only, given)
-
-
-def as_last_run(study: "Study", preset: str, where: Where, which: Which, asked: Mapping[str, Any]) -> Plan:
-    """The plan for a verb that runs nothing: what is left open it takes from the preset's last run."""
-    preset = preset_of(study, preset)
-    return planned(study, preset, where, which, _with_last(study, preset, where, asked), None)
-
-
-def _with_last(study: "Study", preset: str, where: Where, asked: Mapping[str, Any]) -> dict[str, Any]:
-    last = last_options(study, preset, where.places(study, preset)[0])
-    names = [option.name for option in study.options]
-    return {name: last.get(name) if asked.get(name) is None else asked[name] for name in names}
-
-
-def ledger_of(study: "Study", preset: str, where: Where) -> Ledger:
-    """The sweep's ledger, for verbs that need no plan."""
-    storage, _ = where.places(study, preset_of(study, preset))
-    return Ledger(Storage.at(storage).below(study.name))
-
-
-def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> list[TrialStatus]:
-    """Where each planned trial stands."""
-    return [
-        TrialStatus(
-            trial.trial_id,
-            task.training_id,
-            trial.name,
-            entries[task.training_id].state_of(trial, driver),
-            entries[task.training_id].reason_of(trial, driver),
-            entries[task.training_id].attempts,
-            sum(entries[task.training_id].sizes.values()),
-        )
-        for task in made.tasks
-        for trial in task.asked
-    ]
 
 
 def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) -> Results:

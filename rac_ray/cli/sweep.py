@@ -19,6 +19,7 @@ from rac_ray.outcomes import Outcome, Wanted, shown
 from rac_ray.storage import Storage
 from rac_ray.studies.options import place
 from rac_ray.studies.study import Study
+from rac_ray.sweep.asked import as_last_run
 
 RUN_ONLY = (
     "retry_preempted", "retry_out_of_memory", "retry_not_finite", "retry_data", "retry_code", "retry_stalled",
@@ -128,7 +129,7 @@ def _told(outcome: Outcome, given: dict[str, Any]) -> int:
 
 def _watched(study: Study, given: dict[str, Any], settings: dict[str, Any], asked: dict[str, Any]) -> int:
     """Results again and again, until no trial runs or waits, or no driver lives that would run one."""
-    made = api.as_last_run(study, settings["preset"], settings["where"], settings["which"], asked)
+    made = as_last_run(study, settings["preset"], settings["where"], settings["which"], asked)
     folder = Storage.at(settings["to"]) if settings.get("to") else made.folder
     of_plan = {"study_of": lambda _tables: made.study, "tasks": made.tasks, "title": made.title}
     return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], **of_plan)

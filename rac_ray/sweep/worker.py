@@ -8,7 +8,6 @@ rank 0's to Tune.
 import logging
 import os
 import platform
-import resource
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -25,14 +24,15 @@ from ray.train.torch import get_device
 from rac_ray.data.feed import Feeds, Opening, Place
 from rac_ray.ledger import Ledger
 from rac_ray.provenance import UNKNOWN
-from rac_ray.record import Checkpoint, Evaluated, Record, named, with_trials
+from rac_ray.record import Evaluated, Record, with_trials
 from rac_ray.storage import Storage
 from rac_ray.sweep.failures import now
+from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels, trained_record
 from rac_ray.sweep.trial_log import TrialLog
 from rac_ray.training.checkpoints import as_bytes, weights_in
 from rac_ray.training.evaluate import evaluate
-from rac_ray.training.files import BEST_CHECKPOINT, level_file
-from rac_ray.training.fit import Fit, fit
+from rac_ray.training.files import BEST_CHECKPOINT
+from rac_ray.training.fit import fit
 from rac_ray.training.task import Task
 from rac_ray.training.watchdog import StallLimits, Watchdog
 
@@ -164,7 +164,7 @@ def _run(job: Job, group: Group, log: TrialLog | None, beat: Callable[[], None])
     if record is None or not job.folder.exists(BEST_CHECKPOINT):
         record = _train(job, group, feeds, log, beat)
     group.wait()
-    _evaluate(job, group, feeds, _knowing_levels(job, record), beat)
+    _evaluate(job, group, feeds, knowing_levels(record, job.task), beat)
 
 
 def _train(job: Job, group: Group, feeds: Feeds, log: TrialLog | None, beat: Callable[[], None]) -> Record:
@@ -200,7 +200,7 @@ def _train(job: Job, group: Group, feeds: Feeds, log: TrialLog | None, beat: Cal
         "training": time.monotonic() - ready_at - result.seconds_to_first_step,
         "total": time.monotonic() - began,
     }
-    record = _record(job, group, result, seconds)
+    record = trained_record(job, group.place, result, seconds)
     if group.leads:
         job.setting.ledger.trained(record, result.epochs, as_bytes(result.model.state_dict()))
     return record
@@ -213,7 +213,7 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
     tables: list[pa.Table] = []
     for epoch, evaluations in task.outstanding(record).items():
         model = task.subject.build()
-        model.load_state_dict(weights_in(job.folder, _checkpoint_file(record, epoch)))
+        model.load_state_dict(weights_in(job.folder, checkpoint_file(record, epoch)))
         found = evaluate(
             model,
             feeds,
@@ -235,7 +235,7 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
         whole = msgspec.structs.replace(
             with_trials(record, task.asked),
             evaluations=[*kept, *scores],
-            content={**record.content, **_content(job)},
+            content={**record.content, **content_of(job.task, job.setting.content)},
             dataset=job.made_from,
             seconds={
                 **before,
@@ -245,30 +245,6 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
             finished_at=now(),
         )
         job.setting.ledger.evaluated(whole, pa.concat_tables(tables) if tables else None)
-
-
-def _checkpoint_file(record: Record, epoch: int) -> str:
-    return level_file(epoch) if epoch in dict(record.kept) else BEST_CHECKPOINT
-
-
-def _knowing_levels(job: Job, record: Record) -> Record:
-    """The record with checkpoints that were asked for after the training: the best one, or of those that were kept the
-    nearest to levels."""
-    new = [level for level in dict.fromkeys(t.level for t in job.task.asked) if record.checkpoint(level) is None]
-    if not new:
-        return record
-    levels = [level for level in new if level is not None]
-    found = job.task.selection.among(levels, record.best_val_top1, dict(record.kept))
-    checkpoints = [Checkpoint(level=s.level, epoch=s.epoch, val_top1=s.val_top1, reached=s.reached) for s in found]
-    if None in new:
-        checkpoints.append(Checkpoint(level=None, epoch=record.best_epoch, val_top1=record.best_val_top1))
-    return msgspec.structs.replace(record, selected=[*record.selected, *checkpoints])
-
-
-def _content(job: Job) -> dict[str, str]:
-    """Hashes over the pixels that the evaluations look at, where somebody counts them."""
-    parts = [evaluation.part for evaluation in job.task.evaluations]
-    return {part: job.setting.content[part] for part in parts if part in job.setting.content}
 
 
 def _device() -> torch.device:
@@ -290,49 +266,3 @@ def group_of_workers() -> Group:
     }
     place = Place(context.get_world_rank(), context.get_world_size(), str(device))
     return Group(place, train.report, {"trainer_options": options, "prepare": ray_lightning.prepare_trainer})
-
-
-def _peak_bytes(device: torch.device) -> int:
-    """Peak memory so far: of the process on the GPU, or resident on a CPU (earlier trials of the process count)."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _record(job: Job, group: Group, result: Fit, seconds: dict[str, float]) -> Record:
-    """What the training came to; nothing is evaluated yet."""
-    task, setting, device = job.task, job.setting, torch.device(group.place.device)
-    training = task.training
-    selected = task.selection.selected(result.epochs, result.kept)
-    return Record(
-        study=setting.study,
-        training_id=training.training_id,
-        training_version=training.version,
-        **{name: getattr(training, name) for name in training.__dataclass_fields__},
-        trials=[named(trial) for trial in task.asked],
-        selection_rule=task.selection.rule,
-        best_epoch=result.best_epoch,
-        best_val_top1=result.best_val_top1,
-        epochs=len(result.epochs),
-        kept=sorted(result.kept.items()),
-        selected=[
-            Checkpoint(level=each.level, epoch=each.epoch, val_top1=each.val_top1, reached=each.reached)
-            for each in selected
-        ],
-        evaluations=[],
-        parameters=result.parameters,
-        classes=task.subject.num_classes,
-        content={part: setting.content[part] for part in task.trained_on if part in setting.content},
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
-        workers=setting.most_workers,
-        per_worker=dict(setting.per_worker),
-        cuda_graphs=setting.cuda_graphs and not setting.in_groups and device.type == "cuda",
-        attempt=job.attempt,
-        host=platform.node(),
-        python=platform.python_version(),
-        commit=setting.commit,
-        versions=dict(setting.versions),
-        peak_bytes=_peak_bytes(device),
-        seconds=seconds,
-        finished_at=now(),
-    )

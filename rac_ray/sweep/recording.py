@@ -1,0 +1,91 @@
+"""What becomes of a training in its record, and which files a record speaks of."""
+
+import platform
+import resource
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+
+from rac_ray.data.feed import Place
+from rac_ray.record import Checkpoint, Record, named
+from rac_ray.sweep.failures import now
+from rac_ray.training.files import BEST_CHECKPOINT, level_file
+from rac_ray.training.fit import Fit
+from rac_ray.training.task import Task
+
+if TYPE_CHECKING:
+    from rac_ray.sweep.worker import Job
+
+
+def checkpoint_file(record: Record, epoch: int) -> str:
+    """Name of the file with an epoch's weights."""
+    return level_file(epoch) if epoch in dict(record.kept) else BEST_CHECKPOINT
+
+
+def knowing_levels(record: Record, task: Task) -> Record:
+    """The record with checkpoints that were asked for after the training: the best one, or of those that were kept the
+    nearest to levels."""
+    new = [level for level in dict.fromkeys(t.level for t in task.asked) if record.checkpoint(level) is None]
+    if not new:
+        return record
+    levels = [level for level in new if level is not None]
+    kept = dict(record.kept) or {record.best_epoch: record.best_val_top1}
+    found = task.selection.among(levels, record.best_val_top1, kept)
+    checkpoints = [Checkpoint(level=s.level, epoch=s.epoch, val_top1=s.val_top1, reached=s.reached) for s in found]
+    if None in new:
+        checkpoints.append(Checkpoint(level=None, epoch=record.best_epoch, val_top1=record.best_val_top1))
+    return msgspec.structs.replace(record, selected=[*record.selected, *checkpoints])
+
+
+def content_of(task: Task, content: Mapping[str, str]) -> dict[str, str]:
+    """Hashes over the pixels that the evaluations look at, where somebody counts them."""
+    parts = [evaluation.part for evaluation in task.evaluations]
+    return {part: content[part] for part in parts if part in content}
+
+
+def _peak_bytes(device: torch.device) -> int:
+    """Peak memory so far: of the process on the GPU, or resident on a CPU (earlier trials of the process count)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def trained_record(job: "Job", place: Place, result: Fit, seconds: dict[str, float]) -> Record:
+    """What the training came to; nothing is evaluated yet."""
+    task, setting, device = job.task, job.setting, torch.device(place.device)
+    training = task.training
+    selected = task.selection.selected(result.epochs, result.kept)
+    return Record(
+        study=setting.study,
+        training_id=training.training_id,
+        training_version=training.version,
+        **{name: getattr(training, name) for name in training.__dataclass_fields__},
+        trials=[named(trial) for trial in task.asked],
+        selection_rule=task.selection.rule,
+        best_epoch=result.best_epoch,
+        best_val_top1=result.best_val_top1,
+        epochs=len(result.epochs),
+        kept=sorted(result.kept.items()),
+        selected=[
+            Checkpoint(level=each.level, epoch=each.epoch, val_top1=each.val_top1, reached=each.reached)
+            for each in selected
+        ],
+        evaluations=[],
+        parameters=result.parameters,
+        classes=task.subject.num_classes,
+        content={part: setting.content[part] for part in task.trained_on if part in setting.content},
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        workers=setting.most_workers,
+        per_worker=dict(setting.per_worker),
+        cuda_graphs=setting.cuda_graphs and not setting.in_groups and device.type == "cuda",
+        attempt=job.attempt,
+        host=platform.node(),
+        python=platform.python_version(),
+        commit=setting.commit,
+        versions=dict(setting.versions),
+        peak_bytes=_peak_bytes(device),
+        seconds=seconds,
+        finished_at=now(),
+    )
