@@ -1,0 +1,122 @@
+"""A command line from a function's signature: flattened, checked, documented; and put together again."""
+
+from dataclasses import MISSING, dataclass, field
+from typing import Any, Literal
+
+import pytest
+from cyclopts import App
+
+from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
+from rac_ray.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Nested."""
+
+    factor: float = 2.0
+    """How much longer."""
+    floor: float = field(default=5.0, metadata={"flag": "seconds"})
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What runs it."""
+
+    workers: int | None = field(default=None, metadata={"least": 1})
+    """Workers of a training."""
+    share: int | Literal["auto"] = field(default="auto", metadata={"least": 1})
+    address: str | None = field(default=None, metadata={"env": "SOME_ADDRESS"})
+    limits: Limits = field(default_factory=Limits, metadata={"prefix": "stall_"})
+    verbose: bool = False
+    """Says more."""
+
+
+def verb(study: Any, trial: str, preset: str = "paper", *, machine: Machine, count: int = 3, say: Any = print) -> int:
+    """Do it.
+
+    Parameters
+    ----------
+    trial
+        Which one.
+    """
+    return 0
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    """What the function is called with."""
+    called: list[dict[str, Any]] = []
+
+    def act(given: dict[str, Any]) -> int:
+        called.append(arguments_of(verb, given))
+        return 7
+
+    app = App(name="program", version_flags=[])
+    command(app, "verb", "Do it.", flags_of(verb), act)
+    assert call(app, ["verb", *arguments]) == 7
+    return called[0]
+
+
+def test_flags_are_the_signatures() -> None:
+    flags = {flag.name: flag for flag in flags_of(verb)}
+    assert list(flags) == [
+        "trial", "preset", "workers", "share", "address", "stall_factor", "stall_seconds", "verbose", "count",
+    ]  # fmt: skip
+    assert (flags["trial"].default, flags["trial"].positional) == (MISSING, True)
+    assert flags["trial"].help == "Which one."
+    assert flags["workers"].help == "Workers of a training."
+    assert flags["stall_factor"].help == "How much longer."
+    assert "stall_factor" not in {flag.name for flag in flags_of(verb, omit=("stall_factor",))}
+
+
+def test_values_reach_the_function() -> None:
+    assert run("a1") == {"trial": "a1", "preset": "paper", "machine": Machine(), "count": 3}
+    found = run(
+        "a1", "--workers", "2", "--share=4", "--stall-seconds", "9", "--verbose", "--preset", "demo", "--count", "0"
+    )
+    machine = Machine(2, 4, None, Limits(2.0, 9.0), True)
+    assert found == {"trial": "a1", "preset": "demo", "machine": machine, "count": 0}
+
+
+def test_a_default_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_ADDRESS", "here")
+    assert run("a1")["machine"].address == "here"
+    assert run("a1", "--address", "there")["machine"].address == "there"
+    monkeypatch.setenv("SOME_ADDRESS", "")
+    assert run("a1")["machine"].address is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a1", "--workers", "0"], "--workers is 0; valid: 1 or more"),
+        (["a1", "--workers", "6_1"], "--workers '6_1' is not an integer"),
+        (["a1", "--share", "much"], "--share 'much' is not an integer"),
+        (["a1", "--stall-factor", "-1"], "--stall-factor is -1; valid: 0 or more"),
+        (["a1", "--stall-factor", "soon"], "--stall-factor 'soon' is not a number"),
+        (["a1", "--nonsense"], "unknown option: --nonsense; see --help"),
+        (["a1", "b2"], "unrecognized arguments: b2; see --help"),
+        ([], "trial is required; see --help"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(BadInput) as error:
+        run(*arguments)
+    assert str(error.value) == sentence
+
+
+def test_help_shows_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    app = App(name="program", version_flags=[])
+    command(app, "verb", "Do it.", [*flags_of(verb), Flag("more", bool, False, "One more.")], lambda _given: 0)
+    call(app, ["verb", "--help"])
+    text = capsys.readouterr().out
+    for words in (
+        "TRIAL",
+        "--workers",
+        "Workers of a training.",
+        "--stall-seconds",
+        "--more",
+        "One more.",
+        "[default: paper]",
+    ):
+        assert words in text
