@@ -21,9 +21,10 @@ from rac_ray.results_verb import Wanted, present
 from rac_ray.storage import Storage
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
-from rac_ray.training.fit import DamagedCheckpoint, fit
+from rac_ray.training.fit import DamagedCheckpoint
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
+from tests.training.fitting import fitted
 
 
 class Hostile:
@@ -52,7 +53,7 @@ def test_a_hostile_checkpoint_counts_as_damaged(as_torch_file: bool, make_traini
             Path(path).write_bytes(pickle.dumps(content, protocol=2))
     clips = make_clips(8)
     with pytest.raises(DamagedCheckpoint, match=r"last\.ckpt cannot be read and was dropped: Weights only load failed"):
-        fit(make_trial(), clips, clips, folder, device=torch.device("cpu"))
+        fitted(make_training(), clips, clips, tmp_path / "trial")
     assert not trace.exists()
     assert folder.names() == []
 
