@@ -158,7 +158,7 @@ def test_from_load_to_figure_4_in_ten_lines(tmp_path: Path, monkeypatch: pytest.
     exec("\n".join(statements), names)
     ratios = eval(last, names)
     assert isinstance(ratios, pd.DataFrame)
-    assert ratios.loc[("mnist", 4)].to_dict() == pytest.approx({"cnn3d": 0.5, "convlstm": 0.5})
+    assert ratios.loc[("", "mnist", 4)].to_dict() == pytest.approx({"cnn3d": 0.5, "convlstm": 0.5})
     assert {path.name for path in tmp_path.glob("*.png")} == {"figure4-5dot.png", "figure4-mnist.png"}
 
 
