@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rac_ray.cli.sweep import without
+from rac_ray.identity import Recipe
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
+from rac_ray.cli.sweep import without
 from tests.data.diving_files import write_download
-from tests.results.conftest import GRID, finish
-from tests.test_ledger import give_up
+from tests.records import give_up, register
+from tests.results.conftest import finish, task_of, trials_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -92,11 +93,11 @@ def test_the_other_verbs_in_their_order(tmp_path: Path) -> None:
         "status", "describe", "retry", "cancel", "clean", "results",
     }  # fmt: skip
     ledger = Ledger(Storage.at(tmp_path / "results/ts_grid"))
+    (described,) = [shlex.split(command)[3] for command in OTHER_VERBS if " describe " in command]
     for command in OTHER_VERBS:
         if " retry " in command:
             continue  # tests/test_cli.py runs it
-        trial = "fe2bbf6154b8"
-        give_up(ledger, trial)
+        give_up(ledger, described)
         done = sweep(
             command.replace("/shared/", "").replace(" --to ./local", f" --to {tmp_path}/local"), folder=tmp_path
         )
@@ -128,8 +129,8 @@ def test_diving48_commands_in_their_order(tmp_path: Path) -> None:
 
 def finished_sweep() -> None:
     ledger = Ledger(Storage.at("results/ts_grid"))
-    trials = GRID.trials({"2dot": "feed"}, "optdigits")
-    ledger.register(trials)
+    trials = trials_of(Recipe(precision="32"))
+    register(ledger, [task_of(trial) for trial in trials])
     for trial in trials:
         finish(ledger, trial)
 
@@ -157,15 +158,22 @@ def test_from_load_to_figure_4_in_ten_lines(tmp_path: Path, monkeypatch: pytest.
     exec("\n".join(statements), names)
     ratios = eval(last, names)
     assert isinstance(ratios, pd.DataFrame)
-    assert ratios.loc[("mnist", 4)].to_dict() == pytest.approx({"cnn3d": 0.5, "convlstm": 0.5})
+    assert ratios.loc[("", "mnist", 4)].to_dict() == pytest.approx({"cnn3d": 0.5, "convlstm": 0.5})
     assert {path.name for path in tmp_path.glob("*.png")} == {"figure4-5dot.png", "figure4-mnist.png"}
 
 
 def test_the_tree_names_every_module() -> None:
-    tree = README[README.index("```\nsweeps/") :]
-    packages = [path for folder in ("rac_ray", "sweeps", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
-    missing = [path.name for path in packages if path.name != "__init__.py" and path.name not in tree]
-    assert missing == []
+    """And no other: each file under its folder, by indentation."""
+    tree = README[README.index("```\nsweeps/") + 4 :].partition("\n```")[0]
+    named: set[str] = set()
+    folders: list[str] = []
+    for line in tree.splitlines():
+        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
+        folders[depth:] = [name.rstrip("/")]
+        named |= {"/".join(folders)} if name.endswith(".py") else set()
+    code = ("rac_ray", "sweeps", "benchmarks")
+    files = [path for folder in code for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"]
+    assert named == {path.relative_to(ROOT).as_posix() for path in files}
 
 
 def test_make_and_ci_run_what_the_readme_says() -> None:

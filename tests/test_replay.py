@@ -1,18 +1,22 @@
 """A real sweep of two trials, packed, derived again, and one of them trained again, through the commands."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from rac_ray.rendering import clip_source, rendered_parts
 
 from rac_ray.cli import sweep_main
 from rac_ray.cli.command import main
 from rac_ray.errors import BadInput
-from rac_ray.identity import Grid, Recipe
+from rac_ray.identity import Recipe
 from rac_ray.ledger import Ledger
+from rac_ray.record import Record
 from rac_ray.replay import Retrained
 from rac_ray.storage import Storage
-from rac_ray.sweep.planner import Sweep
+from rac_ray.studies.temporal_shape.grid import Grid
+from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
+from rac_ray.studies.temporal_shape.study import TemporalShape
 from tests.conftest import local_ray
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)
@@ -20,20 +24,25 @@ GRID = Grid(
     ("cnn3d",), (2,), (0, 1), ("mnist_bg",), train_clips=24, val_clips=10, test_clips=8,
     recipes={"cnn3d": RECIPE}, digits="optdigits", paired_clips=6,
 )  # fmt: skip
-SWEEP = Sweep("tiny", {"small": GRID}, "small", "a tiny sweep")
+STUDY = TemporalShape(presets={"small": GRID}, default_preset="small")
+"""Under the study's own name: a capsule is opened by the study that its records name."""
 
 
 @pytest.fixture(scope="module")
 def capsule(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("swept")
     with pytest.raises(SystemExit) as stopped:
-        sweep_main(SWEEP, ["--probe-seconds", "0", "--storage", str(folder / "r"), "--data", str(folder / "d")])
+        sweep_main(STUDY, ["--probe-seconds", "0", "--storage", str(folder / "r"), "--data", str(folder / "d")])
     assert stopped.value.code == 0
     places = ["--storage", str(folder / "r"), "--data", str(folder / "d")]
     with pytest.raises(SystemExit) as stopped:
-        sweep_main(SWEEP, ["results", "--capsule", str(folder / "out.tar.zst"), "--report", *places])
+        sweep_main(STUDY, ["results", "--capsule", str(folder / "out.tar.zst"), "--report", *places])
     assert stopped.value.code == 0
     return folder / "out.tar.zst"
+
+
+def with_changes(record: Record, **changes: Any) -> Record:
+    return msgspec.structs.replace(record, **changes)
 
 
 def replayed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str, str]:
@@ -65,25 +74,26 @@ def test_more_trials_than_there_are_cannot_be_trained_again(
 
 @pytest.mark.usefixtures("local_ray")
 def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
-    (record, _) = [entry.record for entry in Ledger(Storage.at(capsule.parent / "r/tiny")).scan().values()]
+    (record, _) = [entry.record for entry in Ledger(Storage.at(capsule.parent / "r/ts_grid")).scan().values()]
     assert record is not None
     frames = clip_source([record])("mnist/test/000003")
     assert frames.shape == (20, 64, 64)
     assert (rendered_parts(record)["mnist/test"].frames[3] == frames).all()
     with pytest.raises(BadInput, match="does not say what its clips were made from"):
-        clip_source([{**record, "dataset": None}])
+        clip_source([with_changes(record, dataset=None)])
     with pytest.raises(BadInput, match="with other pixels here than trial"):
-        rendered_parts({**record, "content": dict.fromkeys(record["content"], "other")})
-    other = {**record["dataset"], "digits": {"source": "optdigits", "digest": "other"}}
+        rendered_parts(with_changes(record, content=dict.fromkeys(record.content, "other")))
+    assert record.dataset
+    other = {**record.dataset, "digits": {"source": "optdigits", "digest": "other"}}
     with pytest.raises(BadInput, match="are other ones than those of trial"):
-        clip_source([{**record, "dataset": other}])
+        clip_source([with_changes(record, dataset=other)])
     with pytest.raises(BadInput, match="trials were asked different clips as 5dot/test"):
-        clip_source([record, {**record, "content": {**record["content"], "5dot/test": "other"}}])
+        clip_source([record, with_changes(record, content={**record.content, "5dot/test": "other"})])
 
 
 @pytest.mark.usefixtures("local_ray")
 def test_the_report_shows_clips_that_were_misclassified(capsule: Path) -> None:
-    page = (capsule.parent / "r/tiny/small/report.html").read_text()
+    page = (capsule.parent / "r/ts_grid/small/report.html").read_text()
     assert "data:image/gif" in page
 
 

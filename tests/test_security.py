@@ -16,16 +16,16 @@ from rac_ray.data.digits import Digits
 from rac_ray.data.shards import SCHEMA, DatasetSpec, make_shard, read_shard, shards_of
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
-from rac_ray.outcomes import Wanted
 from rac_ray.results.capsule import unpack
+from rac_ray.outcomes import Wanted
 from rac_ray.results.shown import show
 from rac_ray.storage import Storage
-from rac_ray.studies import study_of
-from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
-from rac_ray.training.fit import DamagedCheckpoint, fit
+from rac_ray.sweep.session import Resources
+from rac_ray.training.fit import DamagedCheckpoint
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
+from tests.training.fitting import fitted
 
 
 class Hostile:
@@ -54,7 +54,7 @@ def test_a_hostile_checkpoint_counts_as_damaged(as_torch_file: bool, make_traini
             Path(path).write_bytes(pickle.dumps(content, protocol=2))
     clips = make_clips(8)
     with pytest.raises(DamagedCheckpoint, match=r"last\.ckpt cannot be read and was dropped: Weights only load failed"):
-        fit(make_trial(), clips, clips, folder, device=torch.device("cpu"))
+        fitted(make_training(), clips, clips, tmp_path / "trial")
     assert not trace.exists()
     assert folder.names() == []
 
@@ -106,7 +106,7 @@ def test_secrets_stay_out_of_everything_that_is_written(
     run_plan(plan, Resources(pause=0.1), lines.append, faults.has_a_bug)
     assert all(plan.ledger.failures(task.training_id) for task in plan.tasks)
     capsule = tmp_path / "results/out.tar.zst"
-    show(plan.ledger.storage, plan.folder, Wanted(verdict=True, report=True, capsule=str(capsule)), study_of)
+    present(plan.ledger.storage, plan.folder, Wanted(verdict=True, report=True, capsule=str(capsule)))
     unpack(capsule, tmp_path / "results/unpacked")
     lines.append(capsys.readouterr().out)
     written = [path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()]

@@ -27,6 +27,6 @@ def test_trials_make_the_cluster_grow(repository: Path, tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     ledger = Ledger(Storage.at(shared / "results/tiny"))
-    attempts = [ledger.folder(trial_id).read_json("attempt.json") for trial_id in ledger.trial_ids()]
+    attempts = [ledger.folder(training_id).read_json("attempt.json") for training_id in ledger.training_ids()]
     assert [attempt["attempt"] for attempt in attempts] == [1] * 6
     assert len({attempt["node"] for attempt in attempts}) == 3

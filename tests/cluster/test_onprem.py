@@ -148,7 +148,7 @@ def test_up_sweep_pull_down(laptop: Laptop, tmp_path: Path) -> None:
     assert "8 trials planned = 0 done" in laptop.do(plan)
     assert "8 trials planned = 8 done" in laptop.do(run)
     entries = Ledger(Storage.at(laptop.shared / "results/ts_grid")).scan().values()
-    assert len({entry.record["host"] for entry in entries if entry.record}) >= 2, "one machine did all the work"
+    assert len({entry.record.host for entry in entries if entry.record}) >= 2, "one machine did all the work"
 
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((laptop.hosts[0].address, 8265), timeout=5)

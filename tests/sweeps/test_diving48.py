@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from rac_ray.dives_verbs import dives_main
 
+from rac_ray.cli import sweep_main
 from rac_ray.data.diving_generate import decode_videos
 from rac_ray.data.synthetic_dives import write_dives
+from rac_ray.record import Checkpoint
 from rac_ray.storage import Storage
-from sweeps.diving48 import PRESETS
+from rac_ray.sweep.planner import Plan, make_plan
+from sweeps.diving48 import STUDY
+from tests.records import record_of, register
+from tests.results.conftest import write
 from tests.test_readme import DIVES, ROOT
 
 
@@ -38,22 +42,22 @@ def test_the_readme_has_them() -> None:
 
 
 def test_the_plan_of_the_study(folder: Path) -> None:
-    done = script("plan --masks data/masks", folder)
+    done = script(DIVES[1].removeprefix("python sweeps/diving48.py "), folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert sum("  training " in line for line in lines) == 6
-    assert sum("experiment " in line for line in lines) == 23
+    assert sum("  pending  " in line for line in lines) == 23
     assert "23 trials planned = 0 done + 0 failed + 0 running + 23 pending" in lines
-    assert "6 of 6 trainings are missing" in lines
+    assert "6 of 6 trainings are missing; each serves several trials" in lines
+    assert "6 trials missing; expected [95% interval] on 96 CPUs and 8 GPUs (steps assumed, not measured):" in lines
     assert any(line.startswith("cnn3d-4x128: 2.78 * 10^12 operations per clip forward") for line in lines)
 
 
 def test_an_experiment_needs_its_gpus(folder: Path) -> None:
-    done = script(f"{DIVES[2].removeprefix('python sweeps/diving48.py ')} --num-cpus 9", folder)
+    done = script(f"{DIVES[2].removeprefix('python sweeps/diving48.py ')} --num-cpus 64 --num-gpus 4", folder)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: 8 workers need 8 GPUs and Ray has 0; give fewer by --workers or --fewest-workers, "
-        "or say by --num-gpus what a cluster will have\n",
+        "error: one training with --workers 8 and --cpus-per-trial 1 needs 8.9 CPUs and 8 GPUs, the cluster has "
+        "64 CPUs and 4 GPUs\n",
     )
 
 
@@ -64,8 +68,46 @@ def test_results_of_nothing_are_all_pending(folder: Path) -> None:
     )  # fmt: skip
 
 
+def finished(folder: Path, storage: Path) -> Plan:
+    """What the study leaves on eight GPUs, without training: one model has not come near its highest level."""
+    asked = {"masks": f"{folder}/data/masks"}
+    plan = make_plan(STUDY, "paper", str(storage), f"{folder}/data/diving48", asked, precision="16-mixed")
+    register(plan.ledger, plan.tasks)
+    for task in plan.tasks:
+        record = record_of(task, study="diving48")
+        if task.training.size == "cnn3d-6x128":
+            highest = max(each.level for each in record.selected if each.level is not None)
+            low = Checkpoint(level=highest, epoch=4, val_top1=0.2, reached=False)
+            kept = [low if each.level == highest else each for each in record.selected]
+            record = record_of(task, study="diving48", selected=kept)
+        write(plan.ledger, record)
+    return plan
+
+
+def test_the_last_runs_options_count_where_none_are_given(folder: Path, tmp_path: Path) -> None:
+    """A run on GPUs, with masks, that finds everything done; then verbs on a machine without, of another folder."""
+    plan = finished(folder, tmp_path / "results")
+    done = "23 trials planned = 22 done + 1 unreached + 0 failed + 0 running + 0 pending"
+    places = f"--storage {tmp_path}/results --data {folder}/data/diving48"
+    unknown = script(f"status {places}", tmp_path)
+    assert (unknown.returncode, "domain 'control' needs masks" in unknown.stderr) == (2, True)
+    ran = script(f"--masks data/masks --num-cpus 64 --num-gpus 8 {places}", folder)
+    assert (ran.returncode, done in ran.stdout, " start " in ran.stdout) == (0, True, False), ran.stdout + ran.stderr
+    shown = script(f"status {places}", tmp_path)
+    (unreached,) = [trial for trial in plan.trials if trial.training.size == "cnn3d-6x128" and trial.experiment == "h"]
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines() == [
+        done,
+        "driver: none",
+        f"{unreached.trial_id}  unreached {unreached.name}: never reached a validation top-1 of "
+        f"{unreached.level:g}: 0.5000 at best",
+    ]
+    described = script(f"describe {unreached.trial_id} {places}", tmp_path)
+    assert "state: unreached (never reached a validation top-1 of " in described.stdout
+
+
 def test_results_before_anything_has_run(folder: Path) -> None:
-    done = script(DIVES[3].removeprefix("python sweeps/diving48.py "), folder)
+    done = script(f"{DIVES[3].removeprefix('python sweeps/diving48.py ')} --masks data/masks", folder)
     assert done.returncode == 2
     assert "no results in" in done.stderr
 
@@ -79,18 +121,21 @@ def test_results_before_anything_has_run(folder: Path) -> None:
         ("retry --masks data/masks", "retry what? valid: retry --failed"),
         (
             "--preset demo --submit http://127.0.0.1:1",
-            "--submit takes no preset that draws its own clips, as 'demo' does",
+            "--submit takes no preset that makes its own clips, as 'demo' does",
         ),
         ("--masks data/masks --submit 127.0.0.1:1", "--submit '127.0.0.1:1' is not a dashboard's URL"),
         ("--masks data/masks --address http://127.0.0.1:1", "is a dashboard's URL; valid: auto, or host:port"),
         ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),
         ("--masks data/masks --workers 2 --fewest-workers 3", "--fewest-workers is 3; valid: at most 2, the workers"),
-        ("plan --masks data/masks --workers 3", "3 workers cannot share steps of 64 clips; valid for --workers: what"),
         (
-            "--masks data/masks --workers 65 --fewest-workers 3",
-            "65 workers cannot share steps of 64 clips; valid for --workers: what divides 64, "
-            "or with --fewest-workers any number up to it",
+            "plan --masks data/masks --workers 65 --fewest-workers 3",
+            "65 workers for steps of 64 clips; valid: at most one worker per clip",
         ),
+        (
+            "plan --masks data/masks --num-cpus 2",
+            "one training with --workers 8 and --cpus-per-trial 1 needs 8.9 CPUs, the cluster has 2 CPUs",
+        ),
+        ("--masks data/masks --gpu", "unrecognized arguments: --gpu; see "),
         ("plan --data nowhere --masks data/masks", "nowhere' has no manifest"),
     ],
 )
@@ -99,7 +144,7 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(folder)
     with pytest.raises(SystemExit) as stopped:
-        dives_main("", PRESETS, shlex.split(command))
+        sweep_main(STUDY, shlex.split(command))
     out, err = capsys.readouterr()
     assert (stopped.value.code, out) == (2, "")
     assert err.startswith("error: ")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -63,7 +64,11 @@ def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
     submitted = laptop(one, "run", "--submit", dashboard, "--probe-seconds", "0")
     assert submitted.returncode == 0, submitted.stderr
     job = job_in(tmp_path)
-    assert submitted.stdout.startswith(f"submitted {job.job_id} to {dashboard}\n")
+    told, _, hint = submitted.stdout.partition("\n")
+    assert told == f"submitted {job.job_id} to {dashboard}"
+    watch = shlex.split(hint.removeprefix("watch it with: "))
+    places = ["--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data")]
+    assert watch[2:] == ["status", "--preset", "demo", "--only", one, *places]
     assert wait(job, 120) == "SUCCEEDED", logs(job)
     shown = laptop(one, "status")
     assert shown.returncode == 0, shown.stdout
@@ -71,9 +76,46 @@ def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
         "1 trials planned = 1 done + 0 failed + 0 running + 0 pending\ndriver: none\n"
         f"job: {job.job_id} at {dashboard}: SUCCEEDED\n"
     )
+    copied = subprocess.run([sys.executable, *watch[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (watch[0], copied.stdout) == ("python", shown.stdout)
     results = laptop(one, "results", "--to", str(tmp_path / "local"))
     assert results.returncode == 0, results.stdout
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
+
+
+OWN_SCRIPT = """
+from dataclasses import replace
+
+from my_trials import HERE
+from rac_ray.cli import sweep_main
+from rac_ray.studies.temporal_shape.grid import DEMO
+from rac_ray.studies.temporal_shape.study import TemporalShape
+
+GRID = replace(DEMO, models=("timesformer1",), hidden_units=(2,), seeds=(42,))
+
+if __name__ == "__main__":
+    print("beside:", sorted(path.name for path in HERE.parent.iterdir()))
+    sweep_main(TemporalShape("mine", {"own": GRID}, "own"))
+"""
+
+
+@pytest.mark.slow
+def test_a_script_of_ones_own_is_submitted_with_its_folder_only(dashboard: str, tmp_path: Path) -> None:
+    """What it imports from its folder is there; what lies beside the folder is not."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/my_sweep.py").write_text(OWN_SCRIPT)
+    (tmp_path / "home/my_trials.py").write_text("from pathlib import Path\n\nHERE = Path(__file__).parent\n")
+    (tmp_path / "neighbour.txt").write_text("of no concern to the cluster")
+    places = ["--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data")]
+    command = [sys.executable, "my_sweep.py", "--submit", dashboard, "--probe-seconds", "0", *places]
+    submitted = subprocess.run(command, cwd=tmp_path / "home", capture_output=True, text=True, check=False)
+    assert submitted.returncode == 0, submitted.stderr
+    job = last_job(Storage.at(tmp_path / "results/mine"))
+    assert job
+    assert wait(job, 240) == "SUCCEEDED", logs(job)
+    (seen,) = [line for line in logs(job).splitlines() if line.startswith("beside: ")]
+    assert "neighbour.txt" not in seen
+    assert "1 trials planned = 1 done + 0 failed + 0 running + 0 pending" in logs(job)
 
 
 @pytest.mark.slow
@@ -99,4 +141,4 @@ def test_a_submitted_sweep_is_cancelled_and_submitted_again(dashboard: str, lapt
     assert laptop(two, *submission).returncode == 0
     job = job_in(tmp_path)
     assert wait(job, 240) == "SUCCEEDED", logs(job)
-    assert counts() == {"planned": 2, "done": 2, "failed": 0, "running": 0, "pending": 0}
+    assert counts() == {"planned": 2, "done": 2, "unreached": 0, "failed": 0, "running": 0, "pending": 0}
