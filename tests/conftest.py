@@ -27,10 +27,12 @@ BESIDE = (
     "test_object_store.py",
     "test_readme.py::test_sweep_commands_plan_what_they_say",
     "test_readme.py::test_the_other_verbs_in_their_order",
-    "test_results_verb.py",
     "training/test_batch_norm.py",
     "training/test_fit.py",
-    "training/test_levels.py",
+    "studies/temporal_shape/",
+    "test_ledger.py",
+    "test_record.py",
+    "training/test_selection.py",
 )
 """Tests below this folder that need no Ray of their own and may run beside those that do (``make test``)."""
 

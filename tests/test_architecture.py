@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rac_ray"
 FLOORS = {
-    "errors": 0, "identity": 0, "accuracy": 0, "redaction": 0, "provenance": 0, "object_store": 0, "storage": 0, "lock": 0,
-    "record": 0, "data": 1, "models": 2, "training": 2, "segmentation": 2, "ledger": 3, "cleaning": 3, "outcomes": 3,
-    "results": 3, "sweep": 3, "studies": 4, "replay": 4, "api": 5, "cli": 5,
+    "errors": 0, "identity": 0, "accuracy": 0, "redaction": 0, "provenance": 0, "object_store": 0, "storage": 0,
+    "lock": 0, "record": 0, "data": 1, "models": 2, "training": 2, "segmentation": 2, "ledger": 3, "cleaning": 3,
+    "outcomes": 3, "results": 3, "sweep": 3, "studies": 4, "replay": 4, "api": 5, "cli": 5,
 }  # fmt: skip
 """By module or folder of the package."""
 NAMES = re.compile(r"temporal_shape|diving48|TemporalShape|Diving48|Temporal Shape|\bdives\b", re.IGNORECASE)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from rac_ray.cli.sweep import without
 from rac_ray.identity import Recipe
 from rac_ray.ledger import Ledger
 from rac_ray.storage import Storage
-from rac_ray.cli.sweep import without
 from tests.data.diving_files import write_download
 from tests.records import give_up, register
 from tests.results.conftest import finish, task_of, trials_of

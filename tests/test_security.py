@@ -16,10 +16,11 @@ from rac_ray.data.digits import Digits
 from rac_ray.data.shards import SCHEMA, DatasetSpec, make_shard, read_shard, shards_of
 from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
-from rac_ray.results.capsule import unpack
 from rac_ray.outcomes import Wanted
+from rac_ray.results.capsule import unpack
 from rac_ray.results.shown import show
 from rac_ray.storage import Storage
+from rac_ray.studies import study_of
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
 from rac_ray.training.fit import DamagedCheckpoint
@@ -106,7 +107,8 @@ def test_secrets_stay_out_of_everything_that_is_written(
     run_plan(plan, Resources(pause=0.1), lines.append, faults.has_a_bug)
     assert all(plan.ledger.failures(task.training_id) for task in plan.tasks)
     capsule = tmp_path / "results/out.tar.zst"
-    present(plan.ledger.storage, plan.folder, Wanted(verdict=True, report=True, capsule=str(capsule)))
+    wanted = Wanted(verdict=True, report=True, capsule=str(capsule))
+    show(plan.ledger.storage, plan.folder, wanted, study_of)
     unpack(capsule, tmp_path / "results/unpacked")
     lines.append(capsys.readouterr().out)
     written = [path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()]

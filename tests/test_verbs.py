@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import time
 from dataclasses import replace
@@ -12,8 +11,8 @@ from typing import NoReturn
 import pytest
 
 from rac_ray.api import folder_of
-from rac_ray.cli import parsed, sweep_main
-from rac_ray.cli.sweep import absolute, without
+from rac_ray.cli import sweep_main
+from rac_ray.cli.sweep import VERBS, absolute, what_is_asked, without
 from rac_ray.identity import Recipe
 from rac_ray.ledger import DRIVER, Ledger
 from rac_ray.lock import holding
@@ -237,17 +236,16 @@ def test_arguments_that_are_handed_on() -> None:
     assert without(given, ("--submit", "--storage", "--data")) == ["run", "--preset", "demo", "--json"]
 
 
-def test_the_hint_keeps_what_status_takes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_hint_keeps_what_status_takes() -> None:
     """What it leaves out are all options of ``run`` that ``status`` does not have."""
-
-    def flags(verb: str) -> set[str]:
-        with pytest.raises(SystemExit):
-            parsed(DIVING48, [verb, "--help"])
-        return set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-
-    handed_over = {"--submit", "--address"}
-    assert (flags("run") | flags("retry")) - flags("status") == {*RUN_FLAGS, *RUN_SWITCHES} | handed_over
-    assert flags("status") >= {"--preset", "--experiment", "--seeds", "--masks", "--only", "--precision", "--json"}
+    given = ["--preset", "demo", "--workers", "2", "--cuda-graphs", "--seeds=1,2", "--retry-code", "3", "--json"]
+    kept = what_is_asked(DIVING48, [*given, "--masks", "m", "--only", "seed=1", "--failed"])
+    assert kept == ["--preset", "demo", "--seeds=1,2", "--masks", "m", "--only", "seed=1"]
+    flags = {name: {flag.name for flag in VERBS[name].flags(DIVING48)} for name in ("run", "retry", "status")}
+    assert flags["status"] >= {"preset", "experiment", "seeds", "masks", "only", "precision", "json"}
+    for name in (flags["run"] | flags["retry"]) - flags["status"]:
+        flag = f"--{name.replace('_', '-')}"
+        assert flag not in what_is_asked(DIVING48, [flag, "3"])
 
 
 def test_paths_are_handed_over_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

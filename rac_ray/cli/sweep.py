@@ -159,15 +159,19 @@ def _submitted(
 ) -> Any:
     """Hand over this very command, with absolute paths."""
     kept = absolute(study, without(arguments, ("--submit", "--address", "--storage", "--data")))
-    how = {f"--{flag.name.replace('_', '-')}": flag.kind is bool for flag in flags_of(api.run)}
-    grid = ("--preset", "--only", "--precision")
-    valued = tuple(flag for flag, is_switch in how.items() if not is_switch and flag not in grid)
-    switches = {flag for flag, is_switch in how.items() if is_switch} | {"--failed", "--json"}
-    narrowed = [word for word in without(kept[1:], valued) if word not in switches]
     chosen = {name: settings[name] for name in ("preset", "where", "which")}
-    return api.submit(
-        study, address, api.main_script(), kept, ["python", sys.argv[0], "status", *narrowed], **chosen, **asked
-    )
+    watch_it = ["python", sys.argv[0], "status", *what_is_asked(study, kept[1:])]
+    return api.submit(study, address, api.main_script(), kept, watch_it, **chosen, **asked)
+
+
+def what_is_asked(study: Study, arguments: list[str]) -> list[str]:
+    """Of a run's arguments those that ``status`` has, too: what is run, and not how."""
+    known = {flag.name for flag in VERBS["status"].flags(study)}
+    how = [flag for name in ("run", "retry") for flag in VERBS[name].flags(study) if flag.name not in known]
+    written = {f"--{flag.name.replace('_', '-')}": flag.kind is bool for flag in how}
+    valued = tuple(name for name, is_switch in written.items() if not is_switch)
+    switches = {name for name, is_switch in written.items() if is_switch} | {"--json", "--verbose"}
+    return [word for word in without(arguments, valued) if word not in switches]
 
 
 def without(arguments: list[str], flags: tuple[str, ...]) -> list[str]:
