@@ -1,6 +1,5 @@
 """The verbs as a notebook calls them: plain functions, typed results, and the weights of a finished trial."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +24,9 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Where:
 
 
 @pytest.fixture(scope="module")
-def ran(local_ray: None, where: Where) -> Iterator[Results]:
+def ran(local_ray: None, where: Where) -> Results:
     """Two seeds of the grid."""
-    yield rac_ray.run(STUDY, where=where, seeds=[0, 1], say=lambda _line: None)
+    return rac_ray.run(STUDY, where=where, seeds=[0, 1], say=lambda _line: None)
 
 
 def test_a_run_returns_its_results(ran: Results) -> None:

@@ -15,7 +15,7 @@ from rac_ray.cli.exits import run_command
 from rac_ray.cli.values import integer
 from rac_ray.errors import BadInput
 from rac_ray.ledger import Ledger
-from rac_ray.outcomes import Outcome, Wanted, shown
+from rac_ray.outcomes import Outcome, Results, Wanted, shown
 from rac_ray.storage import Storage
 from rac_ray.studies.options import place
 from rac_ray.studies.study import Study
@@ -122,8 +122,9 @@ def _act(study: Study, name: str, verb: Verb, arguments: list[str], given: dict[
 
 def _told(outcome: Outcome, given: dict[str, Any]) -> int:
     print(shown(outcome, given["json"]), flush=True)
-    if stopped := getattr(outcome, "stopped", ""):
-        print(f"{stopped[0].upper()}{stopped[1:]}; the same command goes on from here", file=sys.stderr)
+    if isinstance(outcome, Results) and outcome.stopped:
+        said = f"{outcome.stopped[0].upper()}{outcome.stopped[1:]}"
+        print(f"{said}; the same command goes on from here", file=sys.stderr)
     return outcome.code
 
 
