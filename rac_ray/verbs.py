@@ -128,23 +128,24 @@ def _concluded(plan: Plan, options: argparse.Namespace, reason: str) -> int:
 def _submit(study: "Study", options: argparse.Namespace, arguments: list[str]) -> int:
     """Hand the run to a cluster through Ray Jobs and return at once; storage and data must be what both can see.
 
-    Paths among the study's options are handed over as absolute ones.
+    Paths among the study's options are handed over as absolute ones. Clips that the study provides are made by the
+    job, so that only there it can be planned.
     """
     from rac_ray.sweep.jobs import submit as hand_over
 
     grid = study.narrowed(study.presets[options.preset], options.asked)
-    if study.provides(grid):
-        raise BadInput(f"--submit takes no preset that makes its own clips, as {options.preset!r} does")
-    plan = planned(study, options, options_of_last_run=False)
+    if not study.provides(grid):
+        planned(study, options, options_of_last_run=False)
+    ledger = ledger_of(study, options)
     script = Path(sys.argv[0]).resolve()
     kept = without(arguments, ("--submit", "--address", "--storage", "--data"))
-    where = ["--storage", plan.ledger.storage.above.root, "--data", plan.data.root]
+    where = ["--storage", ledger.storage.above.root, "--data", Storage.at(options.data).root]
     job = hand_over(
         options.submit,
         script,
         [*_absolute(study, kept), "--address", "auto", *where],
         working_dir=folder_of(script),
-        folder=plan.ledger.storage,
+        folder=ledger.storage,
     )
     grid_options = without(kept[1:], tuple(RUN_FLAGS))
     watch = shlex.join(["status", *grid_options, *where])
