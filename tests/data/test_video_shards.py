@@ -39,7 +39,7 @@ def test_a_part_is_cut_without_gap_or_overlap() -> None:
 def test_plain_pyarrow_reads_rgb_frames(folder: Path, tmp_path: Path) -> None:
     decodings = made(folder, Storage.at(tmp_path / "data"))
     assert decodings.report.class_counts == {"left": 2, "right": 2}
-    table = pq.read_table(tmp_path / "data/night/test-00000-of-00001.parquet", partitioning=None)
+    table = pq.read_table(tmp_path / "data/night/test-00000-of-00001.parquet")
     metadata = json.loads(table.schema.metadata[b"rac_ray"])
     assert metadata["frames_shape"] == [6, 3, 24, 24]
     for row in table.to_pylist():

@@ -18,6 +18,7 @@ from rac_ray.storage import Storage
 from rac_ray.studies.videos import VideoGrid, VideoStudy
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.training.task import Counts
+from tests.records import record_of
 from tests.studies.drawn_videos import draw_domain
 
 GRID = VideoGrid(
@@ -26,7 +27,7 @@ GRID = VideoGrid(
     hidden_units=(2,),
     seeds=(0, 1),
     recipe=Recipe(learning_rate=0.01, batch_size=4, max_epochs=2, patience=2),
-    num_frames=4,
+    num_frames=8,
     frame_size=16,
     shares=(0.6, 0.2, 0.2),
 )
@@ -68,7 +69,7 @@ def test_a_plan_by_hand(folder: Path, data: Storage) -> None:
     counts = task.counts
     assert counts.train + counts.val + counts.evaluated["day/test"] == 20
     assert counts == Counts(counts.train, counts.val, {**counts.evaluated, "day/val": counts.val, "night/test": 4})
-    assert task.resident == (counts.train + counts.val) * 4 * 3 * 16 * 16
+    assert task.resident == (counts.train + counts.val) * 8 * 3 * 16 * 16
     assert plan.study.class_names(2) == ["left", "right"]
     assert plan.study.class_names(3) == ["0", "1", "2"]
     assert plan.study.about(plan.grid, data) == {"classes": "left, right"}
@@ -84,11 +85,11 @@ def test_clips_reach_a_model_as_rgb(folder: Path, data: Storage) -> None:
     clips, labels = next(iter(feeds.val()))
     expected = read_split(data, "day/val")
     np.testing.assert_array_equal(clips.numpy(), expected.frames[: len(clips)])
-    assert clips.shape[1:] == (4, 3, 16, 16)
+    assert clips.shape[1:] == (8, 3, 16, 16)
     assert labels.tolist() == expected.labels[: len(labels)].tolist()
     asked = feeds.asked("night/test")
     assert asked.clip_ids[0] == "night/test/left/left000.mp4"
-    assert next(iter(asked.batches))[0].shape == (4, 4, 3, 16, 16)
+    assert next(iter(asked.batches))[0].shape == (4, 8, 3, 16, 16)
     assert subject.build()(subject.scaled(clips)).shape == (len(clips), 2)
 
 
@@ -118,7 +119,7 @@ def test_an_own_model_that_changes_under_its_name_is_another_training(
     folder: Path, data: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flat(hidden_units: int, **shape: int) -> nn.Module:
-        return nn.Sequential(nn.Flatten(), nn.Linear(4 * 3 * 16 * 16, shape["num_classes"]))
+        return nn.Sequential(nn.Flatten(), nn.Linear(8 * 3 * 16 * 16, shape["num_classes"]))
 
     monkeypatch.setitem(MODELS, "own", flat)
     first, again = (planned(folder, data, {"models": ["own"]}).trial_ids for _ in range(2))
@@ -127,6 +128,21 @@ def test_an_own_model_that_changes_under_its_name_is_another_training(
     monkeypatch.setitem(MODELS, "changed", lambda *_, **shape: nn.Sequential(flat(2, **shape), nn.Linear(2, 2)))
     changed = planned(folder, data, {"models": ["changed"]}).tasks[0].training
     assert replace(changed, model="own").training_id not in first
+
+
+def test_clips_of_a_report_come_from_the_shards(folder: Path, data: Storage) -> None:
+    plan = planned(folder, data)
+    task = plan.tasks[0]
+    content = dict(plan.study.content(plan.grid, data, plan.tasks))
+    record = record_of(task, content=content, dataset=plan.study.made_from(plan.grid, data, task))
+    clip_id, clips = "night/test/right/right001.mp4", read_split(data, "night/test")
+    clip = plan.study.clips([record])(clip_id)
+    np.testing.assert_array_equal(clip, clips.frames[clips.clip_ids.index(clip_id)].transpose(0, 2, 3, 1))
+    other = record_of(task, content={**content, "night/test": "other"}, dataset=record.dataset)
+    with pytest.raises(BadInput, match="has other clips of night/test by now than trials were asked"):
+        plan.study.clips([record, other])
+    with pytest.raises(BadInput, match="does not say where its clips are"):
+        plan.study.clips([record_of(task)])
 
 
 @pytest.mark.parametrize(
@@ -154,6 +170,11 @@ def test_bad_grids_are_named(changes: dict[str, Any], message: str) -> None:
 def test_bad_options_are_named_before_a_video_is_decoded(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         study_of(Path("nowhere")).narrowed(GRID, asked)
+
+
+def test_clips_that_a_model_would_pool_to_nothing_are_named() -> None:
+    with pytest.raises(BadInput, match="clips for the 3D CNN have 4 frames of 16 pixels; valid: 8 or more of each"):
+        study_of(Path("nowhere")).narrowed(replace(GRID, num_frames=4), {})
 
 
 def test_what_is_not_decoded_yet_is_named(folder: Path, data: Storage, tmp_path: Path) -> None:
