@@ -53,7 +53,7 @@ QUICK = VideoGrid(
     frame_size=32,
     recipe=Recipe(learning_rate=0.01, batch_size=8, max_epochs=5, patience=5),
 )
-STUDY = VideoStudy("own_videos", {"all": ALL, "quick": QUICK}, "all", description=__doc__)
+STUDY = VideoStudy("own_videos", {"all": ALL, "quick": QUICK}, "all", description=__doc__ or "")
 
 if __name__ == "__main__":
     sweep_main(STUDY)

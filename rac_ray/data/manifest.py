@@ -86,7 +86,7 @@ def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
 
 def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
     """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
-    differing = differences(manifest["identity"], dataset.identity())
+    differing = spec_differences(manifest["identity"], dataset.identity())
     for part in dataset.clips.keys() & manifest["splits"].keys():
         if manifest["splits"][part]["clips"] != dataset.clips[part]:
             differing.append(f"{manifest['splits'][part]['clips']} clips of {part} instead of {dataset.clips[part]}")
@@ -94,7 +94,7 @@ def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root
         raise BadInput(f"data folder {root.root!r} has {', '.join(sorted(differing))}; choose another with --data")
 
 
-def differences(identity: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def spec_differences(identity: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """What a folder's clips were made from in other ways than is wanted, as in ``spec.seed 1 instead of 0``."""
     have, want = _flat(identity), _flat(wanted)
     return [f"{key} {have.get(key)!r} instead of {want[key]!r}" for key in want if have.get(key) != want[key]]

@@ -13,7 +13,7 @@ from rac_ray.identity import digest_of, seed_for
 
 ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 """Of files that are videos, in small or capital letters; other files are left alone."""
-SPLITS = ("train", "val", "test")
+SOURCE_SPLITS = ("train", "val", "test")
 BY_NAME = "a hash of their names puts none there; valid: more videos, or other shares"
 RESERVED = ",=/"
 """Characters that the name of a domain has none of: they mean something in options and in paths of shards."""
@@ -94,7 +94,7 @@ def arranged(folder: Path, source: str, targets: Sequence[str], shares: Sequence
     classes = tuple(_folders(folder / source))
     if len(classes) < 2:
         raise BadInput(f"domain {source!r} has {len(classes)} folders of classes; valid: two or more")
-    found: dict[str, list[LabelledVideo]] = {f"{source}/{split}": [] for split in SPLITS}
+    found: dict[str, list[LabelledVideo]] = {f"{source}/{split}": [] for split in SOURCE_SPLITS}
     for video in videos_of(folder, source, classes):
         found[f"{source}/{split_of(video.name, shares)}"].append(video)
     for target in targets or others:

@@ -13,18 +13,22 @@ import ray
 
 from rac_ray.data.decoder import SECONDS
 from rac_ray.data.generate import GENERATOR, clear_temporaries
-from rac_ray.data.manifest import MANIFEST, damaged_files, differences, read_manifest, split_entry
+from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, spec_differences, split_entry
 from rac_ray.data.video_folder import Arrangement, LabelledVideo, listing
-from rac_ray.data.video_shards import ClipSpec, Decodings, ShardOfVideos, cut, shard_of
+from rac_ray.data.video_shards import ClipSpec, Decodings, ShardOfVideos, pieces_of, shard_of
 from rac_ray.errors import BadInput
 from rac_ray.lock import waiting_for
 from rac_ray.storage import Storage
 
-Say = Callable[[str], None]
-
 
 def decode_folder(
-    folder: Path, root: Storage, spec: ClipSpec, arrangement: Arrangement, say: Say, *, seconds: float = SECONDS
+    folder: Path,
+    root: Storage,
+    spec: ClipSpec,
+    arrangement: Arrangement,
+    say: Callable[[str], None],
+    *,
+    seconds: float = SECONDS,
 ) -> dict[str, str]:
     """Bring ``root`` to hold the clips of an arrangement; needs a running Ray, whose machines see ``folder``.
 
@@ -34,11 +38,11 @@ def decode_folder(
     """
     with waiting_for(root, GENERATOR, say):
         manifest = read_manifest(root) or {"identity": spec.identity(), "splits": {}}
-        differing = differences(manifest["identity"], spec.identity())
+        differing = spec_differences(manifest["identity"], spec.identity())
         if differing:
             raise BadInput(f"data folder {root.root!r} has {', '.join(differing)}; choose another with --data")
         before = manifest["splits"]
-        wanted = {part: cut(part, videos) for part, videos in arrangement.parts.items()}
+        wanted = {part: pieces_of(part, videos) for part, videos in arrangement.parts.items()}
         for name in damaged_files(root, manifest, wanted):
             say(f"data {root.address(name)} is damaged; it is made again")
             root.delete(name)
@@ -68,7 +72,12 @@ def _with_roles(entries: Mapping[str, dict[str, Any]], arrangement: Arrangement)
 
 
 def _made(
-    folder: Path, root: Storage, spec: ClipSpec, parts: Mapping[str, list[ShardOfVideos]], seconds: float, say: Say
+    folder: Path,
+    root: Storage,
+    spec: ClipSpec,
+    parts: Mapping[str, list[ShardOfVideos]],
+    seconds: float,
+    say: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
     """The manifest's entries of parts, whose shards are made where they are not there."""
     if not parts:
@@ -91,7 +100,7 @@ def _entry(pieces: list[ShardOfVideos], decodings: list[Decodings]) -> dict[str,
 
 
 def _decodings(
-    folder: Path, root: Storage, spec: ClipSpec, pieces: list[ShardOfVideos], seconds: float, say: Say
+    folder: Path, root: Storage, spec: ClipSpec, pieces: list[ShardOfVideos], seconds: float, say: Callable[[str], None]
 ) -> dict[str, Decodings]:
     """What came of each shard by its name, by Ray tasks, told of with the rate and the time left."""
     began, done, total = time.monotonic(), 0, sum(len(piece.videos) for piece in pieces)

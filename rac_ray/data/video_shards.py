@@ -30,10 +30,10 @@ VIDEOS_PER_SHARD = 64
 KIND = "labelled_videos"
 CLIP_FORMAT = 1
 """Raised whenever the same videos give other rows."""
-CHANNELS = 3
+RGB = 3
 """Red, green, blue."""
 
-COLUMNS = pa.schema(
+CLIP_COLUMNS = pa.schema(
     [
         ("clip_id", pa.string()),
         ("domain", pa.string()),
@@ -65,7 +65,7 @@ class ClipSpec:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(T, C, H, W) of a clip."""
-        return (self.num_frames, CHANNELS, self.frame_size, self.frame_size)
+        return (self.num_frames, RGB, self.frame_size, self.frame_size)
 
     def identity(self) -> dict[str, Any]:
         """As manifests have it."""
@@ -89,7 +89,7 @@ class Decodings:
     """Reason by the video's path."""
 
 
-def cut(part: str, videos: Sequence[LabelledVideo], size: int = VIDEOS_PER_SHARD) -> list[ShardOfVideos]:
+def pieces_of(part: str, videos: Sequence[LabelledVideo], size: int = VIDEOS_PER_SHARD) -> list[ShardOfVideos]:
     """Cut a ``domain/split`` into shards of at most ``size`` videos."""
     domain, _, split = part.partition("/")
     firsts = range(0, len(videos), size)
@@ -147,7 +147,7 @@ def _decoded(folder: Path, root: Storage, spec: ClipSpec, piece: ShardOfVideos, 
         "frames_dtype": "uint8",
         "labels": spec.classes,
     }
-    schema = COLUMNS.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    schema = CLIP_COLUMNS.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
     return Decodings(write_clips(root, piece.shard.name, pa.Table.from_pylist(rows, schema=schema)), left_out)
 
 

@@ -25,6 +25,8 @@ MODELS: dict[str, Make] = {
     "timesformer1": partial(TimeSformerClassifier, heads=1),
     "timesformer8": partial(TimeSformerClassifier, heads=8),
 }
+CLASHES: set[str] = set()
+"""Names that two models were registered by."""
 USUAL_SHAPE = {"num_frames": 20, "frame_size": 64, "channels": 1, "num_classes": 5}
 """Of clips and classes that a model is built for unless somebody says otherwise: Temporal Shape's."""
 
@@ -35,12 +37,13 @@ def register(name: str) -> Callable[[Made], Made]:
     It is called as ``make(hidden_units, *, num_frames, frame_size, channels, num_classes)``, with ints, and gives an
     nn.Module that takes clips (B, T, C, H, W) float32 in [0, 1] to logits (B, num_classes). Its initialisation comes
     from torch's global generator; to count its parameters it is built on torch's ``meta`` device, too. Workers get
-    the object itself, so that it may be defined in the script that is run. Raises BadInput for a name that is taken.
+    the object itself, so that it may be defined in the script that is run. A name that is taken is an error as soon as
+    a model of that name is asked for, so that a command can tell of it in one sentence.
     """
 
     def added(make: Made) -> Made:
         if MODELS.setdefault(name, make) is not make:
-            raise BadInput(f"there are two models of the name {name!r}; give one of them another name")
+            CLASHES.add(name)
         return make
 
     return added
@@ -51,7 +54,7 @@ def build_model(name: str, hidden_units: int, **options: Any) -> nn.Module:
 
     ``options`` replace numbers of ``USUAL_SHAPE``, or are the architecture's own: kernels, head and so on.
 
-    Raises BadInput for an unknown name or hidden units below 1 (TimeSformer: odd).
+    Raises BadInput for an unknown name, one that two models have, or hidden units below 1 (TimeSformer: odd).
     """
     return Builder(name, hidden_units, tuple(options.items()))()
 
@@ -60,7 +63,7 @@ def build_model(name: str, hidden_units: int, **options: Any) -> nn.Module:
 class Builder:
     """A model of the registry, yet to be built; equal ones build the same. Other processes need no registry for it.
 
-    Raises BadInput as ``build_model`` does for an unknown name or hidden units below 1.
+    Raises BadInput as ``build_model`` does for names, and for hidden units below 1.
     """
 
     name: str
@@ -73,6 +76,8 @@ class Builder:
     def __post_init__(self) -> None:
         if self.name not in MODELS:
             raise one_of("model", self.name, MODELS)
+        if self.name in CLASHES:
+            raise BadInput(f"there are two models of the name {self.name!r}; give one of them another name")
         if self.hidden_units < 1:
             raise BadInput(f"hidden units are {self.hidden_units}; valid: 1 or more")
         object.__setattr__(self, "make", MODELS[self.name])

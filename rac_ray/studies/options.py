@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from rac_ray.errors import BadInput
 
-Grid = TypeVar("Grid")
+AnyGrid = TypeVar("AnyGrid")
 
 
-def with_axes(grid: Grid, axes: Mapping[str, str], asked: Mapping[str, Any]) -> Grid:
+def with_axes(grid: AnyGrid, axes: Mapping[str, str], asked: Mapping[str, Any]) -> AnyGrid:
     """A grid, which is a dataclass, with the axes that are asked for in place of its own; repeated values count once.
 
     ``axes`` are names of the grid's fields by options. Raises BadInput for an axis without values.

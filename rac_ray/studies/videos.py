@@ -26,11 +26,11 @@ from rac_ray.training.task import Counts, Task
 if TYPE_CHECKING:
     from rac_ray.models import Builder
 
-RECIPE = Recipe(learning_rate=0.003, batch_size=16, max_epochs=30, patience=10)
+FIRST_LOOK = Recipe(learning_rate=0.003, batch_size=16, max_epochs=30, patience=10)
 """For a first look at a few hundred videos."""
 ROLES = {"val": "source_val", "test": "source_test"}
 """Of the source's splits that checkpoints are asked about."""
-AXES = {"targets": "targets", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
+VIDEO_AXES = {"targets": "targets", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
 """Options that replace a field of the grid, by name."""
 
 
@@ -47,7 +47,7 @@ class VideoGrid:
     models: tuple[str, ...] = ("convlstm", "cnn3d", "timesformer8")
     hidden_units: tuple[int, ...] = (4, 8)
     seeds: tuple[int, ...] = (42, 61)
-    recipe: Recipe = RECIPE
+    recipe: Recipe = FIRST_LOOK
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     """By model, where one needs another recipe."""
     num_frames: int = 16
@@ -90,10 +90,10 @@ class VideoStudy(Study):
         from rac_ray.sweep.planner import parameters_of
 
         given = {name: asked[name] for name in ("videos", "source") if asked.get(name)}
-        narrowed = replace(with_axes(grid, AXES, asked), **given)
+        narrowed = replace(with_axes(grid, VIDEO_AXES, asked), **given)
         for model in narrowed.models:
             for hidden_units in narrowed.hidden_units:
-                parameters_of(builder(narrowed, model, hidden_units, classes=2))
+                parameters_of(video_model(narrowed, model, hidden_units, classes=2))
         return narrowed
 
     def provides(self, grid: VideoGrid) -> bool:
@@ -120,7 +120,7 @@ class VideoStudy(Study):
     def tasks(self, grid: VideoGrid, data: Storage, precision: str) -> list[Task]:
         """One task per model, hidden units and seed, seeds innermost, on the clips that ``provide`` has made."""
         from rac_ray.data.resident import ResidentSubject
-        from rac_ray.data.video_shards import CHANNELS
+        from rac_ray.data.video_shards import RGB
 
         manifest = self._manifest(grid, data)
         splits, classes = manifest["splits"], manifest["identity"]["classes"]
@@ -131,14 +131,14 @@ class VideoStudy(Study):
         counts = Counts(
             splits[train]["clips"], splits[val]["clips"], {e.part: splits[e.part]["clips"] for e in evaluations}
         )
-        shape = (grid.num_frames, CHANNELS, grid.frame_size, grid.frame_size)
+        shape = (grid.num_frames, RGB, grid.frame_size, grid.frame_size)
         tasks = []
         for model in grid.models:
             recipe = grid.recipes.get(model, grid.recipe).resolved(precision)
             if counts.train < recipe.batch_size:
                 raise BadInput(f"{counts.train} training clips do not fill one batch of {recipe.batch_size}")
             for hidden in grid.hidden_units:
-                build = builder(grid, model, hidden, len(classes))
+                build = video_model(grid, model, hidden, len(classes))
                 subject = ResidentSubject(build, train, val, tuple(e.part for e in evaluations), len(classes), shape)
                 options = {"weights": _weights_of(build)}
                 for seed in grid.seeds:
@@ -202,12 +202,12 @@ def _evaluations(grid: VideoGrid, manifest: Mapping[str, Any]) -> tuple[Evaluati
     return tuple(found)
 
 
-def builder(grid: VideoGrid, model: str, hidden_units: int, classes: int) -> "Builder":
+def video_model(grid: VideoGrid, model: str, hidden_units: int, classes: int) -> "Builder":
     """A model for a grid's clips, yet to be built. Raises BadInput for one that nobody has registered."""
-    from rac_ray.data.video_shards import CHANNELS
+    from rac_ray.data.video_shards import RGB
     from rac_ray.models import Builder
 
-    sizes = {"num_frames": grid.num_frames, "frame_size": grid.frame_size, "channels": CHANNELS, "num_classes": classes}
+    sizes = {"num_frames": grid.num_frames, "frame_size": grid.frame_size, "channels": RGB, "num_classes": classes}
     return Builder(model, hidden_units, tuple(sorted(sizes.items())))
 
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.data.video_folder import LabelledVideo, videos_of
-from rac_ray.data.video_shards import ClipSpec, Decodings, cut, shard_of
+from rac_ray.data.video_shards import ClipSpec, Decodings, pieces_of, shard_of
 from rac_ray.storage import Storage
 from tests.data.videos import truncated
 from tests.studies.drawn_videos import CLASSES, draw_domain
@@ -21,13 +21,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def made(folder: Path, root: Storage, spec: ClipSpec = SPEC) -> Decodings:
-    (piece,) = cut("night/test", videos_of(folder, "night", CLASSES))
+    (piece,) = pieces_of("night/test", videos_of(folder, "night", CLASSES))
     return shard_of(folder, root, spec, piece)
 
 
 def test_a_part_is_cut_without_gap_or_overlap() -> None:
     videos = [LabelledVideo("night", "left", f"{number}.mp4", 1, 1) for number in range(5)]
-    pieces = cut("night/test", videos, size=2)
+    pieces = pieces_of("night/test", videos, size=2)
     assert [video for piece in pieces for video in piece.videos] == videos
     assert [(piece.shard.first, piece.shard.rows, piece.shard.name) for piece in pieces] == [
         (0, 2, "night/test-00000-of-00003.parquet"),

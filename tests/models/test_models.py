@@ -107,9 +107,14 @@ def test_a_model_of_ones_own_is_built_by_its_name(monkeypatch: pytest.MonkeyPatc
     assert register("flat")(Flat) is Flat
 
 
-def test_two_models_of_one_name_are_an_error() -> None:
+def test_two_models_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rac_ray.models.CLASHES", set())
+    register("cnn3d")(MODELS["cnn3d"])
+    build_model("cnn3d", 2)
+    register("cnn3d")(Flat)
     with pytest.raises(BadInput, match="there are two models of the name 'cnn3d'; give one of them another name"):
-        register("cnn3d")(Flat)
+        build_model("cnn3d", 2)
+    build_model("convlstm", 2)
 
 
 def test_a_builder_needs_no_registry_elsewhere(flat: str, monkeypatch: pytest.MonkeyPatch) -> None:
