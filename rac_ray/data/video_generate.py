@@ -3,6 +3,7 @@
 The manifest has the parts of one arrangement, and of target domains that were decoded before and are still there.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -34,7 +35,8 @@ def decode_folder(
 
     Returns the videos that are left out, with their reasons. Parts whose files nobody has touched are kept as they
     are. One generator at a time works on a folder of shards, a second one waits. Raises BadInput for shards of other
-    frames or classes, where no decoder is installed, and when what is left out leaves a class without clips.
+    frames or classes, where no decoder is installed, for a disk without room, and for a class that is left without
+    clips.
     """
     with waiting_for(root, GENERATOR, say):
         manifest = read_manifest(root) or {"identity": spec.identity(), "splits": {}}
@@ -86,6 +88,7 @@ def _made(
         raise BadInput("decoding videos needs PyAV; install it with `pip install 'rac-ray[videos]'`")
     clear_temporaries(root)
     pieces = [piece for each in parts.values() for piece in each]
+    root.require_room(math.prod(spec.shape) * sum(len(piece.videos) for piece in pieces))
     found = _decodings(folder, root, spec, pieces, seconds, say)
     return {part: _entry(each, [found[piece.shard.name] for piece in each]) for part, each in parts.items()}
 

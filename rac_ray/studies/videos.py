@@ -107,11 +107,9 @@ class VideoStudy(Study):
 
         folder = Path(grid.videos).expanduser().absolute()
         arrangement = arranged(folder, grid.source, grid.targets, grid.shares)
-        left_out = decode_folder(
-            folder, data, ClipSpec(grid.num_frames, grid.frame_size, arrangement.classes), arrangement, say
-        )
-        clips = {part: len(videos) for part, videos in arrangement.parts.items()}
-        said = ", ".join(f"{part} {count}" for part, count in clips.items())
+        spec = ClipSpec(grid.num_frames, grid.frame_size, arrangement.classes)
+        left_out = decode_folder(folder, data, spec, arrangement, say)
+        said = ", ".join(f"{part} {len(videos)}" for part, videos in arrangement.parts.items())
         say(f"data {data.root}: videos of {said}; {len(left_out)} of them left out")
 
     def prepare(self, grid: VideoGrid, data: Storage, tasks: Sequence[Task], say: Say) -> None:
@@ -120,7 +118,7 @@ class VideoStudy(Study):
     def tasks(self, grid: VideoGrid, data: Storage, precision: str) -> list[Task]:
         """One task per model, hidden units and seed, seeds innermost, on the clips that ``provide`` has made."""
         from rac_ray.data.resident import ResidentSubject
-        from rac_ray.data.video_shards import RGB
+        from rac_ray.data.video_shards import ClipSpec
 
         manifest = self._manifest(grid, data)
         splits, classes = manifest["splits"], manifest["identity"]["classes"]
@@ -131,7 +129,7 @@ class VideoStudy(Study):
         counts = Counts(
             splits[train]["clips"], splits[val]["clips"], {e.part: splits[e.part]["clips"] for e in evaluations}
         )
-        shape = (grid.num_frames, RGB, grid.frame_size, grid.frame_size)
+        shape = ClipSpec(grid.num_frames, grid.frame_size, classes).shape
         tasks = []
         for model in grid.models:
             recipe = grid.recipes.get(model, grid.recipe).resolved(precision)
@@ -153,9 +151,7 @@ class VideoStudy(Study):
 
     def content(self, grid: VideoGrid, data: Storage, tasks: Sequence[Task]) -> Mapping[str, str]:
         """From the manifest."""
-        return part_keys(
-            data, dict.fromkeys(part for task in tasks for part in (*task.trained_on, *task.counts.evaluated))
-        )
+        return part_keys(data, {part for task in tasks for part in (*task.trained_on, *task.counts.evaluated)})
 
     def reader(self, grid: VideoGrid, data: Storage, training: Training) -> Any:
         """All parts in the object store, read once."""
