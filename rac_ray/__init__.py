@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rac_ray.api import cancel, clean, describe, load_model, plan, results, run, status
     from rac_ray.errors import BadInput
+    from rac_ray.models import register
     from rac_ray.outcomes import Wanted
     from rac_ray.results.tables import Tables, load
     from rac_ray.studies.study import Option, Study
@@ -28,6 +29,7 @@ HOMES = {
         "cancel", "clean", "describe", "load_model", "plan", "results", "run", "status",
     ),
     "rac_ray.errors": ("BadInput",),
+    "rac_ray.models": ("register",),
     "rac_ray.sweep.asked": ("Where", "Which"),
     "rac_ray.outcomes": ("Wanted",),
     "rac_ray.results.tables": ("Tables", "load"),
@@ -38,7 +40,7 @@ HOMES = {
 
 __all__ = [
     "BadInput", "Option", "Resources", "Study", "Tables", "Wanted", "Where", "Which", "cancel", "clean", "describe",
-    "load", "load_model", "plan", "results", "run", "status",
+    "load", "load_model", "plan", "register", "results", "run", "status",
 ]  # fmt: skip
 
 

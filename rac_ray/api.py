@@ -235,23 +235,23 @@ def submit(
     """Hand the run of a script to the cluster whose dashboard is at ``address``, and return at once.
 
     ``arguments`` are the script's, and ``watch`` is the command that asks for the status of what they run. Storage
-    and data must be what both machines see.
+    and data must be what both machines see. Clips that the study provides are made by the job: only there it can be
+    planned.
     """
     import shlex
 
     from rac_ray.sweep.jobs import submit as hand_over
 
-    preset = preset_of(study, preset)
-    if study.provides(study.narrowed(study.presets[preset], asked)):
-        raise BadInput(f"--submit takes no preset that makes its own clips, as {preset!r} does")
-    made = planned(study, preset, where, which, asked, None)
-    places = ["--storage", made.ledger.storage.above.root, "--data", made.data.root]
+    preset, ledger = preset_of(study, preset), ledger_of(study, preset, where)
+    if not study.provides(study.narrowed(study.presets[preset], asked)):
+        planned(study, preset, where, which, asked, None)
+    places = ["--storage", ledger.storage.above.root, "--data", Storage.at(where.places(study, preset)[1]).root]
     job = hand_over(
         address,
         script,
         [*arguments, "--address", "auto", *places],
         working_dir=folder_of(script),
-        folder=made.ledger.storage,
+        folder=ledger.storage,
     )
     return Submitted(job, shlex.join([*watch, *places]))
 

@@ -1,6 +1,8 @@
 """Shared fixtures: tiny data, and one local Ray per test module that asks for it."""
 
 import os
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,6 +58,28 @@ def local_ray() -> Iterator[None]:
     os.environ |= {**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT}
     ray.init("local", num_cpus=2, object_store_memory=OBJECT_STORE, include_dashboard=False, log_to_driver=False)
     yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> Iterator[str]:
+    """URL of a local Ray's dashboard, which is its job server, too."""
+    import ray
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # jobs start `python`
+        context = ray.init(
+            "local",
+            num_cpus=2,
+            object_store_memory=OBJECT_STORE,
+            include_dashboard=True,
+            dashboard_port=port,
+            log_to_driver=False,
+        )
+    yield f"http://{context.dashboard_url}"
     ray.shutdown()
 
 

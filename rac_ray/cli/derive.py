@@ -62,7 +62,8 @@ def flags_of(function: Callable[..., Any], omit: Collection[str] = ()) -> list[F
             found += _fields_of(parameter.annotation)
             continue
         default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
-        found.append(_flag(name, parameter.annotation, default, told.get(name, ""), {}, positional=default is MISSING))
+        positional = default is MISSING and parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+        found.append(_flag(name, parameter.annotation, default, told.get(name, ""), {}, positional))
     return [flag for flag in found if flag.name not in omit]
 
 

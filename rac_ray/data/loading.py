@@ -5,7 +5,7 @@ The order of clips is made deterministic by sorting by clip id once, and permute
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rac_ray.data.manifest import require_manifest
-from rac_ray.data.shards import Clips, clips_of
+from rac_ray.data.shards import CLIP_SHAPE, Clips, clips_of
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 
@@ -44,8 +44,13 @@ class ResidentClips:
     def __init__(self) -> None:
         self._clips: dict[str, Clips] = {}
 
-    def get(self, keys: Mapping[str, str], iterator: "DataIterator") -> dict[str, Clips]:
-        """The clips of each part of ``keys``, which are the only ones kept in memory."""
+    def get(
+        self, keys: Mapping[str, str], iterator: "DataIterator", shape: Sequence[int] = CLIP_SHAPE
+    ) -> dict[str, Clips]:
+        """The clips of each part of ``keys``, which are the only ones kept in memory.
+
+        ``shape`` is that of a clip: Ray Data drops the shards' metadata, which have it.
+        """
         self._clips = {key: clips for key, clips in self._clips.items() if key in keys.values()}
         if not all(key in self._clips for key in keys.values()):
             by_part: dict[str, list[pa.Table]] = {part: [] for part in keys}
@@ -53,7 +58,7 @@ class ResidentClips:
             for block in iterator.iter_batches(**whole_blocks):
                 for part, table in _parts_of(cast(pa.Table, block)):
                     by_part.get(part, []).append(table)
-            self._clips = {key: clips_of(by_part[part]) for part, key in keys.items()}
+            self._clips = {key: clips_of(by_part[part], shape) for part, key in keys.items()}
         return {part: self._clips[key] for part, key in keys.items()}
 
 
@@ -67,7 +72,7 @@ def _parts_of(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
 
 class ResidentBatches:
-    """Batches of (clips (B, T, 1, H, W) uint8, labels (B,) int64) gathered from clips that lie on the device.
+    """Batches of (clips (B, T, C, H, W) uint8, labels (B,) int64) gathered from clips that lie on the device.
 
     ``batch_size`` counts the clips of a step over all ``world`` workers; this worker yields its ``share``, every
     world-th clip. Training order is a permutation drawn from (order_seed, epoch) and drops the last short batch;
@@ -91,7 +96,7 @@ class ResidentBatches:
             raise BadInput(f"{world} workers for {len(clips)} validation clips; valid: one clip each, or more")
         if order_seed is not None and len(clips) < batch_size:
             raise BadInput(f"{len(clips)} training clips do not fill one batch of {batch_size}")
-        self.frames = torch.from_numpy(_writable(clips.frames)).unsqueeze(2).to(device)
+        self.frames = with_channels(torch.from_numpy(_writable(clips.frames))).to(device)
         self.labels = torch.from_numpy(_writable(clips.labels)).to(device)
         self.batch_size = batch_size
         self.order_seed = order_seed
@@ -132,6 +137,11 @@ class ResidentBatches:
                 batch = self.frames.index_select(0, order[mine]), self.labels.index_select(0, order[mine])
             self.seconds += time.perf_counter() - started
             yield batch
+
+
+def with_channels(frames: Tensor) -> Tensor:
+    """Clips (N, T, C, H, W), of grey ones (N, T, H, W), too."""
+    return frames.unsqueeze(2) if frames.ndim == 4 else frames
 
 
 def _writable(array: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from rac_ray.data.shards import Clips, DatasetSpec, Shard, ShardReport, clips_of, report_on, shards_of
+from rac_ray.data.shards import Clips, DatasetSpec, Shard, ShardReport, clips_of, report_on
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
 
@@ -35,6 +35,17 @@ def content_hash(clip_digests: Iterable[bytes]) -> str:
 
 def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, Any]:
     """The manifest's entry for one split."""
+    return {
+        **_summary(reports),
+        "shards": [
+            {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}
+            for shard, report in zip(shards, reports, strict=True)
+        ],
+    }
+
+
+def _summary(reports: list[ShardReport]) -> dict[str, Any]:
+    """A split's clips, content and classes."""
     counts: Counter[str] = Counter()
     for report in reports:
         counts.update(report.class_counts)
@@ -42,10 +53,6 @@ def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, An
         "clips": sum(report.rows for report in reports),
         "content": content_hash(report.clip_digests for report in reports),
         "class_counts": dict(counts),
-        "shards": [
-            {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}
-            for shard, report in zip(shards, reports, strict=True)
-        ],
     }
 
 
@@ -79,15 +86,18 @@ def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
 
 def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
     """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
-    have, want = _flat(manifest["identity"]), _flat(dataset.identity())
-    differing = [
-        f"{key} {have.get(key)!r} instead of {want.get(key)!r}" for key in want if have.get(key) != want.get(key)
-    ]
+    differing = spec_differences(manifest["identity"], dataset.identity())
     for part in dataset.clips.keys() & manifest["splits"].keys():
         if manifest["splits"][part]["clips"] != dataset.clips[part]:
             differing.append(f"{manifest['splits'][part]['clips']} clips of {part} instead of {dataset.clips[part]}")
     if differing:
         raise BadInput(f"data folder {root.root!r} has {', '.join(sorted(differing))}; choose another with --data")
+
+
+def spec_differences(identity: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """What a folder's clips were made from in other ways than is wanted, as in ``spec.seed 1 instead of 0``."""
+    have, want = _flat(identity), _flat(wanted)
+    return [f"{key} {have.get(key)!r} instead of {want[key]!r}" for key in want if have.get(key) != want[key]]
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -123,11 +133,11 @@ def verify(root: Storage) -> list[str]:
             if hashlib.sha256(content).hexdigest() != shard["sha256"]:
                 problems.append(f"{shard['file']}: SHA-256 differs from the manifest's")
                 continue
-            reports.append(report_on(content, clips_of([pq.read_table(io.BytesIO(content))])))
+            reports.append(report_on(content, pq.read_table(io.BytesIO(content))))
             if reports[-1].rows != shard["rows"]:
                 problems.append(f"{shard['file']}: {reports[-1].rows} clips, the manifest says {shard['rows']}")
         if len(reports) == len(entry["shards"]):
-            found = split_entry(shards_of(part, entry["clips"]), reports)
-            differing = [key for key in ("clips", "content", "class_counts") if found[key] != entry[key]]
+            found = _summary(reports)
+            differing = [key for key in found if found[key] != entry[key]]
             problems += [f"{part}: {key} is {found[key]}, the manifest says {entry[key]}" for key in differing]
     return problems

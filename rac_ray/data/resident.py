@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rac_ray.data.feed import Asked, Batch, Opening
-from rac_ray.data.loading import ResidentBatches, ResidentClips
+from rac_ray.data.loading import ResidentBatches, ResidentClips, with_channels
 from rac_ray.data.shards import Clips
 from rac_ray.identity import seed_for
 from rac_ray.training.classifier import to_unit_range
@@ -46,7 +46,7 @@ class ResidentSubject:
     def feeds(self, opening: Opening) -> "ResidentFeeds":
         """Read what this process does not hold yet."""
         keys = {part: opening.content[part] for part in self.parts}
-        return ResidentFeeds(self, opening, RESIDENT.get(keys, opening.reader))
+        return ResidentFeeds(self, opening, RESIDENT.get(keys, opening.reader, self.clip_shape))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class ResidentFeeds:
 
     def _looks(self, clips: Clips) -> Iterator[Batch]:
         place, size = self.opening.place, EVALUATION_BATCHES[torch.device(self.opening.place.device).type]
-        frames = torch.tensor(clips.frames[place.rank :: place.world]).unsqueeze(2)
+        frames = with_channels(torch.tensor(clips.frames[place.rank :: place.world]))
         labels = torch.tensor(clips.labels[place.rank :: place.world])
         for first in range(0, len(labels), size):
             yield frames[first : first + size], labels[first : first + size]

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ class Clips:
     """A whole split in memory, ordered by clip id."""
 
     frames: NDArray[np.uint8]
-    """(N, T, H, W)."""
+    """(N, T, C, H, W), or (N, T, H, W) where grey clips are stored without their one channel."""
     labels: NDArray[np.int64]
     """(N,)"""
     clip_ids: list[str]
@@ -193,12 +193,16 @@ def make_shard(root: Storage, dataset: DatasetSpec, shard: Shard, digits: Digits
         "labels": LABEL_NAMES,
     }
     schema = SCHEMA.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
-    table = pa.Table.from_pylist(rows, schema=schema)
+    return write_clips(root, shard.name, pa.Table.from_pylist(rows, schema=schema))
+
+
+def write_clips(root: Storage, name: str, table: pa.Table) -> ShardReport:
+    """Write a table of clips, whose metadata has their shape and labels, atomically, and report on it."""
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=CLIPS_PER_ROW_GROUP, compression="zstd", compression_level=1)
     content = sink.getvalue()
-    root.write_bytes(shard.name, content)
-    return report_on(content, clips_of([table]))
+    root.write_bytes(name, content)
+    return report_on(content, table)
 
 
 def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport:
@@ -210,39 +214,57 @@ def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport
         raise BadInput(
             f"shard {root.address(shard.name)} is corrupt ({error}); delete it to have it made again"
         ) from error
-    metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    metadata = metadata_of(table)
     expected = {"identity": _digest_of(dataset.identity()), "shard": asdict(shard)}
     if {key: metadata.get(key) for key in expected} != expected:
         raise BadInput(
             f"shard {root.address(shard.name)} was made for another dataset spec; choose another folder or delete it"
         )
-    return report_on(content, clips_of([table]))
+    return report_on(content, table)
 
 
-def report_on(content: bytes, clips: Clips) -> ShardReport:
-    """Hashes and counts of a shard, given its file's bytes and the clips decoded from them."""
-    digests = (
-        hashlib.sha256(bytes([label]) + frames.tobytes()).digest()
-        for frames, label in zip(clips.frames, clips.labels.tolist(), strict=True)
-    )
-    counts = Counter(LABEL_NAMES[label] for label in clips.labels.tolist())
+def metadata_of(table: pa.Table) -> dict[str, Any]:
+    """What a shard says of itself; nothing where it is none of ours."""
+    return json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+
+
+def report_on(content: bytes, table: pa.Table) -> ShardReport:
+    """Hashes and counts of a shard, given its file's bytes and the table decoded from them."""
+    clips, names = clips_of([table]), metadata_of(table)["labels"]
+    counts = Counter(names[label] for label in clips.labels.tolist())
     return ShardReport(
         rows=len(clips),
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        clip_digests=b"".join(digests),
-        class_counts={name: counts[name] for name in LABEL_NAMES},
+        clip_digests=clip_digests(clips),
+        class_counts={name: counts[name] for name in names},
     )
 
 
-def clips_of(tables: Iterable[pa.Table]) -> Clips:
-    """Decode tables with ``clip_id``, ``label`` and ``frames`` into one split ordered by clip id."""
-    frames, labels, clip_ids = [], [], []
+def clip_digests(clips: Clips) -> bytes:
+    """32 bytes a clip: SHA-256 over its label, in as few bytes as it needs, and its pixels, in order."""
+    return b"".join(
+        hashlib.sha256(label.to_bytes(max(1, -(-label.bit_length() // 8)), "little") + frames.tobytes()).digest()
+        for frames, label in zip(clips.frames, clips.labels.tolist(), strict=True)
+    )
+
+
+def clips_of(tables: Iterable[pa.Table], shape: Sequence[int] | None = None) -> Clips:
+    """Decode tables with ``clip_id``, ``label`` and ``frames`` into one split ordered by clip id.
+
+    ``shape`` is that of a clip; None: what each table's metadata says. Raises BadInput for clips of another size.
+    """
+    frames, labels, clip_ids, clip = [], [], [], ()
     for table in tables:
+        clip = tuple(shape or metadata_of(table).get("frames_shape", ()))
         for batch in table.select(["clip_id", "label", "frames"]).to_batches():
-            frames.append(_decode(batch.column("frames")))
+            if not len(batch):
+                continue
+            frames.append(_decode(batch.column("frames"), clip))
             labels.append(batch.column("label").to_numpy())
             clip_ids.extend(batch.column("clip_id").to_pylist())
+    if not frames:
+        return Clips(np.empty((0, *clip), np.uint8), np.empty(0, np.int64), [])
     order = np.argsort(np.array(clip_ids))
     pixels = frames[0] if len(frames) == 1 else np.concatenate(frames)
     if (order[:-1] > order[1:]).any():
@@ -250,11 +272,11 @@ def clips_of(tables: Iterable[pa.Table]) -> Clips:
     return Clips(pixels, np.concatenate(labels).astype(np.int64)[order], [clip_ids[i] for i in order])
 
 
-def _decode(column: pa.Array) -> NDArray[np.uint8]:
-    """View a binary column as (N, T, H, W) without a copy."""
+def _decode(column: pa.Array, clip: tuple[int, ...]) -> NDArray[np.uint8]:
+    """View a binary column as (N, *clip) without a copy."""
     _, offsets_buffer, data_buffer = column.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int32)[column.offset : column.offset + len(column) + 1]
-    if (np.diff(offsets) != np.prod(CLIP_SHAPE)).any():
-        raise BadInput(f"a clip has another size than {CLIP_SHAPE}: these shards are not Temporal Shape")
+    if (np.diff(offsets) != np.prod(clip)).any():
+        raise BadInput(f"a clip has another size than {clip}: these shards are of another dataset")
     data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
-    return data.reshape(-1, *CLIP_SHAPE)
+    return data.reshape(-1, *clip)

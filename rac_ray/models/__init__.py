@@ -1,9 +1,12 @@
-"""The models under comparison, by name. Each takes clips (B, T, C, H, W) float in [0, 1] to logits (B, num_classes)."""
+"""The models under comparison, by name. Each takes clips (B, T, C, H, W) float in [0, 1] to logits (B, num_classes).
+
+A model of your own is one decorator: ``@register("mine")`` above its class, or above a function that builds it.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -12,56 +15,76 @@ from rac_ray.models.cnn3d import CNN3D
 from rac_ray.models.convlstm import ConvLSTM
 from rac_ray.models.timesformer import TimeSformerClassifier
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
+Make = Callable[..., nn.Module]
+"""``make(hidden_units, *, num_frames, frame_size, channels, num_classes, **options)``."""
+Made = TypeVar("Made", bound=Make)
+
+MODELS: dict[str, Make] = {
     "convlstm": ConvLSTM,
     "cnn3d": CNN3D,
     "timesformer1": partial(TimeSformerClassifier, heads=1),
     "timesformer8": partial(TimeSformerClassifier, heads=8),
 }
+CLASHES: set[str] = set()
+"""Names that two models were registered by."""
+USUAL_SHAPE = {"num_frames": 20, "frame_size": 64, "channels": 1, "num_classes": 5}
+"""Of clips and classes that a model is built for unless somebody says otherwise: Temporal Shape's."""
 
 
-def build_model(
-    name: str,
-    hidden_units: int,
-    *,
-    num_frames: int = 20,
-    frame_size: int = 64,
-    channels: int = 1,
-    num_classes: int = 5,
-    **options: Any,
-) -> nn.Module:
+def register(name: str) -> Callable[[Made], Made]:
+    """Decorator of a model's class, or of a function that builds it: any study knows it by ``name`` from then on.
+
+    It is called as ``make(hidden_units, *, num_frames, frame_size, channels, num_classes)``, with ints, and gives an
+    nn.Module that takes clips (B, T, C, H, W) float32 in [0, 1] to logits (B, num_classes). Its initialisation comes
+    from torch's global generator; to count its parameters it is built on torch's ``meta`` device, too. Workers get
+    the object itself, so that it may be defined in the script that is run. A name that is taken is an error as soon as
+    a model of that name is asked for, so that a command can tell of it in one sentence.
+    """
+
+    def added(make: Made) -> Made:
+        if MODELS.setdefault(name, make) is not make:
+            CLASHES.add(name)
+        return make
+
+    return added
+
+
+def build_model(name: str, hidden_units: int, **options: Any) -> nn.Module:
     """Build a model of the registry with PyTorch's default initialisation, drawn from torch's global generator.
 
-    ``options`` are the architecture's own: kernels, head and so on; without them it is Temporal Shape's.
+    ``options`` replace numbers of ``USUAL_SHAPE``, or are the architecture's own: kernels, head and so on.
 
-    Raises BadInput for an unknown name or hidden units below 1 (TimeSformer: odd).
+    Raises BadInput for an unknown name, one that two models have, or hidden units below 1 (TimeSformer: odd).
     """
-    if name not in MODELS:
-        raise one_of("model", name, MODELS)
-    if hidden_units < 1:
-        raise BadInput(f"hidden units are {hidden_units}; valid: 1 or more")
-    return MODELS[name](
-        hidden_units,
-        num_frames=num_frames,
-        frame_size=frame_size,
-        channels=channels,
-        num_classes=num_classes,
-        **options,
-    )
+    return Builder(name, hidden_units, tuple(options.items()))()
 
 
 @dataclass(frozen=True)
 class Builder:
-    """A model of the registry, yet to be built; equal ones build the same."""
+    """A model of the registry, yet to be built; equal ones build the same. Other processes need no registry for it.
+
+    Raises BadInput as ``build_model`` does for names, and for hidden units below 1.
+    """
 
     name: str
     hidden_units: int
     options: tuple[tuple[str, Any], ...] = ()
-    """Of ``build_model``, as sorted pairs."""
+    """In place of ``USUAL_SHAPE``, and the architecture's own, as sorted pairs."""
+    make: Make = field(init=False, repr=False, compare=False)
+    """What the registry has by that name."""
+
+    def __post_init__(self) -> None:
+        if self.name not in MODELS:
+            raise one_of("model", self.name, MODELS)
+        if self.name in CLASHES:
+            raise BadInput(f"there are two models of the name {self.name!r}; give one of them another name")
+        if self.hidden_units < 1:
+            raise BadInput(f"hidden units are {self.hidden_units}; valid: 1 or more")
+        object.__setattr__(self, "make", MODELS[self.name])
 
     def __call__(self) -> nn.Module:
-        """Raises BadInput as ``build_model`` does."""
-        return build_model(self.name, self.hidden_units, **dict(self.options))
+        """Raises BadInput for hidden units that the architecture does not take."""
+        return self.make(self.hidden_units, **{**USUAL_SHAPE, **dict(self.options)})
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from rac_ray.errors import BadInput
+
 
 class ChannelsInnermost(nn.Conv3d):
     """A convolution which on a CPU keeps channels innermost: there convolution and pooling of few channels are fastest.
@@ -100,6 +102,11 @@ class CNN3D(nn.Module):
         left = [num_frames, frame_size, frame_size]
         for _ in range(sum(pools)):
             left = [(size + 2 * pool_padding) // 2 for size in left]
+        if 0 in left:
+            least = 2 ** sum(pools)
+            raise BadInput(
+                f"clips for the 3D CNN have {num_frames} frames of {frame_size} pixels; valid: {least} or more of each"
+            )
         self.classifier = nn.Linear(widths[-1] * (math.prod(left) if head == "flatten" else 1), num_classes)
         with torch.no_grad():
             # The released models saw one random clip in training mode when built; it moves the running statistics.

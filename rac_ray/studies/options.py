@@ -1,9 +1,25 @@
-"""Values of options, from the text of a command line."""
+"""Values of options, from the text of a command line, and what they do to a grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
+
+AnyGrid = TypeVar("AnyGrid")
+
+
+def with_axes(grid: AnyGrid, axes: Mapping[str, str], asked: Mapping[str, Any]) -> AnyGrid:
+    """A grid, which is a dataclass, with the axes that are asked for in place of its own; repeated values count once.
+
+    ``axes`` are names of the grid's fields by options. Raises BadInput for an axis without values.
+    """
+    changes = {axes[name]: tuple(dict.fromkeys(asked[name])) for name in axes if asked.get(name) is not None}
+    for name, axis in axes.items():
+        if changes.get(axis) == ():
+            raise BadInput(f"--{name.replace('_', '-')} names nothing; give one value or more")
+    return replace(grid, **changes)  # pyright: ignore[reportArgumentType]
 
 
 def words(text: str) -> list[str]:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.data.digits import Digits
-from rac_ray.data.shards import make_shard, read_shard, shards_of
+from rac_ray.data.shards import Clips, clip_digests, clips_of, make_shard, read_shard, shards_of
 from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BadInput
 from rac_ray.storage import Storage
@@ -99,6 +100,21 @@ def test_fingerprints_cover_pixels_counts_and_nothing_else(digits: Digits) -> No
         replace(base, digits_digest="0"),
     ]
     assert len({same, *(other.fingerprint(["2dot/train"]) for other in others)}) == 4
+
+
+def test_digests_cover_labels_of_any_size_and_small_ones_in_one_byte() -> None:
+    clips = Clips(np.full((3, 2, 4, 4), 7, np.uint8), np.array([0, 255, 256]), ["a", "b", "c"])
+    pixels = bytes([7] * 2 * 4 * 4)
+    expected = [hashlib.sha256(label + pixels).digest() for label in (b"\x00", b"\xff", b"\x00\x01")]
+    assert clip_digests(clips) == b"".join(expected)
+
+
+def test_the_shape_of_clips_is_in_their_metadata_or_given(folder: Storage) -> None:
+    table = pq.read_table(f"{folder.root}/mnist_bg/test-00000-of-00001.parquet")
+    assert clips_of([table]).frames.shape == (3, 20, 64, 64)
+    assert clips_of([table.replace_schema_metadata(None)], (10, 2, 64, 64)).frames.shape == (3, 10, 2, 64, 64)
+    with pytest.raises(BadInput, match=r"a clip has another size than \(20, 64, 65\): these shards are of another"):
+        clips_of([table], (20, 64, 65))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """What holds for every model of the registry; newcomers are covered by being in it."""
 
+import pickle
+
 import pytest
 import torch
+from torch import nn
 
 from rac_ray.errors import BadInput
-from rac_ray.models import MODELS, build_model, count_parameters
+from rac_ray.models import MODELS, Builder, build_model, count_parameters, register
+from rac_ray.sweep.planner import parameters_of
 
 PUBLISHED = {  # facts.md 2.2: h -> ConvLSTM, 3D CNN, TimeSf-1, TimeSf-8
     2: (1_497, 1_573, 877, 20_421),
@@ -78,3 +82,55 @@ def test_bad_models_are_named(name: str, hidden_units: int, message: str) -> Non
 @pytest.mark.parametrize("name", ["convlstm", "cnn3d"])
 def test_odd_hidden_units_where_they_can_be(name: str) -> None:
     assert build_model(name, 1)(torch.rand(1, 20, 1, 64, 64)).shape == (1, 5)
+
+
+class Flat(nn.Sequential):
+    """One layer on all pixels; ``hidden_units`` say nothing."""
+
+    def __init__(self, hidden_units: int, *, num_frames: int, frame_size: int, channels: int, num_classes: int) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(num_frames * channels * frame_size**2, num_classes))
+
+
+@pytest.fixture
+def flat(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model of one's own, registered for one test."""
+    monkeypatch.delitem(MODELS, "flat", raising=False)
+    monkeypatch.setitem(MODELS, "flat", Flat)
+    return "flat"
+
+
+def test_a_model_of_ones_own_is_built_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rac_ray.models.MODELS", dict(MODELS))
+    assert register("flat")(Flat) is Flat
+    model = build_model("flat", 2, num_frames=3, frame_size=8, channels=3, num_classes=4)
+    assert model(torch.zeros(2, 3, 3, 8, 8)).shape == (2, 4)
+    assert register("flat")(Flat) is Flat
+
+
+def test_two_models_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rac_ray.models.CLASHES", set())
+    register("cnn3d")(MODELS["cnn3d"])
+    build_model("cnn3d", 2)
+    register("cnn3d")(Flat)
+    with pytest.raises(BadInput, match="there are two models of the name 'cnn3d'; give one of them another name"):
+        build_model("cnn3d", 2)
+    build_model("convlstm", 2)
+
+
+def test_a_builder_needs_no_registry_elsewhere(flat: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = (("channels", 3), ("frame_size", 8), ("num_classes", 2), ("num_frames", 3))
+    builder = Builder(flat, 4, sizes)
+    assert builder == Builder(flat, 4, sizes)
+    assert hash(builder) == hash(Builder(flat, 4, sizes))
+    assert parameters_of(builder) == 3 * 3 * 8 * 8 * 2 + 2
+    content = pickle.dumps(builder)
+    monkeypatch.delitem(MODELS, flat)
+    assert isinstance(pickle.loads(content)(), Flat)
+    with pytest.raises(BadInput, match=r"unknown model 'flat'; valid: convlstm, cnn3d, timesformer1, timesformer8$"):
+        Builder(flat, 4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_builders_stay_equal_by_value_through_pickle(name: str) -> None:
+    builder = Builder(name, 4)
+    assert pickle.loads(pickle.dumps(builder)) == builder

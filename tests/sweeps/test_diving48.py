@@ -119,10 +119,6 @@ def test_results_before_anything_has_run(folder: Path) -> None:
         ("plan --experiment z --masks data/masks", "unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"),
         ("paln", "unknown verb 'paln'; valid: run, plan, status, describe, retry, cancel, clean, results"),
         ("retry --masks data/masks", "retry what? valid: retry --failed"),
-        (
-            "--preset demo --submit http://127.0.0.1:1",
-            "--submit takes no preset that makes its own clips, as 'demo' does",
-        ),
         ("--masks data/masks --submit 127.0.0.1:1", "--submit '127.0.0.1:1' is not a dashboard's URL"),
         ("--masks data/masks --address http://127.0.0.1:1", "is a dashboard's URL; valid: auto, or host:port"),
         ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),

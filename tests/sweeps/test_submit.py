@@ -1,41 +1,16 @@
 """Submit and leave: the real sweep on a real local Ray with its job server, and a laptop's verbs against it."""
 
 import json
-import os
 import shlex
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 
 from rac_ray.storage import Storage
 from rac_ray.sweep.jobs import SubmittedJob, last_job, logs, wait
-from tests.conftest import OBJECT_STORE
-
-
-@pytest.fixture(scope="module")
-def dashboard() -> Iterator[str]:
-    """URL of a local Ray's dashboard, which is its job server, too."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # jobs start `python`
-        context = ray.init(
-            "local",
-            num_cpus=2,
-            object_store_memory=OBJECT_STORE,
-            include_dashboard=True,
-            dashboard_port=port,
-            log_to_driver=False,
-        )
-    yield f"http://{context.dashboard_url}"
-    ray.shutdown()
 
 
 @pytest.fixture

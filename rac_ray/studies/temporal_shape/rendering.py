@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rac_ray.data.digits import Digits, load_digits
 from rac_ray.data.manifest import content_hash
-from rac_ray.data.shards import Clips, DatasetSpec, clip_id_of, report_on
+from rac_ray.data.shards import Clips, DatasetSpec, clip_digests, clip_id_of
 from rac_ray.data.temporal_shape import make_clip
 from rac_ray.errors import BadInput
 from rac_ray.record import Record
@@ -43,7 +43,7 @@ def rendered_parts(record: Record, parts: Collection[str] | None = None) -> dict
     chosen = [part for part in dataset.clips if parts is None or part in parts]
     found = {part: _rendered(dataset, digits, part) for part in chosen}
     for part, clips in found.items():
-        if content_hash([report_on(b"", clips).clip_digests]) != record.content[part]:
+        if content_hash([clip_digests(clips)]) != record.content[part]:
             raise BadInput(f"{part} is rendered with other pixels here than trial {record.training_id} saw")
     return found
 

@@ -17,7 +17,7 @@ from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training
 from rac_ray.record import Record
 from rac_ray.storage import Storage
-from rac_ray.studies.options import integers, words
+from rac_ray.studies.options import integers, with_axes, words
 from rac_ray.studies.study import MissingData, Option, Say, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
@@ -53,16 +53,9 @@ class TemporalShape(Study):
     )
 
     def narrowed(self, grid: Grid, asked: Mapping[str, Any]) -> Grid:
-        """The grid with some axes replaced; repeated values count once. Raises BadInput for an axis without values."""
-        changes: dict[str, Any] = {}
-        for option, name in AXES.items():
-            if asked.get(option) is not None:
-                changes[name] = tuple(dict.fromkeys(asked[option]))
-                if not changes[name]:
-                    raise BadInput(f"--{option.replace('_', '-')} names nothing; give one value or more")
-        if asked.get("digits"):
-            changes["digits"] = asked["digits"]
-        return replace(grid, **changes)
+        """The grid with some axes or its digits replaced. Raises BadInput for an axis without values."""
+        narrowed = with_axes(grid, AXES, asked)
+        return replace(narrowed, digits=asked["digits"]) if asked.get("digits") else narrowed
 
     def tasks(self, grid: Grid, data: Storage, precision: str) -> list[Task]:
         """One task per source, model, hidden units and seed, seeds innermost. Raises BadInput."""
