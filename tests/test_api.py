@@ -73,9 +73,9 @@ def test_a_loaded_model_says_what_its_trial_said(ran: Results, where: Where) -> 
 def test_bad_input_is_a_sentence(where: Where, local_ray: None) -> None:
     with pytest.raises(BadInput, match="unknown preset 'most'; valid: all"):
         rac_ray.run(STUDY, "most", where=where)
-    with pytest.raises(BadInput, match=r"unknown precision '8'; valid: auto, 32, 16-mixed, bf16-mixed"):
+    with pytest.raises(BadInput, match="unknown precision '8'; valid: auto"):
         rac_ray.status(STUDY, where=where, which=Which(precision="8"))
-    with pytest.raises(BadInput, match="0 finished trials of .* begin with 'zz'; valid: one"):
+    with pytest.raises(BadInput, match=r"0 finished trials of .* begin with 'zz'; valid: one"):
         rac_ray.load_model("zz", f"{where.storage}/tiny")
     with pytest.raises(AttributeError, match="module 'rac_ray' has no attribute 'jump'"):
         rac_ray.jump  # noqa: B018

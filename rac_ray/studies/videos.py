@@ -19,7 +19,7 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, digest_of
 from rac_ray.record import Record
 from rac_ray.storage import Storage
-from rac_ray.studies.options import integers, with_axes, words
+from rac_ray.studies.options import integers, place, with_axes, words
 from rac_ray.studies.study import Option, Say, Study
 from rac_ray.training.task import Counts, Task
 
@@ -77,12 +77,12 @@ class VideoStudy(Study):
     """By their number, of the clips that were planned last."""
 
     options = (
-        Option("videos", str, "folder of videos, DOMAIN/CLASS/*.mp4 (default: the preset's)", "DIR"),
-        Option("source", str, "domain to train on (default: the preset's)", "DOMAIN"),
-        Option("targets", words, "domains to be asked about (default: the preset's, or all others)", "A,B"),
-        Option("models", words, "models: those of rac_ray, and those that the script registers", "A,B"),
-        Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even", "4,8"),
-        Option("seeds", integers("seed"), "seeds; 0 is one like any other", "42,61"),
+        Option("videos", place, "folder of videos, DOMAIN/CLASS/*.mp4 (default: the preset's)"),
+        Option("source", str, "domain to train on (default: the preset's)"),
+        Option("targets", words, "domains to be asked about (default: the preset's, or all others)"),
+        Option("models", words, "models: those of rac_ray, and those that the script registers"),
+        Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even"),
+        Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
     )
 
     def narrowed(self, grid: VideoGrid, asked: Mapping[str, Any]) -> VideoGrid:
