@@ -105,7 +105,7 @@ def load(path: "str | PathLike[str]", tasks: Collection[Task] | None = None) -> 
         for row in _trials_of(ledger, entry, plans.get(training_id), driver)
     ]
     chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
-    trials = _frame([row.values() for row in told], TRIAL_COLUMNS).astype({"learned": "boolean"})
+    trials = _frame([row.values() for row in told], TRIAL_COLUMNS).astype({"learned": "boolean", "level": "float64"})
     trials[DIFFERENCE] = recipe_column(trials)
     evaluations = _frame([each for row in told for each in row.evaluation_rows()], EVALUATION_COLUMNS)
     recipes = dict(zip(trials["trial_id"], trials[DIFFERENCE], strict=True))

@@ -122,7 +122,7 @@ def test_the_example_from_the_first_run_to_a_new_target(own: Path, run: Run) -> 
     assert '"labels":["left","right"]' in (folder / "report.html").read_text()
     assert "R0lGOD" in (folder / "report.html").read_text()  # as GIFs begin in base64
     assert (folder / "figures/figure3-day.png").exists()
-    others = run("-m", "rac_ray.command", "results", "results/own_videos", "--json")
+    others = run("-m", "rac_ray.cli.command", "results", "results/own_videos", "--json")
     assert others.returncode == 0, others.stderr
     assert {row["study"] for row in json.loads(others.stdout)["trials"]} == {"own_videos"}
 
