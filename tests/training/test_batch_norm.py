@@ -1,6 +1,7 @@
 """Batch normalisation over one to four gloo processes against the plain layer on the whole batch, in 64 bits."""
 
 import copy
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from rac_ray.models import build_model
 from rac_ray.training.batch_norm import GroupBatchNorm, GroupBatchNorms
+from tests.segmentation.torchvision_ops import APART
 
 WORLDS = (1, 2, 3, 4)
 CLIPS = 7
@@ -103,9 +105,11 @@ def run_rank(rank: int, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def by_world(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, Any]]]:
-    """What each rank of each group found."""
+    """What each rank of each group found, without the torchvision that the tests of segmentation put on the path."""
     folder: Path = tmp_path_factory.mktemp("groups")
-    spawn(run_rank, (str(folder),), max(WORLDS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [place for place in sys.path if place != str(APART)])
+        spawn(run_rank, (str(folder),), max(WORLDS))
     return {world: [torch.load(folder / f"{world}-{rank}.pt") for rank in range(world)] for world in WORLDS}
 
 
