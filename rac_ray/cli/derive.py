@@ -161,7 +161,7 @@ def command(app: App, name: str, help: str, flags: Sequence[Flag], act: Callable
     called.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     called.__doc__ = help
-    app.command(called, name=name)
+    app.command(called, name=name, sort_key=len(list(app)))
 
 
 def call(app: App, arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from cyclopts import App
@@ -81,7 +82,7 @@ def _sweep(study: Study, arguments: list[str]) -> int:
         arguments = ["run", *arguments]
     elif arguments[0] not in ("-h", "--help"):
         require_verb(arguments[0], VERBS)
-    app = App(name=study.name, help=study.description, help_format="plaintext", version_flags=[])
+    app = App(name=Path(sys.argv[0]).name, help=study.description, help_format="plaintext", version_flags=[])
     for name, verb in VERBS.items():
         act = partial(_act, study, name, verb, arguments)
         command(app, name, HELP.get(name, verb.help), verb.flags(study), act)

@@ -167,6 +167,6 @@ def sections(analysis: Analysis) -> list[Section]:
 
 
 def _heading(name: str) -> str:
-    """``Figure 3``, ``Learning curves``, ``Accuracy by size 2dot`` of the names of files."""
+    """``Figure 3``, ``Learning curves``, ``Accuracy by size day`` of the names of files."""
     words = name.replace("figure", "figure ").replace("-", " ")
     return words[0].upper() + words[1:]

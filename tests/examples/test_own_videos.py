@@ -63,7 +63,7 @@ def test_help_reads_well(run: Run) -> None:
     shown = run("own_videos.py", "--help")
     assert shown.returncode == 0
     for expected in (
-        "usage: own_videos.py",
+        "Usage: own_videos.py COMMAND",
         "DOMAIN/CLASS/FILE.mp4",
         "python own_videos.py --videos",
         "status",

@@ -131,7 +131,7 @@ def test_results_before_anything_has_run(folder: Path) -> None:
             "plan --masks data/masks --num-cpus 2",
             "one training with --workers 8 and --cpus-per-trial 1 needs 8.9 CPUs, the cluster has 2 CPUs",
         ),
-        ("--masks data/masks --gpu", "unrecognized arguments: --gpu; see "),
+        ("--masks data/masks --gpu", "unknown option: --gpu. Did you mean --num-gpus?; see --help"),
         ("plan --data nowhere --masks data/masks", "nowhere' has no manifest"),
     ],
 )
