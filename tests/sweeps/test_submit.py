@@ -18,9 +18,10 @@ def laptop(repository: Path, tmp_path: Path):
     """Runs the real command on one slice of the demo; the storage is what both sides see."""
 
     def command(only: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        places = ["--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data")]
         program = [sys.executable, str(repository / "sweeps/ts_grid.py"), *arguments, "--preset", "demo"]
-        command = [*program, "--only", only, *places]
+        places = ["--storage", str(tmp_path / "results")]
+        grid = [] if arguments[0] == "cancel" else ["--only", only, "--data", str(tmp_path / "data")]
+        command = [*program, *places, *grid]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     return command
