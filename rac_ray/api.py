@@ -64,7 +64,8 @@ def run(
     from rac_ray.sweep.runner import precision_for, run_plan
     from rac_ray.sweep.session import ray_session
 
-    preset, (_, data) = preset_of(study, preset), where.places(study, preset_of(study, preset))
+    preset = preset_of(study, preset)
+    _, data = where.places(study, preset)
     grid = study.narrowed(study.presets[preset], asked)
     session = ray_session(resources, f"{study.name} {preset}") if study.provides(grid) else nullcontext()
     with session:

@@ -1,6 +1,5 @@
 """Decode Diving48 to shards with Ray: one task, one shard; only missing ones; the manifest last."""
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from rac_ray.data.diving_shards import (
 )
 from rac_ray.data.generate import GENERATOR, clear_temporaries
 from rac_ray.data.manifest import MANIFEST, read_manifest
+from rac_ray.data.tasks import paced
 from rac_ray.errors import BadInput
 from rac_ray.lock import waiting_for
 from rac_ray.storage import Storage
@@ -80,20 +80,12 @@ def _made(
     say: Callable[[str], None],
 ) -> dict[str, ShardFacts]:
     """Make shards by Ray tasks and tell of each, with the rate and the time left."""
-    began, done, total = time.monotonic(), 0, sum(len(shard.clips) for shard in shards)
     pending = {_shard_task.remote(folder, root, spec, shard, seconds): shard for shard in shards}
     facts: dict[str, ShardFacts] = {}
-    while pending:
-        finished, _ = ray.wait(list(pending), num_returns=1)
-        for reference in finished:
-            shard = pending.pop(reference)
-            found: ShardFacts = ray.get(reference)
-            facts[shard.name] = found
-            done += len(shard.clips)
-            rate = done / (time.monotonic() - began)
-            left = f"{(total - done) / rate / 60:.0f} min left" if pending else "none left"
-            put_aside = f", {len(found.quarantine)} quarantined" if found.quarantine else ""
-            say(f"data {done:,}/{total:,} clips: {shard.name}{put_aside}; {rate:.1f} clips/s, {left}")
+    for shard, found, come, pace in paced(pending, lambda shard: len(shard.clips), "clips"):
+        facts[shard.name] = found
+        put_aside = f", {len(found.quarantine)} quarantined" if found.quarantine else ""
+        say(f"data {come}: {shard.name}{put_aside}; {pace}")
     return facts
 
 

@@ -9,6 +9,7 @@ from ray.exceptions import RayTaskError
 from rac_ray.data.digits import Digits
 from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, require_same_dataset, split_entry
 from rac_ray.data.shards import DatasetSpec, Shard, ShardReport, make_shard, read_shard, shards_of
+from rac_ray.data.tasks import as_finished
 from rac_ray.errors import BadInput
 from rac_ray.lock import waiting_for
 from rac_ray.storage import TEMPORARY_MARK, Storage
@@ -100,12 +101,9 @@ def _reports(
     shared_digits = ray.put(digits)
     pending = {_shard_task.remote(root, dataset, shard, shared_digits): shard for shard in shards}
     reports: dict[Shard, ShardReport] = {}
-    while pending:
-        finished, _ = ray.wait(list(pending), num_returns=1)
-        for reference in finished:
-            shard = pending.pop(reference)
-            reports[shard] = _result_of(reference)
-            say(f"data {len(reports)}/{len(reports) + len(pending)} shards: {shard.name}, {shard.rows} clips")
+    for shard, reference in as_finished(pending):
+        reports[shard] = _result_of(reference)
+        say(f"data {len(reports)}/{len(reports) + len(pending)} shards: {shard.name}, {shard.rows} clips")
     return reports
 
 

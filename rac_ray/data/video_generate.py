@@ -4,7 +4,6 @@ The manifest has the parts of one arrangement, and of target domains that were d
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ import ray
 from rac_ray.data.decoder import SECONDS
 from rac_ray.data.generate import GENERATOR, clear_temporaries
 from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, spec_differences, split_entry
+from rac_ray.data.tasks import paced
 from rac_ray.data.video_folder import Arrangement, LabelledVideo, listing
 from rac_ray.data.video_shards import ClipSpec, Decodings, ShardOfVideos, pieces_of, shard_of
 from rac_ray.errors import BadInput
@@ -106,21 +106,13 @@ def _decodings(
     folder: Path, root: Storage, spec: ClipSpec, pieces: list[ShardOfVideos], seconds: float, say: Callable[[str], None]
 ) -> dict[str, Decodings]:
     """What came of each shard by its name, by Ray tasks, told of with the rate and the time left."""
-    began, done, total = time.monotonic(), 0, sum(len(piece.videos) for piece in pieces)
     pending = {_shard_task.remote(folder, root, spec, piece, seconds): piece for piece in pieces}
     found: dict[str, Decodings] = {}
-    while pending:
-        finished, _ = ray.wait(list(pending), num_returns=1)
-        for reference in finished:
-            piece = pending.pop(reference)
-            decodings: Decodings = ray.get(reference)
-            found[piece.shard.name] = decodings
-            done += len(piece.videos)
-            rate = done / (time.monotonic() - began)
-            left = f"{(total - done) / rate / 60:.0f} min left" if pending else "none left"
-            say(f"data {done:,}/{total:,} videos: {piece.shard.name}; {rate:.1f} videos/s, {left}")
-            for path, reason in decodings.left_out.items():
-                say(f"data {path} {reason}; it is left out")
+    for piece, decodings, come, pace in paced(pending, lambda piece: len(piece.videos), "videos"):
+        found[piece.shard.name] = decodings
+        say(f"data {come}: {piece.shard.name}; {pace}")
+        for path, reason in decodings.left_out.items():
+            say(f"data {path} {reason}; it is left out")
     return found
 
 
