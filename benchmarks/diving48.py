@@ -21,11 +21,11 @@ from benchmarks.arguments import Parser
 from benchmarks.run import machine
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.values import integer
-from rac_ray.data import shape_texture
-from rac_ray.data.diving48 import VIDEOS, Annotation
-from rac_ray.data.diving_shards import CLIPS_PER_SHARD, VideoSpec, make_shard, shards_of
 from rac_ray.data.masks import FrameMasks
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48 import shape_texture
+from rac_ray.studies.diving48.lists import VIDEOS, Annotation
+from rac_ray.studies.diving48.shards import CLIPS_PER_SHARD, VideoSpec, make_shard, shards_of
 
 HEIGHT, WIDTH, FRAMES = 300, 400, 150
 DIFFERENT = 10

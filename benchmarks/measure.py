@@ -25,10 +25,10 @@ from benchmarks.roofline import synchronise
 from rac_ray.data.feed import Opening, Place
 from rac_ray.data.resident import ResidentFeeds, ResidentSubject
 from rac_ray.data.shards import Clips
-from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.identity import Recipe
 from rac_ray.models import Builder
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.training.evaluate import predict
 from rac_ray.training.fit import fit
 

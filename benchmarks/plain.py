@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from rac_ray.data.digits import Digits
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
-from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
 from rac_ray.errors import one_of
 from rac_ray.identity import Recipe
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
+from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, NUM_FRAMES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)

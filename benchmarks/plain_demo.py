@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.plain import batches_of, build_plain, evaluate, optimiser_of, train_epoch, write_jpegs
-from rac_ray.data.digits import load_digits
-from rac_ray.data.temporal_shape import DIRECTIONS, Direction
 from rac_ray.identity import Training
+from rac_ray.studies.temporal_shape.digits import load_digits
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS, Direction
 from rac_ray.studies.temporal_shape.grid import DEMO, Grid
 
 EVALUATIONS = "evaluations.csv"

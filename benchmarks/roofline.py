@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from rac_ray.data.trajectories import FRAME_SIZE, NUM_FRAMES
+from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, NUM_FRAMES
 
 COUNTED_CLIPS = (2, 4)
 """Work is counted on this few clips and extended along a line: it has a part per clip and one (weights) per step."""

@@ -19,17 +19,17 @@ import psutil
 import torch
 from perlin_noise import PerlinNoise
 
-from rac_ray.data.digits import Digits, optdigits
 from rac_ray.data.loading import ResidentBatches
 from rac_ray.data.shards import Clips
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
-from rac_ray.data.trajectories import NUM_FRAMES
 from rac_ray.identity import Recipe
 from rac_ray.models import Builder
 from rac_ray.results import load
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits, optdigits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
+from rac_ray.studies.temporal_shape.trajectories import NUM_FRAMES
 from rac_ray.sweep.planner import make_plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan

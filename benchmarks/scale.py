@@ -26,9 +26,9 @@ from benchmarks.run import machine
 from benchmarks.simulation import Outcome, Simulation, Site, Times
 from rac_ray.cli.exits import run_command
 from rac_ray.identity import Evaluation, Training, Trial
-from rac_ray.ledger import Ledger
-from rac_ray.record import Checkpoint, Record, evaluated, named
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Checkpoint, Record, evaluated, named
+from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.grid import PAPER
 from rac_ray.sweep.forecast import epoch_bounds
 from rac_ray.sweep.packing import Kind, Machine, Packing

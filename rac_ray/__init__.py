@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rac_ray.api import cancel, clean, describe, load_model, plan, results, run, status
     from rac_ray.errors import BadInput
     from rac_ray.models import register
-    from rac_ray.outcomes import Wanted
     from rac_ray.results.tables import Tables, load
     from rac_ray.studies.study import Option, Study
     from rac_ray.sweep.asked import Where, Which
+    from rac_ray.sweep.outcomes import Wanted
     from rac_ray.sweep.resources import Resources
 
 HOMES = {
@@ -31,7 +31,7 @@ HOMES = {
     "rac_ray.errors": ("BadInput",),
     "rac_ray.models": ("register",),
     "rac_ray.sweep.asked": ("Where", "Which"),
-    "rac_ray.outcomes": ("Wanted",),
+    "rac_ray.sweep.outcomes": ("Wanted",),
     "rac_ray.results.tables": ("Tables", "load"),
     "rac_ray.studies.study": ("Option", "Study"),
     "rac_ray.sweep.resources": ("Resources",),

@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rac_ray.cleaning import leftovers, remove
 from rac_ray.errors import BadInput
-from rac_ray.ledger import DRIVER, Ledger
-from rac_ray.lock import living_holder, request_cancel
-from rac_ray.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
-from rac_ray.storage import Storage
+from rac_ray.store.cleaning import leftovers, remove
+from rac_ray.store.ledger import DRIVER, Ledger
+from rac_ray.store.lock import living_holder, request_cancel
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.asked import Where, Which, as_last_run, ledger_of, planned, preset_of, trials_of, with_last
+from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 
@@ -263,9 +263,9 @@ def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" =
     ``path`` is a sweep's folder, ``<storage>/<sweep>``; ``trial`` a trial's id or the beginning of it; ``study`` is
     needed for studies from outside of this package. Raises BadInput for a trial that is not there or has no weights.
     """
+    from rac_ray.store.files import BEST_CHECKPOINT, level_file
     from rac_ray.studies import study_named
     from rac_ray.training.checkpoints import weights_in
-    from rac_ray.training.files import BEST_CHECKPOINT, level_file
 
     ledger = Ledger(Storage.at(path))
     records = [entry.record for entry in ledger.scan().values() if entry.record is not None]

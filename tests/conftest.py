@@ -11,10 +11,10 @@ os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "OMP
 import numpy as np
 import pytest
 
-from rac_ray.data.digits import Digits, optdigits
 from rac_ray.data.shards import Clips
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.identity import Recipe, Training
+from rac_ray.studies.temporal_shape.digits import Digits, optdigits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
 from rac_ray.training.task import Task
 from tests.records import task_of
@@ -26,14 +26,14 @@ BESIDE = (
     "results/",
     "segmentation/test_finetune.py",
     "segmentation/test_scores.py",
-    "test_object_store.py",
+    "store/test_object_store.py",
     "test_readme.py::test_sweep_commands_plan_what_they_say",
     "test_readme.py::test_the_other_verbs_in_their_order",
     "training/test_batch_norm.py",
     "training/test_fit.py",
     "studies/temporal_shape/",
-    "test_ledger.py",
-    "test_record.py",
+    "store/test_ledger.py",
+    "store/test_record.py",
     "training/test_selection.py",
 )
 """Tests below this folder that need no Ray of their own and may run beside those that do (``make test``)."""

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from rac_ray.data.resident import ResidentSubject
 from rac_ray.identity import Evaluation, Training
-from rac_ray.ledger import Ledger
 from rac_ray.models import Builder
-from rac_ray.record import Checkpoint, Evaluated, Record, evaluated, named
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Checkpoint, Evaluated, Record, evaluated, named
 from rac_ray.training.task import Counts, Task
 
 BROKEN = {"class": "code", "reason": "broken", "traceback": ""}

@@ -9,9 +9,9 @@ import torch
 import rac_ray
 from rac_ray import BadInput, Resources, Where, Which
 from rac_ray.data.manifest import read_split
-from rac_ray.outcomes import Results
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.study import TemporalShape
+from rac_ray.sweep.outcomes import Results
 from tests.sweep.tiny_sweep import GRID
 
 STUDY = TemporalShape("tiny", {"all": GRID}, "all")

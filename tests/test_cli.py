@@ -100,7 +100,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(arguments: list[str], sent
 
 
 def test_no_mnist(run_sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rac_ray.data import digits
+    from rac_ray.studies.temporal_shape import digits
 
     monkeypatch.setattr(digits, "MIRRORS", ())
     monkeypatch.setattr(digits.load_digits, "__defaults__", ("auto", None, ()))

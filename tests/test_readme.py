@@ -11,8 +11,8 @@ import pytest
 
 from rac_ray.cli.sweep import without
 from rac_ray.identity import Recipe
-from rac_ray.ledger import Ledger
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from tests.data.diving_files import write_download
 from tests.records import give_up, register
 from tests.results.conftest import finish, task_of, trials_of

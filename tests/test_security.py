@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rac_ray.data.digits import Digits
 from rac_ray.data.shards import SCHEMA, DatasetSpec, make_shard, read_shard, shards_of
-from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
-from rac_ray.outcomes import Wanted
 from rac_ray.results.capsule import unpack
 from rac_ray.results.shown import show
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies import study_of
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
+from rac_ray.sweep.outcomes import Wanted
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import Resources
 from rac_ray.training.fit import DamagedCheckpoint

@@ -14,9 +14,9 @@ from rac_ray.api import folder_of
 from rac_ray.cli import sweep_main
 from rac_ray.cli.sweep import VERBS, absolute, what_is_asked, without
 from rac_ray.identity import Recipe
-from rac_ray.ledger import DRIVER, Ledger
-from rac_ray.lock import holding
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import DRIVER, Ledger
+from rac_ray.store.lock import holding
+from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape import study as temporal_shape
 from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of

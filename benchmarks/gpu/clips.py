@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from rac_ray.data.digits import optdigits
 from rac_ray.data.shards import Clips
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
+from rac_ray.studies.temporal_shape.digits import optdigits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 
 DRAWN = 320
 """Distinct clips at most; more are these again."""

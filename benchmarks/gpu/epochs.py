@@ -15,7 +15,7 @@ from benchmarks.plain import PLAIN_MODELS
 from rac_ray.data.feed import Place
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 EPOCHS = {True: 3, False: 2}
 """With and without graphs; the first is not counted: it chooses kernels and records graphs."""

@@ -20,12 +20,12 @@ from rac_ray.data.feed import Place
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe
 from rac_ray.models import build_model
-from rac_ray.storage import Storage
+from rac_ray.store.files import LAST_CHECKPOINT
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.failures import failure_of
 from rac_ray.training import progress
 from rac_ray.training.classifier import Classifier
 from rac_ray.training.evaluate import predict
-from rac_ray.training.files import LAST_CHECKPOINT
 from rac_ray.training.fit import Fit
 
 RESUMED = ("cnn3d", "timesformer1")

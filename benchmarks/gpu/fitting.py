@@ -8,9 +8,9 @@ import torch
 from rac_ray.data.feed import Opening, Place
 from rac_ray.data.resident import ResidentFeeds
 from rac_ray.data.shards import Clips
-from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.identity import Recipe
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS
 from rac_ray.studies.temporal_shape.study import subject_of
 from rac_ray.sweep.planner import precision_on
 from rac_ray.training.fit import Fit, fit

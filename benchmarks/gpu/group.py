@@ -17,7 +17,7 @@ from benchmarks.gpu.fitting import TRAIN, VAL, fitted, precision_of
 from benchmarks.gpu.rows import Row, tried
 from benchmarks.gpu.sections import Sizes
 from rac_ray.identity import Recipe
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
 from rac_ray.sweep.worker import group_of_workers
 

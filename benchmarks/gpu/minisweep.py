@@ -13,8 +13,8 @@ import torch
 
 from benchmarks.gpu.rows import Row, tried
 from benchmarks.gpu.sections import Sizes
-from rac_ray.ledger import Ledger
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from sweeps.ts_grid import STUDY
 
 ROOT = Path(__file__).parents[2]

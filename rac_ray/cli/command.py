@@ -13,10 +13,10 @@ from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.sweep import JSON, WATCH, watch
 from rac_ray.errors import BadInput
-from rac_ray.ledger import Ledger
-from rac_ray.outcomes import Results, Wanted, shown
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from rac_ray.studies import study_of
+from rac_ray.sweep.outcomes import Results, Wanted, shown
 
 
 def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
@@ -49,7 +49,7 @@ def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int =
     seed
         Which ones.
     """
-    from rac_ray.replay import replay_capsule
+    from rac_ray.cli.replay import replay_capsule
 
     return replay_capsule(Path(capsule), Path(to) if to else None, retrain or None, seed)
 

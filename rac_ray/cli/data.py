@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from rac_ray.errors import DONE, FAILED, one_of
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.options import words
 
 
@@ -42,7 +42,7 @@ def generate(
     """
     from rac_ray.data.generate import check_folder
     from rac_ray.data.generate import generate as make_shards
-    from rac_ray.data.temporal_shape import DIRECTIONS, SPECS
+    from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
     from rac_ray.studies.temporal_shape.grid import Grid
     from rac_ray.studies.temporal_shape.study import check_sources, dataset_of, digits_of, same_digits
     from rac_ray.sweep.monitor import say_line

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput
-from rac_ray.object_store import RETRY_SECONDS, is_transient
-from rac_ray.storage import FULL_DISK
+from rac_ray.store.object_store import RETRY_SECONDS, is_transient
+from rac_ray.store.storage import FULL_DISK
 
 
 def run_command(command: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its code; a user's mistake is one sentence on stderr, never a traceback."""
-    from rac_ray.lock import Busy
+    from rac_ray.store.lock import Busy
 
     signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:

@@ -12,7 +12,7 @@ from rac_ray.cli.derive import call
 from rac_ray.cli.exits import run_command
 from rac_ray.errors import DONE, BadInput, one_of
 from rac_ray.segmentation.finetune import BEST, Row, Settings, finetune
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.options import words
 
 DEVICES = ("auto", "cpu", "cuda")

@@ -15,12 +15,12 @@ from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of, of_o
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.values import integer
 from rac_ray.errors import BadInput
-from rac_ray.ledger import Ledger
-from rac_ray.outcomes import Outcome, Results, Wanted, shown
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from rac_ray.studies.options import place
 from rac_ray.studies.study import Study
 from rac_ray.sweep.asked import as_last_run
+from rac_ray.sweep.outcomes import Outcome, Results, Wanted, shown
 
 RUN_ONLY = (
     "retry_preempted", "retry_out_of_memory", "retry_not_finite", "retry_data", "retry_code", "retry_stalled",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rac_ray.errors import DONE, FAILED
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 WHERE = (
     "Diving48 V2 is to be had from http://www.svcl.ucsd.edu/projects/resound/dataset.html; unpack it so that the "
@@ -19,7 +19,7 @@ def check(folder: str) -> int:
     folder
         The download, with Diving48_V2_train.json and rgb/.
     """
-    from rac_ray.data.diving48 import check as findings_of
+    from rac_ray.studies.diving48.lists import check as findings_of
 
     findings = findings_of(Path(folder))
     errors = [finding for finding in findings if finding.kind == "error"]
@@ -58,7 +58,7 @@ def decode(
     num_cpus
         CPUs of the local Ray (default: what is there).
     """
-    from rac_ray.data.diving_generate import decode_videos
+    from rac_ray.studies.diving48.generate import decode_videos
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
     from rac_ray.sweep.session import ray_session
@@ -86,9 +86,9 @@ def sheet(data: str, masks: str, clip: str, *, out: str = "domains.png") -> int:
     out
         The picture.
     """
-    from rac_ray.data.diving_shards import find_clip
-    from rac_ray.data.masks import MaskTable
-    from rac_ray.data.shape_texture import HEIGHT, WIDTH, write_sheet
+    from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable
+    from rac_ray.studies.diving48.shape_texture import write_sheet
+    from rac_ray.studies.diving48.shards import find_clip
 
     frames = find_clip(Storage.at(data), clip)
     of_masks, picture = Path(masks).absolute(), Path(out).absolute()

@@ -5,11 +5,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 JPEG_QUALITY = 95
 """Of stored frames: the videos are compressed already, and this adds little to it."""
@@ -105,3 +110,9 @@ class Decoder:
         code = self._child.wait() if self._child else None
         self.close()
         return code
+
+
+def decoded_frames(jpegs: Sequence[bytes]) -> NDArray[np.uint8]:
+    """Stored frames as pixels, (T, H, W, 3) uint8, RGB."""
+    frames = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) for jpeg in jpegs]
+    return np.stack([np.asarray(frame, np.uint8) for frame in frames])

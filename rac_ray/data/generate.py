@@ -6,13 +6,13 @@ from pathlib import Path
 import ray
 from ray.exceptions import RayTaskError
 
-from rac_ray.data.digits import Digits
 from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, require_same_dataset, split_entry
 from rac_ray.data.shards import DatasetSpec, Shard, ShardReport, make_shard, read_shard, shards_of
 from rac_ray.data.tasks import as_finished
 from rac_ray.errors import BadInput
-from rac_ray.lock import waiting_for
-from rac_ray.storage import TEMPORARY_MARK, Storage
+from rac_ray.store.lock import waiting_for
+from rac_ray.store.storage import TEMPORARY_MARK, Storage
+from rac_ray.studies.temporal_shape.digits import Digits
 
 GENERATOR = "generator.json"
 """Names who is making shards in a data folder."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.shards import CLIP_SHAPE, Clips, clips_of
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 if TYPE_CHECKING:
     from ray.data import DataIterator, Dataset

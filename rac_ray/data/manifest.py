@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from rac_ray.data.shards import Clips, DatasetSpec, Shard, ShardReport, clips_of, report_on
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 MANIFEST = "manifest.json"
 

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
+HEIGHT, WIDTH = 369, 492
+"""Of frames at which masks are made and domains rendered, in pixels."""
 SHAPE_THRESHOLD, SUPPORT_THRESHOLD = 0.4, 0.0
 METADATA_KEY = b"rac_ray"
 CLIPS_KEY = b"rac_ray_clips"

@@ -9,8 +9,8 @@ from PIL import Image
 from skimage.util import montage
 
 from rac_ray.data.manifest import read_split, require_manifest
-from rac_ray.data.trajectories import LABEL_NAMES
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES
 
 GIF_SCALE = 3
 GIF_MILLISECONDS = 80

@@ -17,11 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rac_ray.data.digits import Digits
-from rac_ray.data.temporal_shape import DOMAINS, GENERATOR_VERSION, SPLITS, Clip, TemporalShapeSpec, make_clip
-from rac_ray.data.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.errors import BadInput, one_of
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import (
+    DOMAINS,
+    GENERATOR_VERSION,
+    SPLITS,
+    Clip,
+    TemporalShapeSpec,
+    make_clip,
+)
+from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 
 CLIPS_PER_SHARD = 500
 CLIPS_PER_ROW_GROUP = 100

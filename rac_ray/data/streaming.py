@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rac_ray.data.diving_shards import decoded_frames
+from rac_ray.data.decoder import decoded_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 if TYPE_CHECKING:
     from ray.data import Dataset

@@ -18,8 +18,8 @@ from rac_ray.data.tasks import paced
 from rac_ray.data.video_folder import Arrangement, LabelledVideo, listing
 from rac_ray.data.video_shards import ClipSpec, Decodings, ShardOfVideos, pieces_of, shard_of
 from rac_ray.errors import BadInput
-from rac_ray.lock import waiting_for
-from rac_ray.storage import Storage
+from rac_ray.store.lock import waiting_for
+from rac_ray.store.storage import Storage
 
 
 def decode_folder(

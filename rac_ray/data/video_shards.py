@@ -20,11 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rac_ray.data.decoder import SECONDS, Decoded, Decoder
-from rac_ray.data.diving_shards import decoded_frames
+from rac_ray.data.decoder import SECONDS, Decoded, Decoder, decoded_frames
 from rac_ray.data.shards import METADATA_KEY, Shard, ShardReport, metadata_of, report_on, write_clips
 from rac_ray.data.video_folder import LabelledVideo, listing
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 VIDEOS_PER_SHARD = 64
 KIND = "labelled_videos"

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, TRIALS, is_failure
-from rac_ray.provenance import commit
-from rac_ray.redaction import without_credentials
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.tables import Tables, load
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, TRIALS, is_failure
+from rac_ray.store.redaction import without_credentials
+from rac_ray.store.storage import Storage
+from rac_ray.sweep.provenance import commit
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study

@@ -15,7 +15,7 @@ from rac_ray.results.answers import distinct
 from rac_ray.results.looks import FORMATS, look_of, rendered, stamped
 from rac_ray.results.statistics import performance_profile, statistic_intervals
 from rac_ray.results.summaries import BY_SIZE
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 THRESHOLDS = np.linspace(0, 1.2, 121)
 """Ratios at which a performance profile is drawn."""

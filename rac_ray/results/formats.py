@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 ONE_SEED = "*"
 """Marks an interval that knows of one seed only, and so says nothing of how seeds differ."""

@@ -3,7 +3,7 @@
 from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import draw_all
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 TABLES, FIGURES = "tables", "figures"
 

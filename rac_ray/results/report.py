@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs
 from rac_ray.results.report_clips import ClipSource
 from rac_ray.results.report_data import Section, payload
 from rac_ray.results.tables import Tables
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 __all__ = ["ClipSource", "Section", "write_report"]
 

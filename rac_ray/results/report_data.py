@@ -9,13 +9,13 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from rac_ray.ledger import spoken_of
-from rac_ray.redaction import without_credentials
 from rac_ray.results.answers import DENOMINATORS
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE, SIZE_NAME
 from rac_ray.results.looks import look_of
 from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
 from rac_ray.results.tables import Tables
+from rac_ray.store.ledger import spoken_of
+from rac_ray.store.redaction import without_credentials
 
 PROVENANCE = {
     "commit": "git commit",

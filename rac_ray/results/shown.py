@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rac_ray.errors import BadInput
-from rac_ray.ledger import STATES, Ledger, added_up
-from rac_ray.outcomes import Results, Wanted
 from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
@@ -23,7 +21,9 @@ from rac_ray.results.outputs import write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.verdicts import sentences, standing, verdict_table
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import STATES, Ledger, added_up
+from rac_ray.store.storage import Storage
+from rac_ray.sweep.outcomes import Results, Wanted
 from rac_ray.training.task import Task
 
 if TYPE_CHECKING:

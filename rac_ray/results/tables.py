@@ -19,9 +19,6 @@ import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Training
-from rac_ray.ledger import TRIAL, Entry, Ledger, State, added_up, is_failure
-from rac_ray.record import Checkpoint, Evaluated, Named, Record, named
-from rac_ray.redaction import without_credentials
 from rac_ray.results.columns import (
     DIFFERENCE,
     EVALUATION_COLUMNS,
@@ -36,7 +33,10 @@ from rac_ray.results.columns import (
 )
 from rac_ray.results.recipes import recipe_column
 from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import TRIAL, Entry, Ledger, State, added_up, is_failure
+from rac_ray.store.record import Checkpoint, Evaluated, Named, Record, named
+from rac_ray.store.redaction import without_credentials
+from rac_ray.store.storage import Storage
 from rac_ray.training.task import Task
 
 

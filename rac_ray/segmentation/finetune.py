@@ -20,7 +20,7 @@ from rac_ray.identity import seed_for
 from rac_ray.segmentation.frames import VIDEO_PATTERN, Frame, Labelled, read_frame, split_frames
 from rac_ray.segmentation.network import MAX_SIZE, MIN_SIZE, build_network, checkpoint_bytes, digest, packed
 from rac_ray.segmentation.scores import DIVER, Predicted, mask_ap, val_iou_boxes
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 BEST, LAST, RECORD = "best.ckpt", "last.ckpt", "record.json"
 MASK_THRESHOLD = 0.5

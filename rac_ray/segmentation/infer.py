@@ -22,15 +22,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from rac_ray.data.diving_shards import decoded_frames
+from rac_ray.data.decoder import decoded_frames
 from rac_ray.data.manifest import require_manifest
-from rac_ray.data.masks import SCHEMA, rows_of, write_masks
-from rac_ray.data.shape_texture import HEIGHT, WIDTH
+from rac_ray.data.masks import HEIGHT, SCHEMA, WIDTH, rows_of, write_masks
 from rac_ray.data.streaming import Place, places, quiet_and_ordered
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.finetune import image_tensor
 from rac_ray.segmentation.network import checkpoint_bytes, digest, parsed_checkpoint
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 STAMP = "segmentation.json"
 FRAMES_PER_STEP = 4

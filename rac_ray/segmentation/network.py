@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.scores import DIVER
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 CLASSES = 1 + DIVER
 """Background and diver."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 AnyGrid = TypeVar("AnyGrid")
 

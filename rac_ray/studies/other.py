@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Say, Study
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.identity import Training
 from rac_ray.results.claims import Claim
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.forecast import Interval
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rac_ray.data.feed import Feeds, Subject
-    from rac_ray.record import Record
     from rac_ray.results.analysis import Analysis, Sheet
     from rac_ray.results.figures import Draw
+    from rac_ray.store.record import Record
     from rac_ray.training.probe import Probe
     from rac_ray.training.task import Task
 

@@ -17,8 +17,8 @@ from rac_ray.data.manifest import part_keys, read_manifest, read_split, require_
 from rac_ray.data.video_folder import arranged
 from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, digest_of
-from rac_ray.record import Record
-from rac_ray.storage import Storage
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
 from rac_ray.studies.options import integers, place, with_axes, words
 from rac_ray.studies.study import Option, Say, Study
 from rac_ray.training.task import Counts, Task

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import one_of
 from rac_ray.identity import PRECISIONS
-from rac_ray.ledger import Entry, Ledger
-from rac_ray.outcomes import TrialStatus
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Entry, Ledger
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.only import Only
+from rac_ray.sweep.outcomes import TrialStatus
 from rac_ray.sweep.planner import Plan, last_options, make_plan
 
 if TYPE_CHECKING:

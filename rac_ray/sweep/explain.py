@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from rac_ray.identity import Trial
-from rac_ray.ledger import Entry, Ledger
+from rac_ray.store.ledger import Entry, Ledger
 
 AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level")
 COMPONENTS = (*AXES, "options", "recipe", "data", "training_version")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rac_ray.object_store import TRANSIENT
-from rac_ray.storage import FULL_DISK
+from rac_ray.store.object_store import TRANSIENT
+from rac_ray.store.storage import FULL_DISK
 
 FailureClass = Literal["preempted", "out of memory", "not finite", "data", "code", "stalled"]
 

@@ -7,8 +7,8 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from rac_ray.identity import Training
-from rac_ray.ledger import Ledger
-from rac_ray.lock import Lock
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.lock import Lock
 from rac_ray.sweep.failures import lost_process
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor

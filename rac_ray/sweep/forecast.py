@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rac_ray.identity import Recipe
-from rac_ray.record import Record
+from rac_ray.store.record import Record
 
 SPEED_SD = 0.10
 """Standard deviation of a machine's speed between probe or record and run, relative, the same for all trials."""

@@ -18,8 +18,8 @@ from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from rac_ray.errors import BadInput
-from rac_ray.provenance import COMMIT, commit
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.sweep.provenance import COMMIT, commit
 
 JOB_FILE = "job.json"
 EXCLUDES = (".git", ".venv", "/data", "/results", "__pycache__", "*.egg-info", ".pytest_cache", ".ruff_cache")

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import ray
 
-from rac_ray.ledger import Entry
-from rac_ray.record import Record
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Entry
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.forecast import (
     ClassForecast,
     Cost,

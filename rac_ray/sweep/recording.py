@@ -9,9 +9,9 @@ import msgspec
 import torch
 
 from rac_ray.data.feed import Place
-from rac_ray.record import Checkpoint, Record, named
+from rac_ray.store.files import BEST_CHECKPOINT, level_file
+from rac_ray.store.record import Checkpoint, Record, named
 from rac_ray.sweep.failures import now
-from rac_ray.training.files import BEST_CHECKPOINT, level_file
 from rac_ray.training.fit import Fit
 from rac_ray.training.task import Task
 

@@ -15,10 +15,9 @@ import ray
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import PRECISIONS
-from rac_ray.ledger import DRIVER, Entry, State
-from rac_ray.lock import Lock, holding
-from rac_ray.provenance import commit, versions
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import DRIVER, Entry, State
+from rac_ray.store.lock import Lock, holding
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.metrics import SweepMetrics
@@ -26,6 +25,7 @@ from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on, remember_options
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of
+from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.session import cores_here, ray_session

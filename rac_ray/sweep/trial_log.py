@@ -4,8 +4,8 @@ import logging
 import time
 from types import TracebackType
 
-from rac_ray.ledger import LOG
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import LOG
+from rac_ray.store.storage import Storage
 
 MOST_LINES = 5000
 """Of all attempts together; beyond it the oldest go."""

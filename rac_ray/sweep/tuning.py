@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from rac_ray.lock import Lock
+from rac_ray.store.lock import Lock
 from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
 from rac_ray.sweep.queue import Queue
 

@@ -22,16 +22,16 @@ from ray import train, tune
 from ray.train.torch import get_device
 
 from rac_ray.data.feed import Feeds, Opening, Place
-from rac_ray.ledger import Ledger
-from rac_ray.provenance import UNKNOWN
-from rac_ray.record import Evaluated, Record, with_trials
-from rac_ray.storage import Storage
+from rac_ray.store.files import BEST_CHECKPOINT
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Evaluated, Record, with_trials
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.failures import now
+from rac_ray.sweep.provenance import UNKNOWN
 from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels, trained_record
 from rac_ray.sweep.trial_log import TrialLog
 from rac_ray.training.checkpoints import as_bytes, weights_in
 from rac_ray.training.evaluate import evaluate
-from rac_ray.training.files import BEST_CHECKPOINT
 from rac_ray.training.fit import fit
 from rac_ray.training.task import Task
 from rac_ray.training.watchdog import StallLimits, Watchdog

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rac_ray.storage import Storage
-from rac_ray.training.files import LEVEL, level_file
+from rac_ray.store.files import LEVEL, level_file
+from rac_ray.store.storage import Storage
 
 
 def as_bytes(weights: Mapping[str, Tensor]) -> bytes:

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rac_ray.accuracy import BEST, among_the_best
 from rac_ray.data.feed import Batch, Feeds, Place
 from rac_ray.identity import Evaluation
-from rac_ray.record import Evaluated, evaluated
+from rac_ray.store.record import Evaluated, evaluated
+from rac_ray.training.accuracy import BEST, among_the_best
 from rac_ray.training.classifier import NotFinite, to_unit_range
 
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}

@@ -18,9 +18,9 @@ from torch import Tensor
 from rac_ray.data.feed import Batches
 from rac_ray.identity import Recipe, seed_for
 from rac_ray.models import count_parameters
-from rac_ray.storage import Storage
+from rac_ray.store.files import LAST_CHECKPOINT
+from rac_ray.store.storage import Storage
 from rac_ray.training.classifier import Classifier, to_unit_range
-from rac_ray.training.files import LAST_CHECKPOINT
 from rac_ray.training.progress import TrialProgress
 from rac_ray.training.selection import Keeper
 

@@ -13,10 +13,10 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from rac_ray.data.feed import Batch, Batches
-from rac_ray.storage import Storage
+from rac_ray.store.files import LAST_CHECKPOINT
+from rac_ray.store.storage import Storage
 from rac_ray.training.checkpoints import drop_others, keep
 from rac_ray.training.classifier import Classifier, NotFinite
-from rac_ray.training.files import LAST_CHECKPOINT
 from rac_ray.training.selection import Keeper
 
 CHECKPOINT_SECONDS = 10.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rac_ray.data.feed import Subject
 from rac_ray.identity import Evaluation, Training, Trial
-from rac_ray.record import Record
+from rac_ray.store.record import Record
 from rac_ray.training.selection import Selection
 
 

@@ -19,10 +19,10 @@ from benchmarks.plain import (
     train_epoch,
     write_jpegs,
 )
-from rac_ray.data.digits import Digits
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.models import MODELS, build_model
+from rac_ray.studies.temporal_shape.digits import Digits
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.plain_demo import EVALUATIONS, run, trainings_of
-from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.identity import Recipe
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS
 from rac_ray.studies.temporal_shape.grid import DEMO
 
 

@@ -15,8 +15,8 @@ from benchmarks.scale import (
     work_of,
 )
 from benchmarks.simulation import Site
-from rac_ray.ledger import Ledger
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from tests.records import finish
 
 EVEN = {training.kind: 1.0 for training in study()}

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from tests.cluster.aws import Request, allows, policy
 
 BUCKET = "arn:aws:s3:::my-bucket"

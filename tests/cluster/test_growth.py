@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rac_ray.ledger import Ledger
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from tests.cluster.hosts import cannot, hosts
 
 

@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rac_ray.ledger import Ledger
 from rac_ray.results import load
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from tests.cluster.hosts import Host, cannot, hosts
 from tests.test_readme import COMMANDS
 

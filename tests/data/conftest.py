@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from rac_ray.data import shards
-from rac_ray.data.digits import Digits
 from rac_ray.data.manifest import split_entry
 from rac_ray.data.shards import DatasetSpec, make_shard, shards_of
-from rac_ray.data.temporal_shape import TemporalShapeSpec
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
 SHAPE = TemporalShapeSpec()
 

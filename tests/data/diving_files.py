@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from rac_ray.data.diving48 import FILES, VIDEOS, VOCABULARY, VOCABULARY_FILE
+from rac_ray.studies.diving48.lists import FILES, VIDEOS, VOCABULARY, VOCABULARY_FILE
 from tests.data.videos import write_video
 
 

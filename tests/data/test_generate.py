@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rac_ray.data.digits import Digits
 from rac_ray.data.generate import GENERATOR, generate, missing_clips
 from rac_ray.data.manifest import read_split, verify
 from rac_ray.data.shards import DatasetSpec
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BadInput
-from rac_ray.lock import holding
-from rac_ray.storage import Storage
+from rac_ray.store.lock import holding
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from rac_ray.data.digits import Digits
 from rac_ray.data.generate import generate
 from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips
 from rac_ray.data.manifest import part_keys, read_split
 from rac_ray.data.shards import DatasetSpec
-from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
 
 def drawn(batches: ResidentBatches) -> list[int]:

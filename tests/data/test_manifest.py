@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from rac_ray.data import shards
-from rac_ray.data.digits import Digits
 from rac_ray.data.manifest import read_manifest, read_split, require_same_dataset, split_entry, verify
 from rac_ray.data.shards import DatasetSpec, make_shard
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from tests.data.conftest import SHAPE, dataset_of
 
 

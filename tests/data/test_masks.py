@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rac_ray.data.masks import MaskTable, decoded, encoded, rows_of, write_masks
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 
 HEIGHT, WIDTH = 12, 20
 

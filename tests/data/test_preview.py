@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rac_ray.data.digits import Digits
 from rac_ray.data.manifest import split_entry
 from rac_ray.data.preview import first_of_each_class, write_preview
 from rac_ray.data.shards import DatasetSpec, make_shard, shards_of
-from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
 
 def test_a_sheet_and_a_gif_per_class_and_domain(tmp_path: Path, digits: Digits) -> None:

@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from rac_ray.data.digits import Digits
 from rac_ray.data.shards import Clips, clip_digests, clips_of, make_shard, read_shard, shards_of
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from tests.data.conftest import SHAPE, dataset_of
 
 

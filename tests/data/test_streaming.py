@@ -16,8 +16,7 @@ from ray import train
 from ray.train.torch import TorchTrainer
 from torch.nn.functional import interpolate
 
-from rac_ray.data.diving_generate import decode_videos
-from rac_ray.data.diving_shards import decoded_frames
+from rac_ray.data.decoder import decoded_frames
 from rac_ray.data.streaming import (
     DEVIATION,
     MEAN,
@@ -30,7 +29,8 @@ from rac_ray.data.streaming import (
     places,
 )
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.generate import decode_videos
 from tests.data.diving_files import write_download
 
 

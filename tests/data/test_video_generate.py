@@ -10,7 +10,7 @@ from rac_ray.data.video_folder import arranged
 from rac_ray.data.video_generate import decode_folder
 from rac_ray.data.video_shards import ClipSpec
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from tests.data.videos import truncated
 from tests.studies.drawn_videos import draw_domain
 

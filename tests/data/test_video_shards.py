@@ -7,7 +7,7 @@ import pytest
 
 from rac_ray.data.video_folder import LabelledVideo, videos_of
 from rac_ray.data.video_shards import ClipSpec, Decodings, pieces_of, shard_of
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from tests.data.videos import truncated
 from tests.studies.drawn_videos import CLASSES, draw_domain
 

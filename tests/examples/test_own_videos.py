@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.jobs import last_job, logs, wait
 from tests.studies.drawn_videos import draw_domain
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Evaluation, Recipe, Training, Trial
-from rac_ray.ledger import Ledger
-from rac_ray.record import Checkpoint, Evaluated, Record, evaluated, named
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Checkpoint, Evaluated, Record, evaluated, named
+from rac_ray.store.storage import Storage
 from rac_ray.training.task import Counts, Task
 
 CLIPS = 100

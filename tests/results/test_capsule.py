@@ -13,7 +13,7 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
 from rac_ray.results.capsule import environment, pack, replay, unpack
 from rac_ray.results.tables import Tables
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.other import OtherStudy
 from tests.results.studies import SHAPES
 

@@ -19,7 +19,7 @@ from rac_ray.results.figures import (
     profiles,
 )
 from rac_ray.results.looks import rendered
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from tests.results.studies import SHAPES
 from tests.results.synthetic import by_name, sweep
 

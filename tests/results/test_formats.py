@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rac_ray.ledger import added_up, spoken_of
 from rac_ray.results import formats
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import added_up, spoken_of
+from rac_ray.store.storage import Storage
 
 LONG = pd.DataFrame(
     [

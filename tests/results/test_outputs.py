@@ -5,7 +5,7 @@ import pandas as pd
 from rac_ray.results import load
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.outputs import write_outputs
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from tests.results.studies import SHAPES
 
 

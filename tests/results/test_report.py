@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from rac_ray.data.digits import optdigits
-from rac_ray.data.temporal_shape import TemporalShapeSpec, make_clip
 from rac_ray.results import Tables, load
 from rac_ray.results.report import Section, write_report
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.digits import optdigits
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.studies.temporal_shape.results import shape_names
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results
 
@@ -212,7 +212,7 @@ def test_four_hundred_trials_stay_small(tmp_path: Path) -> None:
 def test_a_report_needs_neither_ray_nor_torch(sweep_folder: Path, tmp_path: Path) -> None:
     script = (
         "import sys; from rac_ray.results import load; from rac_ray.results.report import write_report\n"
-        "from rac_ray.storage import Storage\n"
+        "from rac_ray.store.storage import Storage\n"
         f"write_report(load({str(sweep_folder)!r}), Storage.at({str(tmp_path / 'out')!r}), title='A sweep')\n"
         "assert not {'ray', 'torch', 'pytorch_lightning'} & set(sys.modules), sorted(sys.modules)"
     )

@@ -16,14 +16,14 @@ import pytest
 
 from rac_ray.cli.sweep import watch
 from rac_ray.identity import Recipe, Trial
-from rac_ray.ledger import DRIVER, Ledger
-from rac_ray.lock import holding
-from rac_ray.outcomes import Wanted
-from rac_ray.outcomes import shown as as_text
-from rac_ray.record import Checkpoint, named
 from rac_ray.results.shown import show
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import DRIVER, Ledger
+from rac_ray.store.lock import holding
+from rac_ray.store.record import Checkpoint, named
+from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
+from rac_ray.sweep.outcomes import Wanted
+from rac_ray.sweep.outcomes import shown as as_text
 from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, task_of, trials, trials_of, write
 from tests.results.studies import SHAPES
 

@@ -10,10 +10,10 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
-from rac_ray.ledger import Ledger
 from rac_ray.results import load
 from rac_ray.results.columns import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from tests.results.conftest import CLIPS, task_of
 
 

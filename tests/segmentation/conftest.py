@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from rac_ray.data.diving48 import FILES, read_annotations
-from rac_ray.data.diving_shards import VideoSpec, hash_of, make_shard, shards_of
 from rac_ray.data.manifest import MANIFEST
 from rac_ray.segmentation.frames import IMAGES, MASKS
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.lists import FILES, read_annotations
+from rac_ray.studies.diving48.shards import VideoSpec, hash_of, make_shard, shards_of
 from rac_ray.sweep.session import RAY_ENVIRONMENT
 from tests.data.diving_files import write_download
 from tests.segmentation import torchvision_ops

@@ -16,7 +16,7 @@ from rac_ray.segmentation import finetune as module
 from rac_ray.segmentation.finetune import BEST, LAST, RECORD, Settings, Tuned, finetune, mirrored
 from rac_ray.segmentation.frames import Frame, find_frames, read_frame, split_frames
 from rac_ray.segmentation.network import build_network, read_checkpoint
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from tests.segmentation.conftest import write_frames
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import pytest
 
 from rac_ray.cli.segment import segment_main
 from rac_ray.data.masks import MaskTable
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from tests.segmentation.conftest import write_frames
 from tests.test_readme import SEGMENTATION
 

@@ -10,7 +10,7 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.results.tables import Tables
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies import study_named, study_of
 from rac_ray.studies.other import OtherStudy
 

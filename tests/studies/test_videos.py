@@ -14,7 +14,7 @@ from rac_ray.data.resident import ResidentSubject
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.models import MODELS
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.videos import VideoGrid, VideoStudy
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.training.task import Counts

@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 import torch
 
-from rac_ray.ledger import Ledger
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task
 from rac_ray.training.classifier import Classifier
 

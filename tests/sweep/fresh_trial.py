@@ -11,10 +11,10 @@ import torch
 from rac_ray.data.feed import Opening
 from rac_ray.data.manifest import read_split
 from rac_ray.data.resident import ResidentFeeds
-from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.identity import Training
-from rac_ray.ledger import Ledger
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS
 from rac_ray.studies.temporal_shape.study import subject_of
 from rac_ray.training.evaluate import predict
 from rac_ray.training.fit import fit

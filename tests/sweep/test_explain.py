@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from rac_ray.identity import Training, Trial
-from rac_ray.ledger import Entry, Ledger
-from rac_ray.record import Record
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Entry, Ledger
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.explain import described, description, differences, finished_trials, nearest
 from tests.records import finish, record_of, register, task_of
 

@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from rac_ray.ledger import Ledger
 from rac_ray.results import load
+from rac_ray.store.ledger import Ledger
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.packing import Packing
 from rac_ray.sweep.planner import Plan

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from rac_ray.identity import Recipe, Training
-from rac_ray.record import Record
+from rac_ray.store.record import Record
 from rac_ray.studies.temporal_shape.grid import PAPER_RECIPES
 from rac_ray.sweep.forecast import (
     LEAST_SECONDS,

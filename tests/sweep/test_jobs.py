@@ -16,7 +16,7 @@ import pytest
 import ray
 
 from rac_ray.errors import BadInput
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.sweep import jobs
 from rac_ray.sweep.jobs import JOB_FILE, SubmittedJob, last_job, logs, status, stop, submit, wait
 from tests.conftest import OBJECT_STORE

@@ -22,8 +22,8 @@ import ray
 from ray.exceptions import ActorDiedError
 
 from rac_ray.identity import Recipe, Training
-from rac_ray.ledger import DRIVER
-from rac_ray.lock import living_holder, request_cancel
+from rac_ray.store.ledger import DRIVER
+from rac_ray.store.lock import living_holder, request_cancel
 from rac_ray.sweep import metrics
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.resources import Resources

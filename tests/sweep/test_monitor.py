@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from rac_ray.identity import Training
-from rac_ray.record import Record
+from rac_ray.store.record import Record
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.monitor import Monitor, duration
 from rac_ray.sweep.packing import Machine, Packing

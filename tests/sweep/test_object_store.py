@@ -12,19 +12,19 @@ import pandas as pd
 import pytest
 
 from rac_ray.cli import command, sweep_main
-from rac_ray.ledger import Ledger
-from rac_ray.lock import holding
 from rac_ray.results import load
 from rac_ray.results.figures import COMMON
 from rac_ray.results.tables import Tables
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.lock import holding
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server
 from tests.records import record_of, register
+from tests.store.test_lock import contend
 from tests.sweep.tiny_sweep import GRID, study_of, tiny_plan
-from tests.test_lock import contend
 
 STUDY = study_of(GRID)
 TIMED = {
@@ -160,7 +160,7 @@ def test_of_several_drivers_at_once_exactly_one_holds(server: ObjectServer) -> N
 
 
 def test_a_holder_outlives_a_silent_server(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rac_ray.lock.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("rac_ray.store.lock.BEAT_SECONDS", 0.2)
     folder = Storage.at(server.uri("held"))
     with holding(folder, "driver.json") as lock:
         server.fails_for([("refuse", 1.0), ("unavailable", 1.0)])

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from rac_ray.data.temporal_shape import DIRECTIONS, DOMAINS
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
 from rac_ray.models import MODELS, Builder
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS, DOMAINS
 from rac_ray.studies.temporal_shape.grid import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid
 from rac_ray.studies.temporal_shape.study import planned_dataset
 from rac_ray.sweep import planner

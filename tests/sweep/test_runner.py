@@ -17,10 +17,10 @@ import torch
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe, Trial
-from rac_ray.ledger import Ledger
-from rac_ray.record import Record
 from rac_ray.results import load
-from rac_ray.storage import Storage
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.sweep import trial_log
 from rac_ray.sweep.trial_log import TrialLog
 

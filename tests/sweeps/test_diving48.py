@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.cli import sweep_main
-from rac_ray.data.diving_generate import decode_videos
-from rac_ray.data.synthetic_dives import write_dives
-from rac_ray.record import Checkpoint
-from rac_ray.storage import Storage
+from rac_ray.store.record import Checkpoint
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.generate import decode_videos
+from rac_ray.studies.diving48.synthetic import write_dives
 from rac_ray.sweep.planner import Plan, make_plan
 from sweeps.diving48 import STUDY
 from tests.records import record_of, register

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.jobs import SubmittedJob, last_job, logs, wait
 
 

@@ -10,7 +10,7 @@ from rac_ray.data.resident import ResidentFeeds, ResidentSubject
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Training
 from rac_ray.models import Builder
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.training.fit import Fit, fit
 
 SHAPE = (20, 1, 64, 64)

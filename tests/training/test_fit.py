@@ -14,7 +14,7 @@ from rac_ray.data.shards import Clips
 from rac_ray.errors import BadInput
 from rac_ray.identity import TRAINING_VERSION, Training, seed_for
 from rac_ray.models import MODELS, build_model
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.training import progress
 from rac_ray.training.checkpoints import as_bytes
 from rac_ray.training.classifier import NotFinite

@@ -16,10 +16,10 @@ from rac_ray.data.feed import Place
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe, Training
 from rac_ray.models import MODELS, build_model
+from rac_ray.store.files import LAST_CHECKPOINT
 from rac_ray.sweep.worker import Group, group_of_workers
 from rac_ray.training import progress
 from rac_ray.training.evaluate import predict
-from rac_ray.training.files import LAST_CHECKPOINT
 from tests.training.fitting import fitted
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2, precision="32")

@@ -12,10 +12,10 @@ from rac_ray.data.shards import Clips
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.models import Builder
-from rac_ray.storage import Storage
+from rac_ray.store.files import level_file
+from rac_ray.store.storage import Storage
 from rac_ray.training import progress
 from rac_ray.training.checkpoints import drop_others, keep, weights_in
-from rac_ray.training.files import level_file
 from rac_ray.training.fit import Fit, fit
 from rac_ray.training.selection import REACH, RUNG, Keeper, Selected, Selection
 

@@ -11,12 +11,12 @@ from typing import NamedTuple, cast
 import numpy as np
 import pandas as pd
 
-from rac_ray.accuracy import among_the_best
-from rac_ray.data.diving48 import ATTRIBUTES, CLASSES, VOCABULARY
 from rac_ray.errors import BadInput
 from rac_ray.results.columns import EXPERIMENT
 from rac_ray.results.tables import Tables
 from rac_ray.studies.diving48 import published
+from rac_ray.studies.diving48.lists import ATTRIBUTES, CLASSES, VOCABULARY
+from rac_ray.training.accuracy import among_the_best
 
 EVIDENCE = ("s1", "s2")
 """Domains that hold the class's evidence."""

@@ -10,7 +10,7 @@ from rac_ray.data.feed import Asked, Opening
 from rac_ray.data.streaming import READING_CPUS, Feed, Render, StreamedBatches, normalised, official_places
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.sizes import CHANNELS, FRAME_SIZE, NUM_CLASSES, NUM_FRAMES
 
 

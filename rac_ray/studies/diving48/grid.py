@@ -7,8 +7,8 @@ keeps a checkpoint for each of its levels, and serves one trial per experiment.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rac_ray.data.shape_texture import DOMAINS
 from rac_ray.identity import Recipe
+from rac_ray.studies.diving48.shape_texture import DOMAINS
 from rac_ray.studies.diving48.sizes import EXPERIMENTS, SIZES, Experiment, Size
 
 RECIPE = Recipe(learning_rate=0.001, momentum=0.9, weight_decay=1e-5, batch_size=64, max_epochs=500, patience=30)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from rac_ray.data.diving48 import VOCABULARY
 from rac_ray.results.analysis import Analysis, Sheet, rounded
 from rac_ray.results.figures import COMMON, Draw
 from rac_ray.studies.diving48.attributes import attribute_summary, class_attributes
 from rac_ray.studies.diving48.figures import figure5, figure6, table1
+from rac_ray.studies.diving48.lists import VOCABULARY
 from rac_ray.studies.diving48.tables import diving_table, domain_table, shown, shown_domains
 
 DIVING_PRINTED = ("figure3", "diving48", "attributes")

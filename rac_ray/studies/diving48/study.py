@@ -7,14 +7,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rac_ray.data.diving_domains import domain_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, Trial, digest_of
 from rac_ray.results.analysis import Analysis, Sheet
 from rac_ray.results.figures import Draw
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
+from rac_ray.studies.diving48.domains import domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
 from rac_ray.studies.options import integers, place, words
@@ -117,8 +117,8 @@ class Diving48(Study):
         """Draw, encode and decode the clips of a grid that has none of Diving48's."""
         if grid.drawn is None:
             return
-        from rac_ray.data.diving_generate import decode_videos
-        from rac_ray.data.synthetic_dives import write_dives
+        from rac_ray.studies.diving48.generate import decode_videos
+        from rac_ray.studies.diving48.synthetic import write_dives
 
         if not data.is_local:
             raise BadInput(f"--data {data.root!r} is no folder; clips are drawn to one only")

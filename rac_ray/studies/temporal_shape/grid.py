@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rac_ray.data.temporal_shape import TemporalShapeSpec
 from rac_ray.identity import Recipe
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
 PAPER_SEEDS = (42, 61, 47, 53, 57)
 PAPER_HIDDEN_UNITS = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rac_ray.data.digits import Digits, load_digits
 from rac_ray.data.manifest import content_hash
 from rac_ray.data.shards import Clips, DatasetSpec, clip_digests, clip_id_of
-from rac_ray.data.temporal_shape import make_clip
 from rac_ray.errors import BadInput
-from rac_ray.record import Record
+from rac_ray.store.record import Record
+from rac_ray.studies.temporal_shape.digits import Digits, load_digits
+from rac_ray.studies.temporal_shape.domains import make_clip
 
 
 def clip_source(records: Sequence[Record], role: str = "target") -> Callable[[str], NDArray[np.uint8]]:

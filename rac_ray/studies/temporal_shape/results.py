@@ -1,6 +1,6 @@
 """What Temporal Shape adds to the results of every study: the names of its classes. Its claims are in ``claims``."""
 
-from rac_ray.data.trajectories import LABEL_NAMES
+from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES
 
 
 def shape_names(classes: int) -> list[str]:

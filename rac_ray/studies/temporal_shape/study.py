@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rac_ray.data.digits import Digits, load_digits
 from rac_ray.data.manifest import part_keys, read_manifest, require_same_dataset
 from rac_ray.data.shards import DatasetSpec
-from rac_ray.data.temporal_shape import DIRECTIONS, PAIRED, Direction
-from rac_ray.data.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training
-from rac_ray.record import Record
-from rac_ray.storage import Storage
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
 from rac_ray.studies.options import integers, with_axes, words
 from rac_ray.studies.study import MissingData, Option, Say, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
+from rac_ray.studies.temporal_shape.digits import Digits, load_digits
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, Direction
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import shape_names
+from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.planner import parameters_of
 from rac_ray.training.task import Counts, Task

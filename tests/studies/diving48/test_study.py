@@ -15,16 +15,16 @@ import ray
 import torch
 from torch import nn
 
-from rac_ray.data.diving_generate import decode_videos
 from rac_ray.data.manifest import MANIFEST
-from rac_ray.data.synthetic_dives import MASKS, write_dives
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.results import load
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.generate import decode_videos
 from rac_ray.studies.diving48.grid import DivingGrid
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
+from rac_ray.studies.diving48.synthetic import MASKS, write_dives
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.resources import Resources

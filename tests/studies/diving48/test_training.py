@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from rac_ray.data.streaming import load_clip, normalised, official_places
 from rac_ray.models import Builder
-from rac_ray.record import Record
-from rac_ray.storage import Storage
+from rac_ray.store.files import level_file
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
 from rac_ray.training.checkpoints import weights_in
-from rac_ray.training.files import level_file
 from tests.studies.diving48.tiny import LEVELS, tiny_data, tiny_plan
 
 

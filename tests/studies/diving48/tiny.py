@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from rac_ray.data.diving_generate import decode_videos
-from rac_ray.data.masks import rows_of, write_masks
-from rac_ray.data.shape_texture import HEIGHT, WIDTH
+from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
 from rac_ray.data.streaming import official_places
 from rac_ray.identity import Recipe
-from rac_ray.storage import Storage
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.generate import decode_videos
 from rac_ray.studies.diving48.grid import DivingGrid
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48

@@ -1,8 +1,8 @@
 import pytest
 
-from rac_ray.data.temporal_shape import DIRECTIONS
 from rac_ray.results.claims import Claim
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS
 from rac_ray.studies.temporal_shape.grid import MODELS, PAPER
 from tests.studies.claims import check, terms
 

@@ -1,0 +1,1 @@
+"""Files and buckets, the lease of a driver, and the records in them."""

@@ -1,0 +1,328 @@
+"""One folder per training and one atomic record in it: the truth about what is done.
+
+``<storage>/<sweep>/trials/<training_id>/`` holds ``trial.json`` (what is to be done), ``attempt.json`` (who tries it,
+for the n-th time), ``log.txt``, ``last.ckpt`` (while it trains), ``epochs.parquet``, ``best.ckpt``, with levels also
+``level-epoch-<n>.ckpt``, then ``record.json``, which makes the training done, and ``predictions.parquet``, after which
+the record says what was evaluated. A trial is done when its record has all of its evaluations. Attempt n, when it
+fails, leaves ``failure-<n>.json``. ``<storage>/<sweep>/driver.json`` names the one driver of the sweep.
+"""
+
+import io
+import json
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rac_ray.identity import Trial
+from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LOG
+from rac_ray.store.lock import living_holder
+from rac_ray.store.record import Damaged, Named, Record, read_record, with_trials
+from rac_ray.store.redaction import without_credentials
+from rac_ray.store.storage import READERS, Storage
+
+if TYPE_CHECKING:
+    from rac_ray.training.task import Task
+
+TRIALS = "trials"
+RECORD = "record.json"
+TRIAL = "trial.json"
+ATTEMPT = "attempt.json"
+EPOCHS, PREDICTIONS = "epochs.parquet", "predictions.parquet"
+DRIVER = "driver.json"
+State = Literal["done", "unreached", "failed", "running", "pending"]
+STATES: tuple[State, ...] = ("done", "unreached", "failed", "running", "pending")
+"""``unreached``: the training is done and never came near the level at which its trial was to be compared."""
+
+
+def spoken_of(counts: Mapping[Any, int]) -> dict[str, int]:
+    """Trials by state, without a rare state that none is in."""
+    return {state: counts[state] for state in STATES if counts[state] or state != "unreached"}
+
+
+def added_up(counts: Mapping[Any, int]) -> str:
+    """``15 done + 1 failed + 0 running + 0 pending``."""
+    return " + ".join(f"{count} {state}" for state, count in spoken_of(counts).items())
+
+
+@dataclass(frozen=True)
+class Entry:
+    """All that the ledger holds of one training, from one look at its folder."""
+
+    training_id: str
+    sizes: Mapping[str, int]
+    """Bytes of each of its files."""
+    record: Record | None
+    """Of a finished training; None also when ``record.json`` is not whole."""
+    attempt: dict[str, Any] | None = None
+    """The last attempt begun: its number, driver, host and process; not read when nothing is outstanding."""
+    failures: tuple[dict[str, Any], ...] = ()
+    """Failed attempts, oldest first; not read when nothing is outstanding."""
+    outstanding: int = 0
+    """Evaluations that are wanted of the finished training and missing."""
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.record is not None and not self.outstanding
+
+    @property
+    def attempts(self) -> int:
+        """Number of the last attempt."""
+        begun = self.attempt["attempt"] if self.attempt else 0
+        before = self.record.attempt if self.record else 0
+        return max([begun, before, *(failure["attempt"] for failure in self.failures)])
+
+    def state(self, driver: str | None) -> State:
+        """Where the training stands, given the token of the driver that lives (None: none does).
+
+        An attempt that neither succeeded nor failed is running under a living driver and interrupted, that is
+        pending, under a dead one. A failed attempt leaves its training pending until its driver gives it up.
+        """
+        if self.done:
+            return "done"
+        failed_at = self.failures[-1]["attempt"] if self.failures else 0
+        if self.attempt and self.attempt["attempt"] > failed_at:
+            return "running" if self.attempt["driver"] == driver else "pending"
+        given_up = self.failures and self.failures[-1].get("retry") is False
+        return "failed" if given_up else "pending"
+
+    def state_of(self, trial: Trial | Named, driver: str | None) -> State:
+        """Where one of the training's trials stands."""
+        state = self.state(driver)
+        checkpoint = self.record.checkpoint(trial.level) if self.record else None
+        return "unreached" if state == "done" and checkpoint and not checkpoint.reached else state
+
+    def reason(self, driver: str | None) -> str:
+        """Why the training is not done; empty when it is."""
+        state = self.state(driver)
+        if state == "done":
+            return ""
+        if state == "running":
+            return f"attempt {self.attempts} is running"
+        if RECORD in self.sizes and self.record is None:
+            return f"{RECORD} is not whole; the trial runs again"
+        checkpoint = ", goes on from its checkpoint" if LAST_CHECKPOINT in self.sizes else ""
+        if self.failures and self.failures[-1]["attempt"] == self.attempts:
+            failure = self.failures[-1]
+            return f"{failure['class']}: {failure['reason']}" + (checkpoint if state == "pending" else "")
+        if self.record is not None:
+            return f"trained; {self.outstanding} evaluations are missing"
+        return f"attempt {self.attempts} was interrupted{checkpoint}" if self.attempt else "has not run"
+
+    def reason_of(self, trial: Trial | Named, driver: str | None) -> str:
+        """Why one of the training's trials is not done."""
+        if self.state_of(trial, driver) != "unreached" or self.record is None:
+            return self.reason(driver)
+        best = self.record.best_val_top1
+        return f"never reached a validation top-1 of {trial.level:g}: {best:.4f} at best"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All trainings of one sweep on one storage."""
+
+    storage: Storage
+    """The sweep's folder, ``<storage>/<sweep>``."""
+
+    def folder(self, training_id: str) -> Storage:
+        return self.storage.below(TRIALS, training_id)
+
+    def training_ids(self) -> list[str]:
+        return self.storage.names(TRIALS)
+
+    def register(self, tasks: Iterable["Task"], entries: Mapping[str, Entry], study: str) -> None:
+        """Write down what is planned, so that a trial that never runs is missed.
+
+        ``entries`` are a scan of the tasks, ``study`` is the name of theirs; records of trainings that serve further
+        trials now get their names, too.
+        """
+
+        def write(task: "Task") -> None:
+            entry, folder = entries[task.training_id], self.folder(task.training_id)
+            if TRIAL not in entry.sizes:
+                trials = [trial.as_dict() for trial in task.asked]
+                folder.write_json(TRIAL, {**task.training.as_dict(), "study": study, "trials": trials})
+            if entry.record is not None and (more := with_trials(entry.record, task.asked)) != entry.record:
+                folder.write_bytes(RECORD, more.as_json())
+
+        with ThreadPoolExecutor(READERS) as pool:
+            list(pool.map(write, tasks))
+
+    def trial(self, training_id: str) -> dict[str, Any]:
+        """What ``register`` wrote."""
+        return self.folder(training_id).read_json(TRIAL)
+
+    def driver(self, watch: bool = True) -> str | None:
+        """Token of the living driver of this sweep; see ``lock.living_holder``."""
+        holder = living_holder(self.storage, DRIVER, watch)
+        return holder.token if holder else None
+
+    def scan(self, tasks: Collection["Task"] | None = None) -> dict[str, Entry]:
+        """What there is of every training, or of those of ``tasks``, with an empty entry for one that left no trace.
+
+        One listing, then the records, then what is left to read of the trainings that are not done. Without tasks, a
+        training with a record that names evaluations is done.
+        """
+        known = {task.training_id: task for task in tasks or ()}
+        sizes: dict[str, dict[str, int]] = {training_id: {} for training_id in known}
+        for path, size in self.storage.sizes(TRIALS).items():
+            training_id, _, name = path.partition("/")
+            if tasks is None or training_id in sizes:
+                sizes.setdefault(training_id, {})[name] = size
+        records = self._records({training_id for training_id, names in sizes.items() if RECORD in names})
+        outstanding = {i: _outstanding(record, known.get(i)) for i, record in records.items()}
+        others = self._read(
+            {
+                f"{training_id}/{name}"
+                for training_id, names in sizes.items()
+                if training_id not in records or outstanding[training_id]
+                for name in names
+                if name == ATTEMPT or is_failure(name)
+            }
+        )
+        entries = {}
+        for training_id, names in sizes.items():
+            found = [others.get(f"{training_id}/{name}") for name in sorted(names) if is_failure(name)]
+            failures = tuple(failure for failure in found if failure is not None)
+            attempt = others.get(f"{training_id}/{ATTEMPT}")
+            missing = outstanding.get(training_id, 0)
+            entries[training_id] = Entry(training_id, names, records.get(training_id), attempt, failures, missing)
+        return entries
+
+    def _records(self, training_ids: Iterable[str]) -> dict[str, Record]:
+        """Records by training id; those that are not whole are left out."""
+        contents = self.storage.below(TRIALS).read_all(f"{training_id}/{RECORD}" for training_id in training_ids)
+        records = {path.partition("/")[0]: _whole(content) for path, content in contents.items()}
+        return {training_id: record for training_id, record in records.items() if record is not None}
+
+    def _read(self, paths: Iterable[str]) -> dict[str, Any]:
+        """JSON files below the trials' folders by path; those that are not whole are left out."""
+        contents = self.storage.below(TRIALS).read_all(paths)
+        return {path: value for path, content in contents.items() if (value := _parsed(content)) is not None}
+
+    def record(self, training_id: str) -> Record | None:
+        """The record of a finished training, else None; a record that is not whole does not count."""
+        content = self.folder(training_id).read_if_there(RECORD)
+        return None if content is None else _whole(content)
+
+    def failures(self, training_id: str) -> list[dict[str, Any]]:
+        """Failed attempts, oldest first, of finished trainings too."""
+        folder = self.folder(training_id)
+        return [folder.read_json(name) for name in folder.names() if is_failure(name)]
+
+    def begin(self, training_id: str, attempt: int, driver: str, **who: Any) -> None:
+        """Say that attempt number ``attempt`` of a training has begun, for which driver, where."""
+        self.folder(training_id).write_json(ATTEMPT, {"attempt": attempt, "driver": driver, **who})
+
+    def fail(self, training_id: str, attempt: int, failure: Mapping[str, Any]) -> None:
+        """Write why an attempt failed, without credentials, unless that has been written; earlier ones stay."""
+        folder = self.folder(training_id)
+        if not folder.exists(_failure_file(attempt)):
+            folder.write_json(_failure_file(attempt), without_credentials({**failure, "attempt": attempt}))
+
+    def failure(self, training_id: str, attempt: int) -> dict[str, Any] | None:
+        """Why an attempt failed; None when it did not, or could not say."""
+        folder = self.folder(training_id)
+        return folder.read_json(_failure_file(attempt)) if folder.exists(_failure_file(attempt)) else None
+
+    def decide(self, training_id: str, attempt: int, retry: bool) -> None:
+        """Add to a failure whether the training is tried again; without it the training has been given up."""
+        failure = self.failure(training_id, attempt)
+        self.folder(training_id).write_json(_failure_file(attempt), {**(failure or {}), "retry": retry})
+
+    def failure_path(self, training_id: str, attempt: int) -> str:
+        """Where the failure of an attempt (1, 2, ..) is, for people to open."""
+        return self.folder(training_id).address(_failure_file(attempt))
+
+    def log_tail(self, training_id: str, lines: int) -> list[str]:
+        """The last lines of a training's log; none when it has none."""
+        folder = self.folder(training_id)
+        return folder.read_bytes(LOG).decode().splitlines()[-lines:] if folder.exists(LOG) else []
+
+    def trained(self, record: Record, epochs: list[dict[str, Any]], best_checkpoint: bytes) -> None:
+        """Write what a training came to, the record last, then drop its running checkpoint.
+
+        A training that has a record and its weights keeps them: of two processes that finished it the first one
+        counts. One whose weights were deleted has been trained again, and predictions by its old ones go.
+        """
+        folder = self.folder(record.training_id)
+        if self.record(record.training_id) is None or not folder.exists(BEST_CHECKPOINT):
+            folder.delete(RECORD)  # before the predictions of which it tells
+            folder.delete(PREDICTIONS)
+            folder.write_bytes(EPOCHS, parquet_bytes(pa.Table.from_pylist(epochs)))
+            folder.write_bytes(BEST_CHECKPOINT, best_checkpoint)
+            folder.write_bytes(RECORD, record.as_json())
+        folder.delete(LAST_CHECKPOINT)
+
+    def evaluated(self, record: Record, predictions: pa.Table | None) -> None:
+        """Add what checkpoints were asked anew: the predictions, then the record, which has all evaluations.
+
+        Predictions of which no record tells, of a process that was killed between the two, are replaced.
+        """
+        folder = self.folder(record.training_id)
+        if predictions is not None:
+            new = set(predictions["evaluation_id"].to_pylist())
+            known = pa.array(sorted({each.evaluation_id for each in record.evaluations} - new), pa.string())
+            if folder.exists(PREDICTIONS):
+                before = self.table(record.training_id, "predictions")
+                kept = pc.is_in(before["evaluation_id"], known)  # pyright: ignore[reportAttributeAccessIssue]
+                predictions = pa.concat_tables([before.filter(kept), predictions])
+            folder.write_bytes(PREDICTIONS, parquet_bytes(predictions))
+        folder.write_bytes(RECORD, record.as_json())
+
+    def adopt(self, other: "Ledger", training_id: str) -> None:
+        """Copy a finished training from another sweep's ledger, its record last."""
+        source, destination = other.folder(training_id), self.folder(training_id)
+        names = [name for name in source.names() if name not in (RECORD, ATTEMPT, LAST_CHECKPOINT)]
+        for name in [name for name in names if not is_failure(name)] + [RECORD]:
+            destination.write_bytes(name, source.read_bytes(name))
+
+    def others(self) -> list["Ledger"]:
+        """The ledgers of the other sweeps on the same storage."""
+        above = self.storage.above
+        names = [name for name in above.names() if above.exists(f"{name}/{TRIALS}")]
+        return [Ledger(above.below(name)) for name in names if above.below(name) != self.storage]
+
+    def table(self, training_id: str, name: Literal["epochs", "predictions"]) -> pa.Table:
+        return pq.read_table(io.BytesIO(self.folder(training_id).read_bytes(f"{name}.parquet")))
+
+
+def _outstanding(record: Record, task: "Task | None") -> int:
+    if task is None:
+        return int(not record.evaluations and any(each.reached for each in record.selected))
+    return sum(map(len, task.outstanding(record).values()))
+
+
+def is_failure(name: str) -> bool:
+    """Whether a file of a training's folder tells of a failed attempt."""
+    return name.startswith("failure-")
+
+
+def _failure_file(attempt: int) -> str:
+    return f"failure-{attempt:03d}.json"
+
+
+def _whole(content: bytes) -> Record | None:
+    try:
+        return read_record(content)
+    except Damaged:
+        return None
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()

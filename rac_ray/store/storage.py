@@ -1,0 +1,233 @@
+"""Atomic reads and writes below one root, local, NFS, S3 or GS, through ``pyarrow.fs``.
+
+On a local or network disk a file is written under a temporary name and renamed, so that a reader (or a
+killed writer) never leaves half a file under the real name. Object stores publish an object only when its
+upload completes, which is the same promise. What an object store fails to do for a while is tried again for up to
+two minutes; see ``object_store``, also for endpoints.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from rac_ray.errors import BadInput
+from rac_ray.store.object_store import OBJECT_STORES, RETRY_SECONDS, Result, opened, persistent, refusal, split_root
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+"""Of an OSError: a disk or a quota without room."""
+TEMPORARY_MARK = ".tmp-"
+READERS = 16
+"""Files read at once by ``read_all``: an object store answers one request in tens of milliseconds."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A folder on a file system; every path given to its methods is relative to that folder."""
+
+    root: str
+    """Absolute local path, or a URI such as ``s3://bucket/folder``, with its options as a query."""
+    retry_seconds: float = field(default=RETRY_SECONDS, compare=False)
+    """How long what may pass is tried again."""
+
+    @classmethod
+    def at(cls, location: str | os.PathLike[str]) -> "Storage":
+        """The storage at a local path (made absolute) or a URI that ``pyarrow.fs`` understands."""
+        text = os.fspath(location)
+        return cls("".join(split_root(text)) if "://" in text else str(Path(text).expanduser().resolve()))
+
+    @property
+    def is_local(self) -> bool:
+        return "://" not in self.root
+
+    def address(self, *parts: str) -> str:
+        """Where a file or folder is: a path, or a URI with the options of this one."""
+        place, query = (self.root, "") if self.is_local else split_root(self.root)
+        return "/".join((place, *parts)) + query
+
+    def below(self, *parts: str) -> "Storage":
+        """The storage of a sub-folder."""
+        return Storage(self.address(*parts), self.retry_seconds)
+
+    @property
+    def above(self) -> "Storage":
+        """The storage of the folder that holds this one."""
+        place, query = (self.root, "") if self.is_local else split_root(self.root)
+        return Storage(place.rpartition("/")[0] + query, self.retry_seconds)
+
+    def resolve(self, name: str = "") -> tuple[fs.FileSystem, str]:
+        """The file system and the path in it. Raises BadInput for a root that is no storage."""
+        system, base = (fs.LocalFileSystem(), self.root) if self.is_local else opened(self.root)
+        return system, f"{base}/{name}" if name else base
+
+    def _ask(self, act: Callable[[], Result]) -> Result:
+        """``act``, again for as long as it may pass; raises BadInput when access is refused."""
+        try:
+            return persistent(act, self.retry_seconds)
+        except OSError as error:
+            raise refusal(self.root, error) or error from error
+
+    def exists(self, name: str) -> bool:
+        system, path = self.resolve(name)
+        return self._ask(lambda: system.get_file_info(path)).type != fs.FileType.NotFound
+
+    def names(self, folder: str = "") -> list[str]:
+        """Sorted names of the files and folders in ``folder``; empty when it does not exist."""
+        system, path = self.resolve(folder)
+        infos = self._ask(lambda: system.get_file_info(fs.FileSelector(path, allow_not_found=True)))
+        return sorted(info.base_name for info in infos if TEMPORARY_MARK not in info.base_name)
+
+    def sizes(self, folder: str = "", *, temporary: bool = False) -> dict[str, int]:
+        """Bytes of every file below ``folder`` by its path relative to it, in one listing.
+
+        Files under temporary names are left out, or, with ``temporary``, are the only ones.
+        """
+        system, path = self.resolve(folder)
+        infos = self._ask(lambda: system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True)))
+        return {
+            info.path[len(path.rstrip("/")) + 1 :]: info.size
+            for info in infos
+            if info.type == fs.FileType.File and (TEMPORARY_MARK in info.base_name) == temporary
+        }
+
+    def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
+        """The content of many files, read side by side; files that have gone meanwhile are left out."""
+        with ThreadPoolExecutor(READERS) as pool:
+            read = pool.map(lambda name: (name, self.read_if_there(name)), names)
+            return {name: content for name, content in read if content is not None}
+
+    def read_if_there(self, name: str) -> bytes | None:
+        """The content of one file, or None without it."""
+        try:
+            return self.read_bytes(name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def read_bytes(self, name: str) -> bytes:
+        system, path = self.resolve(name)
+
+        def read() -> bytes:
+            with system.open_input_stream(path) as stream:
+                return stream.read()
+
+        return self._ask(read)
+
+    def read_columns(self, name: str, columns: list[str]) -> pa.Table:
+        """Some columns of a Parquet file; of the others no byte is fetched."""
+        system, path = self.resolve(name)
+
+        def read() -> pa.Table:
+            with system.open_input_file(path) as stream:
+                return pq.ParquetFile(stream, pre_buffer=True).read(columns)
+
+        return self._ask(read)
+
+    def read_json(self, name: str) -> Any:
+        return json.loads(self.read_bytes(name))
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[str]:
+        """Yield a local path to write to; on success its content appears as ``name`` at once, else not at all."""
+        system, path = self.resolve(name)
+        folder = path.rsplit("/", 1)[0]
+        if self.is_local:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            temporary = f"{path}{TEMPORARY_MARK}{uuid.uuid4().hex[:8]}"
+        else:
+            temporary = f"{tempfile.gettempdir()}/rac{TEMPORARY_MARK}{uuid.uuid4().hex}"
+        try:
+            yield temporary
+            if self.is_local:
+                _flush_to_disk(temporary)
+                Path(temporary).replace(path)
+            else:
+                if system.type_name not in OBJECT_STORES:
+                    system.create_dir(folder, recursive=True)
+                content = Path(temporary).read_bytes()
+                self._ask(lambda: _upload(system, path, content))
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        with self.writing(name) as path:
+            Path(path).write_bytes(content)
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_bytes(name, json.dumps(value, indent=1, sort_keys=True).encode())
+
+    def create_json(self, name: str, value: Any) -> bool:
+        """Write a file that must not exist yet; False when it does. Exclusive on a disk, not on an object store."""
+        if not self.is_local:
+            created = not self.exists(name)
+            if created:
+                self.write_json(name, value)
+            return created
+        scratch = f"{name}{TEMPORARY_MARK}{uuid.uuid4().hex[:8]}"
+        self.write_json(scratch, value)
+        try:
+            Path(self.root, name).hardlink_to(Path(self.root, scratch))
+        except FileExistsError:
+            return False
+        finally:
+            self.delete(scratch)
+        return True
+
+    def delete(self, name: str) -> None:
+        """Delete one file; a file that is not there is fine."""
+        system, path = self.resolve(name)
+
+        def delete() -> None:
+            if system.get_file_info(path).type == fs.FileType.File:
+                system.delete_file(path)
+
+        with suppress(FileNotFoundError):  # somebody else was quicker
+            self._ask(delete)
+
+    def _standing(self) -> Path:
+        """The folder itself, or the nearest one above it that exists."""
+        return next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
+
+    def free_bytes(self) -> int | None:
+        """Room left on a local disk; None where nobody can tell (object stores)."""
+        return shutil.disk_usage(self._standing()).free if self.is_local else None
+
+    def require_room(self, needed_bytes: int) -> None:
+        """Raise BadInput unless ``needed_bytes`` are free (local only) and files can be written; leaves nothing."""
+        try:
+            if self.is_local:
+                free = shutil.disk_usage(self._standing()).free
+                if free < needed_bytes:
+                    raise BadInput(
+                        f"storage {self.root!r} has {free / 1e6:.0f} MB free, "
+                        f"this sweep needs about {needed_bytes / 1e6:.0f} MB"
+                    )
+                with tempfile.TemporaryFile(dir=self._standing()) as probe:
+                    probe.write(b"yes")
+            else:
+                self.write_bytes(".writable", b"yes")
+                self.delete(".writable")
+        except OSError as error:
+            raise BadInput(f"storage {self.root!r} cannot be written: {error.strerror or error}") from error
+
+
+def _upload(system: fs.FileSystem, path: str, content: bytes) -> None:
+    """Write an object whole; ``fs.copy_files`` would lose the error of a failed last request."""
+    with system.open_output_stream(path) as stream:
+        stream.write(content)
+
+
+def _flush_to_disk(path: str) -> None:
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,245 @@
+"""What each verb comes to: typed values, with their lines for people, their JSON and their exit code."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rac_ray.errors import DONE, FAILED, INTERRUPTED, UNFINISHED
+from rac_ray.store.ledger import STATES, State, added_up
+
+if TYPE_CHECKING:
+    from rac_ray.results.analysis import Analysis
+    from rac_ray.sweep.jobs import SubmittedJob
+    from rac_ray.sweep.price import Price
+
+
+class Outcome(Protocol):
+    """What a verb returns."""
+
+    @property
+    def code(self) -> int:
+        """Exit code (``errors``)."""
+        ...
+
+    def value(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        ...
+
+    def lines(self) -> list[str]:
+        """For people."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """Where one planned trial stands."""
+
+    trial_id: str
+    training_id: str
+    name: str
+    state: State
+    reason: str
+    attempts: int
+    bytes: int
+
+
+class Counted:
+    """Something with trials, each in exactly one state."""
+
+    trials: Sequence[TrialStatus]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Planned trials, and how many are in each state; that these add up is asserted."""
+        states = [trial.state for trial in self.trials]
+        counts: dict[str, int] = {state: states.count(state) for state in STATES}
+        assert len(states) == sum(counts.values()), (len(states), counts)
+        return {"planned": len(states), **counts}
+
+    @property
+    def invariant(self) -> str:
+        """``16 trials planned = 15 done + 1 failed + 0 running + 0 pending``."""
+        return f"{len(self.trials)} trials planned = {added_up(self.counts)}"
+
+
+def exit_code(counts: Mapping[str, int]) -> int:
+    """0 all that can be is done, 1 some failed, 3 some have not run."""
+    return FAILED if counts["failed"] else UNFINISHED if counts["running"] + counts["pending"] else DONE
+
+
+@dataclass(frozen=True)
+class Planned(Counted):
+    """What a run would do, and what it would cost."""
+
+    trials: Sequence[TrialStatus]
+    trainings: tuple[int, int]
+    """Missing, and all."""
+    about: Mapping[str, str]
+    """What there is to know of the data, as in ``{"digits": "mnist"}``."""
+    price: "Price"
+    notes: Sequence[str] = ()
+    code: int = DONE
+
+    def value(self) -> dict[str, Any]:
+        rows = [asdict(trial) for trial in self.trials]
+        return {"trials": rows, "counts": self.counts, **self.about, "forecast": self.price.as_dict()}
+
+    def lines(self) -> list[str]:
+        lines = [f"{trial.trial_id}  {trial.state:<8} {trial.name}" for trial in self.trials]
+        missing, trainings = self.trainings
+        if trainings != len(self.trials):
+            lines.append(f"{missing} of {trainings} trainings are missing; each serves several trials")
+        said = "".join(f"; {name}={text}" for name, text in self.about.items())
+        return [*lines, f"{self.invariant}{said}", *self.price.lines(), *self.notes]
+
+
+@dataclass(frozen=True)
+class Status(Counted):
+    """Where a sweep stands."""
+
+    trials: Sequence[TrialStatus]
+    driver: str | None
+    """Who drives it, since when."""
+    job: str | None
+    """The Ray job that it was handed to, and where that stands."""
+    verbose: bool = False
+
+    @property
+    def code(self) -> int:
+        return exit_code(self.counts)
+
+    def value(self) -> dict[str, Any]:
+        rows = [asdict(trial) for trial in self.trials]
+        return {"counts": self.counts, "driver": self.driver, "job": self.job, "trials": rows}
+
+    def lines(self) -> list[str]:
+        shown = ("running", "failed", "unreached")
+        told = [trial for trial in self.trials if trial.state in shown or (self.verbose and trial.reason)]
+        return [
+            self.invariant,
+            f"driver: {self.driver or 'none'}",
+            *([f"job: {self.job}"] if self.job else []),
+            *(f"{trial.trial_id}  {trial.state:<8} {trial.name}: {trial.reason}" for trial in told),
+        ]
+
+
+@dataclass(frozen=True)
+class Described:
+    """Everything about one trial."""
+
+    about: Mapping[str, Any]
+    folder: str
+    code: int = DONE
+
+    def value(self) -> dict[str, Any]:
+        return dict(self.about)
+
+    def lines(self) -> list[str]:
+        from rac_ray.sweep.explain import described
+
+        return described(self.about, self.folder)
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What came of asking a driver to stop."""
+
+    driver: str | None
+    """Who drove the sweep; None: nobody did."""
+    stopped: bool
+    job_id: str | None = None
+    """Of a Ray job that was told to stop."""
+
+    @property
+    def code(self) -> int:
+        return DONE if self.stopped or self.job_id else FAILED
+
+    def value(self) -> dict[str, Any]:
+        return {"driver": self.driver, "stopped": self.stopped, "job_stopped": self.job_id is not None}
+
+    def lines(self) -> list[str]:
+        ended = "has stopped" if self.stopped or self.job_id else "does not answer"
+        said = f"{self.driver} {ended}" if self.driver else "no driver runs"
+        return [said, *([f"job {self.job_id} was told to stop"] if self.job_id else [])]
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What nothing needs any more."""
+
+    files: Mapping[str, int]
+    """Bytes by path in the sweep's folder."""
+    freed: int
+    """Bytes of those that were deleted."""
+    deleted: bool
+    code: int = DONE
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.files.values())
+
+    def value(self) -> dict[str, Any]:
+        return {"files": dict(self.files), "bytes": self.bytes, "freed": self.freed}
+
+    def lines(self) -> list[str]:
+        then = "freed" if self.deleted else "to free; `clean --yes` does it"
+        lines = [f"{size / 1e6:9.3f} MB  {name}" for name, size in sorted(self.files.items())]
+        return [*lines, f"{len(self.files)} files, {self.bytes / 1e6:.1f} MB {then}"]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A run that a cluster has taken over."""
+
+    job: "SubmittedJob"
+    watch: str
+    """Arguments that ask after it."""
+    code: int = DONE
+
+    def value(self) -> dict[str, Any]:
+        return self.job.as_dict()
+
+    def lines(self) -> list[str]:
+        return [f"submitted {self.job.job_id} to {self.job.address}", f"watch it with: {self.watch}"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of the results is asked for, beyond tables and figures."""
+
+    verdict: bool = False
+    """What the sweep says to each claim of the paper."""
+    report: bool = False
+    """Also one HTML page, report.html, that opens offline."""
+    capsule: str | None = None
+    """Pack records, environment, tables and figures into this file, as in out.tar.zst."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tables, figures and whatever else was asked for of what is done."""
+
+    analysis: "Analysis"
+    folder: str
+    """Where they were written."""
+    counts: Mapping[str, int]
+    plain: Mapping[str, Any]
+    text: Sequence[str]
+    stopped: str = ""
+    """Why the run before it stopped early."""
+
+    @property
+    def code(self) -> int:
+        return INTERRUPTED if self.stopped == "interrupted" else exit_code(self.counts)
+
+    def value(self) -> dict[str, Any]:
+        return dict(self.plain)
+
+    def lines(self) -> list[str]:
+        return list(self.text)
+
+
+def shown(outcome: Outcome, as_json: bool, indent: int | None = 1) -> str:
+    """An outcome as text."""
+    return json.dumps(outcome.value(), indent=indent, default=str) if as_json else "\n".join(outcome.lines())

@@ -1,0 +1,105 @@
+"""A real sweep of two trials, packed, derived again, and one of them trained again, through the commands."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from rac_ray.cli import sweep_main
+from rac_ray.cli.command import main
+from rac_ray.cli.replay import Retrained
+from rac_ray.errors import BadInput
+from rac_ray.identity import Recipe
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.grid import Grid
+from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
+from rac_ray.studies.temporal_shape.study import TemporalShape
+from tests.conftest import local_ray
+
+RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)
+GRID = Grid(
+    ("cnn3d",), (2,), (0, 1), ("mnist_bg",), train_clips=24, val_clips=10, test_clips=8,
+    recipes={"cnn3d": RECIPE}, digits="optdigits", paired_clips=6,
+)  # fmt: skip
+STUDY = TemporalShape(presets={"small": GRID}, default_preset="small")
+"""Under the study's own name: a capsule is opened by the study that its records name."""
+
+
+@pytest.fixture(scope="module")
+def capsule(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("swept")
+    with pytest.raises(SystemExit) as stopped:
+        sweep_main(STUDY, ["--probe-seconds", "0", "--storage", str(folder / "r"), "--data", str(folder / "d")])
+    assert stopped.value.code == 0
+    places = ["--storage", str(folder / "r"), "--data", str(folder / "d")]
+    with pytest.raises(SystemExit) as stopped:
+        sweep_main(STUDY, ["results", "--capsule", str(folder / "out.tar.zst"), "--report", *places])
+    assert stopped.value.code == 0
+    return folder / "out.tar.zst"
+
+
+def with_changes(record: Record, **changes: Any) -> Record:
+    return msgspec.structs.replace(record, **changes)
+
+
+def replayed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["replay", *arguments])
+    out, err = capsys.readouterr()
+    return stopped.value.code, out, err
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_every_output_is_the_same_and_a_trial_trains_to_the_same_predictions(
+    capsule: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = replayed(capsys, str(capsule), "--to", str(tmp_path / "again"), "--retrain", "1", "--seed", "3")
+    assert code == 0, out
+    assert "DIFFERENT" not in out
+    assert " tables and figures are the same to the byte" in out
+    assert "agrees cnn3d h=2 mnist_bg seed=" in out
+    assert "100.00% of predictions the same, top-1 differs by at most +0.000" in out
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_more_trials_than_there_are_cannot_be_trained_again(
+    capsule: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = replayed(capsys, str(capsule), "--to", str(tmp_path / "again"), "--retrain", "9")
+    assert (code, err) == (2, "error: --retrain 9: the capsule has 2 finished trials; valid: at most so many\n")
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
+    (record, _) = [entry.record for entry in Ledger(Storage.at(capsule.parent / "r/ts_grid")).scan().values()]
+    assert record is not None
+    frames = clip_source([record])("mnist/test/000003")
+    assert frames.shape == (20, 64, 64)
+    assert (rendered_parts(record)["mnist/test"].frames[3] == frames).all()
+    with pytest.raises(BadInput, match="does not say what its clips were made from"):
+        clip_source([with_changes(record, dataset=None)])
+    with pytest.raises(BadInput, match="with other pixels here than trial"):
+        rendered_parts(with_changes(record, content=dict.fromkeys(record.content, "other")))
+    assert record.dataset
+    other = {**record.dataset, "digits": {"source": "optdigits", "digest": "other"}}
+    with pytest.raises(BadInput, match="are other ones than those of trial"):
+        clip_source([with_changes(record, dataset=other)])
+    with pytest.raises(BadInput, match="trials were asked different clips as 5dot/test"):
+        clip_source([record, with_changes(record, content={**record.content, "5dot/test": "other"})])
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_the_report_shows_clips_that_were_misclassified(capsule: Path) -> None:
+    page = (capsule.parent / "r/ts_grid/small/report.html").read_text()
+    assert "data:image/gif" in page
+
+
+def test_a_trial_that_came_out_otherwise_is_told() -> None:
+    assert Retrained("a", {"mnist/test": -0.04}, 0.9, 1.0).agrees
+    assert not Retrained("a", {"mnist/test": 0.01, "5dot/test": -0.06}, 0.9, 1.0).agrees
+
+
+__all__ = ["local_ray"]

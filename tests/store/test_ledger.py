@@ -1,0 +1,266 @@
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from rac_ray.identity import Training, Trial
+from rac_ray.store.ledger import DRIVER, Ledger, State, added_up, parquet_bytes, spoken_of
+from rac_ray.store.lock import Lock, holding
+from rac_ray.store.record import Checkpoint, named
+from rac_ray.store.storage import Storage
+from rac_ray.training.task import Task
+from tests.records import record_of
+from tests.results.conftest import task_of
+
+BROKEN = {"class": "code", "reason": "broken", "traceback": ""}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(Storage.at(tmp_path / "ts_grid"))
+
+
+@pytest.fixture
+def make_task(make_training):
+    """Tasks by seed."""
+
+    def make(seed: int = 0) -> Task:
+        return task_of(Trial(make_training(seed=seed)))
+
+    return make
+
+
+def register(ledger: Ledger, tasks: list[Task]) -> None:
+    ledger.register(tasks, ledger.scan(tasks), "ts_grid")
+
+
+def states(ledger: Ledger, tasks: list[Task]) -> list[State]:
+    driver = ledger.driver()
+    return [entry.state(driver) for entry in ledger.scan(tasks).values()]
+
+
+def said(*evaluation_ids: str) -> pa.Table:
+    return pa.table({"evaluation_id": pa.array(evaluation_ids, pa.string()), "predicted": [1] * len(evaluation_ids)})
+
+
+def finish(ledger: Ledger, task: Task) -> None:
+    """As an attempt does: the training first, then its evaluations."""
+    record = record_of(task)
+    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0}], b"weights")
+    ledger.evaluated(record, said(*(each.evaluation_id for each in record.evaluations)))
+
+
+def give_up(ledger: Ledger, training_id: str, attempt: int = 1) -> None:
+    ledger.fail(training_id, attempt, BROKEN)
+    ledger.decide(training_id, attempt, retry=False)
+
+
+def test_a_training_is_in_exactly_one_state(ledger: Ledger, make_task) -> None:
+    tasks = [make_task(seed) for seed in range(6)]
+    register(ledger, tasks)
+    assert set(states(ledger, tasks)) == {"pending"}
+    done, given_up, retried, undecided, running, new = (task.training_id for task in tasks)
+    with holding(ledger.storage, DRIVER) as lock:
+        finish(ledger, tasks[0])
+        for training_id in (given_up, retried, undecided):
+            ledger.begin(training_id, 1, lock.holder.token)
+            ledger.fail(training_id, 1, BROKEN)
+        ledger.decide(given_up, 1, retry=False)
+        ledger.decide(retried, 1, retry=True)
+        ledger.begin(running, 1, lock.holder.token)
+        assert states(ledger, tasks) == ["done", "failed", "pending", "pending", "running", "pending"]
+    assert states(ledger, tasks) == ["done", "failed", "pending", "pending", "pending", "pending"]
+    assert ledger.training_ids() == sorted([done, given_up, retried, undecided, running, new])
+    written = ledger.trial(new)
+    assert written["study"] == "ts_grid"
+    assert Training.from_dict(written) == tasks[-1].training
+    assert [trial["trial_id"] for trial in written["trials"]] == [new]
+
+
+def test_a_running_attempt_of_a_dead_driver_is_an_interrupted_one(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    register(ledger, [task])
+    dead = replace(Lock(ledger.storage, DRIVER).holder, process_started="1")
+    ledger.storage.write_json(DRIVER, asdict(dead))
+    ledger.begin(task.training_id, 3, dead.token)
+    (entry,) = ledger.scan().values()
+    assert entry.state(dead.token) == "running"
+    assert entry.state(ledger.driver()) == "pending"
+    assert entry.reason(None) == "attempt 3 was interrupted"
+    ledger.folder(task.training_id).write_bytes("last.ckpt", b"")
+    assert ledger.scan()[task.training_id].reason(None) == "attempt 3 was interrupted, goes on from its checkpoint"
+
+
+def test_a_new_attempt_makes_a_given_up_training_a_running_one(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    give_up(ledger, task.training_id)
+    ledger.begin(task.training_id, 2, "token")
+    (entry,) = ledger.scan([task]).values()
+    assert (entry.state("token"), entry.state(None), entry.attempts) == ("running", "pending", 2)
+
+
+def test_reasons(ledger: Ledger, make_task) -> None:
+    failed, new, done, unknown = tasks = [make_task(seed) for seed in range(4)]
+    register(ledger, [new])
+    give_up(ledger, failed.training_id)
+    finish(ledger, done)
+    entries = ledger.scan(tasks)
+    assert {training_id: entry.reason(None) for training_id, entry in entries.items()} == {
+        failed.training_id: "code: broken",
+        new.training_id: "has not run",
+        done.training_id: "",
+        unknown.training_id: "has not run",
+    }
+
+
+def test_a_trained_one_waits_for_its_evaluations(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    folder = ledger.folder(task.training_id)
+    folder.write_bytes("last.ckpt", b"running")
+    record = record_of(task)
+    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0}], b"weights")
+    assert folder.names() == ["best.ckpt", "epochs.parquet", "record.json"]
+    (entry,) = ledger.scan([task]).values()
+    count = len(task.evaluations)
+    assert (entry.state(None), entry.outstanding) == ("pending", count)
+    assert entry.reason(None) == f"trained; {count} evaluations are missing"
+    assert states(ledger, [task]) == [entry.state(None) for entry in ledger.scan().values()] == ["pending"]
+    ledger.evaluated(record, said(*(each.evaluation_id for each in record.evaluations)))
+    assert states(ledger, [task]) == [entry.state(None) for entry in ledger.scan().values()] == ["done"]
+    assert folder.names() == ["best.ckpt", "epochs.parquet", "predictions.parquet", "record.json"]
+    assert ledger.table(task.training_id, "epochs").to_pylist() == [{"epoch": 0}]
+
+
+def test_another_domain_is_outstanding_and_older_predictions_stay(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    finish(ledger, task)
+    more = replace(task.evaluations[-1], target="another", content="new")
+    wider = replace(task, evaluations=(*task.evaluations, more))
+    assert ledger.scan([wider])[task.training_id].outstanding == 1
+    assert ledger.scan([task])[task.training_id].outstanding == 0
+    before = ledger.table(task.training_id, "predictions")
+    ledger.evaluated(record_of(wider), said(more.evaluation_id(task.training_id, 3)))
+    table = ledger.table(task.training_id, "predictions")
+    assert table.slice(0, len(before)).equals(before)
+    assert len(table) == len(before) + 1
+    assert states(ledger, [wider]) == ["done"]
+
+
+def test_predictions_of_which_no_record_tells_are_replaced(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    record = record_of(task)
+    ids = [each.evaluation_id for each in record.evaluations]
+    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0}], b"weights")
+    stale = pa.table({"evaluation_id": ids, "predicted": [7] * len(ids)})
+    ledger.folder(task.training_id).write_bytes("predictions.parquet", parquet_bytes(stale))
+    ledger.evaluated(record, said(*ids))
+    assert ledger.table(task.training_id, "predictions")["predicted"].to_pylist() == [1] * len(ids)
+
+
+def test_a_level_that_was_not_reached_is_a_state_of_its_trial(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    low, high = (Trial(task.training, experiment, level) for experiment, level in (("a", 0.3), ("b", 0.9)))
+    task = replace(task, trials=(low, high))
+    selected = [
+        Checkpoint(level=0.3, epoch=3, val_top1=0.3),
+        Checkpoint(level=0.9, epoch=3, val_top1=0.3, reached=False),
+    ]
+    finish(ledger, task)
+    record = record_of(task, selected=selected, trials=[named(low)], best_val_top1=0.3)
+    ledger.folder(task.training_id).write_bytes("record.json", record.as_json())
+    entry = ledger.scan([task])[task.training_id]
+    assert [entry.state_of(trial, None) for trial in (low, high)] == ["done", "unreached"]
+    assert entry.reason_of(high, None) == "never reached a validation top-1 of 0.9: 0.3000 at best"
+    register(ledger, [task])
+    found = ledger.record(task.training_id)
+    assert found
+    assert [trial.experiment for trial in found.trials] == ["a", "b"], "it does not vanish from a folder's results"
+
+
+def test_unreached_is_spoken_of_where_a_trial_is() -> None:
+    counts: dict[State, int] = {"done": 3, "unreached": 0, "failed": 1, "running": 0, "pending": 0}
+    assert added_up(counts) == "3 done + 1 failed + 0 running + 0 pending"
+    assert list(spoken_of({**counts, "unreached": 2})) == ["done", "unreached", "failed", "running", "pending"]
+
+
+def test_of_two_processes_that_finish_a_training_the_first_counts(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    finish(ledger, task)
+    before = ledger.record(task.training_id)
+    ledger.trained(record_of(task, host="another"), [{"epoch": 9}], b"others")
+    assert ledger.record(task.training_id) == before
+    assert ledger.table(task.training_id, "epochs").to_pylist() == [{"epoch": 0}]
+
+
+def test_new_weights_void_what_the_old_ones_said(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    finish(ledger, task)
+    folder = ledger.folder(task.training_id)
+    folder.delete("best.ckpt")
+    ledger.trained(record_of(task, evaluations=[]), [{"epoch": 9}], b"new")
+    assert folder.names() == ["best.ckpt", "epochs.parquet", "record.json"]
+    assert states(ledger, [task]) == ["pending"]
+
+
+def test_failures_are_kept_in_order_and_a_later_success_counts(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    training_id = task.training_id
+    for attempt, reason in ((1, "first"), (3, "second")):
+        ledger.fail(training_id, attempt, {**BROKEN, "reason": reason})
+    ledger.fail(training_id, 3, {**BROKEN, "reason": "told again by somebody who knows less"})
+    assert [failure["reason"] for failure in ledger.failures(training_id)] == ["first", "second"]
+    assert Path(ledger.failure_path(training_id, 3)).name == "failure-003.json"
+    assert ledger.scan()[training_id].attempts == 3
+    assert ledger.failure(training_id, 2) is None
+    finish(ledger, task)
+    assert states(ledger, [task]) == ["done"]
+
+
+def test_a_truncated_record_is_no_record(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    finish(ledger, task)
+    ledger.folder(task.training_id).write_bytes("record.json", b'{"trial_id": ')
+    assert ledger.record(task.training_id) is None
+    (entry,) = ledger.scan().values()
+    assert (entry.state(None), entry.reason(None)) == ("pending", "record.json is not whole; the trial runs again")
+    finish(ledger, task)
+    assert states(ledger, [task]) == ["done"]
+
+
+def test_registering_again_changes_nothing(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    register(ledger, [task])
+    path = Path(ledger.folder(task.training_id).root) / "trial.json"
+    before = path.stat().st_mtime_ns
+    register(ledger, [task])
+    assert path.stat().st_mtime_ns == before
+    path.unlink()
+    register(ledger, [task])
+    assert Training.from_dict(ledger.trial(task.training_id)) == task.training
+
+
+def test_finished_trainings_of_other_sweeps_are_copied(ledger: Ledger, make_task, tmp_path: Path) -> None:
+    task = make_task()
+    training_id = task.training_id
+    other = Ledger(Storage.at(tmp_path / "another_sweep"))
+    give_up(other, training_id)
+    other.begin(training_id, 2, "token")
+    finish(other, task)
+    other.folder(training_id).write_bytes("level-epoch-0003.ckpt", b"kept")
+    ledger.storage.write_json("driver.json", {})
+    Storage.at(tmp_path / "not_a_sweep").write_bytes("file", b"")
+    assert ledger.others() == [other]
+    ledger.adopt(other, training_id)
+    assert ledger.record(training_id) == other.record(training_id)
+    assert ledger.table(training_id, "predictions").equals(other.table(training_id, "predictions"))
+    names = ledger.folder(training_id).names()
+    assert names == ["best.ckpt", "epochs.parquet", "level-epoch-0003.ckpt", "predictions.parquet", "record.json"]
+    assert other.others() == [ledger]
+
+
+def test_the_tail_of_a_log(ledger: Ledger) -> None:
+    assert ledger.log_tail("x", 2) == []
+    ledger.folder("x").write_bytes("log.txt", b"one\ntwo\nthree\n")
+    assert ledger.log_tail("x", 2) == ["two", "three"]

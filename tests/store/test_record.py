@@ -1,0 +1,125 @@
+"""The one reader of records: what the writer wrote, schema 1 as what it is, and anything else as damaged."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from rac_ray.identity import Evaluation, Recipe, Training, Trial
+from rac_ray.store.record import Checkpoint, Damaged, Record, evaluated, named, read_record, with_trials
+
+TRAINING = Training("cnn3d", 4, "2dot", 42, Recipe(precision="32"), "feed", about={"digits": "optdigits"})
+TARGET = Evaluation("5dot", "test", "target", "cafe")
+
+
+def record(**changes: Any) -> Record:
+    fields = {name: getattr(TRAINING, name) for name in TRAINING.__dataclass_fields__}
+    whole = Record(
+        study="ts_grid",
+        training_id=TRAINING.training_id,
+        training_version=TRAINING.version,
+        **fields,
+        trials=[named(Trial(TRAINING))],
+        selection_rule="best",
+        best_epoch=2,
+        best_val_top1=0.5,
+        epochs=4,
+        selected=[Checkpoint(level=None, epoch=2, val_top1=0.5)],
+        evaluations=[scored(TARGET)],
+        parameters=10,
+        classes=5,
+        device="cpu",
+        workers=1,
+        host="here",
+        python="3.11",
+        commit="abc",
+        versions={},
+        seconds={"total": 1.0},
+        finished_at="2026-01-01T00:00:00Z",
+    )
+    return msgspec.structs.replace(whole, **changes)
+
+
+def scored(evaluation: Evaluation, epoch: int = 2, correct: int = 6) -> Any:
+    return evaluated(evaluation, TRAINING.training_id, epoch, clips=10, correct=correct, top1=correct / 10)
+
+
+def test_what_is_written_is_read() -> None:
+    whole = record(kept=[(0, 0.25), (2, 0.5)])
+    assert read_record(whole.as_json()) == whole
+    assert read_record(whole.as_json()).training() == TRAINING
+    assert json.loads(whole.as_json())["schema"] == 2
+
+
+def test_of_each_part_the_newest_content_counts_or_the_one_that_is_wanted() -> None:
+    newer = Evaluation("5dot", "test", "target", "beef")
+    whole = record(evaluations=[scored(TARGET), scored(newer, correct=9), scored(newer, epoch=3, correct=1)])
+    (trial,) = whole.trials
+    assert [each.correct for each in whole.evaluations_of(trial)] == [9]
+    assert [each.correct for each in whole.evaluations_of(trial, {"5dot/test": "cafe"})] == [6]
+    assert whole.evaluations_of(trial, {"5dot/test": "other"}) == []
+
+
+def test_a_level_that_was_not_reached_has_no_evaluations() -> None:
+    low, high = Trial(TRAINING, "a", 0.4), Trial(TRAINING, "b", 0.9)
+    selected = [
+        Checkpoint(level=0.4, epoch=2, val_top1=0.41),
+        Checkpoint(level=0.9, epoch=2, val_top1=0.41, reached=False),
+    ]
+    whole = record(selected=selected, trials=[named(low)])
+    assert with_trials(whole, [low]) == whole
+    whole = with_trials(whole, [high])
+    assert [trial.experiment for trial in whole.trials] == ["a", "b"]
+    assert [len(whole.evaluations_of(trial)) for trial in whole.trials] == [1, 0]
+    assert whole.checkpoint(None) is None
+
+
+OLD: dict[str, Any] = {
+    "schema": 1, "model": "cnn3d", "hidden_units": 4, "source": "2dot", "seed": 0, "data": "feed",
+    "digits": "optdigits", "trial_id": "5b4808eefb30", "training_version": 1, "selection_rule": "best",
+    "recipe": {"learning_rate": 0.001, "momentum": 0.9, "weight_decay": 1e-5, "batch_size": 64, "max_epochs": 100,
+               "patience": 10, "precision": "auto"},
+    "best_epoch": 1, "best_val_top1": 0.5, "epochs": 3, "parameters": 3573, "classes": 5,
+    "evaluations": [{"target": "2dot", "split": "val", "role": "source_val", "clips": 10, "correct": 5, "top1": 0.5}],
+    "content": {"2dot/val": "ab"}, "dataset": None, "precision_used": "32", "device": "cpu", "workers": 1,
+    "per_worker": {"CPU": 1}, "cuda_graphs": False, "attempt": 1, "host": "here", "python": "3.11", "commit": "abc",
+    "versions": {"torch": "2.13.0"}, "peak_bytes": 1, "seconds": {"total": 1.0}, "finished_at": "2026-01-01T00:00:00Z",
+}  # fmt: skip
+
+
+def test_a_record_of_version_0_1_is_one_trial_and_keeps_its_id_and_version() -> None:
+    whole = read_record(json.dumps(OLD).encode())
+    assert (whole.study, whole.schema, whole.training_version) == ("temporal_shape", 1, 1)
+    assert (whole.training_id, whole.trials[0].trial_id) == ("5b4808eefb30", "5b4808eefb30")
+    assert (whole.recipe.precision, whole.about) == ("32", {"digits": "optdigits"})
+    (evaluation,) = whole.evaluations_of(whole.trials[0], {"2dot/val": "whatever is planned now"})
+    assert (evaluation.correct, evaluation.epoch) == (5, 1)
+
+
+def test_a_record_of_diving48s_version_0_1_has_its_level() -> None:
+    old = {**OLD, "source": "original", "experiment": "c", "size": "cnn3d-4x128", "level": 0.383, "digits": "none"}
+    whole = read_record(json.dumps(old).encode())
+    assert (whole.study, whole.size, whole.about) == ("diving48", "cnn3d-4x128", {})
+    (trial,) = whole.trials
+    assert (trial.experiment, trial.level) == ("c", 0.383)
+    assert len(whole.evaluations_of(trial)) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\x00\xff", b"{}", b"[]", b'"x"', b"null", b"7", b'{"schema": 2}', b'{"schema": 1}', b'{"schema": "2"}',
+        record().as_json()[:-20], record().as_json().replace(b'"epochs": 4', b'"epochs": "4"'),
+        json.dumps({**OLD, "evaluations": [3]}).encode(), json.dumps({**OLD, "recipe": []}).encode(),
+    ],
+)  # fmt: skip
+def test_anything_else_is_damaged(content: bytes) -> None:
+    with pytest.raises(Damaged, match=r"record\.json (is not a record|has schema)"):
+        read_record(content)
+
+
+def test_a_later_schema_is_named() -> None:
+    later = json.dumps({"schema": 3}).encode()
+    with pytest.raises(Damaged, match="has schema 3; valid: 1 and 2"):
+        read_record(later)

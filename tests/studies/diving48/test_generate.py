@@ -1,0 +1,105 @@
+"""Decoding through Ray tasks and the command, interrupted and taken up again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rac_ray.cli.command import main
+from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
+from rac_ray.errors import BadInput
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.generate import decode_videos
+from rac_ray.studies.diving48.shards import find_clip
+from tests.data.diving_files import write_download
+from tests.data.videos import truncated, write_video
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+
+@pytest.fixture(scope="module")
+def download(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_download(tmp_path_factory.mktemp("official") / "diving48", videos=True)
+    broken = folder / "rgb/trainVideo2_00002.mp4"
+    truncated(broken, broken)
+    return folder
+
+
+def test_only_missing_shards_are_made(download: Path, tmp_path: Path) -> None:
+    root, lines = Storage.at(tmp_path / "data"), []
+    found = decode_videos(download, root, lines.append, clips_per_shard=3)
+    assert (found.clips, found.made, list(found.quarantine)) == (11, 3 + 2, ["trainVideo2_00002"])
+    assert len(lines) == 5
+    assert "data 12/12 clips: " in lines[-1]
+    assert lines[-1].endswith(" clips/s, none left")
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data").glob("*.parquet")}
+    (tmp_path / "data/test-00001-of-00002.parquet").unlink()
+    assert decode_videos(download, root, clips_per_shard=3).made == 1
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data").glob("*.parquet")}
+    assert [name for name in before if before[name] != after[name]] == ["test-00001-of-00002.parquet"]
+
+
+def test_the_manifest_tells_clips_quarantine_and_both_validation_splits(download: Path, tmp_path: Path) -> None:
+    decode_videos(download, Storage.at(tmp_path / "data"))
+    manifest = json.loads((tmp_path / "data/manifest.json").read_text())
+    assert (manifest["splits"]["train"]["clips"], manifest["splits"]["test"]["clips"]) == (7, 4)
+    assert list(manifest["splits"]["train"]["quarantine"]) == ["trainVideo2_00002"]
+    assert set(manifest["val"]) == {"authors", "grouped"}
+    assert len(manifest["val"]["authors"]) == 1
+    assert manifest["identity"]["frames"] == 32
+
+
+def test_a_mended_video_comes_in_when_it_is_asked_for(download: Path, tmp_path: Path) -> None:
+    root = Storage.at(tmp_path / "data")
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for path in download.iterdir():
+        (folder / path.name).symlink_to(path) if path.is_file() else None
+    (folder / "rgb").mkdir()
+    for path in (download / "rgb").iterdir():
+        (folder / "rgb" / path.name).write_bytes(path.read_bytes())
+    assert len(decode_videos(folder, root).quarantine) == 1
+    write_video(folder / "rgb/trainVideo2_00002.mp4", 42)
+    assert decode_videos(folder, root).made == 0
+    found = decode_videos(folder, root, again=True)
+    assert (found.made, found.clips, found.quarantine) == (1, 12, {})
+
+
+def test_a_folder_of_other_clips_is_refused(download: Path, tmp_path: Path) -> None:
+    root = Storage.at(tmp_path / "data")
+    decode_videos(download, root)
+    other = write_download(tmp_path / "other", train=9, videos=False)
+    with pytest.raises(BadInput, match=r"holds other clips than the lists in '.*other'; choose another folder"):
+        decode_videos(other, root)
+
+
+def test_the_commands(download: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: str) -> tuple[int | str | None, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main(["diving48", *arguments])
+        return stopped.value.code, capsys.readouterr().out
+
+    code, out = run("check", str(download))
+    assert code == 1
+    assert "ERROR Diving48_V2_train.json lists 8 clips; version 2 has 15,027" in out
+    assert "http://www.svcl.ucsd.edu" in out
+    code, out = run("decode", str(download), str(tmp_path / "data"))
+    assert code == 1
+    assert "QUARANTINED trainVideo2_00002 is truncated or corrupt: " in out
+    assert f"{tmp_path}/data: 2 shards made, 11 clips, 1 quarantined" in out
+    soft = np.zeros((1, HEIGHT, WIDTH), np.float32)
+    soft[0, 100:200, 200:260] = 0.9
+    box = np.array([[200, 100, 260, 200]], np.float32)
+    rows = [row for frame in range(32) for row in rows_of("testVideo1_00001", frame, soft, [0.9], box)]
+    write_masks(Storage.at(tmp_path), "masks.parquet", rows)
+    places = [str(tmp_path / "data"), str(tmp_path / "masks.parquet")]
+    picture = tmp_path / "sheet.png"
+    assert run("sheet", *places, "testVideo1_00001", "--out", str(picture))[0] == 0
+    with Image.open(picture) as sheet:
+        assert sheet.size == (6 * WIDTH // 3, 5 * HEIGHT // 3)
+    with pytest.raises(BadInput, match=r"clip 'trainVideo2_00002' is in quarantine: it is truncated or corrupt"):
+        find_clip(Storage.at(tmp_path / "data"), "trainVideo2_00002")
+    with pytest.raises(BadInput, match=r"has no clip 'nobody'"):
+        find_clip(Storage.at(tmp_path / "data"), "nobody")

@@ -1,0 +1,33 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import rac_ray.sweep.provenance
+from rac_ray.sweep.provenance import COMMIT, UNKNOWN, commit
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv(COMMIT, raising=False)
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "code.py").write_text("1")
+    monkeypatch.setattr(rac_ray.sweep.provenance, "__file__", str(tmp_path / "package" / "code.py"))
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+    for words in (("init", "--quiet"), ("add", "."), (*who, "commit", "--quiet", "-m", "first")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_the_commit_is_named_with_its_changes(repository: Path) -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
+    assert commit() == head.stdout[:12]
+    (repository / "package" / "code.py").write_text("2")
+    assert commit() == f"{head.stdout[:12]}+changes"
+
+
+def test_code_outside_of_a_repository_is_unknown_unless_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repository / ".git").rename(repository / "elsewhere")
+    assert commit() == UNKNOWN
+    monkeypatch.setenv(COMMIT, "abc123")
+    assert commit() == "abc123"
