@@ -24,8 +24,8 @@ from rac_ray.cli.values import integer
 from rac_ray.data.masks import FrameMasks
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48 import shape_texture
+from rac_ray.studies.diving48.dataset import CLIPS_PER_SHARD, OfficialVideos
 from rac_ray.studies.diving48.lists import VIDEOS, Annotation
-from rac_ray.studies.diving48.shards import CLIPS_PER_SHARD, VideoSpec, make_shard, shards_of
 
 HEIGHT, WIDTH, FRAMES = 300, 400, 150
 DIFFERENT = 10
@@ -84,7 +84,8 @@ def decoding(folder: Path, clips: list[Annotation]) -> tuple[float, float, float
     """Clips per second of one process, bytes per clip, peak MB."""
     with tempfile.TemporaryDirectory() as scratch, Peak() as peak:
         root, began = Storage.at(scratch), time.perf_counter()
-        facts = [make_shard(folder, root, VideoSpec("benchmark"), shard) for shard in shards_of("train", clips)]
+        dataset = OfficialVideos(folder, {"train": clips})
+        facts = [dataset.write(root, shard, dataset.maker()) for shard in dataset.parts()["train"]]
         seconds = time.perf_counter() - began
     assert sum(each.rows for each in facts) == len(clips)
     return len(clips) / seconds, sum(each.size for each in facts) / len(clips), peak.megabytes
@@ -98,11 +99,12 @@ def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
     from rac_ray.data.streaming import Feed, Place, StreamedBatches, load_clip
 
     with tempfile.TemporaryDirectory() as scratch:
-        root, spec = Storage.at(scratch), VideoSpec("benchmark")
+        root, dataset = Storage.at(scratch), OfficialVideos(folder, {"train": clips})
         places = []
-        for shard in shards_of("train", clips):
-            make_shard(folder, root, spec, shard)
-            places += [Place(clip.video_id, clip.label, shard.name, row) for row, clip in enumerate(shard.clips)]
+        for shard in dataset.parts()["train"]:
+            dataset.write(root, shard, dataset.maker())
+            mine = dataset.clips_of(shard)
+            places += [Place(clip.video_id, clip.label, shard.name, row) for row, clip in enumerate(mine)]
         cv2.setNumThreads(1)
         began = time.perf_counter()
         for place in places[:50]:

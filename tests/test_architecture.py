@@ -50,7 +50,7 @@ ALLOWED = {
 """Where a reader would look for them: what a resident feed has of scaling and evaluation batches."""
 
 
-@pytest.mark.parametrize("room", ["sweep", "training", "results"])
+@pytest.mark.parametrize("room", ["data", "sweep", "training", "results"])
 def test_the_engine_names_no_study(room: str) -> None:
     named = [
         f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"

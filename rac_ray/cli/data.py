@@ -1,6 +1,5 @@
 """The verbs of ``rac-ray data``: generate, verify, preview."""
 
-from functools import partial
 from pathlib import Path
 
 from rac_ray.errors import DONE, FAILED, one_of
@@ -40,11 +39,11 @@ def generate(
     spec
         The released data, or the paper's text: released or paper.
     """
-    from rac_ray.data.generate import check_folder
     from rac_ray.data.generate import generate as make_shards
+    from rac_ray.data.manifest import read_manifest
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
     from rac_ray.studies.temporal_shape.grid import Grid
-    from rac_ray.studies.temporal_shape.study import check_sources, dataset_of, digits_of, same_digits
+    from rac_ray.studies.temporal_shape.study import check_sources, dataset_of, digits_of
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
     from rac_ray.sweep.session import ray_session
@@ -65,10 +64,10 @@ def generate(
     root = Storage.at(folder)
     name, digest = digits_of(grid, root)
     dataset = dataset_of(grid, name, digest)
-    check_folder(root, dataset)
+    dataset.require_own(root, read_manifest(root))
     with ray_session(Resources()):
-        made = make_shards(root, dataset, partial(same_digits, name, digest), say_line)
-    print(f"{root.root}: {made} shards made, {sum(dataset.clips.values())} clips, digits={name}")
+        found = make_shards(root, dataset, say_line)
+    print(f"{root.root}: {found.made} shards made, {found.clips} clips, digits={name}")
     return DONE
 
 

@@ -52,24 +52,25 @@ def decode(
     seconds
         Most that one video may take.
     again
-        Also make shards with quarantined clips again.
+        Also make shards again that lack clips.
     address
         A running Ray cluster whose machines see the download.
     num_cpus
         CPUs of the local Ray (default: what is there).
     """
-    from rac_ray.studies.diving48.generate import decode_videos
+    from rac_ray.data.generate import generate
+    from rac_ray.studies.diving48.dataset import OfficialVideos
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
     from rac_ray.sweep.session import ray_session
 
     root = Storage.at(data)
     with ray_session(Resources(address=address, num_cpus=num_cpus)):
-        found = decode_videos(Path(folder).absolute(), root, say_line, seconds=seconds, again=again)
-    for clip_id, reason in sorted(found.quarantine.items()):
-        print(f"QUARANTINED {clip_id} {reason}")
-    print(f"{root.root}: {found.made} shards made, {found.clips:,} clips, {len(found.quarantine)} quarantined")
-    return FAILED if found.quarantine else DONE
+        found = generate(root, OfficialVideos.at(Path(folder).absolute(), seconds=seconds), say_line, again=again)
+    for clip_id, reason in sorted(found.left_out.items()):
+        print(f"LEFT OUT {clip_id} {reason}")
+    print(f"{root.root}: {found.made} shards made, {found.clips:,} clips, {len(found.left_out)} left out")
+    return FAILED if found.left_out else DONE
 
 
 def sheet(data: str, masks: str, clip: str, *, out: str = "domains.png") -> int:
@@ -87,8 +88,8 @@ def sheet(data: str, masks: str, clip: str, *, out: str = "domains.png") -> int:
         The picture.
     """
     from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable
+    from rac_ray.studies.diving48.dataset import find_clip
     from rac_ray.studies.diving48.shape_texture import write_sheet
-    from rac_ray.studies.diving48.shards import find_clip
 
     frames = find_clip(Storage.at(data), clip)
     of_masks, picture = Path(masks).absolute(), Path(out).absolute()

@@ -1,1 +1,1 @@
-"""Temporal Shape: trajectories, rendering, Parquet shards, Ray tasks that make them, Ray Data that feeds them."""
+"""Parquet shards of clips, their one manifest, Ray tasks that make them, the feeds that read them."""

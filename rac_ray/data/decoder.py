@@ -1,11 +1,12 @@
 """A decoder in a process of its own, killed when a file makes it hang, started again when one makes it crash."""
 
+import hashlib
 import json
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,14 +15,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from rac_ray.data.shards import Rows
 
 JPEG_QUALITY = 95
 """Of stored frames: the videos are compressed already, and this adds little to it."""
 SECONDS = 60.0
 """Time that one video may take."""
-FRAMES = 32
-"""Of a Diving48 clip (paper, section 3.3)."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Rejected:
 
 
 class Decoder:
-    """Decodes one video at a time in a child process: ``with Decoder() as decoder: decoder.decode(path)``."""
+    """Decodes one video at a time in a child process: ``with Decoder(frames) as decoder: decoder.decode(path)``."""
 
-    def __init__(self, frames: int = FRAMES, quality: int = JPEG_QUALITY, seconds: float = SECONDS) -> None:
+    def __init__(self, frames: int, quality: int = JPEG_QUALITY, seconds: float = SECONDS) -> None:
         self.frames = frames
         self.quality = quality
         self.seconds = seconds
@@ -116,3 +118,28 @@ def decoded_frames(jpegs: Sequence[bytes]) -> NDArray[np.uint8]:
     """Stored frames as pixels, (T, H, W, 3) uint8, RGB."""
     frames = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) for jpeg in jpegs]
     return np.stack([np.asarray(frame, np.uint8) for frame in frames])
+
+
+VIDEO_COLUMNS = (
+    ("video_sha256", pa.string()),
+    ("height", pa.int32()),
+    ("width", pa.int32()),
+    ("frames_in_video", pa.int32()),
+    ("fps", pa.float32()),
+    ("decoder", pa.string()),
+)
+"""Columns of a shard that say of what a clip was decoded; ``height`` and ``width`` are the video's, in pixels."""
+
+
+def decoded_rows(decoder: Decoder, videos: Iterable[tuple[str, Path, Callable[[Decoded], dict[str, Any]]]]) -> Rows:
+    """The rows of a shard from (name, file, rest of the row) of each video; what is no whole video is left out."""
+    rows, left_out = [], {}
+    with decoder:
+        for name, path, row_of in videos:
+            found = decoder.decode(path)
+            if isinstance(found, Rejected):
+                left_out[name] = found.reason
+                continue
+            facts = {column: getattr(found, column) for column, _ in VIDEO_COLUMNS if hasattr(found, column)}
+            rows.append({**row_of(found), **facts, "video_sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    return Rows(rows, left_out)

@@ -1,129 +1,175 @@
-"""Make the shards of a dataset with Ray: one task, one shard; only missing shards; the manifest last."""
+"""Make the shards of any dataset with Ray: one task, one shard; only what is missing; the manifest last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError
 
-from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, require_same_dataset, split_entry
-from rac_ray.data.shards import DatasetSpec, Shard, ShardReport, make_shard, read_shard, shards_of
-from rac_ray.data.tasks import as_finished
+from rac_ray.data.dataset import Dataset
+from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, split_entry
+from rac_ray.data.shards import Rows, Shard, ShardReport
+from rac_ray.data.tasks import paced
 from rac_ray.errors import BadInput
 from rac_ray.store.lock import waiting_for
 from rac_ray.store.storage import TEMPORARY_MARK, Storage
-from rac_ray.studies.temporal_shape.digits import Digits
 
 GENERATOR = "generator.json"
 """Names who is making shards in a data folder."""
-BYTES_PER_CLIP = 90_000
-"""Upper bound on disk: a clip's 81,920 pixel bytes and its latents, uncompressed."""
+
+Manifest = Mapping[str, Any]
+Say = Callable[[str], None]
 
 
-def check_folder(root: Storage, dataset: DatasetSpec) -> None:
-    """Raise BadInput, before anything is computed, for a folder of another spec."""
-    manifest = read_manifest(root)
-    if manifest is not None:
-        require_same_dataset(manifest, dataset, root)
+@dataclass(frozen=True)
+class Generated:
+    """What a data folder came to."""
+
+    clips: int
+    """In shards, made now or before."""
+    made: int
+    """Shards that were made now."""
+    left_out: dict[str, str]
+    """Reasons by the names of clips that could not be made."""
 
 
-def missing_clips(root: Storage, dataset: DatasetSpec) -> int:
+def missing_clips(root: Storage, dataset: Dataset) -> int:
     """How many clips are still to be made."""
-    every = [shard for part, clips in dataset.clips.items() for shard in shards_of(part, clips)]
-    return sum(shard.rows for shard in every if not root.exists(shard.name))
+    return sum(shard.rows for shards in dataset.parts().values() for shard in shards if not root.exists(shard.name))
 
 
-def generate(
-    root: Storage,
-    dataset: DatasetSpec,
-    digits: Callable[[], Digits],
-    say: Callable[[str], None] = lambda _line: None,
-) -> int:
-    """Bring ``root`` to hold ``dataset``; returns how many shards had to be made.
+def generate(root: Storage, dataset: Dataset, say: Say = lambda _line: None, *, again: bool = False) -> Generated:
+    """Bring ``root`` to hold ``dataset``; needs a running Ray.
 
-    ``digits`` loads them, when something is to be made.
-
-    Needs a running Ray. Shards that are there are read and kept, damaged ones are dropped and made again; domains
-    that the folder has beyond this dataset stay. One generator at a time works on a folder, a second one waits.
-    Raises BadInput for a folder of another spec.
+    Shards that are there and whole are kept, damaged ones are dropped and made again; with ``again`` those, too, that
+    lack clips which could not be made. One generator at a time works on a folder, a second one waits. Raises BadInput
+    for a folder of another dataset, a disk without room, and as the dataset's ``maker`` and ``accept`` do.
     """
-    check_folder(root, dataset)
-    if not missing_clips(root, dataset) and not damaged(root, dataset) and not unlisted(root, dataset):
-        return 0
+    work = _Work(root, dataset, again, say)
+    manifest = work.manifest()
+    if not work.damaged(manifest) and work.outcome(manifest, ()) == manifest:
+        return _came_to(manifest, dataset, made=0)
     with waiting_for(root, GENERATOR, say):
-        check_folder(root, dataset)
-        for name in damaged(root, dataset):
+        manifest = work.manifest()
+        for name in work.damaged(manifest):
             say(f"data {root.address(name)} is damaged; it is made again")
             root.delete(name)
-        return _make_missing(root, dataset, digits(), say)
+        _clear_temporaries(root)
+        entries, made = work.make(manifest)
+        outcome = work.outcome({**manifest, "splits": manifest["splits"] | entries}, entries)
+        dataset.accept({name: why for part in dataset.parts() for name, why in _left_out(outcome, part).items()})
+        root.write_json(MANIFEST, outcome)
+    return _came_to(outcome, dataset, made)
 
 
-def damaged(root: Storage, dataset: DatasetSpec) -> list[str]:
-    manifest = read_manifest(root)
-    return damaged_files(root, manifest, dataset.clips) if manifest else []
+def _came_to(manifest: Manifest, dataset: Dataset, made: int) -> Generated:
+    clips = sum(manifest["splits"][part]["clips"] for part in dataset.parts())
+    return Generated(clips, made, {k: why for part in dataset.parts() for k, why in _left_out(manifest, part).items()})
 
 
-def unlisted(root: Storage, dataset: DatasetSpec) -> list[str]:
-    """Parts of the dataset that the manifest does not have."""
-    manifest = read_manifest(root) or {"splits": {}}
-    return [part for part in dataset.clips if part not in manifest["splits"]]
+def _left_out(manifest: Manifest, part: str) -> dict[str, str]:
+    return manifest["splits"][part].get("left_out", {})
 
 
-def _make_missing(root: Storage, dataset: DatasetSpec, digits: Digits, say: Callable[[str], None]) -> int:
-    manifest = read_manifest(root) or {"identity": dataset.identity(), "splits": {}}
-    new = unlisted(root, dataset)
-    parts = {part: shards_of(part, clips) for part, clips in dataset.clips.items()}
-    incomplete = {
-        part: shards
-        for part, shards in parts.items()
-        if part in new or not all(root.exists(shard.name) for shard in shards)
-    }
-    clear_temporaries(root)
-    made = sum(not root.exists(shard.name) for shards in incomplete.values() for shard in shards)
-    reports = _reports(root, dataset, digits, [shard for shards in incomplete.values() for shard in shards], say)
-    for part, shards in incomplete.items():
-        entry = split_entry(shards, [reports[shard] for shard in shards])
-        promised = manifest["splits"].get(part, entry)["content"]
-        if entry["content"] != promised:
+@dataclass(frozen=True)
+class _Work:
+    """One run of the generator on a folder."""
+
+    root: Storage
+    dataset: Dataset
+    again: bool
+    say: Say
+
+    def manifest(self) -> dict[str, Any]:
+        """The folder's, or an empty one. Raises BadInput for one of another dataset."""
+        manifest = read_manifest(self.root)
+        self.dataset.require_own(self.root, manifest)
+        return manifest or {"identity": self.dataset.identity(), "splits": {}}
+
+    def damaged(self, manifest: Manifest) -> list[str]:
+        return damaged_files(self.root, manifest, self.dataset.parts())
+
+    def outcome(self, manifest: Manifest, made: Collection[str]) -> dict[str, Any]:
+        """What the manifest is to be: parts just made, those that are whole, and others that the dataset keeps."""
+        parts, whole = self.dataset.parts(), self.whole(manifest)
+        splits = {
+            part: entry
+            for part, entry in manifest["splits"].items()
+            if part in made or part in whole or (part not in parts and self.dataset.keeps(part, manifest))
+        }
+        about = self.dataset.about()
+        complete = parts.keys() <= splits.keys()
+        return {"identity": manifest["identity"], "splits": splits, **about} if complete else {}
+
+    def whole(self, manifest: Manifest) -> set[str]:
+        """The parts that were made of these very clips, and have all of their shards."""
+        there = self.root.sizes().keys()
+        return {part for part in self.dataset.parts() if self._is_whole(part, manifest["splits"].get(part), there)}
+
+    def _is_whole(self, part: str, entry: Manifest | None, there: Collection[str]) -> bool:
+        if entry is None or (self.again and entry.get("left_out")):
+            return False
+        made_of = [(shard["file"], shard.get("made_of", "")) for shard in entry["shards"]]
+        asked = [(shard.name, self.dataset.made_of(shard)) for shard in self.dataset.parts()[part]]
+        return made_of == asked and all(name in there for name, _ in made_of)
+
+    def make(self, manifest: Manifest) -> tuple[dict[str, Any], int]:
+        """Entries of the parts that are not whole, and how many shards had to be made."""
+        whole = self.whole(manifest)
+        parts = {part: shards for part, shards in self.dataset.parts().items() if part not in whole}
+        if not parts:
+            return {}, 0
+        reports, made = self._reports([shard for shards in parts.values() for shard in shards])
+        entries = {}
+        for part, shards in parts.items():
+            made_of = [self.dataset.made_of(shard) for shard in shards]
+            entries[part] = split_entry(shards, [reports[shard.name] for shard in shards], made_of)
+            self._require_promised(part, manifest["splits"].get(part), entries[part])
+        return entries, made
+
+    def _require_promised(self, part: str, before: Manifest | None, now: Manifest) -> None:
+        """The same sources have to give the same clips: trainings may rest on them."""
+        if before is None or before["content"] == now["content"]:
+            return
+        sources = [[shard.get("made_of", "") for shard in each["shards"]] for each in (before, now)]
+        if sources[0] == sources[1] and before.get("left_out", {}) == now["left_out"]:
             raise BadInput(
-                f"{part} was made again with other pixels than {root.address(MANIFEST)} promises, "
+                f"{part} was made again with other pixels than {self.root.address(MANIFEST)} promises, "
                 "by other library versions; choose another folder"
             )
-        manifest["splits"][part] = entry
-    root.write_json(MANIFEST, manifest)
-    return made
 
-
-def _reports(
-    root: Storage, dataset: DatasetSpec, digits: Digits, shards: list[Shard], say: Callable[[str], None]
-) -> dict[Shard, ShardReport]:
-    """Make, or read, each shard by a Ray task."""
-    shared_digits = ray.put(digits)
-    pending = {_shard_task.remote(root, dataset, shard, shared_digits): shard for shard in shards}
-    reports: dict[Shard, ShardReport] = {}
-    for shard, reference in as_finished(pending):
-        reports[shard] = _result_of(reference)
-        say(f"data {len(reports)}/{len(reports) + len(pending)} shards: {shard.name}, {shard.rows} clips")
-    return reports
+    def _reports(self, shards: Sequence[Shard]) -> tuple[dict[str, ShardReport], int]:
+        """Make, or read, each shard by a Ray task, and tell of it."""
+        new = sum(shard.rows for shard in shards if not self.root.exists(shard.name))
+        self.root.require_room(new * self.dataset.clip_bytes)
+        shared = ray.put(self.dataset), ray.put(self.dataset.maker())
+        pending = {_shard_task.remote(self.root, *shared, each, self.again): each for each in shards}
+        reports, count = {}, 0
+        for shard, (report, made), come, pace in paced(pending, lambda shard: shard.rows, self.dataset.unit):
+            reports[shard.name] = report
+            count += made
+            self.say(f"data {come}: {shard.name}; {pace}")
+            for name, reason in report.left_out.items():
+                self.say(f"data {name} {reason}; it is left out")
+        return reports, count
 
 
 @ray.remote(num_cpus=1, max_retries=2)
-def _shard_task(root: Storage, dataset: DatasetSpec, shard: Shard, digits: Digits) -> ShardReport:
+def _shard_task(
+    root: Storage, dataset: Dataset, maker: Callable[[Shard], Rows], shard: Shard, again: bool
+) -> tuple[ShardReport, bool]:
+    """The report on a shard, and whether it was made."""
     import cv2
 
     cv2.setNumThreads(1)
-    return read_shard(root, dataset, shard) if root.exists(shard.name) else make_shard(root, dataset, shard, digits)
+    kept = dataset.read(root, shard)
+    if kept is not None and not (again and kept.left_out):
+        return kept, False
+    return dataset.write(root, shard, maker), True
 
 
-def _result_of(reference: "ray.ObjectRef[ShardReport]") -> ShardReport:
-    try:
-        return ray.get(reference)
-    except RayTaskError as error:
-        cause = error.as_instanceof_cause()
-        raise cause if isinstance(cause, BadInput | OSError) else error from error
-
-
-def clear_temporaries(root: Storage) -> None:
+def _clear_temporaries(root: Storage) -> None:
     """Remove what a killed run left under temporary names."""
     if root.is_local:
         for left in Path(root.root).rglob(f"*{TEMPORARY_MARK}*"):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rac_ray.data.manifest import require_manifest
-from rac_ray.data.shards import CLIP_SHAPE, Clips, clips_of
+from rac_ray.data.shards import Clips, clips_of
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
@@ -44,9 +44,7 @@ class ResidentClips:
     def __init__(self) -> None:
         self._clips: dict[str, Clips] = {}
 
-    def get(
-        self, keys: Mapping[str, str], iterator: "DataIterator", shape: Sequence[int] = CLIP_SHAPE
-    ) -> dict[str, Clips]:
+    def get(self, keys: Mapping[str, str], iterator: "DataIterator", shape: Sequence[int]) -> dict[str, Clips]:
         """The clips of each part of ``keys``, which are the only ones kept in memory.
 
         ``shape`` is that of a clip: Ray Data drops the shards' metadata, which have it.

@@ -7,12 +7,12 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from rac_ray.data.shards import Clips, DatasetSpec, Shard, ShardReport, clips_of, report_on
+from rac_ray.data.shards import Clips, Shard, ShardReport, clips_of, metadata_of, report_on
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
@@ -28,24 +28,31 @@ def read_split(root: Storage, part: str) -> Clips:
     return clips_of(pq.read_table(io.BytesIO(content), columns=["clip_id", "label", "frames"]) for content in files)
 
 
+def label_names(root: Storage, part: str) -> list[str]:
+    """Names of the classes of a part that the folder has, by label."""
+    shard = require_manifest(root)["splits"][part]["shards"][0]["file"]
+    return metadata_of(pq.read_table(io.BytesIO(root.read_bytes(shard)), columns=["label"]))["labels"]
+
+
 def content_hash(clip_digests: Iterable[bytes]) -> str:
     """Hash over the labels and decoded pixels of a split, of its shards' clip digests in order."""
     return hashlib.sha256(b"".join(clip_digests)).hexdigest()
 
 
-def split_entry(shards: list[Shard], reports: list[ShardReport]) -> dict[str, Any]:
-    """The manifest's entry for one split."""
+def split_entry(shards: Sequence[Shard], reports: Sequence[ShardReport], made_of: Sequence[str] = ()) -> dict[str, Any]:
+    """The manifest's entry for one split, with the digests of what its shards were made of, where there are any."""
     return {
         **_summary(reports),
         "shards": [
             {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}
-            for shard, report in zip(shards, reports, strict=True)
+            | ({"made_of": source} if source else {})
+            for shard, report, source in zip(shards, reports, made_of or [""] * len(shards), strict=True)
         ],
     }
 
 
-def _summary(reports: list[ShardReport]) -> dict[str, Any]:
-    """A split's clips, content and classes."""
+def _summary(reports: Sequence[ShardReport]) -> dict[str, Any]:
+    """What a split has, and what it lacks."""
     counts: Counter[str] = Counter()
     for report in reports:
         counts.update(report.class_counts)
@@ -53,6 +60,7 @@ def _summary(reports: list[ShardReport]) -> dict[str, Any]:
         "clips": sum(report.rows for report in reports),
         "content": content_hash(report.clip_digests for report in reports),
         "class_counts": dict(counts),
+        "left_out": {name: why for report in reports for name, why in report.left_out.items()},
     }
 
 
@@ -71,10 +79,7 @@ def require_manifest(root: Storage) -> dict[str, Any]:
     """The manifest; BadInput when the folder has none."""
     manifest = read_manifest(root)
     if manifest is None:
-        raise BadInput(
-            f"data folder {root.root!r} has no manifest; make it with `rac-ray data generate`, "
-            "or of Diving48's videos with `rac-ray diving48 decode`"
-        )
+        raise BadInput(f"data folder {root.root!r} has no manifest; a sweep, or a verb of `rac-ray`, makes its clips")
     return manifest
 
 
@@ -82,16 +87,6 @@ def part_keys(root: Storage, parts: Iterable[str]) -> dict[str, str]:
     """The hash over decoded pixels of each part: the name under which a process keeps it resident."""
     manifest = require_manifest(root)
     return {part: manifest["splits"][part]["content"] for part in parts}
-
-
-def require_same_dataset(manifest: Mapping[str, Any], dataset: DatasetSpec, root: Storage) -> None:
-    """BadInput, naming what differs, when a folder was made from another spec or for other counts."""
-    differing = spec_differences(manifest["identity"], dataset.identity())
-    for part in dataset.clips.keys() & manifest["splits"].keys():
-        if manifest["splits"][part]["clips"] != dataset.clips[part]:
-            differing.append(f"{manifest['splits'][part]['clips']} clips of {part} instead of {dataset.clips[part]}")
-    if differing:
-        raise BadInput(f"data folder {root.root!r} has {', '.join(sorted(differing))}; choose another with --data")
 
 
 def spec_differences(identity: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -138,6 +133,6 @@ def verify(root: Storage) -> list[str]:
                 problems.append(f"{shard['file']}: {reports[-1].rows} clips, the manifest says {shard['rows']}")
         if len(reports) == len(entry["shards"]):
             found = _summary(reports)
-            differing = [key for key in found if found[key] != entry[key]]
+            differing = [key for key in found if key in entry and found[key] != entry[key]]
             problems += [f"{part}: {key} is {found[key]}, the manifest says {entry[key]}" for key in differing]
     return problems

@@ -1,4 +1,4 @@
-"""Instance masks of divers as COCO run lengths in Parquet: one row per clip, frame and instance; one file or more.
+"""Instance masks of people as COCO run lengths in Parquet: one row per clip, frame and instance; one file or more.
 
 Two masks are kept of each soft mask, since the domains need two thresholds (facts.md section 4): ``shape`` where it is
 above 0.4, ``support`` where it is above 0, nearly the instance's box.
@@ -25,7 +25,7 @@ HEIGHT, WIDTH = 369, 492
 SHAPE_THRESHOLD, SUPPORT_THRESHOLD = 0.4, 0.0
 METADATA_KEY = b"rac_ray"
 CLIPS_KEY = b"rac_ray_clips"
-"""Of the clips that a file is of: one without any diver has no row."""
+"""Of the clips that a file is of: one without anybody has no row."""
 METADATA = {"kind": "masks", "format": 1, "shape_threshold": SHAPE_THRESHOLD, "support_threshold": SUPPORT_THRESHOLD}
 
 SCHEMA = pa.schema(
@@ -102,7 +102,7 @@ def decoded(counts: str, height: int, width: int) -> Mask:
 
 
 def write_masks(folder: Storage, name: str, rows: Iterable[dict[str, Any]], clip_ids: Iterable[str] = ()) -> None:
-    """Write rows as one Parquet file, atomically; ``clip_ids`` are those that were looked at, divers or not."""
+    """Write rows as one Parquet file, atomically; ``clip_ids`` are those looked at, with anybody in them or not."""
     table = pa.Table.from_pylist(list(rows), SCHEMA)
     clips = sorted({*clip_ids, *table["clip_id"].unique().to_pylist()})
     sink = io.BytesIO()
@@ -146,7 +146,7 @@ class MaskTable:
         return sorted(self._spans)
 
     def clip(self, clip_id: str, frames: int, height: int, width: int) -> list[FrameMasks]:
-        """Masks of each of a clip's frames, none for a frame without a diver.
+        """Masks of each of a clip's frames, none for a frame without anybody.
 
         Raises BadInput for a clip that was not looked at, and for masks of another size or of a frame too many.
         """

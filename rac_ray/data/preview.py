@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.util import montage
 
-from rac_ray.data.manifest import read_split, require_manifest
+from rac_ray.data.manifest import label_names, read_split, require_manifest
 from rac_ray.store.storage import Storage
-from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES
 
 GIF_SCALE = 3
 GIF_MILLISECONDS = 80
@@ -24,7 +23,7 @@ def first_of_each_class(root: Storage) -> dict[tuple[str, str], NDArray[np.uint8
     found: dict[tuple[str, str], NDArray[np.uint8]] = {}
     for domain, part in sorted(parts.items()):
         clips = read_split(root, part)
-        for label, name in enumerate(LABEL_NAMES):
+        for label, name in enumerate(label_names(root, part)):
             places = np.flatnonzero(clips.labels == label)
             if len(places):
                 found[domain, name] = clips.frames[places[0]]

@@ -1,7 +1,8 @@
-"""Parquet shards of clips: what a dataset is, how one shard is made and read.
+"""Parquet shards of clips, whatever made them: where one lies, how it is written, read back and reported on.
 
 ``<root>/<domain>/<split>-00000-of-00008.parquet`` holds plain columns that pyarrow, pandas and DuckDB read without
-this package; ``frames`` is a binary column of C-ordered bytes whose shape and dtype stand in the schema's metadata.
+this package; ``frames`` is a binary column of C-ordered bytes whose shape and dtype stand in the schema's metadata, or
+a list of such bytes, one JPEG a frame.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,90 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rac_ray.errors import BadInput, one_of
+from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from rac_ray.studies.temporal_shape.digits import Digits
-from rac_ray.studies.temporal_shape.domains import (
-    DOMAINS,
-    GENERATOR_VERSION,
-    SPLITS,
-    Clip,
-    TemporalShapeSpec,
-    make_clip,
-)
-from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 
-CLIPS_PER_SHARD = 500
-CLIPS_PER_ROW_GROUP = 100
-CLIP_SHAPE = (NUM_FRAMES, FRAME_SIZE, FRAME_SIZE)
 METADATA_KEY = b"rac_ray"
-
-SCHEMA = pa.schema(
-    [
-        ("clip_id", pa.string()),
-        ("domain", pa.string()),
-        ("split", pa.string()),
-        ("label", pa.int8()),
-        ("label_name", pa.string()),
-        ("frames", pa.binary()),
-        ("x", pa.list_(pa.float32())),
-        ("y", pa.list_(pa.float32())),
-        ("speed", pa.float32()),
-        ("radius", pa.float32()),
-        ("reflections", pa.int16()),
-        ("visible_frames", pa.int16()),
-        ("digit", pa.int32()),
-        ("octaves", pa.int16()),
-        ("noise_seeds", pa.list_(pa.int32())),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """What a dataset folder holds: enough to make every byte of it again."""
-
-    shape: TemporalShapeSpec
-    digits_source: str
-    digits_digest: str
-    clips: Mapping[str, int]
-    """Number of clips by ``domain/split``."""
-
-    def __post_init__(self) -> None:
-        for part, count in self.clips.items():
-            domain, _, split = part.partition("/")
-            if domain not in DOMAINS:
-                raise one_of("domain", domain, DOMAINS)
-            if split not in SPLITS:
-                raise one_of("split", split, SPLITS)
-            if count < 1:
-                raise BadInput(f"{part} is to hold {count} clips; valid: 1 or more")
-
-    def identity(self) -> dict[str, Any]:
-        """All that decides a clip's pixels, apart from its own key."""
-        return {
-            "kind": "temporal_shape",
-            "generator_version": GENERATOR_VERSION,
-            "spec": self.shape.as_dict(),
-            "digits": {"source": self.digits_source, "digest": self.digits_digest},
-        }
-
-    def as_dict(self, parts: Iterable[str]) -> dict[str, Any]:
-        """What makes the clips of the named ``domain/split`` parts again, for a record; ``from_dict`` reads it."""
-        return {**self.identity(), "clips": {part: self.clips[part] for part in parts}}
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "DatasetSpec":
-        """Raises BadInput for what another version of the generator made."""
-        if value["generator_version"] != GENERATOR_VERSION:
-            raise BadInput(f"clips of generator version {value['generator_version']}; this one is {GENERATOR_VERSION}")
-        digits = value["digits"]
-        return cls(TemporalShapeSpec(**value["spec"]), digits["source"], digits["digest"], value["clips"])
-
-    def fingerprint(self, parts: Iterable[str]) -> str:
-        """16 hex digits for the named ``domain/split`` parts: known before a clip is made, the same on any machine."""
-        counts = {part: self.clips[part] for part in sorted(parts)}
-        return _digest_of({"identity": self.identity(), "clips": counts})
 
 
 @dataclass(frozen=True)
@@ -119,18 +40,52 @@ class Clips:
 
 @dataclass(frozen=True)
 class Shard:
-    """One file's place in a split."""
+    """One file's place in a part."""
 
-    domain: str
-    split: str
+    part: str
+    """``domain/split``, or ``split`` in a folder of one domain."""
     number: int
     of: int
     first: int
     rows: int
+    """Clips that it is to be made of."""
 
     @property
     def name(self) -> str:
-        return f"{self.domain}/{self.split}-{self.number:05d}-of-{self.of:05d}.parquet"
+        return f"{self.part}-{self.number:05d}-of-{self.of:05d}.parquet"
+
+    @property
+    def places(self) -> range:
+        """Of its clips in the part."""
+        return range(self.first, self.first + self.rows)
+
+
+def shards_of(part: str, clips: int, size: int) -> list[Shard]:
+    """Cut a part of ``clips`` clips into shards of at most ``size``."""
+    firsts = range(0, clips, size)
+    return [Shard(part, number, len(firsts), first, min(size, clips - first)) for number, first in enumerate(firsts)]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the clips of a dataset lie in a file."""
+
+    columns: pa.Schema
+    labels: Sequence[str]
+    """Names of the classes, by label."""
+    frames_shape: Sequence[int] | None = None
+    """Shape of a clip of raw pixels, which are compressed; None for JPEG files, which are already."""
+    row_group: int = 100
+    """Clips that are read together."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is to be written as one shard."""
+
+    rows: list[dict[str, Any]]
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Reasons by the names of clips that could not be made."""
 
 
 @dataclass(frozen=True)
@@ -142,92 +97,44 @@ class ShardReport:
     """Of the file, in bytes."""
     sha256: str
     clip_digests: bytes
-    """32 bytes a clip: SHA-256 over label and pixels, in order."""
+    """32 bytes a clip: SHA-256 over label and stored frames, in order."""
     class_counts: dict[str, int]
+    left_out: dict[str, str]
 
 
-def _digest_of(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+def write_shard(root: Storage, shard: Shard, layout: Layout, rows: Rows, origin: Mapping[str, Any]) -> ShardReport:
+    """Write a shard atomically, with its origin (``read_shard`` compares it) in its metadata, and report on it."""
+    metadata: dict[str, Any] = {**origin, "shard": asdict(shard), "left_out": rows.left_out, "labels": layout.labels}
+    encoding: Any = {"compression": "none", "use_dictionary": False}
+    if layout.frames_shape:
+        metadata |= {"frames_shape": layout.frames_shape, "frames_dtype": "uint8"}
+        encoding = {"compression": "zstd", "compression_level": 1}
+    schema = layout.columns.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    table, sink = pa.Table.from_pylist(rows.rows, schema=schema), io.BytesIO()
+    pq.write_table(table, sink, row_group_size=layout.row_group, **encoding)
+    root.write_bytes(shard.name, sink.getvalue())
+    return report_on(sink.getvalue(), table)
 
 
-def shards_of(part: str, clips: int) -> list[Shard]:
-    """Cut a ``domain/split`` of ``clips`` clips into shards of at most CLIPS_PER_SHARD."""
-    domain, _, split = part.partition("/")
-    firsts = range(0, clips, CLIPS_PER_SHARD)
-    return [
-        Shard(domain, split, number, len(firsts), first, min(CLIPS_PER_SHARD, clips - first))
-        for number, first in enumerate(firsts)
-    ]
+def read_shard(root: Storage, shard: Shard, origin: Mapping[str, Any]) -> ShardReport | None:
+    """Report on a shard that is there already; None when it is not, is not whole, or is of clips that have changed.
 
-
-def clip_id_of(domain: str, split: str, index: int) -> str:
-    """Name of clip ``index`` of a split; names sort as their numbers do."""
-    return f"{domain}/{split}/{index:06d}"
-
-
-def _row(shard: Shard, index: int, clip: Clip) -> dict[str, Any]:
-    path = clip.trajectory
-    return {
-        "clip_id": clip_id_of(shard.domain, shard.split, index),
-        "domain": shard.domain,
-        "split": shard.split,
-        "label": clip.label,
-        "label_name": LABEL_NAMES[clip.label],
-        "frames": clip.frames.tobytes(),
-        "x": path.positions[:, 0],
-        "y": path.positions[:, 1],
-        "speed": path.speed,
-        "radius": path.radius,
-        "reflections": path.reflections,
-        "visible_frames": clip.visible_frames,
-        "digit": clip.digit,
-        "octaves": clip.octaves,
-        "noise_seeds": clip.noise_seeds,
-    }
-
-
-def make_shard(root: Storage, dataset: DatasetSpec, shard: Shard, digits: Digits) -> ShardReport:
-    """Render one shard, write it atomically, and report on it."""
-    rows = [
-        _row(shard, index, make_clip(dataset.shape, shard.domain, shard.split, index, digits))
-        for index in range(shard.first, shard.first + shard.rows)
-    ]
-    metadata: dict[str, Any] = {
-        "identity": _digest_of(dataset.identity()),
-        "shard": asdict(shard),
-        "frames_shape": CLIP_SHAPE,
-        "frames_dtype": "uint8",
-        "labels": LABEL_NAMES,
-    }
-    schema = SCHEMA.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
-    return write_clips(root, shard.name, pa.Table.from_pylist(rows, schema=schema))
-
-
-def write_clips(root: Storage, name: str, table: pa.Table) -> ShardReport:
-    """Write a table of clips, whose metadata has their shape and labels, atomically, and report on it."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=CLIPS_PER_ROW_GROUP, compression="zstd", compression_level=1)
-    content = sink.getvalue()
-    root.write_bytes(name, content)
-    return report_on(content, table)
-
-
-def read_shard(root: Storage, dataset: DatasetSpec, shard: Shard) -> ShardReport:
-    """Report on a shard that is there already; BadInput when it is corrupt or belongs to another dataset."""
-    content = root.read_bytes(shard.name)
+    Raises BadInput for one that belongs to another dataset.
+    """
+    content = root.read_if_there(shard.name)
+    if content is None:
+        return None
     try:
         table = pq.read_table(io.BytesIO(content))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadInput(
-            f"shard {root.address(shard.name)} is corrupt ({error}); delete it to have it made again"
-        ) from error
-    metadata = metadata_of(table)
-    expected = {"identity": _digest_of(dataset.identity()), "shard": asdict(shard)}
-    if {key: metadata.get(key) for key in expected} != expected:
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    metadata, expected = metadata_of(table), {**origin, "shard": asdict(shard)}
+    if metadata.get("identity") != origin["identity"]:
         raise BadInput(
             f"shard {root.address(shard.name)} was made for another dataset spec; choose another folder or delete it"
         )
-    return report_on(content, table)
+    same = {key: metadata.get(key) for key in expected} == expected
+    return report_on(content, table) if same else None
 
 
 def metadata_of(table: pa.Table) -> dict[str, Any]:
@@ -237,23 +144,34 @@ def metadata_of(table: pa.Table) -> dict[str, Any]:
 
 def report_on(content: bytes, table: pa.Table) -> ShardReport:
     """Hashes and counts of a shard, given its file's bytes and the table decoded from them."""
-    clips, names = clips_of([table]), metadata_of(table)["labels"]
-    counts = Counter(names[label] for label in clips.labels.tolist())
+    metadata, labels = metadata_of(table), table["label"].to_pylist()
+    counts = Counter(metadata["labels"][label] for label in labels)
+    frames = (clip.values if isinstance(clip, pa.ListScalar) else (clip,) for clip in table["frames"])
+    digests = (_digest(label, (each.as_buffer() for each in clip)) for label, clip in zip(labels, frames, strict=True))
     return ShardReport(
-        rows=len(clips),
+        rows=len(labels),
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        clip_digests=clip_digests(clips),
-        class_counts={name: counts[name] for name in names},
+        clip_digests=b"".join(digests),
+        class_counts={name: counts[name] for name in metadata["labels"]},
+        left_out=metadata["left_out"],
     )
 
 
 def clip_digests(clips: Clips) -> bytes:
-    """32 bytes a clip: SHA-256 over its label, in as few bytes as it needs, and its pixels, in order."""
+    """32 bytes a clip: SHA-256 over its label and its pixels, in order, as of a shard that holds them."""
     return b"".join(
-        hashlib.sha256(label.to_bytes(max(1, -(-label.bit_length() // 8)), "little") + frames.tobytes()).digest()
+        _digest(label, [np.ascontiguousarray(frames)])
         for frames, label in zip(clips.frames, clips.labels.tolist(), strict=True)
     )
+
+
+def _digest(label: int, frames: Iterable[Any]) -> bytes:
+    """Over a label, in as few bytes as it needs, and all bytes of a clip."""
+    found = hashlib.sha256(label.to_bytes(max(1, -(-label.bit_length() // 8)), "little"))
+    for each in frames:
+        found.update(each)
+    return found.digest()
 
 
 def clips_of(tables: Iterable[pa.Table], shape: Sequence[int] | None = None) -> Clips:

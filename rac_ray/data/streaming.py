@@ -1,4 +1,4 @@
-"""Diving48's clips from shards to a DDP worker's device, through Ray Data, in an order that can be taken up anywhere.
+"""Clips of JPEG frames from shards to a worker's device, through Ray Data, in an order that can be taken up anywhere.
 
 The order of an epoch is a permutation drawn from (seed, epoch), of which each rank takes every world-th clip; a clip's
 flip is drawn from (seed, epoch, clip). So what a rank sees depends on nothing else, and a worker that comes back after
@@ -106,7 +106,7 @@ class Feed:
 
 
 def places(root: Storage, split: str, clip_ids: Collection[str] | None = None) -> list[Place]:
-    """The clips of an official split's shards in their order, or those of ``clip_ids``.
+    """The clips of a split's shards in their order, or those of ``clip_ids``.
 
     Raises BadInput for a split that is not there, and for clips that no shard has.
     """
@@ -115,27 +115,16 @@ def places(root: Storage, split: str, clip_ids: Collection[str] | None = None) -
         raise BadInput(f"{root.root!r} has no split {split!r}; valid: {', '.join(manifest['splits'])}")
     found = []
     for shard in manifest["splits"][split]["shards"]:
-        table = root.read_columns(shard["name"], ["clip_id", "label"])
+        table = root.read_columns(shard["file"], ["clip_id", "label"])
         rows = zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), strict=True)
-        found += [Place(clip_id, label, shard["name"], row) for row, (clip_id, label) in enumerate(rows)]
+        found += [Place(clip_id, label, shard["file"], row) for row, (clip_id, label) in enumerate(rows)]
     if clip_ids is None:
         return found
     wanted = set(clip_ids)
-    lacking = sorted(wanted - {place.clip_id for place in found} - set(manifest["splits"][split]["quarantine"]))
+    lacking = sorted(wanted - {place.clip_id for place in found} - set(manifest["splits"][split]["left_out"]))
     if lacking:
         raise BadInput(f"{root.root!r} has no clip {lacking[0]!r} in {split!r}")
     return [place for place in found if place.clip_id in wanted]
-
-
-def official_places(root: Storage, part: str, validation: str = "authors") -> list[Place]:
-    """``train``, ``val`` or ``test``: ``val`` is cut from the official train list as ``validation`` says."""
-    manifest = require_manifest(root)
-    if part == "test":
-        return places(root, "test")
-    if validation not in manifest["val"]:
-        raise BadInput(f"unknown validation split {validation!r}; valid: {', '.join(manifest['val'])}")
-    val = set(manifest["val"][validation])
-    return [place for place in places(root, "train") if (place.clip_id in val) == (part == "val")]
 
 
 class StreamedBatches:

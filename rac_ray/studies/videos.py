@@ -102,13 +102,13 @@ class VideoStudy(Study):
 
     def provide(self, grid: VideoGrid, data: Storage, say: Say) -> None:
         """Decode the videos that are new, to clips."""
-        from rac_ray.data.video_generate import decode_folder
-        from rac_ray.data.video_shards import ClipSpec
+        from rac_ray.data.generate import generate
+        from rac_ray.data.videos import LabelledVideos
 
         folder = Path(grid.videos).expanduser().absolute()
         arrangement = arranged(folder, grid.source, grid.targets, grid.shares)
-        spec = ClipSpec(grid.num_frames, grid.frame_size, arrangement.classes)
-        left_out = decode_folder(folder, data, spec, arrangement, say)
+        dataset = LabelledVideos(folder, arrangement, grid.num_frames, grid.frame_size)
+        left_out = generate(data, dataset, say).left_out
         said = ", ".join(f"{part} {len(videos)}" for part, videos in arrangement.parts.items())
         say(f"data {data.root}: videos of {said}; {len(left_out)} of them left out")
 
@@ -118,7 +118,7 @@ class VideoStudy(Study):
     def tasks(self, grid: VideoGrid, data: Storage, precision: str) -> list[Task]:
         """One task per model, hidden units and seed, seeds innermost, on the clips that ``provide`` has made."""
         from rac_ray.data.resident import ResidentSubject
-        from rac_ray.data.video_shards import ClipSpec
+        from rac_ray.data.videos import rgb_shape
 
         manifest = self._manifest(grid, data)
         splits, classes = manifest["splits"], manifest["identity"]["classes"]
@@ -129,7 +129,7 @@ class VideoStudy(Study):
         counts = Counts(
             splits[train]["clips"], splits[val]["clips"], {e.part: splits[e.part]["clips"] for e in evaluations}
         )
-        shape = ClipSpec(grid.num_frames, grid.frame_size, classes).shape
+        shape = rgb_shape(grid.num_frames, grid.frame_size)
         tasks = []
         for model in grid.models:
             recipe = grid.recipes.get(model, grid.recipe).resolved(precision)
@@ -188,7 +188,7 @@ class VideoStudy(Study):
 def _evaluations(grid: VideoGrid, manifest: Mapping[str, Any]) -> tuple[Evaluation, ...]:
     """The source's validation and test clips, and the targets in the order of their names or of the grid."""
     splits = manifest["splits"]
-    known = sorted(part.partition("/")[0] for part, entry in splits.items() if entry["role"] == "target")
+    known = sorted({part.partition("/")[0] for part in splits} - {grid.source})
     asked = {f"{grid.source}/{split}": role for split, role in ROLES.items()}
     asked |= {f"{target}/test": "target" for target in grid.targets or known}
     found = []
@@ -200,7 +200,7 @@ def _evaluations(grid: VideoGrid, manifest: Mapping[str, Any]) -> tuple[Evaluati
 
 def video_model(grid: VideoGrid, model: str, hidden_units: int, classes: int) -> "Builder":
     """A model for a grid's clips, yet to be built. Raises BadInput for one that nobody has registered."""
-    from rac_ray.data.video_shards import RGB
+    from rac_ray.data.videos import RGB
     from rac_ray.models import Builder
 
     sizes = {"num_frames": grid.num_frames, "frame_size": grid.frame_size, "channels": RGB, "num_classes": classes}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ import pytest
 
 from rac_ray.data.generate import GENERATOR, generate, missing_clips
 from rac_ray.data.manifest import read_split, verify
-from rac_ray.data.shards import DatasetSpec
 from rac_ray.errors import BadInput
 from rac_ray.store.lock import holding
 from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.dataset import GeneratedClips
 from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 
@@ -26,8 +27,8 @@ PARTS = {"2dot/train": 620, "mnist_bg/test": 30}
 
 
 @pytest.fixture
-def dataset(digits: Digits) -> DatasetSpec:
-    return DatasetSpec(TemporalShapeSpec(), digits.source, digits.digest, PARTS)
+def dataset(digits: Digits) -> GeneratedClips:
+    return GeneratedClips(TemporalShapeSpec(), digits.source, digits.digest, PARTS)
 
 
 @pytest.fixture
@@ -39,84 +40,100 @@ def times(root: Storage) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in Path(root.root).rglob("*.parquet")}
 
 
-def test_makes_shards_and_a_manifest_and_then_nothing(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+def test_makes_shards_and_a_manifest_and_then_nothing(root: Storage, dataset: GeneratedClips, digits: Digits) -> None:
     said: list[str] = []
-    assert generate(root, dataset, lambda: digits, said.append) == 3
+    assert generate(root, dataset, said.append).made == 3
     assert len(said) == 3
     assert verify(root) == []
     before = times(root)
-    assert generate(root, dataset, lambda: digits) == 0
+    assert generate(root, dataset).made == 0
     assert times(root) == before
     expected = make_clip(dataset.shape, "mnist_bg", "test", 29, digits)
     np.testing.assert_array_equal(read_split(root, "mnist_bg/test").frames[29], expected.frames)
 
 
-def test_makes_only_the_missing_shard_again(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
-    generate(root, dataset, lambda: digits)
+def test_makes_only_the_missing_shard_again(root: Storage, dataset: GeneratedClips) -> None:
+    generate(root, dataset)
     manifest = root.read_bytes("manifest.json")
     root.delete("2dot/train-00001-of-00002.parquet")
     assert missing_clips(root, dataset) == 120
     before = times(root)
-    assert generate(root, dataset, lambda: digits) == 1
+    assert generate(root, dataset).made == 1
     assert {path: when for path, when in times(root).items() if path in before} == before
     assert root.read_bytes("manifest.json") == manifest
     assert verify(root) == []
 
 
-def test_a_folder_grows_by_domains(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
-    generate(root, dataset, lambda: digits)
+def test_a_folder_grows_by_domains(root: Storage, dataset: GeneratedClips) -> None:
+    generate(root, dataset)
     before = times(root)
-    wider = DatasetSpec(dataset.shape, digits.source, digits.digest, {**PARTS, "5dot/test": 10})
-    assert generate(root, wider, lambda: digits) == 1
+    wider = replace(dataset, clips={**PARTS, "5dot/test": 10})
+    assert generate(root, wider).made == 1
     assert {path: when for path, when in times(root).items() if path in before} == before
     assert verify(root) == []
 
 
-def test_temporary_files_of_a_killed_run_are_removed(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+def test_temporary_files_of_a_killed_run_are_removed(root: Storage, dataset: GeneratedClips) -> None:
     left = Path(root.root) / "2dot" / "train-00000-of-00002.parquet.tmp-0123abcd"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
-    generate(root, dataset, lambda: digits)
+    generate(root, dataset)
     assert not left.exists()
 
 
-def test_a_corrupt_shard_without_a_manifest_is_named(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+def test_a_corrupt_shard_without_a_manifest_is_made_again(root: Storage, dataset: GeneratedClips) -> None:
     root.write_bytes("mnist_bg/test-00000-of-00001.parquet", b"PAR1 nonsense")
-    with pytest.raises(BadInput, match=r"mnist_bg/test-00000-of-00001.parquet is corrupt"):
-        generate(root, dataset, lambda: digits)
+    assert generate(root, dataset).made == 3
+    assert verify(root) == []
+
+
+def test_a_shard_of_another_spec_without_a_manifest_is_named(root: Storage, dataset: GeneratedClips) -> None:
+    generate(root, dataset)
+    root.delete("manifest.json")
+    with pytest.raises(BadInput, match=r"parquet was made for another dataset spec; choose another folder or delete"):
+        generate(root, replace(dataset, shape=TemporalShapeSpec(seed=1)))
     assert not root.exists("manifest.json")
 
 
-def test_damaged_shards_are_told_and_made_again(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
-    generate(root, dataset, lambda: digits)
+def test_other_pixels_than_were_promised_are_refused(root: Storage, dataset: GeneratedClips) -> None:
+    """Trainings may rest on the clips that are gone."""
+    generate(root, dataset)
+    manifest = root.read_json("manifest.json")
+    manifest["splits"]["mnist_bg/test"]["content"] = "0" * 64
+    root.write_json("manifest.json", manifest)
+    root.delete("mnist_bg/test-00000-of-00001.parquet")
+    with pytest.raises(BadInput, match=r"mnist_bg/test was made again with other pixels than .*manifest.json promises"):
+        generate(root, dataset)
+    assert root.read_json("manifest.json") == manifest
+
+
+def test_damaged_shards_are_told_and_made_again(root: Storage, dataset: GeneratedClips) -> None:
+    generate(root, dataset)
     whole = {name: root.read_bytes(name) for name in root.sizes() if name.endswith(".parquet")}
     truncated, missing = "mnist_bg/test-00000-of-00001.parquet", "2dot/train-00000-of-00002.parquet"
     root.write_bytes(truncated, whole[truncated][:1000])
     root.delete(missing)
     said: list[str] = []
-    assert generate(root, dataset, lambda: digits, said.append) == 2
+    assert generate(root, dataset, said.append).made == 2
     assert f"data {root.root}/{truncated} is damaged; it is made again" in said
     assert {name: root.read_bytes(name) for name in whole} == whole
     assert verify(root) == []
-    assert generate(root, dataset, lambda: digits) == 0
+    assert generate(root, dataset).made == 0
 
 
-def test_a_complete_folder_may_be_read_only(root: Storage, dataset: DatasetSpec, digits: Digits, monkeypatch) -> None:
-    generate(root, dataset, lambda: digits)
+def test_a_complete_folder_may_be_read_only(
+    root: Storage, dataset: GeneratedClips, digits: Digits, monkeypatch
+) -> None:
+    generate(root, dataset)
     monkeypatch.setattr(Storage, "writing", None)
-    assert generate(root, dataset, no_digits) == 0
+    monkeypatch.setattr(GeneratedClips, "maker", None)
+    assert generate(root, dataset).made == 0
 
 
-def no_digits() -> Digits:
-    raise AssertionError("digits are loaded, perhaps downloaded, for nothing")
-
-
-def test_two_generators_on_one_folder_take_turns(root: Storage, dataset: DatasetSpec, digits: Digits) -> None:
+def test_two_generators_on_one_folder_take_turns(root: Storage, dataset: GeneratedClips) -> None:
     said: list[str] = []
     with holding(root, GENERATOR) as first:
-        second = threading.Thread(
-            target=lambda: said.append(f"made {generate(root, dataset, lambda: digits, said.append)}")
-        )
+        second = threading.Thread(target=lambda: said.append(f"made {generate(root, dataset, said.append).made}"))
         second.start()
         while not said:
             time.sleep(0.02)

@@ -8,9 +8,9 @@ import torch
 from rac_ray.data.generate import generate
 from rac_ray.data.loading import ResidentBatches, ResidentClips, open_clips
 from rac_ray.data.manifest import part_keys, read_split
-from rac_ray.data.shards import DatasetSpec
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.dataset import GeneratedClips
 from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
@@ -90,21 +90,21 @@ def test_bad_batches_are_named(numbered) -> None:
 @pytest.mark.usefixtures("local_ray")
 def test_ray_data_gives_the_shards_clips_once_per_process(tmp_path: Path, digits: Digits) -> None:
     root, parts = Storage.at(tmp_path), ["2dot/train", "mnist/test"]
-    dataset = DatasetSpec(TemporalShapeSpec(), digits.source, digits.digest, {"2dot/train": 501, "mnist/test": 3})
-    generate(root, dataset, lambda: digits)
+    dataset = GeneratedClips(TemporalShapeSpec(), digits.source, digits.digest, {"2dot/train": 501, "mnist/test": 3})
+    generate(root, dataset)
     iterator = open_clips(root, parts).iterator()
     resident = ResidentClips()
-    clips = resident.get(part_keys(root, parts), iterator)
+    clips = resident.get(part_keys(root, parts), iterator, (20, 64, 64))
     for part in parts:
         expected = read_split(root, part)
         np.testing.assert_array_equal(clips[part].frames, expected.frames)
         np.testing.assert_array_equal(clips[part].labels, expected.labels)
         assert clips[part].clip_ids == expected.clip_ids
-    assert resident.get(part_keys(root, parts), iterator)["2dot/train"] is clips["2dot/train"]
-    only = resident.get(part_keys(root, ["mnist/test"]), iterator)
+    assert resident.get(part_keys(root, parts), iterator, (20, 64, 64))["2dot/train"] is clips["2dot/train"]
+    only = resident.get(part_keys(root, ["mnist/test"]), iterator, (20, 64, 64))
     assert list(only) == ["mnist/test"]
 
 
 def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="has no manifest; make it with `rac-ray data generate`"):
+    with pytest.raises(BadInput, match="has no manifest; a sweep, or a verb of `rac-ray`, makes its clips"):
         open_clips(Storage.at(tmp_path), ["2dot/train"])

@@ -4,13 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rac_ray.data import shards
-from rac_ray.data.manifest import read_manifest, read_split, require_same_dataset, split_entry, verify
-from rac_ray.data.shards import DatasetSpec, make_shard
+from rac_ray.data.manifest import label_names, read_manifest, read_split, split_entry, verify
+from rac_ray.data.shards import Shard
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.digits import Digits
-from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
+from rac_ray.studies.temporal_shape.domains import make_clip
 from tests.data.conftest import SHAPE, dataset_of
 
 
@@ -26,8 +25,9 @@ def test_read_split_gives_the_generators_clips_in_order(folder: Storage, digits:
 def test_pixels_do_not_depend_on_how_a_split_is_cut(folder: Storage, tmp_path: Path, digits: Digits) -> None:
     manifest = read_manifest(folder)
     assert manifest
-    whole = shards.Shard("2dot", "train", 0, 1, 0, 11)
-    report = make_shard(Storage.at(tmp_path / "whole"), dataset_of(digits, **{"2dot__train": 11}), whole, digits)
+    whole = Shard("2dot/train", 0, 1, 0, 11)
+    dataset = dataset_of(digits, **{"2dot__train": 11})
+    report = dataset.write(Storage.at(tmp_path / "whole"), whole, dataset.maker())
     entry = split_entry([whole], [report])
     assert entry["content"] == manifest["splits"]["2dot/train"]["content"]
     assert entry["class_counts"] == manifest["splits"]["2dot/train"]["class_counts"]
@@ -35,9 +35,9 @@ def test_pixels_do_not_depend_on_how_a_split_is_cut(folder: Storage, tmp_path: P
 
 
 def test_smaller_sets_nest_in_larger_ones(folder: Storage, tmp_path: Path, digits: Digits) -> None:
-    small, piece = Storage.at(tmp_path / "small"), shards.Shard("2dot", "train", 0, 1, 0, 4)
+    small, piece = Storage.at(tmp_path / "small"), Shard("2dot/train", 0, 1, 0, 4)
     dataset = dataset_of(digits, **{"2dot__train": 4})
-    entry = split_entry([piece], [make_shard(small, dataset, piece, digits)])
+    entry = split_entry([piece], [dataset.write(small, piece, dataset.maker())])
     small.write_json("manifest.json", {"identity": dataset.identity(), "splits": {"2dot/train": entry}})
     np.testing.assert_array_equal(read_split(small, "2dot/train").frames, read_split(folder, "2dot/train").frames[:4])
 
@@ -80,31 +80,12 @@ def test_verify_catches_other_pixels_under_a_right_checksum(folder: Storage) -> 
     assert "mnist_bg/test: content is" in verify(folder)[0]
 
 
+def test_names_of_classes_are_by_label(folder: Storage) -> None:
+    assert label_names(folder, "2dot/train") == ["circle", "spiral", "line", "rectangle", "arc"]
+
+
 def test_verify_without_a_manifest(tmp_path: Path) -> None:
     assert verify(Storage.at(tmp_path)) == [f"{tmp_path}: there is no manifest.json"]
-
-
-def test_a_folder_of_another_spec_says_what_differs(folder: Storage, digits: Digits) -> None:
-    manifest = read_manifest(folder)
-    assert manifest
-    other = DatasetSpec(TemporalShapeSpec(background="static"), "mnist", "0", {"2dot/train": 12})
-    with pytest.raises(BadInput) as told:
-        require_same_dataset(manifest, other, folder)
-    assert str(told.value) == (
-        f"data folder {folder.root!r} has 11 clips of 2dot/train instead of 12, "
-        f"digits.digest {digits.digest!r} instead of '0', digits.source 'optdigits' instead of 'mnist', "
-        "spec.background 'flicker' instead of 'static'; choose another with --data"
-    )
-
-
-def test_a_folder_of_another_generator_version_is_named(
-    folder: Storage, digits: Digits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    manifest = read_manifest(folder)
-    assert manifest
-    monkeypatch.setattr(shards, "GENERATOR_VERSION", 2)
-    with pytest.raises(BadInput, match="has generator_version 1 instead of 2; choose another with --data"):
-        require_same_dataset(manifest, dataset_of(digits, **{"2dot__train": 11}), folder)
 
 
 def test_a_missing_part_is_named(folder: Storage) -> None:

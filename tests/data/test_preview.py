@@ -6,9 +6,9 @@ from PIL import Image
 
 from rac_ray.data.manifest import split_entry
 from rac_ray.data.preview import first_of_each_class, write_preview
-from rac_ray.data.shards import DatasetSpec, make_shard, shards_of
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.dataset import GeneratedClips
 from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
@@ -16,11 +16,10 @@ from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 def test_a_sheet_and_a_gif_per_class_and_domain(tmp_path: Path, digits: Digits) -> None:
     root = Storage.at(tmp_path / "data")
     parts = {"2dot/train": 30, "mnist_bg/test": 30}
-    dataset = DatasetSpec(TemporalShapeSpec(), digits.source, digits.digest, parts)
+    dataset = GeneratedClips(TemporalShapeSpec(), digits.source, digits.digest, parts)
     splits = {}
-    for part, count in parts.items():
-        pieces = shards_of(part, count)
-        splits[part] = split_entry(pieces, [make_shard(root, dataset, piece, digits) for piece in pieces])
+    for part, pieces in dataset.parts().items():
+        splits[part] = split_entry(pieces, [dataset.write(root, piece, dataset.maker()) for piece in pieces])
     root.write_json("manifest.json", {"identity": dataset.identity(), "splits": splits})
     files = write_preview(root, tmp_path / "out")
     assert len(files) == 1 + 2 * 5

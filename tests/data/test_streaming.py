@@ -17,6 +17,7 @@ from ray.train.torch import TorchTrainer
 from torch.nn.functional import interpolate
 
 from rac_ray.data.decoder import decoded_frames
+from rac_ray.data.generate import generate
 from rac_ray.data.streaming import (
     DEVIATION,
     MEAN,
@@ -25,12 +26,12 @@ from rac_ray.data.streaming import (
     StreamedBatches,
     load_clip,
     normalised,
-    official_places,
     places,
 )
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.generate import decode_videos
+from rac_ray.studies.diving48.dataset import OfficialVideos
+from rac_ray.studies.diving48.feed import official_places
 from tests.data.diving_files import write_download
 
 
@@ -39,7 +40,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> Storage:
     """Ten and four clips in shards of four."""
     folder = write_download(tmp_path_factory.mktemp("official") / "diving48", train=10, videos=True)
     root = Storage.at(tmp_path_factory.mktemp("shards") / "data")
-    decode_videos(folder, root, clips_per_shard=4)
+    generate(root, OfficialVideos.at(folder, clips_per_shard=4))
     return root
 
 

@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from rac_ray.data.manifest import MANIFEST
+from rac_ray.data.manifest import MANIFEST, split_entry
 from rac_ray.segmentation.frames import IMAGES, MASKS
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.lists import FILES, read_annotations
-from rac_ray.studies.diving48.shards import VideoSpec, hash_of, make_shard, shards_of
+from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.sweep.session import RAY_ENVIRONMENT
 from tests.data.diving_files import write_download
 from tests.segmentation import torchvision_ops
@@ -79,11 +78,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory, segmenting_ray: None) -> St
     """Two clips and one of ``train``, one of ``test``, of one frame each."""
     root = Storage.at(tmp_path_factory.mktemp("shards") / "data")
     folder = write_download(tmp_path_factory.mktemp("official") / "diving48", 3, 1, videos=True)
-    lists = {split: read_annotations(folder, split) for split in FILES}
-    spec = VideoSpec(hash_of(lists.values()), frames=FRAMES)
+    dataset = OfficialVideos.at(folder, clips_per_shard=2, frames=FRAMES)
     splits = {}
-    for split, clips in lists.items():
-        names = [make_shard(folder, root, spec, shard).name for shard in shards_of(split, clips, 2)]
-        splits[split] = {"shards": [{"name": name} for name in names], "quarantine": {}}
-    root.write_json(MANIFEST, {"identity": spec.identity(), "splits": splits})
+    for split, pieces in dataset.parts().items():
+        splits[split] = split_entry(pieces, [dataset.write(root, shard, dataset.maker()) for shard in pieces])
+    root.write_json(MANIFEST, {"identity": dataset.identity(), "splits": splits})
     return root

@@ -12,8 +12,8 @@ from rac_ray.errors import BadInput
 from rac_ray.segmentation.infer import Outcome, resized, segment_clips, segmented
 from rac_ray.segmentation.network import build_network, packed, read_checkpoint
 from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.dataset import find_clip
 from rac_ray.studies.diving48.shape_texture import render
-from rac_ray.studies.diving48.shards import find_clip
 from tests.segmentation.conftest import FRAMES
 
 CPU = torch.device("cpu")

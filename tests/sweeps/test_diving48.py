@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.cli import sweep_main
+from rac_ray.data.generate import generate
 from rac_ray.store.record import Checkpoint
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.generate import decode_videos
+from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.synthetic import write_dives
 from rac_ray.sweep.planner import Plan, make_plan
 from sweeps.diving48 import STUDY
@@ -31,7 +32,7 @@ def folder(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``data/diving48`` and ``data/masks`` of a few drawn clips, where the README has the study's."""
     here = tmp_path_factory.mktemp("here")
     write_dives(here / "official", Storage.at(here / "data/masks"), train=16, test=4)
-    decode_videos(here / "official", Storage.at(here / "data/diving48"))
+    generate(Storage.at(here / "data/diving48"), OfficialVideos.at(here / "official"))
     return here
 
 

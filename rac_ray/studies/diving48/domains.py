@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rac_ray.data.decoder import FRAMES, Decoder, Rejected, decoded_frames
+from rac_ray.data.decoder import Decoder, Rejected, decoded_frames
 from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable
 from rac_ray.errors import BadInput, one_of
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.shape_texture import DOMAINS, Frames, published_video, render
+from rac_ray.studies.diving48.sizes import NUM_FRAMES
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ class Published:
         Raises BadInput when the video is not there, cannot be decoded whole, or is no clip of 32 frames.
         """
         path = published_video(self.folder, self.domain, clip_id)
-        with Decoder() as decoder:
+        with Decoder(NUM_FRAMES) as decoder:
             found = decoder.decode(path)
         if isinstance(found, Rejected):
             raise BadInput(f"published video {str(path)!r} {found.reason}")
-        if found.frames_in_video != FRAMES:
-            raise BadInput(f"published video {str(path)!r} has {found.frames_in_video} frames; valid: {FRAMES}")
+        if found.frames_in_video != NUM_FRAMES:
+            raise BadInput(f"published video {str(path)!r} has {found.frames_in_video} frames; valid: {NUM_FRAMES}")
         return decoded_frames(found.jpegs)
 
 

@@ -7,11 +7,23 @@ import numpy as np
 from torch import Tensor, nn
 
 from rac_ray.data.feed import Asked, Opening
-from rac_ray.data.streaming import READING_CPUS, Feed, Render, StreamedBatches, normalised, official_places
+from rac_ray.data.manifest import require_manifest
+from rac_ray.data.streaming import READING_CPUS, Feed, Place, Render, StreamedBatches, normalised, places
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.sizes import CHANNELS, FRAME_SIZE, NUM_CLASSES, NUM_FRAMES
+
+
+def official_places(root: Storage, part: str, validation: str = "authors") -> list[Place]:
+    """``train``, ``val`` or ``test``: ``val`` is cut from the official train list as ``validation`` says."""
+    manifest = require_manifest(root)
+    if part == "test":
+        return places(root, "test")
+    if validation not in manifest["val"]:
+        raise BadInput(f"unknown validation split {validation!r}; valid: {', '.join(manifest['val'])}")
+    val = set(manifest["val"][validation])
+    return [place for place in places(root, "train") if (place.clip_id in val) == (part == "val")]
 
 
 @dataclass(frozen=True)

@@ -117,14 +117,15 @@ class Diving48(Study):
         """Draw, encode and decode the clips of a grid that has none of Diving48's."""
         if grid.drawn is None:
             return
-        from rac_ray.studies.diving48.generate import decode_videos
+        from rac_ray.data.generate import generate
+        from rac_ray.studies.diving48.dataset import OfficialVideos
         from rac_ray.studies.diving48.synthetic import write_dives
 
         if not data.is_local:
             raise BadInput(f"--data {data.root!r} is no folder; clips are drawn to one only")
         official = Path(data.root, "official")
         write_dives(official, data.below("masks"), train=grid.drawn.train, test=grid.drawn.test)
-        decode_videos(official, data, say)
+        generate(data, OfficialVideos.at(official), say)
 
     def prepare(self, grid: DivingGrid, data: Storage, tasks: Sequence[Task], say: Say) -> None:
         """Nothing: the clips were there when the tasks were made."""
@@ -171,12 +172,7 @@ def levels_of(grid: DivingGrid) -> dict[tuple[str, str], dict[str, float]]:
 def trained_content(manifest: Mapping[str, Any], grid: DivingGrid) -> str:
     """Digest of the clips trained and validated on, and of how they are cut and mirrored."""
     val = manifest["val"][grid.validation]
-    return digest_of(manifest["identity"], shards_of(manifest, "train"), val, grid.flip_validation)
-
-
-def shards_of(manifest: Mapping[str, Any], split: str) -> list[str]:
-    """SHA-256 of a split's shards."""
-    return [shard["sha256"] for shard in manifest["splits"][split]["shards"]]
+    return digest_of(manifest["identity"], manifest["splits"]["train"]["content"], val, grid.flip_validation)
 
 
 def evaluations_of(
@@ -184,7 +180,7 @@ def evaluations_of(
 ) -> tuple[tuple[Evaluation, ...], dict[str, Any]]:
     """What checkpoints are asked, with what makes the frames of each domain. Raises BadInput for missing masks."""
     published = Path(grid.published) if grid.published else None
-    train, test = (digest_of(manifest["identity"], shards_of(manifest, split)) for split in ("train", "test"))
+    train, test = (digest_of(manifest["identity"], manifest["splits"][split]["content"]) for split in ("train", "test"))
     val = Evaluation(SOURCE, "val", "source_val", digest_of(train, manifest["val"][grid.validation]))
     found, frames = [val], {}
     for domain in grid.domains:

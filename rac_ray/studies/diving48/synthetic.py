@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rac_ray.data.decoder import FRAMES
 from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.lists import FILES, VIDEOS, VOCABULARY, VOCABULARY_FILE
+from rac_ray.studies.diving48.sizes import NUM_FRAMES
 
 SIZE = (120, 160)
 """Height and width of the videos, in pixels."""
@@ -69,7 +69,7 @@ class Dive:
 
     def mask_rows(self) -> list[dict[str, Any]]:
         """Masks of the figure in the frames that are kept of the clip: the figure, and around it its box."""
-        kept = np.linspace(0, IN_VIDEO - 1, FRAMES).round().astype(int)
+        kept = np.linspace(0, IN_VIDEO - 1, NUM_FRAMES).round().astype(int)
         scale = np.array([WIDTH / SIZE[1], HEIGHT / SIZE[0]])
         rows = []
         for frame, centre in enumerate(self.path()[kept]):

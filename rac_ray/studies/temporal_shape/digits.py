@@ -11,6 +11,7 @@ import struct
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -158,3 +159,17 @@ def load_digits(source: str = "auto", folder: Path | None = None, mirrors: Seque
                 f"({'; '.join(problems)}); valid: auto, optdigits, or put the files there"
             )
     return found or optdigits()
+
+
+def same_digits(source: str, digest: str) -> Digits:
+    """The digits of a source; BadInput when they are other ones here than a folder was made from."""
+    digits = loaded_digits(source)
+    if digits.digest != digest:
+        raise BadInput(f"the digits {source!r} here are other ones than the data folder was made from; choose another")
+    return digits
+
+
+@lru_cache(maxsize=4)
+def loaded_digits(source: str) -> Digits:
+    """Digits as ``load_digits`` finds them, once a process."""
+    return load_digits(source)

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rac_ray.data.manifest import content_hash
-from rac_ray.data.shards import Clips, DatasetSpec, clip_digests, clip_id_of
+from rac_ray.data.shards import Clips, clip_digests
 from rac_ray.errors import BadInput
 from rac_ray.store.record import Record
+from rac_ray.studies.temporal_shape.dataset import GeneratedClips, clip_id_of
 from rac_ray.studies.temporal_shape.digits import Digits, load_digits
 from rac_ray.studies.temporal_shape.domains import make_clip
 
@@ -48,20 +49,20 @@ def rendered_parts(record: Record, parts: Collection[str] | None = None) -> dict
     return found
 
 
-def _rendered(dataset: DatasetSpec, digits: Digits, part: str) -> Clips:
+def _rendered(dataset: GeneratedClips, digits: Digits, part: str) -> Clips:
     domain, _, split = part.partition("/")
     clips = [make_clip(dataset.shape, domain, split, index, digits) for index in range(dataset.clips[part])]
     return Clips(
         np.stack([clip.frames for clip in clips]),
         np.array([clip.label for clip in clips], np.int64),
-        [clip_id_of(domain, split, index) for index in range(len(clips))],
+        [clip_id_of(part, index) for index in range(len(clips))],
     )
 
 
-def _source_of(record: Record) -> tuple[DatasetSpec, Digits]:
+def _source_of(record: Record) -> tuple[GeneratedClips, Digits]:
     if not record.dataset:
         raise BadInput(f"trial {record.training_id} does not say what its clips were made from")
-    dataset = DatasetSpec.from_dict(record.dataset)
+    dataset = GeneratedClips.from_dict(record.dataset)
     digits = load_digits(dataset.digits_source)
     if digits.digest != dataset.digits_digest:
         raise BadInput(f"the digits here ({digits.source}) are other ones than those of trial {record.training_id}")

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rac_ray.data.manifest import part_keys, read_manifest, require_same_dataset
-from rac_ray.data.shards import DatasetSpec
+from rac_ray.data.manifest import part_keys, read_manifest
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training
 from rac_ray.store.record import Record
@@ -17,7 +15,8 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.options import integers, with_axes, words
 from rac_ray.studies.study import MissingData, Option, Say, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
-from rac_ray.studies.temporal_shape.digits import Digits, load_digits
+from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
+from rac_ray.studies.temporal_shape.digits import loaded_digits
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, Direction
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
@@ -62,8 +61,7 @@ class TemporalShape(Study):
         check_grid(grid)
         source, digest = digits_of(grid, data)
         dataset = dataset_of(grid, source, digest)
-        if (manifest := read_manifest(data)) is not None:
-            require_same_dataset(manifest, dataset, data)
+        dataset.require_own(data, read_manifest(data))
         tasks = []
         for name in grid.sources:
             direction = direction_of(grid, name)
@@ -79,7 +77,7 @@ class TemporalShape(Study):
                         tasks.append(Task(training, subject, **shared))
         return tasks
 
-    def _shared(self, grid: Grid, dataset: DatasetSpec, direction: Direction) -> dict[str, Any]:
+    def _shared(self, grid: Grid, dataset: GeneratedClips, direction: Direction) -> dict[str, Any]:
         """What all tasks of a source have in common."""
         evaluations = []
         for part, role in direction.evaluations.items():
@@ -98,13 +96,13 @@ class TemporalShape(Study):
         """Make the shards that are missing."""
         from rac_ray.data.generate import generate
 
-        source, digest = digits_of(grid, data)
-        made = generate(data, planned_dataset(grid, data, tasks), partial(same_digits, source, digest), say)
-        say(f"data {data.root}: {made} shards made, digits={source}")
+        dataset = planned_dataset(grid, data, tasks)
+        made = generate(data, dataset, say).made
+        say(f"data {data.root}: {made} shards made, digits={dataset.digits_source}")
 
     def missing(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> MissingData:
         """Of the shards that the tasks read."""
-        from rac_ray.data.generate import BYTES_PER_CLIP, missing_clips
+        from rac_ray.data.generate import missing_clips
 
         clips = missing_clips(data, planned_dataset(grid, data, tasks))
         low, usual = (clips * each for each in CLIP_BYTES)
@@ -176,14 +174,16 @@ def direction_of(grid: Grid, source: str) -> Direction:
     return replace(DIRECTIONS[source], paired=grid.paired_clips != 0)
 
 
-def dataset_of(grid: Grid, digits_source: str, digits_digest: str) -> DatasetSpec:
+def dataset_of(grid: Grid, digits_source: str, digits_digest: str) -> GeneratedClips:
     """The clips that a grid's sources train and are evaluated on."""
     sizes = {"train": grid.train_clips, "val": grid.val_clips, "test": grid.test_clips, PAIRED: grid.paired_clips}
     parts = dict.fromkeys(part for source in grid.sources for part in direction_of(grid, source).parts)
-    return DatasetSpec(grid.spec, digits_source, digits_digest, {part: sizes[part.partition("/")[2]] for part in parts})
+    return GeneratedClips(
+        grid.spec, digits_source, digits_digest, {part: sizes[part.partition("/")[2]] for part in parts}
+    )
 
 
-def planned_dataset(grid: Grid, data: Storage, tasks: Sequence[Task]) -> DatasetSpec:
+def planned_dataset(grid: Grid, data: Storage, tasks: Sequence[Task]) -> GeneratedClips:
     """The clips that some tasks of a grid read."""
     sources = tuple(dict.fromkeys(task.training.source for task in tasks))
     return dataset_of(replace(grid, sources=sources), *digits_of(grid, data))
@@ -198,21 +198,8 @@ def digits_of(grid: Grid, data: Storage) -> tuple[str, str]:
     made_from = manifest["identity"].get("digits", {}) if manifest else {}
     if made_from.get("source") and grid.digits in ("auto", made_from["source"]):
         return made_from["source"], made_from["digest"]
-    digits = _loaded(grid.digits)
+    digits = loaded_digits(grid.digits)
     return digits.source, digits.digest
-
-
-def same_digits(source: str, digest: str) -> Digits:
-    """The digits of a source; BadInput when they are other ones here than a folder was made from."""
-    digits = _loaded(source)
-    if digits.digest != digest:
-        raise BadInput(f"the digits {source!r} here are other ones than the data folder was made from; choose another")
-    return digits
-
-
-@lru_cache(maxsize=4)
-def _loaded(source: str) -> Digits:
-    return load_digits(source)
 
 
 def subject_of(model: str, hidden_units: int, direction: Direction) -> Any:

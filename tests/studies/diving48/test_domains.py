@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rac_ray.data.generate import generate
 from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, rows_of, write_masks
 from rac_ray.data.streaming import Feed, StreamedBatches, load_clip, places
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.dataset import OfficialVideos, find_clip
 from rac_ray.studies.diving48.domains import Rendered, domain_frames
-from rac_ray.studies.diving48.generate import decode_videos
 from rac_ray.studies.diving48.shape_texture import render
-from rac_ray.studies.diving48.shards import find_clip
 from tests.data.diving_files import write_download
 from tests.data.videos import write_video
 
@@ -22,7 +22,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> Storage:
     """Two test clips in shards, with masks of both in ``masks/``, one file each."""
     folder = write_download(tmp_path_factory.mktemp("official") / "diving48", train=1, test=2, videos=True)
     root = Storage.at(tmp_path_factory.mktemp("shards") / "data")
-    decode_videos(folder, root, clips_per_shard=1)
+    generate(root, OfficialVideos.at(folder, clips_per_shard=1))
     soft = np.zeros((1, HEIGHT, WIDTH), np.float32)
     soft[0, 100:200, 150:300] = 0.9
     box = np.array([[150, 100, 300, 200]], np.float32)

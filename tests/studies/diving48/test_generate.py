@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from rac_ray.cli.command import main
+from rac_ray.data.generate import generate
+from rac_ray.data.manifest import verify
 from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.generate import decode_videos
-from rac_ray.studies.diving48.shards import find_clip
+from rac_ray.studies.diving48.dataset import OfficialVideos, find_clip
 from tests.data.diving_files import write_download
 from tests.data.videos import truncated, write_video
 
@@ -29,23 +30,27 @@ def download(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_only_missing_shards_are_made(download: Path, tmp_path: Path) -> None:
     root, lines = Storage.at(tmp_path / "data"), []
-    found = decode_videos(download, root, lines.append, clips_per_shard=3)
-    assert (found.clips, found.made, list(found.quarantine)) == (11, 3 + 2, ["trainVideo2_00002"])
-    assert len(lines) == 5
-    assert "data 12/12 clips: " in lines[-1]
-    assert lines[-1].endswith(" clips/s, none left")
+    found = generate(root, OfficialVideos.at(download, clips_per_shard=3), lines.append)
+    assert (found.clips, found.made, list(found.left_out)) == (11, 3 + 2, ["trainVideo2_00002"])
+    progress = [line for line in lines if "clips/s" in line]
+    assert len(progress) == 5
+    assert progress[-1].startswith("data 12/12 clips: ")
+    assert progress[-1].endswith(" clips/s, none left")
+    (lacking,) = set(lines) - set(progress)
+    assert lacking.startswith("data trainVideo2_00002 is truncated or corrupt: ")
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data").glob("*.parquet")}
     (tmp_path / "data/test-00001-of-00002.parquet").unlink()
-    assert decode_videos(download, root, clips_per_shard=3).made == 1
+    assert generate(root, OfficialVideos.at(download, clips_per_shard=3)).made == 1
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data").glob("*.parquet")}
     assert [name for name in before if before[name] != after[name]] == ["test-00001-of-00002.parquet"]
 
 
-def test_the_manifest_tells_clips_quarantine_and_both_validation_splits(download: Path, tmp_path: Path) -> None:
-    decode_videos(download, Storage.at(tmp_path / "data"))
+def test_the_manifest_tells_clips_left_out_and_both_validation_splits(download: Path, tmp_path: Path) -> None:
+    generate(Storage.at(tmp_path / "data"), OfficialVideos.at(download))
+    assert verify(Storage.at(tmp_path / "data")) == []
     manifest = json.loads((tmp_path / "data/manifest.json").read_text())
     assert (manifest["splits"]["train"]["clips"], manifest["splits"]["test"]["clips"]) == (7, 4)
-    assert list(manifest["splits"]["train"]["quarantine"]) == ["trainVideo2_00002"]
+    assert list(manifest["splits"]["train"]["left_out"]) == ["trainVideo2_00002"]
     assert set(manifest["val"]) == {"authors", "grouped"}
     assert len(manifest["val"]["authors"]) == 1
     assert manifest["identity"]["frames"] == 32
@@ -60,19 +65,19 @@ def test_a_mended_video_comes_in_when_it_is_asked_for(download: Path, tmp_path: 
     (folder / "rgb").mkdir()
     for path in (download / "rgb").iterdir():
         (folder / "rgb" / path.name).write_bytes(path.read_bytes())
-    assert len(decode_videos(folder, root).quarantine) == 1
+    assert len(generate(root, OfficialVideos.at(folder)).left_out) == 1
     write_video(folder / "rgb/trainVideo2_00002.mp4", 42)
-    assert decode_videos(folder, root).made == 0
-    found = decode_videos(folder, root, again=True)
-    assert (found.made, found.clips, found.quarantine) == (1, 12, {})
+    assert generate(root, OfficialVideos.at(folder)).made == 0
+    found = generate(root, OfficialVideos.at(folder), again=True)
+    assert (found.made, found.clips, found.left_out) == (1, 12, {})
 
 
 def test_a_folder_of_other_clips_is_refused(download: Path, tmp_path: Path) -> None:
     root = Storage.at(tmp_path / "data")
-    decode_videos(download, root)
+    generate(root, OfficialVideos.at(download))
     other = write_download(tmp_path / "other", train=9, videos=False)
-    with pytest.raises(BadInput, match=r"holds other clips than the lists in '.*other'; choose another folder"):
-        decode_videos(other, root)
+    with pytest.raises(BadInput, match=r"data folder '.*data' has lists '\w+' instead of '\w+'; choose another"):
+        generate(root, OfficialVideos.at(other))
 
 
 def test_the_commands(download: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,8 +92,8 @@ def test_the_commands(download: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "http://www.svcl.ucsd.edu" in out
     code, out = run("decode", str(download), str(tmp_path / "data"))
     assert code == 1
-    assert "QUARANTINED trainVideo2_00002 is truncated or corrupt: " in out
-    assert f"{tmp_path}/data: 2 shards made, 11 clips, 1 quarantined" in out
+    assert "LEFT OUT trainVideo2_00002 is truncated or corrupt: " in out
+    assert f"{tmp_path}/data: 2 shards made, 11 clips, 1 left out" in out
     soft = np.zeros((1, HEIGHT, WIDTH), np.float32)
     soft[0, 100:200, 200:260] = 0.9
     box = np.array([[200, 100, 260, 200]], np.float32)
@@ -99,7 +104,7 @@ def test_the_commands(download: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert run("sheet", *places, "testVideo1_00001", "--out", str(picture))[0] == 0
     with Image.open(picture) as sheet:
         assert sheet.size == (6 * WIDTH // 3, 5 * HEIGHT // 3)
-    with pytest.raises(BadInput, match=r"clip 'trainVideo2_00002' is in quarantine: it is truncated or corrupt"):
+    with pytest.raises(BadInput, match=r"clip 'trainVideo2_00002' is left out: it is truncated or corrupt"):
         find_clip(Storage.at(tmp_path / "data"), "trainVideo2_00002")
     with pytest.raises(BadInput, match=r"has no clip 'nobody'"):
         find_clip(Storage.at(tmp_path / "data"), "nobody")

@@ -15,12 +15,13 @@ import ray
 import torch
 from torch import nn
 
+from rac_ray.data.generate import generate
 from rac_ray.data.manifest import MANIFEST
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.results import load
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.generate import decode_videos
+from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.grid import DivingGrid
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
@@ -60,7 +61,7 @@ def data(two_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> Storage:
     folder = tmp_path_factory.mktemp("dives")
     root = Storage.at(folder / "data")
     write_dives(folder / "official", root.below("masks"), train=40, test=4)
-    decode_videos(folder / "official", root)
+    generate(root, OfficialVideos.at(folder / "official"))
     return root
 
 

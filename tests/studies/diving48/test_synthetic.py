@@ -46,7 +46,7 @@ def test_a_download_is_written_once_and_decodes(tmp_path: Path) -> None:
     assert max(CLASSES) < ALL_CLASSES
     assert MaskTable.read(masks, MASKS).clip_ids() == [entry["vid_name"] for entry in entries]
     video = folder / "rgb" / f"{entries[1]['vid_name']}.mp4"
-    with Decoder() as decoder:
+    with Decoder(32) as decoder:
         found = decoder.decode(video)
     assert isinstance(found, Decoded)
     assert (found.frames_in_video, found.height, found.width) == (IN_VIDEO, *SIZE)

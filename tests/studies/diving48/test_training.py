@@ -15,11 +15,12 @@ import ray
 import torch
 from torch import Tensor, nn
 
-from rac_ray.data.streaming import load_clip, normalised, official_places
+from rac_ray.data.streaming import load_clip, normalised
 from rac_ray.models import Builder
 from rac_ray.store.files import level_file
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.feed import official_places
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan

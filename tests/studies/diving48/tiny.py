@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from rac_ray.data.generate import generate
 from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
-from rac_ray.data.streaming import official_places
 from rac_ray.identity import Recipe
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.generate import decode_videos
+from rac_ray.studies.diving48.dataset import OfficialVideos
+from rac_ray.studies.diving48.feed import official_places
 from rac_ray.studies.diving48.grid import DivingGrid
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
@@ -25,7 +26,7 @@ def tiny_data(folder: Path) -> Storage:
     """Forty clips of the train list, four of them for validation, and three of the test list with masks."""
     official = write_download(folder / "official" / "diving48", train=40, test=3, videos=True)
     data = Storage.at(folder / "data")
-    decode_videos(official, data, clips_per_shard=5)
+    generate(data, OfficialVideos.at(official, clips_per_shard=5))
     soft = np.zeros((1, HEIGHT, WIDTH), np.float32)
     soft[0, 100:200, 150:300] = 0.9
     box = np.array([[150, 100, 300, 200]], np.float32)

@@ -5,13 +5,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from rac_ray.data.video_folder import LabelledVideo, videos_of
-from rac_ray.data.video_shards import ClipSpec, Decodings, pieces_of, shard_of
+from rac_ray.data.shards import ShardReport
+from rac_ray.data.video_folder import Arrangement, videos_of
+from rac_ray.data.videos import LabelledVideos
 from rac_ray.store.storage import Storage
 from tests.data.videos import truncated
 from tests.studies.drawn_videos import CLASSES, draw_domain
-
-SPEC = ClipSpec(num_frames=6, frame_size=24, classes=CLASSES)
 
 
 @pytest.fixture
@@ -20,25 +19,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "videos"
 
 
-def made(folder: Path, root: Storage, spec: ClipSpec = SPEC) -> Decodings:
-    (piece,) = pieces_of("night/test", videos_of(folder, "night", CLASSES))
-    return shard_of(folder, root, spec, piece)
-
-
-def test_a_part_is_cut_without_gap_or_overlap() -> None:
-    videos = [LabelledVideo("night", "left", f"{number}.mp4", 1, 1) for number in range(5)]
-    pieces = pieces_of("night/test", videos, size=2)
-    assert [video for piece in pieces for video in piece.videos] == videos
-    assert [(piece.shard.first, piece.shard.rows, piece.shard.name) for piece in pieces] == [
-        (0, 2, "night/test-00000-of-00003.parquet"),
-        (2, 2, "night/test-00001-of-00003.parquet"),
-        (4, 1, "night/test-00002-of-00003.parquet"),
-    ]
+def made(folder: Path, root: Storage) -> ShardReport:
+    """The one shard of the domain, read if it can be kept."""
+    arrangement = Arrangement("day", CLASSES, {"night/test": videos_of(folder, "night", CLASSES)})
+    dataset = LabelledVideos(folder, arrangement, num_frames=6, frame_size=24)
+    (shard,) = dataset.parts()["night/test"]
+    return dataset.read(root, shard) or dataset.write(root, shard, dataset.maker())
 
 
 def test_plain_pyarrow_reads_rgb_frames(folder: Path, tmp_path: Path) -> None:
-    decodings = made(folder, Storage.at(tmp_path / "data"))
-    assert decodings.report.class_counts == {"left": 2, "right": 2}
+    report = made(folder, Storage.at(tmp_path / "data"))
+    assert report.class_counts == {"left": 2, "right": 2}
     table = pq.read_table(tmp_path / "data/night/test-00000-of-00001.parquet")
     metadata = json.loads(table.schema.metadata[b"rac_ray"])
     assert metadata["frames_shape"] == [6, 3, 24, 24]
@@ -57,22 +48,22 @@ def test_a_broken_video_is_left_out_with_its_reason(folder: Path, tmp_path: Path
     broken = folder / "night/left/left001.mp4"
     truncated(broken, broken)
     (folder / "night/right/empty.mp4").touch()
-    decodings = made(folder, Storage.at(tmp_path / "data"))
-    assert decodings.report.rows == 3
-    assert decodings.left_out.keys() == {"night/left/left001.mp4", "night/right/empty.mp4"}
-    assert "is truncated or corrupt" in decodings.left_out["night/left/left001.mp4"]
-    assert decodings.left_out["night/right/empty.mp4"] == "is empty"
+    report = made(folder, Storage.at(tmp_path / "data"))
+    assert report.rows == 3
+    assert report.left_out.keys() == {"night/left/left001.mp4", "night/right/empty.mp4"}
+    assert "is truncated or corrupt" in report.left_out["night/left/left001.mp4"]
+    assert report.left_out["night/right/empty.mp4"] == "is empty"
 
 
 def test_a_shard_of_nothing_but_broken_videos(folder: Path, tmp_path: Path) -> None:
     for path in folder.rglob("*.mp4"):
         path.write_bytes(b"")
     first, again = (made(folder, Storage.at(tmp_path / "data")) for _ in range(2))
-    assert (first.report.rows, len(first.left_out)) == (0, 4)
+    assert (first.rows, len(first.left_out)) == (0, 4)
     assert again == first
 
 
-def test_a_shard_is_kept_until_its_videos_or_its_spec_change(folder: Path, tmp_path: Path) -> None:
+def test_a_shard_is_kept_until_its_videos_change(folder: Path, tmp_path: Path) -> None:
     root = Storage.at(tmp_path / "data")
     shard = tmp_path / "data/night/test-00000-of-00001.parquet"
     first = made(folder, root)
@@ -81,8 +72,6 @@ def test_a_shard_is_kept_until_its_videos_or_its_spec_change(folder: Path, tmp_p
     assert shard.stat().st_mtime_ns == written
     shard.write_bytes(shard.read_bytes()[:100])
     assert made(folder, root) == first
-    made(folder, root, ClipSpec(4, 24, CLASSES))
-    assert made(folder, root) == first
     right, left = folder / "night/right/right000.mp4", folder / "night/left/left000.mp4"
     left.write_bytes(right.read_bytes())
-    assert made(folder, root).report.clip_digests != first.report.clip_digests
+    assert made(folder, root).clip_digests != first.clip_digests
