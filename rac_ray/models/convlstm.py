@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rac_ray.models.recurrence import Recurrence
 
-GROUP_BYTES = 2**23
+_GROUP_BYTES = 2**23
 """Gates of one frame of the clips that a CPU works on together: what stays in its cache from one frame to the next."""
 
 
@@ -57,7 +57,7 @@ class ConvLSTMBlock(nn.Module):
         bias = self.input_conv.bias + self.recurrent_conv.bias
         bytes_per_clip = frames[0, 0, ..., 0].numel() * bias.nbytes
         pooled = []
-        for group in frames.split(max(1, GROUP_BYTES // bytes_per_clip), dim=1):
+        for group in frames.split(max(1, _GROUP_BYTES // bytes_per_clip), dim=1):
             hidden = Recurrence.apply(group.contiguous(), weight, self.recurrent_conv.weight, bias)
             pooled.append(self.pool(hidden.flatten(0, 1).permute(0, 3, 1, 2)).unflatten(0, hidden.shape[:2]))
         images = torch.cat(pooled, dim=1)

@@ -75,7 +75,7 @@ def environment() -> list[str]:
     return [f"python=={platform.python_version()}", f"machine=={platform.machine()} {sys.platform}", *sorted(packages)]
 
 
-def replay(path: Path, folder: Path, study_of: "Callable[[Tables], Study]") -> Replay:
+def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]") -> Replay:
     """Unpack a capsule into ``folder``, derive all tables and figures from its records, and compare every byte.
 
     ``study_of`` tells which study the records are of.

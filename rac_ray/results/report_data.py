@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rac_ray.results.answers import DENOMINATORS
-from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE, SIZE_NAME
+from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
 from rac_ray.results.looks import look_of
 from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
 from rac_ray.results.tables import Tables
@@ -186,7 +186,7 @@ def _by_target(evaluations: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 def _details(trials: pd.DataFrame) -> dict[str, Any]:
     """Recipe and record of each trial: every column of its row, the recipe's first."""
-    recipe = [name for name in RECIPE if name in trials]
+    recipe = [name for name in RECIPE_COLUMNS if name in trials]
     record = [name for name in dict.fromkeys(trials.columns) if name not in recipe]
     rows = dict(zip(trials["trial_id"], _rows(trials.reindex(columns=recipe + record)), strict=True))
     return {"recipe": recipe, "record": record, "rows": rows}

@@ -23,7 +23,7 @@ from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LOG
 from rac_ray.store.lock import living_holder
 from rac_ray.store.record import Damaged, Named, Record, read_record, with_trials
 from rac_ray.store.redaction import without_credentials
-from rac_ray.store.storage import READERS, Storage
+from rac_ray.store.storage import FILES_AT_ONCE, Storage
 
 if TYPE_CHECKING:
     from rac_ray.training.task import Task
@@ -150,7 +150,7 @@ class Ledger:
             if entry.record is not None and (more := with_trials(entry.record, task.asked)) != entry.record:
                 folder.write_bytes(RECORD, more.as_json())
 
-        with ThreadPoolExecutor(READERS) as pool:
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             list(pool.map(write, tasks))
 
     def trial(self, training_id: str) -> dict[str, Any]:

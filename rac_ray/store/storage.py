@@ -29,8 +29,8 @@ from rac_ray.store.object_store import OBJECT_STORES, RETRY_SECONDS, Result, ope
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """Of an OSError: a disk or a quota without room."""
 TEMPORARY_MARK = ".tmp-"
-READERS = 16
-"""Files read at once by ``read_all``: an object store answers one request in tens of milliseconds."""
+FILES_AT_ONCE = 16
+"""Files read or written at once: an object store answers one request in tens of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Storage:
 
     def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
         """The content of many files, read side by side; files that have gone meanwhile are left out."""
-        with ThreadPoolExecutor(READERS) as pool:
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             read = pool.map(lambda name: (name, self.read_if_there(name)), names)
             return {name: content for name, content in read if content is not None}
 

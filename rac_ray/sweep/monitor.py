@@ -17,7 +17,7 @@ from rac_ray.store.record import Record
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.queue import Queue
 
-REFRESH_SECONDS = 1.0
+_REDRAW_SECONDS = 1.0
 
 
 def say_line(line: str) -> None:
@@ -62,7 +62,7 @@ class Monitor:
         self.busy_seconds = 0.0
         """Seconds that trials ran, each weighed with its share of the machine."""
         self._work_done = 0.0
-        self._shown = -REFRESH_SECONDS
+        self._shown = -_REDRAW_SECONDS
         self._bar = (
             tqdm(
                 total=len(self.queue.states),
@@ -118,7 +118,7 @@ class Monitor:
 
     def tick(self) -> None:
         """Refresh the live line, at most once a second."""
-        if self._bar is None or self.clock() - self._shown < REFRESH_SECONDS:
+        if self._bar is None or self.clock() - self._shown < _REDRAW_SECONDS:
             return
         self._shown = self.clock()
         counts = self.queue.counts()

@@ -240,6 +240,6 @@ class Results:
         return list(self.text)
 
 
-def shown(outcome: Outcome, as_json: bool, indent: int | None = 1) -> str:
+def as_text(outcome: Outcome, as_json: bool, indent: int | None = 1) -> str:
     """An outcome as text."""
     return json.dumps(outcome.value(), indent=indent, default=str) if as_json else "\n".join(outcome.lines())

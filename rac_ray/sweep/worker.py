@@ -36,7 +36,7 @@ from rac_ray.training.fit import fit
 from rac_ray.training.task import Task
 from rac_ray.training.watchdog import StallLimits, Watchdog
 
-LOGGER = logging.getLogger(__name__)
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -136,20 +136,20 @@ def train_loop(config: dict[str, Any]) -> None:
         TrialLog(job.folder) if group.leads else nullcontext() as log,
         Watchdog(job.setting.stall, partial(_stalled, job)) as watchdog,
     ):
-        LOGGER.info(
+        _LOGGER.info(
             "attempt %d of %s on %s, process %d, rank %d of %d",
             job.attempt, job.task.training.name, platform.node(), os.getpid(), group.place.rank, group.place.world,
         )  # fmt: skip
         try:
             _run(job, group, log, watchdog.beat)
         except BaseException:
-            LOGGER.exception("attempt %d failed", job.attempt)
+            _LOGGER.exception("attempt %d failed", job.attempt)
             raise
 
 
 def _stalled(job: Job, sentence: str, stacks: str) -> None:
     """A group that goes on by itself has lost a worker, no more; the log says where it stood."""
-    LOGGER.error("%s\n%s", sentence, stacks)
+    _LOGGER.error("%s\n%s", sentence, stacks)
     if not job.setting.lost_workers:
         failure = {"class": "stalled", "reason": sentence, "traceback": stacks, "host": platform.node()}
         job.setting.ledger.fail(job.training_id, job.attempt, failure)
@@ -173,7 +173,7 @@ def _train(job: Job, group: Group, feeds: Feeds, log: TrialLog | None, beat: Cal
     training, selection = task.training, task.selection
 
     def tell(row: dict[str, Any]) -> None:
-        LOGGER.info("epoch %(epoch)d: train loss %(train_loss).4f, val top-1 %(val_top1).3f, %(seconds).1f s", row)
+        _LOGGER.info("epoch %(epoch)d: train loss %(train_loss).4f, val top-1 %(val_top1).3f, %(seconds).1f s", row)
         if log and (row["epoch"] == 0 or job.setting.in_groups):
             log.write()
         group.report(row)
@@ -225,7 +225,7 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
         )
         scores += [each.score(job.training_id, epoch) for each in found]
         tables += [each.table(score.evaluation_id) for each, score in zip(found, scores[-len(found) :], strict=True)]
-        LOGGER.info("epoch %d evaluated on %d clips", epoch, sum(len(each.clip_ids) for each in found))
+        _LOGGER.info("epoch %d evaluated on %d clips", epoch, sum(len(each.clip_ids) for each in found))
     group.report({"evaluated": len(scores)})
     if group.leads:
         new = {each.evaluation_id for each in scores}
