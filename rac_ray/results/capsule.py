@@ -24,7 +24,8 @@ from rac_ray.errors import BadInput
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.tables import Tables, load
-from rac_ray.store.ledger import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, TRIALS, is_failure
+from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_failure
+from rac_ray.store.ledger import TRIALS
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.provenance import commit

@@ -14,7 +14,7 @@ from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE
 from rac_ray.results.looks import look_of
 from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
 from rac_ray.results.tables import Tables
-from rac_ray.store.ledger import spoken_of
+from rac_ray.store.entry import spoken_of
 from rac_ray.store.redaction import without_credentials
 
 PROVENANCE = {

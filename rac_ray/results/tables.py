@@ -33,7 +33,9 @@ from rac_ray.results.columns import (
 )
 from rac_ray.results.recipes import recipe_column
 from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
-from rac_ray.store.ledger import TRIAL, Entry, Ledger, State, added_up, is_failure
+from rac_ray.store.entry import Entry, State, added_up
+from rac_ray.store.files import TRIAL, is_failure
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint, Evaluated, Named, Record, named
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import one_of
 from rac_ray.identity import PRECISIONS
-from rac_ray.store.ledger import Entry, Ledger
+from rac_ray.store.entry import Entry
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.outcomes import TrialStatus

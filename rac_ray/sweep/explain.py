@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from rac_ray.identity import Trial
-from rac_ray.store.ledger import Entry, Ledger
+from rac_ray.store.entry import Entry
+from rac_ray.store.ledger import Ledger
 
 _AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level")
 COMPONENTS = (*_AXES, "options", "recipe", "data", "training_version")

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from rac_ray.identity import Training
-from rac_ray.store.ledger import added_up
+from rac_ray.store.entry import added_up
 from rac_ray.store.record import Record
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.queue import Queue

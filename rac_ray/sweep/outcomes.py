@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rac_ray.errors import DONE, FAILED, INTERRUPTED, UNFINISHED
-from rac_ray.store.ledger import STATES, State, added_up
+from rac_ray.store.entry import STATES, State, added_up
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis

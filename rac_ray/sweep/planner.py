@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import PRECISIONS, Trial
-from rac_ray.store.ledger import Entry, Ledger, State
+from rac_ray.store.entry import Entry, State
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only

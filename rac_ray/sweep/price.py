@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from rac_ray.store.ledger import Entry
+from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.forecast import (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rac_ray.identity import Training
-from rac_ray.store.ledger import STATES, State
+from rac_ray.store.entry import STATES, State
 from rac_ray.sweep.failures import Budgets, back_off
 from rac_ray.sweep.packing import Packing
 

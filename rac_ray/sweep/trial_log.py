@@ -4,7 +4,7 @@ import logging
 import time
 from types import TracebackType
 
-from rac_ray.store.ledger import LOG
+from rac_ray.store.files import LOG
 from rac_ray.store.storage import Storage
 
 MOST_LINES = 5000
