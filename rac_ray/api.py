@@ -6,7 +6,6 @@ folder of records. What is wrong with the arguments raises BadInput, before any 
 """
 
 import os
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -237,7 +236,7 @@ def submit(
     """
     import shlex
 
-    from rac_ray.sweep.jobs import submit_job
+    from rac_ray.sweep.jobs import submit_job, working_dir_of
 
     preset, ledger = preset_of(study, preset), ledger_of(study, preset, where)
     if not study.provides(study.narrowed(study.presets[preset], asked)):
@@ -247,7 +246,7 @@ def submit(
         address,
         script,
         [*arguments, "--address", "auto", *places],
-        working_dir=folder_of(script),
+        working_dir=working_dir_of(script),
         folder=ledger.storage,
     )
     return Submitted(job, shlex.join([*watch, *places]))
@@ -285,14 +284,3 @@ def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) ->
 
     folder = Storage.at(to) if to else made.folder
     return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, made.tasks, made.title)
-
-
-def folder_of(script: Path) -> Path:
-    """What a cluster gets of a script: its own folder, or the whole checkout when it is one of this project's."""
-    checkout = Path(__file__).parents[1]
-    return checkout if script.is_relative_to(checkout / "sweeps") else script.parent
-
-
-def main_script() -> Path:
-    """The script that this process runs."""
-    return Path(sys.argv[0]).resolve()

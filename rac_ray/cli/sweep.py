@@ -163,7 +163,7 @@ def _submitted(
     kept = absolute(study, without(arguments, ("--submit", "--address", "--storage", "--data")))
     chosen = {name: settings[name] for name in ("preset", "where", "which")}
     watch_it = ["python", sys.argv[0], "status", *what_is_asked(study, kept[1:])]
-    return api.submit(study, address, api.main_script(), kept, watch_it, **chosen, **asked)
+    return api.submit(study, address, Path(sys.argv[0]).resolve(), kept, watch_it, **chosen, **asked)
 
 
 def what_is_asked(study: Study, arguments: list[str]) -> list[str]:

@@ -99,6 +99,12 @@ def submit_job(
     return job
 
 
+def working_dir_of(script: Path) -> Path:
+    """The folder that a cluster gets with a script: its own, or the whole checkout for one of this project's."""
+    checkout = Path(__file__).parents[2]
+    return checkout if script.is_relative_to(checkout / "sweeps") else script.parent
+
+
 def last_job(folder: Storage) -> SubmittedJob | None:
     """The job that a sweep's folder remembers; None when the sweep was never handed over."""
     return SubmittedJob.from_dict(folder.read_json(JOB_FILE)) if folder.exists(JOB_FILE) else None
