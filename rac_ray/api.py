@@ -109,7 +109,7 @@ def status(
     verbose: bool = False,
     **asked: Any,
 ) -> Status:
-    """Where the sweep stands, who drives it, what runs, what failed.
+    """Show where the sweep stands, who drives it, what runs, what failed.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ RUN_ONLY = (
     "retry_preempted", "retry_out_of_memory", "retry_not_finite", "retry_data", "retry_code", "retry_stalled",
     "back_off", "stall_factor", "stall_seconds", "dashboard", "take_over", "verbose",
 )  # fmt: skip
-"""What only a run has of ``Resources``; a plan has the rest."""
+"""Fields of ``Resources`` that only a run has; a plan has the rest."""
 JSON = Flag("json", bool, False, "One JSON object on stdout; events go to stderr.")
 SUBMIT = Flag(
     "submit", str | None, None, "Hand the run to the cluster whose dashboard is at this URL, and return at once."
@@ -167,7 +167,7 @@ def _submitted(
 
 
 def what_is_asked(study: Study, arguments: list[str]) -> list[str]:
-    """Of a run's arguments those that ``status`` has, too: what is run, and not how."""
+    """The arguments of a run that ``status`` has, too: what is run, and not how."""
     known = {flag.name for flag in VERBS["status"].flags(study)}
     how = [flag for name in ("run", "retry") for flag in VERBS[name].flags(study) if flag.name not in known]
     written = {f"--{flag.name.replace('_', '-')}": flag.kind is bool for flag in how}

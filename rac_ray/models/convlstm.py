@@ -38,7 +38,7 @@ class ConvLSTMBlock(nn.Module):
         return self._in_groups(clips) if on_cpu and self.stride == 1 else self._frame_by_frame(clips)
 
     def _frame_by_frame(self, clips: Tensor) -> Tensor:
-        """As it is defined."""
+        """The recurrence as it is defined, one frame after the other."""
         num_clips, num_frames = clips.shape[:2]
         from_input = self.input_conv(clips.flatten(0, 1)).unflatten(0, (num_clips, num_frames))
         hidden, cell, outputs = None, None, []

@@ -44,7 +44,7 @@ class Replay:
     """What came of deriving a capsule's outputs again."""
 
     folder: Path
-    """Where the capsule was unpacked; what was derived again is in ``derived``."""
+    """Folder that the capsule was unpacked to; what was derived again is in ``derived``."""
     same: tuple[str, ...]
     different: tuple[str, ...]
     """Files of which not every byte is the same, or that only one side has."""

@@ -37,7 +37,7 @@ CURVES = ("train_loss", "val_loss", "train_top1", "val_top1")
 TRACEBACK_CHARACTERS = 4000
 """Kept of a traceback's end; the whole one is in the trial's folder."""
 OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#F0E442")
-"""For models without a look of their own, from the same palette."""
+"""Colours of models without a look of their own, from the same palette."""
 SYMBOLS = {"o": "circle", "s": "square", "v": "triangle-down", "^": "triangle-up", "D": "diamond"}
 """Plotly's names of matplotlib's markers."""
 
@@ -205,7 +205,7 @@ def _evaluations(tables: Tables, classes: int) -> dict[str, list[dict[str, Any]]
 
 
 def _classes(tables: Tables) -> int:
-    """As many as records say; 0 before there is one."""
+    """The number of classes that records tell; 0 before there is one."""
     return int(max(tables.trials["classes"].dropna(), default=0))
 
 

@@ -25,7 +25,7 @@ from rac_ray.store.storage import Storage
 
 FINETUNE_RECORD = "record.json"
 MASK_THRESHOLD = 0.5
-"""Of soft masks, for the average precision."""
+"""Value from which soft masks count, for the average precision."""
 
 EpochRow = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Settings:
     video_pattern: str = VIDEO_PATTERN
     """What part of a frame's name tells its video."""
     seed: int = 42
-    """Of the new heads, the order, the mirroring and the sampled regions."""
+    """Seed of the new heads, the order, the mirroring and the sampled regions."""
     batch_size: int = field(default=2, metadata={"least": 1})
     learning_rate: float = 0.005
     momentum: float = 0.9
@@ -55,7 +55,7 @@ class Settings:
     flip: float = 0.5
     """Probability that a training frame is mirrored."""
     min_size: int = field(default=MIN_SIZE, metadata={"least": 32})
-    """Of the shorter side that the network sees, in pixels."""
+    """Shorter side of what the network sees, in pixels."""
     max_size: int = field(default=MAX_SIZE, metadata={"least": 32})
 
     def identity(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Tuned:
     """What training leaves behind."""
 
     epochs: list[EpochRow]
-    """Of each epoch: epoch, train_loss, val_iou_boxes, mask_ap, mask_ap50, seconds."""
+    """Rows of epochs: epoch, train_loss, val_iou_boxes, mask_ap, mask_ap50, seconds."""
 
     @property
     def best(self) -> EpochRow:

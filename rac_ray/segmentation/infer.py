@@ -35,23 +35,23 @@ STAMP = "segmentation.json"
 FRAMES_PER_STEP = 4
 """Frames that the network sees at once."""
 CPU_SHARE = 0.5
-"""Of a core, for an actor without a GPU and for a task that reads a clip: one core is enough for both."""
+"""Share of a core for an actor without a GPU and for a task that reads a clip: one core is enough for both."""
 
 MaskRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class SegmentationSummary:
-    """What came of a run."""
+    """Counts of what a run of the network made."""
 
     shards: int
-    """Wanted."""
+    """Shards that were wanted."""
     made: int
-    """Of those, made now."""
+    """Shards of those that were made now."""
     clips: int
-    """Segmented now."""
+    """Clips that were segmented now."""
     instances: int
-    """Found now."""
+    """Divers that were found now."""
 
 
 def segment_clips(

@@ -23,11 +23,11 @@ MASK_CLASSES = 1 + DIVER
 HEADS = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.")
 """Layers whose size is that of the classes: new ones replace those of COCO's 91."""
 TRAINABLE_LAYERS = 3
-"""Of the backbone's five, torchvision's default with weights; without them all are trained."""
+"""Layers of the backbone's five: torchvision's default with weights; without them all are trained."""
 MIN_SIZE, MAX_SIZE = 800, 1333
 """torchvision's: images are scaled until the shorter side is the first, or the longer one the second, in pixels."""
 LIGHTNING_PREFIX = "model."
-"""Of weights in the authors' checkpoint."""
+"""Beginning of the names of weights in the authors' checkpoint."""
 
 Weights = Mapping[str, Tensor]
 
@@ -119,7 +119,7 @@ def checkpoint_bytes(file: str) -> bytes:
 
 
 def parsed_checkpoint(content: bytes, file: str) -> NetworkCheckpoint:
-    """As ``read_checkpoint``, of a file's content; ``file`` is for its name."""
+    """Weights and sizes in a file's content; ``file`` names it in what BadInput says."""
     try:
         found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
@@ -143,7 +143,7 @@ def packed(network: nn.Module, min_size: int, max_size: int) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """Which weights a file holds, 16 hex digits."""
+    """Digest of the weights in a file, 16 hex digits."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 

@@ -31,7 +31,7 @@ class Entry:
     sizes: Mapping[str, int]
     """Bytes of each of its files."""
     record: Record | None
-    """Of a finished training; None also when ``record.json`` is not whole."""
+    """Record of a finished training; None also when ``record.json`` is not whole."""
     attempt: dict[str, Any] | None = None
     """The last attempt begun: its number, driver, host and process; not read when nothing is outstanding."""
     failures: tuple[dict[str, Any], ...] = ()
@@ -52,7 +52,7 @@ class Entry:
         return max([begun, before, *(failure["attempt"] for failure in self.failures)])
 
     def state(self, driver: str | None) -> State:
-        """Where the training stands, given the token of the driver that lives (None: none does).
+        """State of the training, given the token of the driver that lives (None: none does).
 
         An attempt that neither succeeded nor failed is running under a living driver and interrupted, that is
         pending, under a dead one. A failed attempt leaves its training pending until its driver gives it up.
@@ -66,7 +66,7 @@ class Entry:
         return "failed" if given_up else "pending"
 
     def state_of(self, trial: Trial | Named, driver: str | None) -> State:
-        """Where one of the training's trials stands."""
+        """State of one of the training's trials."""
         state = self.state(driver)
         checkpoint = self.record.checkpoint(trial.level) if self.record else None
         return "unreached" if state == "done" and checkpoint and not checkpoint.reached else state

@@ -75,7 +75,7 @@ class Ledger:
             list(pool.map(write, tasks))
 
     def trial(self, training_id: str) -> dict[str, Any]:
-        """What ``register`` wrote."""
+        """The plan of a training that ``register`` wrote."""
         return self.folder(training_id).read_json(TRIAL)
 
     def driver(self, watch: bool = True) -> str | None:
@@ -157,7 +157,7 @@ class Ledger:
         self.folder(training_id).write_json(failure_file(attempt), {**(failure or {}), "retry": retry})
 
     def failure_path(self, training_id: str, attempt: int) -> str:
-        """Where the failure of an attempt (1, 2, ..) is, for people to open."""
+        """Path or URI of the failure of an attempt (1, 2, ..), for people to open."""
         return self.folder(training_id).address(failure_file(attempt))
 
     def log_tail(self, training_id: str, lines: int) -> list[str]:

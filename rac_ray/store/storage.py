@@ -27,7 +27,7 @@ from rac_ray.errors import BadInput
 from rac_ray.store.object_store import OBJECT_STORES, RETRY_SECONDS, Result, opened, persistent, refusal, split_root
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-"""Of an OSError: a disk or a quota without room."""
+"""Numbers of an OSError that mean a disk or a quota without room."""
 TEMPORARY_MARK = ".tmp-"
 FILES_AT_ONCE = 16
 """Files read or written at once: an object store answers one request in tens of milliseconds."""
@@ -53,7 +53,7 @@ class Storage:
         return "://" not in self.root
 
     def address(self, *parts: str) -> str:
-        """Where a file or folder is: a path, or a URI with the options of this one."""
+        """The address of a file or folder: a path, or a URI with the options of this one."""
         place, query = (self.root, "") if self.is_local else split_root(self.root)
         return "/".join((place, *parts)) + query
 
@@ -125,7 +125,7 @@ class Storage:
         return self._ask(read)
 
     def read_columns(self, name: str, columns: list[str]) -> pa.Table:
-        """Some columns of a Parquet file; of the others no byte is fetched."""
+        """Some columns of a Parquet file; no byte of the others is fetched."""
         system, path = self.resolve(name)
 
         def read() -> pa.Table:

@@ -1,4 +1,4 @@
-"""Whose fault a failed attempt is, how often each kind is tried again, and how long to wait before. Pure."""
+"""Classes of failed attempts, how often each is tried again, and how long to wait before. Pure."""
 
 import time
 import traceback
@@ -66,7 +66,7 @@ class Budgets:
 
 
 REASON_CHARACTERS = 500
-"""Of an exception's message in the reason; the traceback has it whole."""
+"""Length to which a reason cuts an exception's message; the traceback has it whole."""
 BACK_OFF_LIMIT = 300.0
 """Seconds that no back-off exceeds."""
 

@@ -25,7 +25,7 @@ JOB_FILE = "job.json"
 EXCLUDES = (".git", ".venv", "/data", "/results", "__pycache__", "*.egg-info", ".pytest_cache", ".ruff_cache")
 """What stays behind of a working directory, in the manner of ``.gitignore``, which Ray heeds, too."""
 ENVIRONMENT = {"RAY_JOB_STOP_WAIT_TIME_S": "60"}
-"""Of every job: Ray's three seconds between SIGTERM and SIGKILL are too few for a driver that puts things in order."""
+"""Variables of every job: Ray's three seconds from SIGTERM to SIGKILL are too few to put things in order."""
 GOING = (JobStatus.PENDING, JobStatus.RUNNING)
 _UNKNOWN = "unknown to the cluster"
 POLL_SECONDS = 0.5

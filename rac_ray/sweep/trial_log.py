@@ -8,7 +8,7 @@ from rac_ray.store.files import LOG
 from rac_ray.store.storage import Storage
 
 MOST_LINES = 5000
-"""Of all attempts together; beyond it the oldest go."""
+"""Lines of all attempts together; beyond them the oldest go."""
 FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
 
 

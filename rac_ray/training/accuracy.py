@@ -1,4 +1,4 @@
-"""Which answers are right. Numpy."""
+"""Whether answers count as right. Numpy."""
 
 import numpy as np
 from numpy.typing import NDArray

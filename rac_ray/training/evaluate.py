@@ -18,7 +18,7 @@ from rac_ray.training.accuracy import TOP_K, among_the_best
 from rac_ray.training.classifier import NotFinite, to_unit_range
 
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
-"""Of activations, by a training's precision."""
+"""Types of activations, by a training's precision."""
 EVALUATION_BATCHES = {"cpu": 64, "cuda": 256}
 """Clips at once by device: a CPU gains nothing from more; a GPU takes these, which probes have counted, or the largest
 halving that fits."""
