@@ -6,9 +6,7 @@ folder of records. What is wrong with the arguments raises BadInput, before any 
 """
 
 import os
-import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from rac_ray.store.cleaning import leftovers, remove
 from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import living_holder, request_cancel
 from rac_ray.store.storage import Storage
+from rac_ray.studies.study import Say, Study
 from rac_ray.sweep.asked import Where, Which, as_last_run, ledger_of, planned, preset_of, trials_of, with_last
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
@@ -27,14 +26,11 @@ from rac_ray.sweep.resources import Resources
 if TYPE_CHECKING:
     from torch import nn
 
-    from rac_ray.studies.study import Study
-
-Say = Callable[[str], None]
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
 
 
-HERE, ALL, ONE_MACHINE, TABLES = Where(), Which(), Resources(), Wanted()
+_HERE, _ALL, _ONE_MACHINE, _TABLES = Where(), Which(), Resources(), Wanted()
 """What the verbs take by default."""
 
 
@@ -46,12 +42,12 @@ def to_stdout(line: str) -> None:
 
 
 def run(
-    study: "Study",
+    study: Study,
     preset: str = "",
     *,
-    where: Where = HERE,
-    which: Which = ALL,
-    resources: Resources = ONE_MACHINE,
+    where: Where = _HERE,
+    which: Which = _ALL,
+    resources: Resources = _ONE_MACHINE,
     retry_failed: bool = False,
     say: Say = to_stdout,
     **asked: Any,
@@ -80,12 +76,12 @@ def run(
 
 
 def plan(
-    study: "Study",
+    study: Study,
     preset: str = "",
     *,
-    where: Where = HERE,
-    which: Which = ALL,
-    resources: Resources = ONE_MACHINE,
+    where: Where = _HERE,
+    which: Which = _ALL,
+    resources: Resources = _ONE_MACHINE,
     say: Say = to_stdout,
     **asked: Any,
 ) -> Planned:
@@ -105,23 +101,22 @@ def plan(
 
 
 def status(
-    study: "Study",
+    study: Study,
     preset: str = "",
     *,
-    where: Where = HERE,
-    which: Which = ALL,
+    where: Where = _HERE,
+    which: Which = _ALL,
     verbose: bool = False,
     **asked: Any,
 ) -> Status:
-    """Where the sweep stands, who drives it, what runs, what failed.
+    """Show where the sweep stands, who drives it, what runs, what failed.
 
     Parameters
     ----------
     verbose
         Pending trials, too.
     """
-    from rac_ray.sweep.jobs import last_job
-    from rac_ray.sweep.jobs import status as job_status
+    from rac_ray.sweep.jobs import job_status, last_job
 
     made = as_last_run(study, preset, where, which, asked)
     holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
@@ -131,12 +126,12 @@ def status(
 
 
 def describe(
-    study: "Study",
+    study: Study,
     trial: str,
     preset: str = "",
     *,
-    where: Where = HERE,
-    which: Which = ALL,
+    where: Where = _HERE,
+    which: Which = _ALL,
     **asked: Any,
 ) -> Described:
     """Why one trial is or is not done, and what it differs in from the nearest finished one.
@@ -168,7 +163,7 @@ def describe(
     return Described(about, made.ledger.folder(training_id).root)
 
 
-def cancel(study: "Study", preset: str = "", *, where: Where = HERE) -> Cancelled:
+def cancel(study: Study, preset: str = "", *, where: Where = _HERE) -> Cancelled:
     """Ask the sweep's driver, wherever it runs, to stop; wait until it has, and stop its job if it does not."""
     from rac_ray.sweep.jobs import last_job, stop
 
@@ -185,7 +180,7 @@ def cancel(study: "Study", preset: str = "", *, where: Where = HERE) -> Cancelle
 
 
 def clean(
-    study: "Study", preset: str = "", *, where: Where = HERE, yes: bool = False, best_checkpoints: bool = False
+    study: Study, preset: str = "", *, where: Where = _HERE, yes: bool = False, best_checkpoints: bool = False
 ) -> Cleaned:
     """Show files of the sweep that nothing needs any more, whatever its preset.
 
@@ -202,13 +197,13 @@ def clean(
 
 
 def results(
-    study: "Study",
+    study: Study,
     preset: str = "",
     *,
-    where: Where = HERE,
-    which: Which = ALL,
+    where: Where = _HERE,
+    which: Which = _ALL,
     to: str | None = None,
-    wanted: Wanted = TABLES,
+    wanted: Wanted = _TABLES,
     **asked: Any,
 ) -> Results:
     """Tables and figures of what is done.
@@ -222,15 +217,15 @@ def results(
 
 
 def submit(
-    study: "Study",
+    study: Study,
     address: str,
     script: Path,
     arguments: list[str],
     watch: list[str],
     preset: str = "",
     *,
-    where: Where = HERE,
-    which: Which = ALL,
+    where: Where = _HERE,
+    which: Which = _ALL,
     **asked: Any,
 ) -> Submitted:
     """Hand the run of a script to the cluster whose dashboard is at ``address``, and return at once.
@@ -241,23 +236,23 @@ def submit(
     """
     import shlex
 
-    from rac_ray.sweep.jobs import submit as hand_over
+    from rac_ray.sweep.jobs import submit_job, working_dir_of
 
     preset, ledger = preset_of(study, preset), ledger_of(study, preset, where)
     if not study.provides(study.narrowed(study.presets[preset], asked)):
         planned(study, preset, where, which, asked, None)
     places = ["--storage", ledger.storage.above.root, "--data", Storage.at(where.places(study, preset)[1]).root]
-    job = hand_over(
+    job = submit_job(
         address,
         script,
         [*arguments, "--address", "auto", *places],
-        working_dir=folder_of(script),
+        working_dir=working_dir_of(script),
         folder=ledger.storage,
     )
     return Submitted(job, shlex.join([*watch, *places]))
 
 
-def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" = None) -> "nn.Module":
+def load_model(trial: str, path: str | os.PathLike[str], study: Study | None = None) -> "nn.Module":
     """The model of a finished trial with the weights of its checkpoint, in evaluation mode, on the CPU.
 
     ``path`` is a sweep's folder, ``<storage>/<sweep>``; ``trial`` a trial's id or the beginning of it; ``study`` is
@@ -289,14 +284,3 @@ def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) ->
 
     folder = Storage.at(to) if to else made.folder
     return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, made.tasks, made.title)
-
-
-def folder_of(script: Path) -> Path:
-    """What a cluster gets of a script: its own folder, or the whole checkout when it is one of this project's."""
-    checkout = Path(__file__).parents[1]
-    return checkout if script.is_relative_to(checkout / "sweeps") else script.parent
-
-
-def main_script() -> Path:
-    """The script that this process runs."""
-    return Path(sys.argv[0]).resolve()

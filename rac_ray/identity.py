@@ -97,7 +97,7 @@ class Training:
 
     @property
     def version(self) -> int:
-        """Of the training's numerics."""
+        """Version of the training's numerics."""
         return TRAINING_VERSION
 
     @property
@@ -107,7 +107,7 @@ class Training:
 
     @property
     def name(self) -> str:
-        """For people: ``convlstm h=4 2dot seed=42``."""
+        """Name for people: ``convlstm h=4 2dot seed=42``."""
         return f"{self.kind} {self.source} seed={self.seed}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """For people: ``convlstm h=4 2dot seed=42``, ``c convlstm-4x128 original seed=42``."""
+        """Name for people: ``convlstm h=4 2dot seed=42``, ``c convlstm-4x128 original seed=42``."""
         return f"{self.experiment} {self.training.name}".strip()
 
     def as_dict(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Evaluation:
     """A domain's clips that a checkpoint is asked about."""
 
     target: str
-    """Domain."""
+    """Domain of the clips."""
     split: str
     role: str
     """``source_val``, ``source_test``, ``target``, or a role of the study's own."""
@@ -163,7 +163,7 @@ class Evaluation:
 
     @property
     def part(self) -> str:
-        """``domain/split``."""
+        """Domain and split as ``domain/split``."""
         return f"{self.target}/{self.split}"
 
     def evaluation_id(self, training_id: str, epoch: int) -> str:

@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import pytest
 
-from rac_ray.api import folder_of
 from rac_ray.cli import sweep_main
 from rac_ray.cli.sweep import VERBS, absolute, what_is_asked, without
 from rac_ray.identity import Recipe
@@ -20,6 +19,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape import study as temporal_shape
 from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
+from rac_ray.sweep.jobs import working_dir_of
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.training.task import Task
 from sweeps.diving48 import STUDY as DIVING48
@@ -260,8 +260,8 @@ def test_paths_are_handed_over_as_absolute_ones(tmp_path: Path, monkeypatch: pyt
 
 def test_a_script_brings_its_own_folder(tmp_path: Path) -> None:
     """Those of this project bring the checkout; one in a home does not bring all homes."""
-    assert folder_of(tmp_path / "my_sweep.py") == tmp_path
-    assert folder_of(ROOT / "sweeps/ts_grid.py") == ROOT
+    assert working_dir_of(tmp_path / "my_sweep.py") == tmp_path
+    assert working_dir_of(ROOT / "sweeps/ts_grid.py") == ROOT
 
 
 def test_a_plan_with_a_price(verb, plan: Plan) -> None:

@@ -16,7 +16,7 @@ from rac_ray.errors import BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies import study_of
-from rac_ray.sweep.outcomes import Results, Wanted, shown
+from rac_ray.sweep.outcomes import Results, Wanted, as_text
 
 
 def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
@@ -58,7 +58,7 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
     "data": {"generate": data.generate, "verify": data.verify, "preview": data.preview},
     "diving48": {"check": videos.check, "decode": videos.decode, "sheet": videos.sheet},
 }
-HELP = {
+_GROUP_HELP = {
     "data": "Generate, verify or preview Temporal Shape.",
     "diving48": "Check or decode a download of Diving48.",
 }
@@ -77,7 +77,7 @@ def _main(arguments: list[str]) -> int:
         version_flags=[],
     )
     for noun, verbs in COMMANDS.items():
-        group = App(name=noun, help=HELP[noun], help_format="plaintext", version_flags=[])
+        group = App(name=noun, help=_GROUP_HELP[noun], help_format="plaintext", version_flags=[])
         for name, function in verbs.items():
             add(group, name, function)
         app.command(group)
@@ -108,7 +108,7 @@ def _results(given: dict[str, Any]) -> int:
         to = Storage.at(settings["to"] or f"results-of-{PurePosixPath(sweep.root).name}")
         return watch(Ledger(sweep), to, settings["wanted"], given["watch"], given["json"], study_of=study_of)
     found = results(**settings)
-    print(shown(found, given["json"]), flush=True)
+    print(as_text(found, given["json"]), flush=True)
     return found.code
 
 

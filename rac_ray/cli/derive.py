@@ -31,16 +31,16 @@ class Flag:
     name: str
     """A Python name; ``hidden_units`` is ``--hidden-units``."""
     kind: Any
-    """Its type."""
+    """The type of its value."""
     default: Any
     help: str
     parse: Callable[[str], Any] | None = None
-    """Its value from its text; None: cyclopts knows."""
+    """Makes the value of its text; None: cyclopts knows how."""
     positional: bool = False
 
     @property
     def parameter(self) -> inspect.Parameter:
-        """For a signature that cyclopts reads."""
+        """The option as a parameter of a signature that cyclopts reads."""
         plain = self.default in (None, "", False, MISSING) or isinstance(self.default, list)
         given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain}
         if self.parse is not None:

@@ -10,13 +10,13 @@ import numpy as np
 
 from rac_ray.errors import DONE, FAILED, BadInput
 from rac_ray.identity import Evaluation
-from rac_ray.results.capsule import RECORDS, replay
+from rac_ray.results.capsule import RECORDS, derive_again
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies import study_named, study_of
 
-TOLERANCE = 0.05
+_TOLERANCE = 0.05
 """Top-1 by which a trial that was trained again may differ on any evaluation set: on the hardware of the record a CPU
 gives the same bits, other hardware rounds otherwise and learns something slightly else."""
 SHOWN_LINES = 10
@@ -36,14 +36,14 @@ class Retrained:
 
     @property
     def agrees(self) -> bool:
-        return all(abs(each) <= TOLERANCE for each in self.differences.values())
+        return all(abs(each) <= _TOLERANCE for each in self.differences.values())
 
 
 def replay_capsule(path: Path, folder: Path | None, retrain: int | None, seed: int) -> int:
     """Derive a capsule's outputs again and say which differ; train ``retrain`` of its trials again; the exit code."""
     if folder is None:
         folder = Path(tempfile.mkdtemp(prefix=f"{path.name.partition('.')[0]}-replayed-", dir=path.absolute().parent))
-    found = replay(path, folder, study_of)
+    found = derive_again(path, folder, study_of)
     print(f"{len(found.same)} of {len(found.same) + len(found.different)} tables and figures are the same to the byte")
     for name in found.different:
         print(f"DIFFERENT {name}")

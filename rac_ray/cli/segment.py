@@ -11,7 +11,8 @@ from rac_ray.cli.command import add
 from rac_ray.cli.derive import call
 from rac_ray.cli.exits import run_command
 from rac_ray.errors import DONE, BadInput, one_of
-from rac_ray.segmentation.finetune import BEST, Row, Settings, finetune
+from rac_ray.segmentation.finetune import EpochRow, Settings, finetune
+from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.storage import Storage
 from rac_ray.studies.options import words
 
@@ -54,14 +55,14 @@ def train(frames: str, *, out: str, device: str = "auto", settings: Settings) ->
     auto = "cuda" if torch.cuda.is_available() else "cpu"
     chosen, folder = torch.device(auto if device == "auto" else device), Storage.at(out)
 
-    def say(row: Row) -> None:
+    def say(row: EpochRow) -> None:
         figures = ", ".join(f"{name} {row[name]:.4f}" for name in ("train_loss", "val_iou_boxes", "mask_ap"))
         say_line(f"epoch {row['epoch']}: {figures}, {row['seconds']:.0f} s")
 
     tuned = finetune(find_frames(Path(frames)), folder, settings, device=chosen, report=say)
     best = tuned.best
     print(
-        f"{folder.address(BEST)}: epoch {best['epoch']} of {len(tuned.epochs)}, "
+        f"{folder.address(BEST_CHECKPOINT)}: epoch {best['epoch']} of {len(tuned.epochs)}, "
         f"val_iou_boxes {best['val_iou_boxes']:.4f}, mask_ap {best['mask_ap']:.4f}"
     )
     return DONE

@@ -20,18 +20,18 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.options import place
 from rac_ray.studies.study import Study
 from rac_ray.sweep.asked import as_last_run
-from rac_ray.sweep.outcomes import Outcome, Results, Wanted, shown
+from rac_ray.sweep.outcomes import Outcome, Results, Wanted, as_text
 
 RUN_ONLY = (
     "retry_preempted", "retry_out_of_memory", "retry_not_finite", "retry_data", "retry_code", "retry_stalled",
     "back_off", "stall_factor", "stall_seconds", "dashboard", "take_over", "verbose",
 )  # fmt: skip
-"""What only a run has of ``Resources``; a plan has the rest."""
+"""Fields of ``Resources`` that only a run has; a plan has the rest."""
 JSON = Flag("json", bool, False, "One JSON object on stdout; events go to stderr.")
 SUBMIT = Flag(
     "submit", str | None, None, "Hand the run to the cluster whose dashboard is at this URL, and return at once."
 )
-FAILED = Flag("failed", bool, False, "The trials that were given up.")
+_FAILED = Flag("failed", bool, False, "The trials that were given up.")
 WATCH = Flag(
     "watch", int | None, None, "Look again so often, in seconds, until the sweep is done.", integer("--watch", 1)
 )
@@ -64,12 +64,12 @@ VERBS = {
     "plan": Verb(api.plan, omit=RUN_ONLY),
     "status": Verb(api.status),
     "describe": Verb(api.describe),
-    "retry": Verb(api.run, (FAILED, SUBMIT)),
+    "retry": Verb(api.run, (_FAILED, SUBMIT)),
     "cancel": Verb(api.cancel, grid=False),
     "clean": Verb(api.clean, grid=False),
     "results": Verb(api.results, (WATCH,)),
 }
-HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
+_HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
 
 
 def sweep_main(study: Study, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -85,7 +85,7 @@ def _sweep(study: Study, arguments: list[str]) -> int:
     app = App(name=Path(sys.argv[0]).name, help=study.description, help_format="plaintext", version_flags=[])
     for name, verb in VERBS.items():
         act = partial(_act, study, name, verb, arguments)
-        command(app, name, HELP.get(name, verb.help), verb.flags(study), act)
+        command(app, name, _HELP.get(name, verb.help), verb.flags(study), act)
     return call(app, arguments)
 
 
@@ -122,7 +122,7 @@ def _act(study: Study, name: str, verb: Verb, arguments: list[str], given: dict[
 
 
 def _told(outcome: Outcome, given: dict[str, Any]) -> int:
-    print(shown(outcome, given["json"]), flush=True)
+    print(as_text(outcome, given["json"]), flush=True)
     if isinstance(outcome, Results) and outcome.stopped:
         said = f"{outcome.stopped[0].upper()}{outcome.stopped[1:]}"
         print(f"{said}; the same command goes on from here", file=sys.stderr)
@@ -147,7 +147,7 @@ def watch(ledger: Ledger, folder: Storage, wanted: Wanted, seconds: int, as_json
         alone = unfinished and ledger.driver() is None
         if alone:  # nobody is left who would change it: an open report need not look again
             found = show(ledger.storage, folder, wanted, **of_plan)
-        said = shown(found, as_json, indent=None)
+        said = as_text(found, as_json, indent=None)
         print(
             said if as_json or not alone else f"{said}\nno driver is running this sweep: nothing to watch", flush=True
         )
@@ -163,11 +163,11 @@ def _submitted(
     kept = absolute(study, without(arguments, ("--submit", "--address", "--storage", "--data")))
     chosen = {name: settings[name] for name in ("preset", "where", "which")}
     watch_it = ["python", sys.argv[0], "status", *what_is_asked(study, kept[1:])]
-    return api.submit(study, address, api.main_script(), kept, watch_it, **chosen, **asked)
+    return api.submit(study, address, Path(sys.argv[0]).resolve(), kept, watch_it, **chosen, **asked)
 
 
 def what_is_asked(study: Study, arguments: list[str]) -> list[str]:
-    """Of a run's arguments those that ``status`` has, too: what is run, and not how."""
+    """The arguments of a run that ``status`` has, too: what is run, and not how."""
     known = {flag.name for flag in VERBS["status"].flags(study)}
     how = [flag for name in ("run", "retry") for flag in VERBS[name].flags(study) if flag.name not in known]
     written = {f"--{flag.name.replace('_', '-')}": flag.kind is bool for flag in how}

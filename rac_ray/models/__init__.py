@@ -28,7 +28,7 @@ MODELS: dict[str, Make] = {
 CLASHES: set[str] = set()
 """Names that two models were registered by."""
 USUAL_SHAPE = {"num_frames": 20, "frame_size": 64, "channels": 1, "num_classes": 5}
-"""Of clips and classes that a model is built for unless somebody says otherwise: Temporal Shape's."""
+"""Shape of clips and classes that a model is built for unless somebody says otherwise: Temporal Shape's."""
 
 
 def register(name: str) -> Callable[[Made], Made]:
@@ -69,9 +69,9 @@ class Builder:
     name: str
     hidden_units: int
     options: tuple[tuple[str, Any], ...] = ()
-    """In place of ``USUAL_SHAPE``, and the architecture's own, as sorted pairs."""
+    """Options in place of ``USUAL_SHAPE``, and the architecture's own, as sorted pairs."""
     make: Make = field(init=False, repr=False, compare=False)
-    """What the registry has by that name."""
+    """The function that the registry has by that name."""
 
     def __post_init__(self) -> None:
         if self.name not in MODELS:

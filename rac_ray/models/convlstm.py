@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rac_ray.models.recurrence import Recurrence
 
-GROUP_BYTES = 2**23
+_GROUP_BYTES = 2**23
 """Gates of one frame of the clips that a CPU works on together: what stays in its cache from one frame to the next."""
 
 
@@ -38,7 +38,7 @@ class ConvLSTMBlock(nn.Module):
         return self._in_groups(clips) if on_cpu and self.stride == 1 else self._frame_by_frame(clips)
 
     def _frame_by_frame(self, clips: Tensor) -> Tensor:
-        """As it is defined."""
+        """The recurrence as it is defined, one frame after the other."""
         num_clips, num_frames = clips.shape[:2]
         from_input = self.input_conv(clips.flatten(0, 1)).unflatten(0, (num_clips, num_frames))
         hidden, cell, outputs = None, None, []
@@ -57,7 +57,7 @@ class ConvLSTMBlock(nn.Module):
         bias = self.input_conv.bias + self.recurrent_conv.bias
         bytes_per_clip = frames[0, 0, ..., 0].numel() * bias.nbytes
         pooled = []
-        for group in frames.split(max(1, GROUP_BYTES // bytes_per_clip), dim=1):
+        for group in frames.split(max(1, _GROUP_BYTES // bytes_per_clip), dim=1):
             hidden = Recurrence.apply(group.contiguous(), weight, self.recurrent_conv.weight, bias)
             pooled.append(self.pool(hidden.flatten(0, 1).permute(0, 3, 1, 2)).unflatten(0, hidden.shape[:2]))
         images = torch.cat(pooled, dim=1)

@@ -29,7 +29,7 @@ with warnings.catch_warnings():
 PATCH_SIZE = 16
 WIDENING = 8
 """Channels of the feed-forward layer's first half over those of the residual stream."""
-GROUP_BYTES = 12 * 2**20
+_GROUP_BYTES = 12 * 2**20
 """Widest activation of the clips that a CPU works on together: beyond it its cache is left too often."""
 KNOWN_LIBRARY = version("timesformer-pytorch") == "0.4.1"
 """Whether the installed library is the one whose arithmetic is repeated here; with any other one its own runs."""
@@ -91,7 +91,7 @@ class TimeSformerClassifier(nn.Module):
         """How many clips a CPU works on at once."""
         num_tokens = 1 + clips[0].numel() // (clips.shape[2] * PATCH_SIZE**2)
         widest = num_tokens * self.transformer.to_patch_embedding.out_features * WIDENING * clips.element_size()
-        return max(1, GROUP_BYTES // widest)
+        return max(1, _GROUP_BYTES // widest)
 
 
 def _at_once(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

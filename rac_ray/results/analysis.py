@@ -32,7 +32,7 @@ class Sheet:
     """A table as it is shown and written."""
 
     name: str
-    """Its files begin with it."""
+    """Beginning of the names of its files."""
     title: str
     """What it shows, in one sentence."""
     long: pd.DataFrame
@@ -214,7 +214,7 @@ SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, in
         ["model", SIZE_NAME, "hidden_units", "seeds"], ["target", "split"], 100, 1,
     ),
 }  # fmt: skip
-"""By attribute of an Analysis: file, title, rows and columns of the wide form, factor and digits of its numbers."""
+"""File, title, rows and columns of the wide form, factor and digits of numbers, by attribute of an Analysis."""
 
 
 def _of_trials(long: pd.DataFrame) -> list[str]:

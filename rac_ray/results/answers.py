@@ -1,4 +1,4 @@
-"""Which clips every trial got right, and what it would have scored on resampled clips. Numpy and pandas.
+"""The clips that every trial got right, and its scores on resampled clips. Numpy and pandas.
 
 Rows are draws: row 0 is what was observed, each further row one resampling of an evaluation set's clips, the same one
 for all trials, because all trials are asked the same clips. Columns are finished trials.
@@ -151,7 +151,7 @@ DENOMINATORS: dict[str, tuple[str, Callable[[Draws, Draws, float], Draws]]] = {
     "chance_corrected_ratio": ("source_val", chance_corrected_ratio),
     "ratio_to_source_test": ("source_test", _of_all),
 }
-"""By measure: role of the evaluation set below the line, and the ratio, given chance."""
+"""Role of the evaluation set below the line, and the ratio given chance, by measure."""
 
 
 def _require_one_kind(trials: pd.DataFrame) -> None:

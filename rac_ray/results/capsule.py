@@ -24,7 +24,8 @@ from rac_ray.errors import BadInput
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.tables import Tables, load
-from rac_ray.store.ledger import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, TRIALS, is_failure
+from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_failure
+from rac_ray.store.ledger import TRIALS
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.provenance import commit
@@ -43,7 +44,7 @@ class Replay:
     """What came of deriving a capsule's outputs again."""
 
     folder: Path
-    """Where the capsule was unpacked; what was derived again is in ``derived``."""
+    """Folder that the capsule was unpacked to; what was derived again is in ``derived``."""
     same: tuple[str, ...]
     different: tuple[str, ...]
     """Files of which not every byte is the same, or that only one side has."""
@@ -75,7 +76,7 @@ def environment() -> list[str]:
     return [f"python=={platform.python_version()}", f"machine=={platform.machine()} {sys.platform}", *sorted(packages)]
 
 
-def replay(path: Path, folder: Path, study_of: "Callable[[Tables], Study]") -> Replay:
+def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]") -> Replay:
     """Unpack a capsule into ``folder``, derive all tables and figures from its records, and compare every byte.
 
     ``study_of`` tells which study the records are of.

@@ -17,7 +17,7 @@ CELL = ("model", "source", EXPERIMENT)
 """Columns of trials that share a recipe, unless a folder has several of them."""
 TOP5 = "top5"
 """Column of evaluations that have one."""
-RECIPE = [each.name for each in fields(Recipe)]
+RECIPE_COLUMNS = [each.name for each in fields(Recipe)]
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "device",
     "workers", "host", "python", "commit", "versions", "finished_at",
@@ -25,7 +25,7 @@ OUTCOME = [
 TRIAL_COLUMNS = [
     "trial_id", "training_id", STUDY, *KEY, SIZE_NAME, EXPERIMENT, DIFFERENCE, "level", "options", "classes", "state",
     "reason", "about", "data", "training_version", *OUTCOME, "learned", "source_test_top1", "seconds_to_first_step",
-    "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE,
+    "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE_COLUMNS,
 ]  # fmt: skip
 EVALUATION_COLUMNS = [
     "trial_id", STUDY, *KEY, SIZE_NAME, EXPERIMENT, DIFFERENCE, "target", "split", "role", "clips", "correct", "top1",

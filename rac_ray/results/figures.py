@@ -134,7 +134,7 @@ def _around(table: pd.DataFrame) -> tuple[float, float]:
 
 
 class _Axis(NamedTuple):
-    """Where sizes stand: hidden units on a logarithmic axis, or sizes by name, side by side."""
+    """The axis of sizes: hidden units on a logarithmic axis, or sizes by name, side by side."""
 
     places: list[float]
     names: list[str]
@@ -178,7 +178,7 @@ COMMON: Mapping[str, Draw] = {
     "profiles": profiles,
     "learning-curves": learning_curves,
 }
-"""By beginning of their files' names; a study may have others (``Study.figures``)."""
+"""Figures by the beginning of their files' names; a study may have others (``Study.figures``)."""
 
 
 class Drawing(NamedTuple):
@@ -187,7 +187,7 @@ class Drawing(NamedTuple):
     name: str
     """``figure4-<source>``; of several recipes ``figure4-<source>-batch-16``."""
     kind: str
-    """``figure4``."""
+    """The kind of figure, as in ``figure4``."""
     of: str
     """The source, and the recipe where there are several."""
     draw: Callable[[], Figure]

@@ -51,7 +51,7 @@ def mcnemar_interval(lost: float, gained: float, clips: int, *, level: float = 0
 
 
 def flip_table(answers: Answers) -> pd.DataFrame:
-    """Per source, model and target: the change of top-1 between paired clips, with the flips behind it.
+    """The change of top-1 between paired clips per source, model and target, with the flips behind it.
 
     - ``mean low high``: top-1 on the target's clips minus top-1 on the same clips in the training domain, over trials,
       with an interval over seeds and clips; the clips are resampled in pairs.

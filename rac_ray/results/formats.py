@@ -9,7 +9,7 @@ from rac_ray.store.storage import Storage
 ONE_SEED = "*"
 """Marks an interval that knows of one seed only, and so says nothing of how seeds differ."""
 CSV_DIGITS = "%.10g"
-"""Of numbers in CSV: the last ones of a float differ between processors."""
+"""Format of numbers in CSV: the last digits of a float differ between processors."""
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",

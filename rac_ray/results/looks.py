@@ -18,7 +18,7 @@ LOOKS = {
 }
 """Name in the paper, colour (Okabe and Ito), marker; other models get matplotlib's own."""
 FORMATS = {"png": {"Software": None}, "svg": {"Date": None}}
-"""With the metadata that would differ from one drawing to the next."""
+"""File formats, with the metadata that would differ from one drawing to the next."""
 
 
 class Look(NamedTuple):

@@ -28,7 +28,7 @@ READINGS: dict[str, Callable[[Any], str]] = {
     "training_version": lambda value: f"version {value:.0f}",
     "data": lambda value: f"data {value[:6]}",
 }
-"""By column of trials: how a value of it reads. Of columns that serve equally well, the first one is named."""
+"""Reading of a value in words, by column of trials. The first of columns that serve equally well is named."""
 
 
 def recipe_column(trials: pd.DataFrame) -> pd.Series:

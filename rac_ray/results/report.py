@@ -24,7 +24,7 @@ __all__ = ["ClipSource", "Section", "write_report"]
 
 REPORT = "report.html"
 SCRIPTS = ("elements.js", "plots.js", "trials.js", "trial.js", "overview.js", "main.js")
-"""In the order in which they are joined to one."""
+"""Scripts in the order in which they are joined to one."""
 PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 UNSAFE_IN_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -81,7 +81,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """Nothing is fetched, only ``scripts`` run, pictures are data URIs. Styles are free, for Plotly's."""
+    """A policy: nothing is fetched, only ``scripts`` run, pictures are data URIs. Styles are free, for Plotly's."""
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "

@@ -1,4 +1,4 @@
-"""Which misclassified clips a report shows, and the clips as animations."""
+"""The misclassified clips that a report shows, and the clips as animations."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ ClipSource = Callable[[str], NDArray[np.uint8]]
 """Clip id to frames (T, H, W) uint8."""
 
 FIRST_CLIPS = 40
-"""Only so many clips of an evaluation set are candidates, so that the trials of a sweep share what is embedded."""
+"""Clips of an evaluation set that are candidates, so that the trials of a sweep share what is embedded."""
 SHOWN = 3
 MILLISECONDS = 100
 GREY_LEVELS = 32
@@ -24,7 +24,7 @@ Mistakes = dict[str, dict[str, list[dict[str, Any]]]]
 
 
 def worst_mistakes(predictions: pd.DataFrame, evaluations: pd.DataFrame) -> Mistakes:
-    """By trial and ``target/split``: the most confidently misclassified of the first clips of each target set."""
+    """The most confidently misclassified of the first clips of each target set, by trial and ``target/split``."""
     if not {"predicted", "logits"} <= set(predictions.columns):
         return {}
     targets = evaluations.query("role == 'target'").reindex(columns=["trial_id", "target", "split"])

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from rac_ray.results.answers import DENOMINATORS
-from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE, SIZE_NAME
+from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
 from rac_ray.results.looks import look_of
 from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
 from rac_ray.results.tables import Tables
-from rac_ray.store.ledger import spoken_of
+from rac_ray.store.entry import spoken_of
 from rac_ray.store.redaction import without_credentials
 
 PROVENANCE = {
@@ -37,7 +37,7 @@ CURVES = ("train_loss", "val_loss", "train_top1", "val_top1")
 TRACEBACK_CHARACTERS = 4000
 """Kept of a traceback's end; the whole one is in the trial's folder."""
 OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#F0E442")
-"""For models without a look of their own, from the same palette."""
+"""Colours of models without a look of their own, from the same palette."""
 SYMBOLS = {"o": "circle", "s": "square", "v": "triangle-down", "^": "triangle-up", "D": "diamond"}
 """Plotly's names of matplotlib's markers."""
 
@@ -186,7 +186,7 @@ def _by_target(evaluations: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 def _details(trials: pd.DataFrame) -> dict[str, Any]:
     """Recipe and record of each trial: every column of its row, the recipe's first."""
-    recipe = [name for name in RECIPE if name in trials]
+    recipe = [name for name in RECIPE_COLUMNS if name in trials]
     record = [name for name in dict.fromkeys(trials.columns) if name not in recipe]
     rows = dict(zip(trials["trial_id"], _rows(trials.reindex(columns=recipe + record)), strict=True))
     return {"recipe": recipe, "record": record, "rows": rows}
@@ -205,7 +205,7 @@ def _evaluations(tables: Tables, classes: int) -> dict[str, list[dict[str, Any]]
 
 
 def _classes(tables: Tables) -> int:
-    """As many as records say; 0 before there is one."""
+    """The number of classes that records tell; 0 before there is one."""
     return int(max(tables.trials["classes"].dropna(), default=0))
 
 

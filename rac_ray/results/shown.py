@@ -21,7 +21,8 @@ from rac_ray.results.outputs import write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.verdicts import sentences, standing, verdict_table
-from rac_ray.store.ledger import STATES, Ledger, added_up
+from rac_ray.store.entry import STATES, added_up
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.outcomes import Results, Wanted
 from rac_ray.training.task import Task

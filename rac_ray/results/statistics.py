@@ -33,7 +33,7 @@ NOTHING = Estimate(*[float("nan")] * 3)
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the variance of an estimate comes from: numbers, or arrays for several estimates."""
+    """The parts of an estimate's variance: numbers, or arrays for several estimates."""
 
     between_seeds: Any
     """Variance of the mean over seeds that more seeds would lower; NaN with one seed."""
@@ -93,7 +93,7 @@ def spread_of(per_seed: ArrayLike, *, seed: int = 0) -> Spread:
 
 
 def _components(by_seeds: Any, of_clips: Any, both: Any, seeds: int) -> Spread:
-    """From the variances (numbers or arrays) of seeds, unbiased, of clips, and of a bootstrap of both."""
+    """The spread that follows from the variances of seeds, unbiased, of clips, and of a bootstrap of both."""
     interaction = np.maximum(0.0, both - by_seeds * (seeds - 1) / seeds - of_clips) * seeds / (seeds - 1)
     between = np.maximum(0.0, by_seeds - interaction)
     total = np.maximum(np.maximum(by_seeds, of_clips), between + of_clips)

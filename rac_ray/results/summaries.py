@@ -74,7 +74,7 @@ def ratio_table(tables: Tables, answers: Answers) -> pd.DataFrame:
 
 
 def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
-    """Per source, model, target and statistic (column ``statistic``) a mean with its interval.
+    """A mean with its interval per source, model, target and statistic (column ``statistic``).
 
     - ``ratio``: the paper's, over all trials; ``ratio_iqm``: its interquartile mean; ``ratio_to_source_test``: against
       clips that selected nothing.

@@ -33,7 +33,9 @@ from rac_ray.results.columns import (
 )
 from rac_ray.results.recipes import recipe_column
 from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
-from rac_ray.store.ledger import TRIAL, Entry, Ledger, State, added_up, is_failure
+from rac_ray.store.entry import Entry, State, added_up
+from rac_ray.store.files import TRIAL, is_failure
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint, Evaluated, Named, Record, named
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
@@ -165,7 +167,7 @@ class _Told:
         return {**row, "source_test_top1": tested.top1 if tested else None}
 
     def evaluation_rows(self) -> list[dict[str, Any]]:
-        """Its rows of ``evaluations``."""
+        """The trial's rows of ``evaluations``."""
         if self.record is None or self.checkpoint is None:
             return []
         best, chance = self.checkpoint.val_top1, 1 / self.record.classes
@@ -284,7 +286,7 @@ def _epochs_of(table: pa.Table, _row: _Told) -> pa.Table:
 
 
 def _predictions_of(table: pa.Table, row: _Told) -> pa.Table:
-    """Those of the trial's evaluations; predictions of schema 1 are all of one trial."""
+    """The predictions of the trial's evaluations; those of schema 1 are all of one trial."""
     if "evaluation_id" not in table.column_names:
         return table
     mine = pa.array([each.evaluation_id for each in row.evaluations], pa.string())

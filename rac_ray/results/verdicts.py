@@ -55,7 +55,7 @@ class Measurement:
     strict: Estimate
     """The same at a level corrected for the number of contrasts of the claim."""
     p: float
-    """Of the mean over seeds."""
+    """p value of the mean over seeds."""
     permutation_p: float
     seeds: int
     pairs: int
@@ -72,9 +72,9 @@ class Verdict:
     outcome: Ruling
     findings: tuple[Measurement, ...]
     p_for: float = float("nan")
-    """Of the claim, corrected over claims."""
+    """p value of the claim, corrected over claims."""
     p_against: float = float("nan")
-    """Of its opposite, likewise."""
+    """p value of the claim's opposite, likewise."""
 
     @property
     def weakest(self) -> Measurement | None:

@@ -17,16 +17,17 @@ from torch import Tensor, nn
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
-from rac_ray.segmentation.frames import VIDEO_PATTERN, Frame, Labelled, read_frame, split_frames
+from rac_ray.segmentation.frames import VIDEO_PATTERN, FrameFiles, Labelled, read_frame, split_frames
 from rac_ray.segmentation.network import MAX_SIZE, MIN_SIZE, build_network, checkpoint_bytes, digest, packed
 from rac_ray.segmentation.scores import DIVER, Predicted, mask_ap, val_iou_boxes
+from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from rac_ray.store.storage import Storage
 
-BEST, LAST, RECORD = "best.ckpt", "last.ckpt", "record.json"
+FINETUNE_RECORD = "record.json"
 MASK_THRESHOLD = 0.5
-"""Of soft masks, for the average precision."""
+"""Value from which soft masks count, for the average precision."""
 
-Row = dict[str, Any]
+EpochRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Settings:
     video_pattern: str = VIDEO_PATTERN
     """What part of a frame's name tells its video."""
     seed: int = 42
-    """Of the new heads, the order, the mirroring and the sampled regions."""
+    """Seed of the new heads, the order, the mirroring and the sampled regions."""
     batch_size: int = field(default=2, metadata={"least": 1})
     learning_rate: float = 0.005
     momentum: float = 0.9
@@ -54,7 +55,7 @@ class Settings:
     flip: float = 0.5
     """Probability that a training frame is mirrored."""
     min_size: int = field(default=MIN_SIZE, metadata={"least": 32})
-    """Of the shorter side that the network sees, in pixels."""
+    """Shorter side of what the network sees, in pixels."""
     max_size: int = field(default=MAX_SIZE, metadata={"least": 32})
 
     def identity(self) -> dict[str, Any]:
@@ -69,11 +70,11 @@ class Settings:
 class Tuned:
     """What training leaves behind."""
 
-    epochs: list[Row]
-    """Of each epoch: epoch, train_loss, val_iou_boxes, mask_ap, mask_ap50, seconds."""
+    epochs: list[EpochRow]
+    """Rows of epochs: epoch, train_loss, val_iou_boxes, mask_ap, mask_ap50, seconds."""
 
     @property
-    def best(self) -> Row:
+    def best(self) -> EpochRow:
         """The epoch whose weights were kept: the first of those with the highest ``val_iou_boxes``."""
         return max(self.epochs, key=lambda row: row["val_iou_boxes"])
 
@@ -84,12 +85,12 @@ class Tuned:
 
 
 def finetune(
-    frames: Sequence[Frame],
+    frames: Sequence[FrameFiles],
     out: Storage,
     settings: Settings,
     *,
     device: torch.device,
-    report: Callable[[Row], None] = lambda _row: None,
+    report: Callable[[EpochRow], None] = lambda _row: None,
 ) -> Tuned:
     """Train on ``frames`` until done, from ``out`` if training has begun there; ``report`` gets each epoch's row.
 
@@ -126,14 +127,14 @@ def finetune(
         row = {"epoch": epoch, "train_loss": loss, **validate(network, val, device)}
         tuned.epochs.append(row | {"seconds": time.monotonic() - began})
         if tuned.best["epoch"] == epoch:
-            out.write_bytes(BEST, packed(network, settings.min_size, settings.max_size))
+            out.write_bytes(BEST_CHECKPOINT, packed(network, settings.min_size, settings.max_size))
         _save(out, network, optimizer, tuned.epochs)
         _write_record(out, record, tuned)
         report(tuned.epochs[-1])
     return tuned
 
 
-def validate(network: nn.Module, frames: Sequence[Frame], device: torch.device) -> dict[str, float]:
+def validate(network: nn.Module, frames: Sequence[FrameFiles], device: torch.device) -> dict[str, float]:
     """``val_iou_boxes``, ``mask_ap`` and ``mask_ap50`` of a network on frames."""
     network.eval()
     predicted, true_boxes, true_masks = [], [], []
@@ -161,7 +162,7 @@ def image_tensor(image: np.ndarray) -> Tensor:
 def _train(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    frames: Sequence[Frame],
+    frames: Sequence[FrameFiles],
     settings: Settings,
     epoch: int,
     device: torch.device,
@@ -184,7 +185,9 @@ def _train(
     return float(np.mean(losses))
 
 
-def _example(frame: Frame, settings: Settings, epoch: int, device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
+def _example(
+    frame: FrameFiles, settings: Settings, epoch: int, device: torch.device
+) -> tuple[Tensor, dict[str, Tensor]]:
     """An image and what is in it, as torchvision's networks take them; mirrored or not by (seed, epoch, name)."""
     labelled = read_frame(frame)
     if seed_for("flip", settings.seed, epoch, frame.name) / 2**63 < settings.flip:
@@ -204,12 +207,12 @@ def mirrored(labelled: Labelled) -> Labelled:
     return Labelled(labelled.image[:, ::-1], labelled.masks[:, :, ::-1], boxes)
 
 
-def _begun(out: Storage, record: dict[str, Any]) -> list[Row]:
+def _begun(out: Storage, record: dict[str, Any]) -> list[EpochRow]:
     """The epochs that are done in ``out``; BadInput when they are of another record."""
-    content = out.read_if_there(RECORD)
+    content = out.read_if_there(FINETUNE_RECORD)
     if content is None:
         return []
-    found = out.read_json(RECORD)
+    found = out.read_json(FINETUNE_RECORD)
     for name, value in record["settings"].items():
         if found["settings"].get(name) != value:
             raise BadInput(
@@ -222,25 +225,25 @@ def _begun(out: Storage, record: dict[str, Any]) -> list[Row]:
 
 
 def _write_record(out: Storage, record: dict[str, Any], tuned: Tuned) -> None:
-    out.write_json(RECORD, {**record, "epochs": tuned.epochs, "best_epoch": tuned.best["epoch"]})
+    out.write_json(FINETUNE_RECORD, {**record, "epochs": tuned.epochs, "best_epoch": tuned.best["epoch"]})
 
 
-def _save(out: Storage, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: list[Row]) -> None:
+def _save(out: Storage, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: list[EpochRow]) -> None:
     sink = io.BytesIO()
     torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epochs": epochs}, sink)
-    out.write_bytes(LAST, sink.getvalue())
+    out.write_bytes(LAST_CHECKPOINT, sink.getvalue())
 
 
 def _resume(
-    out: Storage, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: list[Row], device: torch.device
+    out: Storage, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: list[EpochRow], device: torch.device
 ) -> None:
     """Go on from ``last.ckpt``, which may be one epoch ahead of the record; ``epochs`` becomes what it says."""
     try:
-        content = torch.load(io.BytesIO(out.read_bytes(LAST)), map_location=device, weights_only=True)
+        content = torch.load(io.BytesIO(out.read_bytes(LAST_CHECKPOINT)), map_location=device, weights_only=True)
         network.load_state_dict(content["network"])
         optimizer.load_state_dict(content["optimizer"])
     except Exception as error:
         raise BadInput(
-            f"{out.address(LAST)} is damaged ({type(error).__name__}); delete the folder to train again"
+            f"{out.address(LAST_CHECKPOINT)} is damaged ({type(error).__name__}); delete the folder to train again"
         ) from error
     epochs[:] = content["epochs"]

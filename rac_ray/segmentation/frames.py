@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from rac_ray.data.order import torch_permutation
 from rac_ray.errors import BadInput, one_of
 
-IMAGES, MASKS = "images", "masks"
+IMAGE_FOLDER, MASK_FOLDER = "images", "masks"
 HOLDOUTS = ("video", "frames")
 """Ways to hold frames out: whole videos, or single frames as the authors did."""
 SPLIT_SEED = 42
-AUTHORS_FRAMES, AUTHORS_VAL = 303, 13
+AUTHORS_FRAMES, AUTHORS_HELD_OUT = 303, 13
 """Frames in all and held out (facts.md section 4)."""
 VIDEO_PATTERN = r"(.+?)([_-]+(frame)?[_-]*\d+)+"
 """What a frame's name looks like; the first group is its recording: all but the numbers at its end."""
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameFiles:
     """An image and its mask."""
 
     image: Path
@@ -50,20 +50,22 @@ class Labelled:
     """(N, 4): x0, y0, x1, y1, the first and last column and row of each mask, in pixels."""
 
 
-def find_frames(folder: Path) -> list[Frame]:
+def find_frames(folder: Path) -> list[FrameFiles]:
     """The frames of a folder by name. Raises BadInput for a missing or empty folder, and for counts that differ."""
-    for each in (folder, folder / IMAGES, folder / MASKS):
+    for each in (folder, folder / IMAGE_FOLDER, folder / MASK_FOLDER):
         if not each.is_dir():
-            raise BadInput(f"there is no folder {str(each)!r}; frames are images in {IMAGES}/ and masks in {MASKS}/")
-    images, masks = (_files(folder / name) for name in (IMAGES, MASKS))
+            raise BadInput(
+                f"there is no folder {str(each)!r}; frames are images in {IMAGE_FOLDER}/ and masks in {MASK_FOLDER}/"
+            )
+    images, masks = (_files(folder / name) for name in (IMAGE_FOLDER, MASK_FOLDER))
     if len(images) != len(masks):
         raise BadInput(f"{str(folder)!r} has {len(images)} images and {len(masks)} masks; valid: one mask per image")
     if not images:
         raise BadInput(f"{str(folder)!r} has no images")
-    return [Frame(image, mask) for image, mask in zip(images, masks, strict=True)]
+    return [FrameFiles(image, mask) for image, mask in zip(images, masks, strict=True)]
 
 
-def read_frame(frame: Frame) -> Labelled:
+def read_frame(frame: FrameFiles) -> Labelled:
     """A frame's pixels, masks and boxes.
 
     Raises BadInput for files that are no pictures, for sizes that differ, for a mask of one colour and for a diver
@@ -98,8 +100,8 @@ def boxes_of(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def split_frames(
-    frames: Sequence[Frame], holdout: str = "video", pattern: str = VIDEO_PATTERN
-) -> tuple[list[Frame], list[Frame]]:
+    frames: Sequence[FrameFiles], holdout: str = "video", pattern: str = VIDEO_PATTERN
+) -> tuple[list[FrameFiles], list[FrameFiles]]:
     """Frames to train on and frames to validate on, 13 of 303, at least one.
 
     ``frames`` holds single frames out, as the authors' ``random_split`` with seed 42. ``video`` holds out whole
@@ -111,7 +113,7 @@ def split_frames(
         raise one_of("hold-out", holdout, HOLDOUTS)
     if len(frames) < 2:
         raise BadInput(f"{len(frames)} frame cannot be split; valid: 2 or more")
-    wanted = max(1, round(len(frames) * AUTHORS_VAL / AUTHORS_FRAMES))
+    wanted = max(1, round(len(frames) * AUTHORS_HELD_OUT / AUTHORS_FRAMES))
     if holdout == "frames":
         order = torch_permutation(len(frames), SPLIT_SEED).tolist()
         return [frames[i] for i in order[:-wanted]], [frames[i] for i in order[-wanted:]]
@@ -122,7 +124,7 @@ def split_frames(
             "--video-pattern, or --holdout frames"
         )
     names = [list(groups)[place] for place in torch_permutation(len(groups), SPLIT_SEED)]
-    val: list[Frame] = []
+    val: list[FrameFiles] = []
     for name in names:
         if len(val) + len(groups[name]) <= wanted:
             val += groups[name]
@@ -130,7 +132,7 @@ def split_frames(
     return [each for each in frames if each not in chosen], [each for each in frames if each in chosen]
 
 
-def by_video(frames: Sequence[Frame], pattern: str = VIDEO_PATTERN) -> dict[str, list[Frame]]:
+def by_video(frames: Sequence[FrameFiles], pattern: str = VIDEO_PATTERN) -> dict[str, list[FrameFiles]]:
     """Frames by their recording, the first group of ``pattern`` over the whole name, or the name where it fits not.
 
     Raises BadInput for a pattern that is no regular expression with a group.
@@ -141,7 +143,7 @@ def by_video(frames: Sequence[Frame], pattern: str = VIDEO_PATTERN) -> dict[str,
         raise BadInput(f"video pattern {pattern!r} is no regular expression: {error}") from error
     if not compiled.groups:
         raise BadInput(f"video pattern {pattern!r} has no group in parentheses for the video")
-    groups: dict[str, list[Frame]] = {}
+    groups: dict[str, list[FrameFiles]] = {}
     for frame in frames:
         found = compiled.fullmatch(frame.name)
         groups.setdefault(found[1] if found else frame.name, []).append(frame)

@@ -35,23 +35,23 @@ STAMP = "segmentation.json"
 FRAMES_PER_STEP = 4
 """Frames that the network sees at once."""
 CPU_SHARE = 0.5
-"""Of a core, for an actor without a GPU and for a task that reads a clip: one core is enough for both."""
+"""Share of a core for an actor without a GPU and for a task that reads a clip: one core is enough for both."""
 
-Row = dict[str, Any]
+MaskRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a run."""
+class SegmentationSummary:
+    """Counts of what a run of the network made."""
 
     shards: int
-    """Wanted."""
+    """Shards that were wanted."""
     made: int
-    """Of those, made now."""
+    """Shards of those that were made now."""
     clips: int
-    """Segmented now."""
+    """Clips that were segmented now."""
     instances: int
-    """Found now."""
+    """Divers that were found now."""
 
 
 def segment_clips(
@@ -63,7 +63,7 @@ def segment_clips(
     splits: Collection[str] | None = None,
     frames_per_step: int = FRAMES_PER_STEP,
     actors: int | None = None,
-) -> Outcome:
+) -> SegmentationSummary:
     """Write the masks of all clips of ``splits`` (None: all) that ``out`` lacks; needs a running Ray.
 
     There is an actor per GPU, or per CPU where there are none, or ``actors``. Raises BadInput for data without a
@@ -88,12 +88,12 @@ def segment_clips(
     there = set(out.names())
     wanted = {name: clips for name, clips in by_shard.items() if name not in there}
     if not wanted:
-        return Outcome(len(by_shard), 0, 0, 0)
+        return SegmentationSummary(len(by_shard), 0, 0, 0)
     out.write_json(STAMP, stamp)
     clips = [clip for each in wanted.values() for clip in each]
     rows = _segmented(data, clips, ray.put(content), frames_per_step, actors)
     instances = _written(rows, wanted, out, say)
-    return Outcome(len(by_shard), len(wanted), len(clips), instances)
+    return SegmentationSummary(len(by_shard), len(wanted), len(clips), instances)
 
 
 class Segmenter:
@@ -118,20 +118,20 @@ class Segmenter:
 
 def segmented(
     network: nn.Module, clip_id: str, frames: NDArray[np.uint8], device: torch.device, frames_per_step: int
-) -> list[Row]:
+) -> list[MaskRow]:
     """``masks.rows_of`` all frames (T, H, W, 3) of a clip, at 369 x 492 pixels."""
-    rows: list[Row] = []
+    rows: list[MaskRow] = []
     for first in range(0, len(frames), frames_per_step):
         some = torch.stack([image_tensor(frame) for frame in frames[first : first + frames_per_step]])
         with torch.inference_mode():
-            found = network(list(resized(some.to(device))))
+            found = network(list(resized_tensors(some.to(device))))
         for offset, said in enumerate(found):
             soft, scores, boxes = (said[name].cpu().numpy() for name in ("masks", "scores", "boxes"))
             rows += rows_of(clip_id, first + offset, soft[:, 0], scores.tolist(), boxes)
     return rows
 
 
-def resized(images: Tensor) -> Tensor:
+def resized_tensors(images: Tensor) -> Tensor:
     """Images (B, 3, H, W) in [0, 1] at 369 x 492, bilinear without antialiasing, as the authors resized tensors."""
     return interpolate(images, (HEIGHT, WIDTH), mode="bilinear", align_corners=False, antialias=False)
 
@@ -142,7 +142,7 @@ def _segmented(
     content: "ray.ObjectRef[bytes]",
     frames_per_step: int,
     actors: int | None,
-) -> Iterator[Row]:
+) -> Iterator[MaskRow]:
     """A row per clip, in the order of ``clips``: clip_id, file, masks."""
     import ray.data
 
@@ -185,10 +185,10 @@ def _with_frames(data: Storage, items: pa.Table) -> pa.Table:
     return pa.table({"clip_id": items["clip_id"], "file": items["file"], **columns})
 
 
-def _written(rows: Iterator[Row], wanted: dict[str, list[Place]], out: Storage, say: Callable[[str], None]) -> int:
+def _written(rows: Iterator[MaskRow], wanted: dict[str, list[Place]], out: Storage, say: Callable[[str], None]) -> int:
     """Write each shard's masks when it is whole and tell of it, with the rate and the time left; counts instances."""
     began, done, instances, total = time.monotonic(), 0, 0, sum(map(len, wanted.values()))
-    pending: dict[str, dict[str, list[Row]]] = {name: {} for name in wanted}
+    pending: dict[str, dict[str, list[MaskRow]]] = {name: {} for name in wanted}
     for row in rows:
         clips = pending[row["file"]]
         clips[row["clip_id"]] = row["masks"]

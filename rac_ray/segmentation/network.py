@@ -18,22 +18,22 @@ from rac_ray.errors import BadInput
 from rac_ray.segmentation.scores import DIVER
 from rac_ray.store.storage import Storage
 
-CLASSES = 1 + DIVER
+MASK_CLASSES = 1 + DIVER
 """Background and diver."""
 HEADS = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.")
 """Layers whose size is that of the classes: new ones replace those of COCO's 91."""
 TRAINABLE_LAYERS = 3
-"""Of the backbone's five, torchvision's default with weights; without them all are trained."""
+"""Layers of the backbone's five: torchvision's default with weights; without them all are trained."""
 MIN_SIZE, MAX_SIZE = 800, 1333
 """torchvision's: images are scaled until the shorter side is the first, or the longer one the second, in pixels."""
 LIGHTNING_PREFIX = "model."
-"""Of weights in the authors' checkpoint."""
+"""Beginning of the names of weights in the authors' checkpoint."""
 
 Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class NetworkCheckpoint:
     """Weights, and the size of images that they were trained with."""
 
     weights: Weights
@@ -97,10 +97,10 @@ def empty_network(weights: Weights, min_size: int, max_size: int) -> nn.Module:
         for layer in backbone.modules():
             if isinstance(layer, norm):
                 layer.eps = 0.0  # pyright: ignore[reportAttributeAccessIssue]
-    return detection.MaskRCNN(backbone, num_classes=CLASSES, min_size=min_size, max_size=max_size)
+    return detection.MaskRCNN(backbone, num_classes=MASK_CLASSES, min_size=min_size, max_size=max_size)
 
 
-def read_checkpoint(file: str) -> Checkpoint:
+def read_checkpoint(file: str) -> NetworkCheckpoint:
     """Weights of ``finetune``, of torchvision (``.pth``) or of the authors (a Lightning checkpoint), path or URI.
 
     Only tensors and plain values are read, no code is run. Raises BadInput for a file that is not there or is another.
@@ -118,8 +118,8 @@ def checkpoint_bytes(file: str) -> bytes:
         raise BadInput(f"there are no weights at {file!r}; valid: coco, none, or a file") from error
 
 
-def parsed_checkpoint(content: bytes, file: str) -> Checkpoint:
-    """As ``read_checkpoint``, of a file's content; ``file`` is for its name."""
+def parsed_checkpoint(content: bytes, file: str) -> NetworkCheckpoint:
+    """Weights and sizes in a file's content; ``file`` names it in what BadInput says."""
     try:
         found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
@@ -132,7 +132,7 @@ def parsed_checkpoint(content: bytes, file: str) -> Checkpoint:
         found = found["weights"]
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         raise BadInput(f"{file!r} holds no weights of a network")
-    return Checkpoint(found, **sizes)
+    return NetworkCheckpoint(found, **sizes)
 
 
 def packed(network: nn.Module, min_size: int, max_size: int) -> bytes:
@@ -143,7 +143,7 @@ def packed(network: nn.Module, min_size: int, max_size: int) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """Which weights a file holds, 16 hex digits."""
+    """Digest of the weights in a file, 16 hex digits."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 

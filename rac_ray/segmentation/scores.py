@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 TOP_SHARE = 0.1
-"""Of the predictions that the box IoU is averaged over."""
+"""Share of the predictions that the box IoU is averaged over."""
 DIVER = 1
 """The only class."""
 

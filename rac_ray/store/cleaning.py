@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from rac_ray.errors import BadInput
+from rac_ray.store.entry import Entry
 from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LEVEL
-from rac_ray.store.ledger import TRIALS, Entry, Ledger
+from rac_ray.store.ledger import TRIALS, Ledger
 
 
 def leftovers(ledger: Ledger, entries: Mapping[str, Entry], best_checkpoints: bool = False) -> dict[str, int]:

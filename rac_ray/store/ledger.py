@@ -18,108 +18,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rac_ray.identity import Trial
-from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT, LOG
+from rac_ray.store.entry import Entry
+from rac_ray.store.files import (
+    ATTEMPT,
+    BEST_CHECKPOINT,
+    EPOCHS,
+    LAST_CHECKPOINT,
+    LOG,
+    PREDICTIONS,
+    RECORD,
+    TRIAL,
+    failure_file,
+    is_failure,
+)
 from rac_ray.store.lock import living_holder
-from rac_ray.store.record import Damaged, Named, Record, read_record, with_trials
+from rac_ray.store.record import Damaged, Record, read_record, with_trials
 from rac_ray.store.redaction import without_credentials
-from rac_ray.store.storage import READERS, Storage
+from rac_ray.store.storage import FILES_AT_ONCE, Storage
 
 if TYPE_CHECKING:
     from rac_ray.training.task import Task
 
 TRIALS = "trials"
-RECORD = "record.json"
-TRIAL = "trial.json"
-ATTEMPT = "attempt.json"
-EPOCHS, PREDICTIONS = "epochs.parquet", "predictions.parquet"
 DRIVER = "driver.json"
-State = Literal["done", "unreached", "failed", "running", "pending"]
-STATES: tuple[State, ...] = ("done", "unreached", "failed", "running", "pending")
-"""``unreached``: the training is done and never came near the level at which its trial was to be compared."""
-
-
-def spoken_of(counts: Mapping[Any, int]) -> dict[str, int]:
-    """Trials by state, without a rare state that none is in."""
-    return {state: counts[state] for state in STATES if counts[state] or state != "unreached"}
-
-
-def added_up(counts: Mapping[Any, int]) -> str:
-    """``15 done + 1 failed + 0 running + 0 pending``."""
-    return " + ".join(f"{count} {state}" for state, count in spoken_of(counts).items())
-
-
-@dataclass(frozen=True)
-class Entry:
-    """All that the ledger holds of one training, from one look at its folder."""
-
-    training_id: str
-    sizes: Mapping[str, int]
-    """Bytes of each of its files."""
-    record: Record | None
-    """Of a finished training; None also when ``record.json`` is not whole."""
-    attempt: dict[str, Any] | None = None
-    """The last attempt begun: its number, driver, host and process; not read when nothing is outstanding."""
-    failures: tuple[dict[str, Any], ...] = ()
-    """Failed attempts, oldest first; not read when nothing is outstanding."""
-    outstanding: int = 0
-    """Evaluations that are wanted of the finished training and missing."""
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing left to do."""
-        return self.record is not None and not self.outstanding
-
-    @property
-    def attempts(self) -> int:
-        """Number of the last attempt."""
-        begun = self.attempt["attempt"] if self.attempt else 0
-        before = self.record.attempt if self.record else 0
-        return max([begun, before, *(failure["attempt"] for failure in self.failures)])
-
-    def state(self, driver: str | None) -> State:
-        """Where the training stands, given the token of the driver that lives (None: none does).
-
-        An attempt that neither succeeded nor failed is running under a living driver and interrupted, that is
-        pending, under a dead one. A failed attempt leaves its training pending until its driver gives it up.
-        """
-        if self.done:
-            return "done"
-        failed_at = self.failures[-1]["attempt"] if self.failures else 0
-        if self.attempt and self.attempt["attempt"] > failed_at:
-            return "running" if self.attempt["driver"] == driver else "pending"
-        given_up = self.failures and self.failures[-1].get("retry") is False
-        return "failed" if given_up else "pending"
-
-    def state_of(self, trial: Trial | Named, driver: str | None) -> State:
-        """Where one of the training's trials stands."""
-        state = self.state(driver)
-        checkpoint = self.record.checkpoint(trial.level) if self.record else None
-        return "unreached" if state == "done" and checkpoint and not checkpoint.reached else state
-
-    def reason(self, driver: str | None) -> str:
-        """Why the training is not done; empty when it is."""
-        state = self.state(driver)
-        if state == "done":
-            return ""
-        if state == "running":
-            return f"attempt {self.attempts} is running"
-        if RECORD in self.sizes and self.record is None:
-            return f"{RECORD} is not whole; the trial runs again"
-        checkpoint = ", goes on from its checkpoint" if LAST_CHECKPOINT in self.sizes else ""
-        if self.failures and self.failures[-1]["attempt"] == self.attempts:
-            failure = self.failures[-1]
-            return f"{failure['class']}: {failure['reason']}" + (checkpoint if state == "pending" else "")
-        if self.record is not None:
-            return f"trained; {self.outstanding} evaluations are missing"
-        return f"attempt {self.attempts} was interrupted{checkpoint}" if self.attempt else "has not run"
-
-    def reason_of(self, trial: Trial | Named, driver: str | None) -> str:
-        """Why one of the training's trials is not done."""
-        if self.state_of(trial, driver) != "unreached" or self.record is None:
-            return self.reason(driver)
-        best = self.record.best_val_top1
-        return f"never reached a validation top-1 of {trial.level:g}: {best:.4f} at best"
 
 
 @dataclass(frozen=True)
@@ -150,11 +71,11 @@ class Ledger:
             if entry.record is not None and (more := with_trials(entry.record, task.asked)) != entry.record:
                 folder.write_bytes(RECORD, more.as_json())
 
-        with ThreadPoolExecutor(READERS) as pool:
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             list(pool.map(write, tasks))
 
     def trial(self, training_id: str) -> dict[str, Any]:
-        """What ``register`` wrote."""
+        """The plan of a training that ``register`` wrote."""
         return self.folder(training_id).read_json(TRIAL)
 
     def driver(self, watch: bool = True) -> str | None:
@@ -222,22 +143,22 @@ class Ledger:
     def fail(self, training_id: str, attempt: int, failure: Mapping[str, Any]) -> None:
         """Write why an attempt failed, without credentials, unless that has been written; earlier ones stay."""
         folder = self.folder(training_id)
-        if not folder.exists(_failure_file(attempt)):
-            folder.write_json(_failure_file(attempt), without_credentials({**failure, "attempt": attempt}))
+        if not folder.exists(failure_file(attempt)):
+            folder.write_json(failure_file(attempt), without_credentials({**failure, "attempt": attempt}))
 
     def failure(self, training_id: str, attempt: int) -> dict[str, Any] | None:
         """Why an attempt failed; None when it did not, or could not say."""
         folder = self.folder(training_id)
-        return folder.read_json(_failure_file(attempt)) if folder.exists(_failure_file(attempt)) else None
+        return folder.read_json(failure_file(attempt)) if folder.exists(failure_file(attempt)) else None
 
     def decide(self, training_id: str, attempt: int, retry: bool) -> None:
         """Add to a failure whether the training is tried again; without it the training has been given up."""
         failure = self.failure(training_id, attempt)
-        self.folder(training_id).write_json(_failure_file(attempt), {**(failure or {}), "retry": retry})
+        self.folder(training_id).write_json(failure_file(attempt), {**(failure or {}), "retry": retry})
 
     def failure_path(self, training_id: str, attempt: int) -> str:
-        """Where the failure of an attempt (1, 2, ..) is, for people to open."""
-        return self.folder(training_id).address(_failure_file(attempt))
+        """Path or URI of the failure of an attempt (1, 2, ..), for people to open."""
+        return self.folder(training_id).address(failure_file(attempt))
 
     def log_tail(self, training_id: str, lines: int) -> list[str]:
         """The last lines of a training's log; none when it has none."""
@@ -296,15 +217,6 @@ def _outstanding(record: Record, task: "Task | None") -> int:
     if task is None:
         return int(not record.evaluations and any(each.reached for each in record.selected))
     return sum(map(len, task.outstanding(record).values()))
-
-
-def is_failure(name: str) -> bool:
-    """Whether a file of a training's folder tells of a failed attempt."""
-    return name.startswith("failure-")
-
-
-def _failure_file(attempt: int) -> str:
-    return f"failure-{attempt:03d}.json"
 
 
 def _whole(content: bytes) -> Record | None:

@@ -12,7 +12,7 @@ import msgspec
 from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, Trial
 
-SCHEMA = 2
+_SCHEMA = 2
 
 
 class Damaged(BadInput):
@@ -37,7 +37,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def part(self) -> str:
-        """``domain/split``."""
+        """Domain and split as ``domain/split``."""
         return f"{self.target}/{self.split}"
 
 
@@ -61,7 +61,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """All of ``record.json``."""
 
-    schema: int = SCHEMA
+    schema: int = _SCHEMA
     study: str
     training_id: str
     training_version: int
@@ -79,12 +79,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     best_epoch: int
     best_val_top1: float
     epochs: int
-    """That were trained."""
+    """Number of epochs that were trained."""
     kept: list[tuple[int, float]] = []
     """Epoch and validation top-1 of the checkpoints that levels may choose from."""
     selected: list[Checkpoint]
     evaluations: list[Evaluated]
-    """Oldest first."""
+    """Evaluations of all checkpoints, oldest first."""
     parameters: int
     classes: int
     content: dict[str, str] = {}
@@ -125,7 +125,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return Training(**{name: getattr(self, name) for name in names})
 
     def as_json(self) -> bytes:
-        """For ``record.json``; keys in a fixed order."""
+        """The content of ``record.json``, with keys in a fixed order."""
         return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1)
 
 
@@ -160,15 +160,15 @@ def read_record(content: bytes, where: str = "record.json") -> Record:
         schema = value["schema"]
         if schema == 1:
             value = _of_schema_1(value)
-        elif schema != SCHEMA:
-            raise Damaged(f"{where} has schema {schema!r}; valid: 1 and {SCHEMA}")
+        elif schema != _SCHEMA:
+            raise Damaged(f"{where} has schema {schema!r}; valid: 1 and {_SCHEMA}")
         return msgspec.convert(value, Record, strict=True)
     except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise Damaged(f"{where} is not a record: {' '.join(str(error).split())[:200]}") from error
 
 
 STUDIES_OF_SCHEMA_1 = {"original": "diving48"}
-"""By source domain; all others were Temporal Shape's."""
+"""Studies by source domain; all others were Temporal Shape's."""
 
 
 def _of_schema_1(old: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,10 +27,10 @@ from rac_ray.errors import BadInput
 from rac_ray.store.object_store import OBJECT_STORES, RETRY_SECONDS, Result, opened, persistent, refusal, split_root
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-"""Of an OSError: a disk or a quota without room."""
+"""Numbers of an OSError that mean a disk or a quota without room."""
 TEMPORARY_MARK = ".tmp-"
-READERS = 16
-"""Files read at once by ``read_all``: an object store answers one request in tens of milliseconds."""
+FILES_AT_ONCE = 16
+"""Files read or written at once: an object store answers one request in tens of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Storage:
         return "://" not in self.root
 
     def address(self, *parts: str) -> str:
-        """Where a file or folder is: a path, or a URI with the options of this one."""
+        """The address of a file or folder: a path, or a URI with the options of this one."""
         place, query = (self.root, "") if self.is_local else split_root(self.root)
         return "/".join((place, *parts)) + query
 
@@ -104,7 +104,7 @@ class Storage:
 
     def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
         """The content of many files, read side by side; files that have gone meanwhile are left out."""
-        with ThreadPoolExecutor(READERS) as pool:
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             read = pool.map(lambda name: (name, self.read_if_there(name)), names)
             return {name: content for name, content in read if content is not None}
 
@@ -125,7 +125,7 @@ class Storage:
         return self._ask(read)
 
     def read_columns(self, name: str, columns: list[str]) -> pa.Table:
-        """Some columns of a Parquet file; of the others no byte is fetched."""
+        """Some columns of a Parquet file; no byte of the others is fetched."""
         system, path = self.resolve(name)
 
         def read() -> pa.Table:

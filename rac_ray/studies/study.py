@@ -34,18 +34,18 @@ class Option:
     """A setting of a study's grids that every verb takes."""
 
     name: str
-    """As in ``hidden_units``; ``--hidden-units`` on the command line."""
+    """A Python name, as in ``hidden_units``; ``--hidden-units`` on the command line."""
     parse: Callable[[str], Any]
-    """From the command line's text. Raises BadInput."""
+    """Makes a value of the command line's text; raises BadInput."""
     help: str
 
 
 @dataclass(frozen=True)
 class MissingData:
-    """What of a plan's data has yet to be made."""
+    """The part of a plan's data that has yet to be made."""
 
     seconds: float = 0.0
-    """On one core."""
+    """Time to make it on one core."""
     disk: Interval = field(default_factory=lambda: Interval(0, 0, 0))
     """Bytes; the high end is an upper bound."""
 
@@ -54,15 +54,15 @@ class Study(ABC):
     """One question with its models, domains, presets and claims."""
 
     name: str
-    """Of its folder below the storage, as in ``ts_grid``."""
+    """Name of its folder below the storage, as in ``ts_grid``."""
     description: str = ""
-    """For ``--help``."""
+    """The text of ``--help``."""
     presets: Mapping[str, Any]
     """Grids by name."""
     default_preset: str
     options: Sequence[Option] = ()
     probe_seconds: float = 1.0
-    """To probe each model and size before a run, unless somebody says otherwise; 0: not at all."""
+    """Time to probe each model and size before a run, unless somebody says otherwise; 0: no probe."""
 
     # What is asked for
 
@@ -132,7 +132,7 @@ class Study(ABC):
     # Results
 
     claims: Sequence[Claim] = ()
-    """That a verdict is given on."""
+    """Claims that a verdict is given on."""
     printed: Sequence[str] = ("figure3",)
     """Beginnings of the names of tables that a terminal gets; all are in the files."""
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import one_of
 from rac_ray.identity import PRECISIONS
-from rac_ray.store.ledger import Entry, Ledger
+from rac_ray.store.entry import Entry
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.outcomes import TrialStatus
@@ -30,7 +31,7 @@ class Where:
     """Folder or URI for shards (default: data/<sweep>-<preset>, in $RAC_RAY_STORAGE if that is set)."""
 
     def places(self, study: "Study", preset: str) -> tuple[str, str]:
-        """Of results and of data."""
+        """Folders or URIs of results and of data."""
         folder = Storage.at(os.environ.get(STORAGE) or ".")
         data = self.data or folder.below("data", study.data_folder(preset)).root
         return self.storage or folder.below("results").root, data
@@ -38,7 +39,7 @@ class Where:
 
 @dataclass(frozen=True)
 class Which:
-    """What of a study's grid."""
+    """The part of a study's grid that is asked for."""
 
     only: str | None = None
     """Narrows the grid, as in 'model=convlstm|cnn3d,hidden_units<=8,state=failed'."""
@@ -86,7 +87,7 @@ def ledger_of(study: "Study", preset: str, where: Where) -> Ledger:
 
 
 def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> list[TrialStatus]:
-    """Where each planned trial stands."""
+    """The state of each planned trial."""
     return [
         TrialStatus(
             trial.trial_id,

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from rac_ray.identity import Trial
-from rac_ray.store.ledger import Entry, Ledger
+from rac_ray.store.entry import Entry
+from rac_ray.store.ledger import Ledger
 
-AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level")
-COMPONENTS = (*AXES, "options", "recipe", "data", "training_version")
+_AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level")
+COMPONENTS = (*_AXES, "options", "recipe", "data", "training_version")
 AXIS_WEIGHT = 10
 """Another seed or size is another trial; another recipe, data or training version may be the same one, changed."""
 
@@ -32,7 +33,7 @@ def nearest(trial: Mapping[str, Any], finished: Iterable[Mapping[str, Any]]) -> 
     """The finished trial that differs least, axes weighing most; the trial itself does not count."""
 
     def distance(other: Mapping[str, Any]) -> int:
-        return sum(AXIS_WEIGHT if name in AXES else 1 for name in differences(trial, other))
+        return sum(AXIS_WEIGHT if name in _AXES else 1 for name in differences(trial, other))
 
     return min((other for other in finished if other["trial_id"] != trial["trial_id"]), key=distance, default=None)
 
@@ -92,7 +93,7 @@ def described(about: Mapping[str, Any], folder: str) -> list[str]:
     for failure in about["failures"]:
         then = {True: "tried again", False: "given up"}.get(failure.get("retry"), "undecided")
         lines.append(f"attempt {failure['attempt']} failed: {failure['class']}: {failure['reason']} ({then})")
-    settings = ", ".join(f"{name} {value}" for name, value in components(trial).items() if name not in AXES)
+    settings = ", ".join(f"{name} {value}" for name, value in components(trial).items() if name not in _AXES)
     lines.append(f"made of: {settings}")
     if about["nearest_finished"]:
         pairs = ", ".join(f"{name} {ours} (there {theirs})" for name, (ours, theirs) in about["differs_in"].items())

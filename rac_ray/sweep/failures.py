@@ -1,4 +1,4 @@
-"""Whose fault a failed attempt is, how often each kind is tried again, and how long to wait before. Pure."""
+"""Classes of failed attempts, how often each is tried again, and how long to wait before. Pure."""
 
 import time
 import traceback
@@ -11,7 +11,7 @@ from rac_ray.store.storage import FULL_DISK
 
 FailureClass = Literal["preempted", "out of memory", "not finite", "data", "code", "stalled"]
 
-CLASSES: dict[str, FailureClass] = {
+FAILURE_CLASSES: dict[str, FailureClass] = {
     "NotFinite": "not finite",
     "MemoryError": "out of memory",
     "OutOfMemoryError": "out of memory",
@@ -66,7 +66,7 @@ class Budgets:
 
 
 REASON_CHARACTERS = 500
-"""Of an exception's message in the reason; the traceback has it whole."""
+"""Length to which a reason cuts an exception's message; the traceback has it whole."""
 BACK_OFF_LIMIT = 300.0
 """Seconds that no back-off exceeds."""
 
@@ -78,7 +78,7 @@ def back_off(failures: int, base: float) -> float:
 
 def classify(name: str, message: str) -> FailureClass:
     """The class of an exception, by its name, and by its message for memory that ran out."""
-    found = CLASSES.get(name, "code")
+    found = FAILURE_CLASSES.get(name, "code")
     if found == "code" and (any(words in message for words in PEER_LOST) or TRANSIENT.search(message)):
         return "preempted"
     return "out of memory" if any(words in message for words in OUT_OF_MEMORY.get(found, ())) else found

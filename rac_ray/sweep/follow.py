@@ -1,4 +1,4 @@
-"""Between Tune and the queue: hands attempts to Tune, learns from the ledger how they ended, says so."""
+"""What stands between Tune and the queue: hands attempts to Tune, learns from the ledger how they ended, says so."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,10 +42,10 @@ class QueueSearcher(Searcher):
         """The follower learns it from the ledger."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger is the truth."""
+        """Nothing is written: the ledger is the truth."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger is the truth."""
+        """Nothing is read: the ledger is the truth."""
 
 
 class Follower(tune.Callback):

@@ -21,9 +21,9 @@ Z95 = 1.96
 TRUSTED_RECORDS = 3
 """Finished trials of a model and recipe from which on their epochs alone count."""
 LEAST_SECONDS = 1e-6
-"""Of training on one clip, where records leave less after evaluation is taken off."""
+"""Time of training on one clip, where records leave less after evaluation is taken off."""
 TINY = 1e-9
-"""By which shares may exceed the whole machine: sums of fractions are not exact."""
+"""Share by which trials may exceed the whole machine: sums of fractions are not exact."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Cost:
     """What a trial of one class needs on one device."""
 
     seconds_per_train_clip: float
-    """Of one worker."""
+    """Time of one worker."""
     seconds_per_eval_clip: float
-    """Of one worker, for validation and evaluation alike."""
+    """Time of one worker, for validation and evaluation alike."""
     overhead_seconds: float
-    """Per trial, beyond training and evaluation."""
+    """Time of a trial beyond training and evaluation."""
     bytes: int
     """Peak memory."""
 
@@ -131,24 +131,24 @@ class ClassForecast:
     kind: str
     source: str
     trials: int
-    """How many are missing."""
+    """Number of missing trials."""
     cost: Cost
     epochs_mean: float
     epochs_sd: float
     least_epochs: int
     most_epochs: int
     train_clips: int
-    """Of an epoch; a last short batch is dropped."""
+    """Clips of an epoch; a last short batch is dropped."""
     val_clips: int
     eval_clips: int
-    """Of all evaluation sets together."""
+    """Clips of all evaluation sets together."""
     share: float
     """Fraction of the whole machine that one trial takes."""
     workers: int = 1
     """DDP workers of a trial."""
 
     def seconds(self, epochs: float) -> float:
-        """Of one trial with so many epochs."""
+        """Expected time of one trial with so many epochs."""
         sizes = {"train_clips": self.train_clips, "val_clips": self.val_clips, "eval_clips": self.eval_clips}
         return trial_seconds(self.cost, epochs, **sizes, workers=self.workers)
 
@@ -159,7 +159,7 @@ class Forecast:
 
     trials: int
     wall_seconds: Interval
-    """From the start to the last result."""
+    """Time from the start to the last result."""
     busy_seconds: Interval
     """Seconds of all trials added up, whatever runs beside them."""
     machine_hours: Interval

@@ -25,11 +25,11 @@ JOB_FILE = "job.json"
 EXCLUDES = (".git", ".venv", "/data", "/results", "__pycache__", "*.egg-info", ".pytest_cache", ".ruff_cache")
 """What stays behind of a working directory, in the manner of ``.gitignore``, which Ray heeds, too."""
 ENVIRONMENT = {"RAY_JOB_STOP_WAIT_TIME_S": "60"}
-"""Of every job: Ray's three seconds between SIGTERM and SIGKILL are too few for a driver that puts things in order."""
+"""Variables of every job: Ray's three seconds from SIGTERM to SIGKILL are too few to put things in order."""
 GOING = (JobStatus.PENDING, JobStatus.RUNNING)
-UNKNOWN = "unknown to the cluster"
+_UNKNOWN = "unknown to the cluster"
 POLL_SECONDS = 0.5
-CONNECT_SECONDS, ANSWER_SECONDS, ACTION_SECONDS = 5, 10, 30
+_CONNECT_SECONDS, _ANSWER_SECONDS, _ACTION_SECONDS = 5, 10, 30
 """Ray's client has no limits of its own. A head waits ten seconds for its job agent before it refuses a job."""
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Ray's client prefers them to the address that it is given."""
@@ -54,7 +54,7 @@ class SubmittedJob:
         return cls(**content)
 
 
-def submit(
+def submit_job(
     address: str,
     script: Path,
     arguments: Sequence[str],
@@ -99,24 +99,30 @@ def submit(
     return job
 
 
+def working_dir_of(script: Path) -> Path:
+    """The folder that a cluster gets with a script: its own, or the whole checkout for one of this project's."""
+    checkout = Path(__file__).parents[2]
+    return checkout if script.is_relative_to(checkout / "sweeps") else script.parent
+
+
 def last_job(folder: Storage) -> SubmittedJob | None:
     """The job that a sweep's folder remembers; None when the sweep was never handed over."""
     return SubmittedJob.from_dict(folder.read_json(JOB_FILE)) if folder.exists(JOB_FILE) else None
 
 
-def status(job: SubmittedJob) -> str:
+def job_status(job: SubmittedJob) -> str:
     """Ray's word for where the job stands (PENDING, RUNNING, STOPPED, SUCCEEDED, FAILED), or why nobody can tell."""
     try:
         with _cluster(job.address) as client:
             return client.get_job_status(job.job_id).value
     except _Forgotten:
-        return UNKNOWN
+        return _UNKNOWN
     except BadInput as error:
         return f"unreachable: {error}"
 
 
 def stop(job: SubmittedJob) -> bool:
-    """Tell Ray to end the job, and return at once; False when there is nothing to end, which ``status`` explains.
+    """Tell Ray to end the job, and return at once; False when there is nothing to end, which ``job_status`` explains.
 
     Ray sends SIGTERM to the driver and its child processes, and SIGKILL to what is left of them a minute later.
     """
@@ -136,7 +142,7 @@ def logs(job: SubmittedJob) -> str:
 def wait(job: SubmittedJob, timeout: float) -> str:
     """The job's status once it is neither PENDING nor RUNNING, or after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
-    while (said := status(job)) in GOING and time.monotonic() < deadline:
+    while (said := job_status(job)) in GOING and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return said
 
@@ -149,8 +155,8 @@ class _Client(JobSubmissionClient):
     """Ray's client, with a limit on how long it waits for the cluster."""
 
     def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
-        answer = ANSWER_SECONDS if method == "GET" else ACTION_SECONDS
-        return super()._do_request(method, endpoint, timeout=(CONNECT_SECONDS, answer), **options)
+        answer = _ANSWER_SECONDS if method == "GET" else _ACTION_SECONDS
+        return super()._do_request(method, endpoint, timeout=(_CONNECT_SECONDS, answer), **options)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from ray.util.metrics import Counter, Gauge
 
 from rac_ray.identity import Training
-from rac_ray.store.ledger import State
+from rac_ray.store.entry import State
 
 TAGS = ("sweep", "model", "h", "size", "seed", "source")
 REFRESH_SECONDS = 5.0

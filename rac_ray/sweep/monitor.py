@@ -12,12 +12,12 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from rac_ray.identity import Training
-from rac_ray.store.ledger import added_up
+from rac_ray.store.entry import added_up
 from rac_ray.store.record import Record
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.queue import Queue
 
-REFRESH_SECONDS = 1.0
+_REDRAW_SECONDS = 1.0
 
 
 def say_line(line: str) -> None:
@@ -33,7 +33,7 @@ class Running:
     training: Training
     began: float
     share: float
-    """Of the machine."""
+    """Fraction of the machine that it takes."""
     epochs: int = 0
     clips_per_second: float = 0.0
 
@@ -49,9 +49,9 @@ class Monitor:
     expected_wall: float = 0.0
     """Expected seconds of the whole run; 0 when nobody knows."""
     verbose: bool = False
-    """Also a line per epoch."""
+    """Whether each epoch gets a line, too."""
     what: str = "trials"
-    """Of what these are, for the summary."""
+    """Name of what is counted, for the summary."""
     live: TextIO | None = None
     """Terminal for the live line."""
     clock: Callable[[], float] = time.monotonic
@@ -62,7 +62,7 @@ class Monitor:
         self.busy_seconds = 0.0
         """Seconds that trials ran, each weighed with its share of the machine."""
         self._work_done = 0.0
-        self._shown = -REFRESH_SECONDS
+        self._shown = -_REDRAW_SECONDS
         self._bar = (
             tqdm(
                 total=len(self.queue.states),
@@ -118,7 +118,7 @@ class Monitor:
 
     def tick(self) -> None:
         """Refresh the live line, at most once a second."""
-        if self._bar is None or self.clock() - self._shown < REFRESH_SECONDS:
+        if self._bar is None or self.clock() - self._shown < _REDRAW_SECONDS:
             return
         self._shown = self.clock()
         counts = self.queue.counts()
@@ -158,7 +158,7 @@ class Monitor:
         return self.expected.get(training.training_id, 1.0)
 
     def time_left(self) -> str:
-        """From the pace so far, or, until a trial has ended, from what was expected."""
+        """The time left by the pace so far, or, until a trial has ended, by what was expected."""
         counts = self.queue.counts()
         if not counts["pending"] + counts["running"]:
             return "none left"
@@ -176,7 +176,7 @@ class Monitor:
 
 
 def duration(seconds: float) -> str:
-    """For people: ``40 s``, ``4.1 min``, ``12 min``, ``3.4 h``."""
+    """A duration for people: ``40 s``, ``4.1 min``, ``12 min``, ``3.4 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 600:

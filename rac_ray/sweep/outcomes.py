@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rac_ray.errors import DONE, FAILED, INTERRUPTED, UNFINISHED
-from rac_ray.store.ledger import STATES, State, added_up
+from rac_ray.store.entry import STATES, State, added_up
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
@@ -27,13 +27,13 @@ class Outcome(Protocol):
         ...
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The outcome for people, line by line."""
         ...
 
 
 @dataclass(frozen=True)
 class TrialStatus:
-    """Where one planned trial stands."""
+    """The state of one planned trial."""
 
     trial_id: str
     training_id: str
@@ -76,7 +76,7 @@ class Planned(Counted):
     trainings: tuple[int, int]
     """Missing, and all."""
     about: Mapping[str, str]
-    """What there is to know of the data, as in ``{"digits": "mnist"}``."""
+    """Facts about the data, as in ``{"digits": "mnist"}``."""
     price: "Price"
     notes: Sequence[str] = ()
     code: int = DONE
@@ -96,11 +96,11 @@ class Planned(Counted):
 
 @dataclass(frozen=True)
 class Status(Counted):
-    """Where a sweep stands."""
+    """The state of a sweep and of each of its trials."""
 
     trials: Sequence[TrialStatus]
     driver: str | None
-    """Who drives it, since when."""
+    """The process that drives it, and since when."""
     job: str | None
     """The Ray job that it was handed to, and where that stands."""
     verbose: bool = False
@@ -146,10 +146,10 @@ class Cancelled:
     """What came of asking a driver to stop."""
 
     driver: str | None
-    """Who drove the sweep; None: nobody did."""
+    """The process that drove the sweep; None: there was none."""
     stopped: bool
     job_id: str | None = None
-    """Of a Ray job that was told to stop."""
+    """Id of a Ray job that was told to stop."""
 
     @property
     def code(self) -> int:
@@ -206,12 +206,12 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of the results is asked for, beyond tables and figures."""
+    """The results that are asked for beyond tables and figures."""
 
     verdict: bool = False
     """What the sweep says to each claim of the paper."""
     report: bool = False
-    """Also one HTML page, report.html, that opens offline."""
+    """Write one HTML page, report.html, too; it opens offline."""
     capsule: str | None = None
     """Pack records, environment, tables and figures into this file, as in out.tar.zst."""
 
@@ -222,7 +222,7 @@ class Results:
 
     analysis: "Analysis"
     folder: str
-    """Where they were written."""
+    """Folder that they were written to."""
     counts: Mapping[str, int]
     plain: Mapping[str, Any]
     text: Sequence[str]
@@ -240,6 +240,6 @@ class Results:
         return list(self.text)
 
 
-def shown(outcome: Outcome, as_json: bool, indent: int | None = 1) -> str:
+def as_text(outcome: Outcome, as_json: bool, indent: int | None = 1) -> str:
     """An outcome as text."""
     return json.dumps(outcome.value(), indent=indent, default=str) if as_json else "\n".join(outcome.lines())

@@ -39,13 +39,13 @@ class Machine:
     node_cpus: float = math.inf
     """Most that one node has; a trial's process cannot be larger."""
     node_memory: float = math.inf
-    """Bytes, likewise."""
+    """Bytes of memory of a node; likewise."""
     grows: bool = False
     """Whether nodes that are not there yet are counted in."""
 
     @classmethod
     def of(cls, nodes: Sequence[Mapping[str, float]], num_cpus: int | None = None, num_gpus: int | None = None) -> Self:
-        """From the resources of a cluster's nodes, and the CPUs and GPUs that it will have when it has grown.
+        """A cluster of nodes with these resources, and of the CPUs and GPUs that it will have when it has grown.
 
         A node with a GPU is taken to bring at least ``MOST_PER_GPU`` CPUs with it. Of nodes that are not there yet
         nothing else is known: the largest node is then any size.

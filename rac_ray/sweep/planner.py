@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import PRECISIONS, Trial
-from rac_ray.store.ledger import Entry, Ledger, State
+from rac_ray.store.entry import Entry, State
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
@@ -22,11 +23,11 @@ BYTES_PER_TRAINING = 500_000
 WEIGHT_BYTES, PREDICTION_BYTES, RECORD_BYTES = 4, 32, 10_000
 """What a finished training was seen to take, by parameter, by evaluated clip, and for the rest."""
 CLASS_BYTES = 4
-"""Of a prediction, for each class."""
+"""Size of a prediction, for each class."""
 BYTES_PER_PARAMETER = 16
-"""Of checkpoints: best weights once on their own; weights, momentum and best weights in the running one."""
+"""Size of checkpoints: best weights once on their own; weights, momentum and best weights in the running one."""
 OPTIONS = "options.json"
-"""In a preset's folder: what ``auto`` meant when it was last run, and where the study's files were."""
+"""File in a preset's folder: what ``auto`` meant when it was last run, and where the study's files were."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Plan:
 
     @property
     def folder(self) -> Storage:
-        """Where the preset's tables, figures and forecast are."""
+        """The folder of the preset's tables, figures and forecast."""
         return self.ledger.storage.below(self.preset)
 
     @property
@@ -119,7 +120,7 @@ def bytes_of(task: Task) -> int:
 
 
 def _checkpoints(task: Task) -> int:
-    """That a training keeps at most, the best one included."""
+    """Number of checkpoints that a training keeps at most, the best one included."""
     keeper = task.selection.keeper()
     return 1 + (len(keeper.wanted) if keeper else 0)
 
@@ -199,7 +200,7 @@ def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
 
 
 def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
-    """For verbs that run nothing, also on machines without the GPUs or the files of the run.
+    """Keep options for verbs that run nothing, also on machines without the GPUs or the files of the run.
 
     What narrows the grid is not remembered: those verbs show the whole preset.
     """

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from rac_ray.store.ledger import Entry
+from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.forecast import (
@@ -36,12 +36,12 @@ PROBES = "probes.json"
 START_SECONDS = 15.0
 """Ray's start and the first import of everything in a trial's process."""
 OVERHEAD_SECONDS = 0.5
-"""Of a trial without records, beyond training and evaluation."""
+"""Time of a trial without records, beyond training and evaluation."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What trials run on; probes and records count only for the same."""
+    """The device that trials run on; probes and records count only for the same."""
 
     name: str
     """The GPU's name, or for CPUs the host's."""
@@ -62,7 +62,7 @@ class Price:
     disk: Interval
     """Further bytes; the high end is an upper bound."""
     machine: str
-    """For people: what it was priced for."""
+    """The machine that it was priced for, in words for people."""
     price_per_hour: float | None = None
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which code made a result."""
+"""The commit of the code that made a result, and the versions of its libraries."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What runs next: missing trainings, longest first, failed ones again after a pause, until budgets are spent.
+"""The order of a run: missing trainings, longest first, failed ones again after a pause, until budgets are spent.
 
 A plain state machine without Ray. Every planned training is in exactly one state, always:
 planned = done + failed + running + pending.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rac_ray.identity import Training
-from rac_ray.store.ledger import STATES, State
+from rac_ray.store.entry import STATES, State
 from rac_ray.sweep.failures import Budgets, back_off
 from rac_ray.sweep.packing import Packing
 
@@ -31,7 +31,7 @@ class Queue:
     """The trainings of a run and where each one stands."""
 
     states: dict[str, State]
-    """By training id, of every planned one."""
+    """State of every planned training, by its id."""
     waiting: Iterable[Training]
     """Trainings to run, in the order in which they should."""
     packing: Packing
@@ -43,7 +43,7 @@ class Queue:
     at_once: int | None = None
     """Attempts that run side by side at most; None: Ray's room decides."""
     guard: Callable[[], str] = lambda: ""
-    """Asked before each training: a reason to stop, or nothing."""
+    """Asks, before each training, for a reason to stop; empty: there is none."""
     clock: Callable[[], float] = time.monotonic
     stop_reason: str = ""
 
@@ -65,7 +65,7 @@ class Queue:
 
     @property
     def trainings(self) -> list[Training]:
-        """Those that this run is to run, in their order."""
+        """The trainings that this run is to run, in their order."""
         return list(self._trainings.values())
 
     @property
@@ -104,22 +104,22 @@ class Queue:
         return self.at_once is not None and len(self._handed) + len(self.running) >= self.at_once
 
     def started(self, training_id: str) -> None:
-        """Its process runs."""
+        """Note that the process of a training runs."""
         self._handed.discard(training_id)
         self.states[training_id] = "running"
 
     def done(self, training_id: str) -> None:
-        """It has a record."""
+        """Note that a training has a record."""
         self._handed.discard(training_id)
         self.states[training_id] = "done"
 
     def interrupted(self, training_id: str) -> None:
-        """It was stopped through no fault of its own, and waits for the next run."""
+        """Note that a training was stopped through no fault of its own; it waits for the next run."""
         self._handed.discard(training_id)
         self.states[training_id] = "pending"
 
     def failed(self, training_id: str, failure_class: str) -> float | None:
-        """Its attempt failed: seconds until the next one, or None when the budget of that class is spent."""
+        """Note that an attempt failed. Seconds until the next one; None when the budget of that class is spent."""
         self._handed.discard(training_id)
         training = self._trainings[training_id]
         if failure_class == "out of memory":

@@ -18,7 +18,7 @@ class Pricing:
     seconds: float = field(default=1.0, metadata={"flag": "probe_seconds"})
     """Time to probe each kind of step of each model and size that no record tells of; 0: no probe."""
     price_per_hour: float | None = None
-    """Of the whole machine or cluster, for the forecast."""
+    """Price of the whole machine or cluster, for the forecast."""
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ class Resources:
     take_over: bool = False
     """Take the sweep from a driver that lives; it stops."""
     verbose: bool = False
-    """Also a line per epoch."""
+    """Print a line per epoch, too."""

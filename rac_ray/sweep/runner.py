@@ -15,7 +15,8 @@ import ray
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import PRECISIONS
-from rac_ray.store.ledger import DRIVER, Entry, State
+from rac_ray.store.entry import Entry, State
+from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import Lock, holding
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task

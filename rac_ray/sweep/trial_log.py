@@ -4,11 +4,11 @@ import logging
 import time
 from types import TracebackType
 
-from rac_ray.store.ledger import LOG
+from rac_ray.store.files import LOG
 from rac_ray.store.storage import Storage
 
 MOST_LINES = 5000
-"""Of all attempts together; beyond it the oldest go."""
+"""Lines of all attempts together; beyond them the oldest go."""
 FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
 
 

@@ -9,7 +9,7 @@ from rac_ray.store.lock import Lock
 from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
 from rac_ray.sweep.queue import Queue
 
-INTERRUPTED = "interrupted"
+_INTERRUPTED = "interrupted"
 """Why a run stopped that got Ctrl-C or was told to terminate."""
 MOST_SHOWN = 512
 """Trials that wait for room in Ray at most: each is a placement group that its scheduler looks at again and again."""
@@ -49,7 +49,7 @@ def through_tune(
     for training_id in queue.running:
         queue.interrupted(training_id)
     if queue.counts()["pending"]:
-        queue.stop(INTERRUPTED)
+        queue.stop(_INTERRUPTED)
     if queue.stop_reason:
         monitor.say(f"stopped: {queue.stop_reason}")
     monitor.say(monitor.summary())

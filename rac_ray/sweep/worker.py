@@ -36,7 +36,7 @@ from rac_ray.training.fit import fit
 from rac_ray.training.task import Task
 from rac_ray.training.watchdog import StallLimits, Watchdog
 
-LOGGER = logging.getLogger(__name__)
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Setting:
     driver: str
     """Token of the run's driver."""
     study: str
-    """Its name."""
+    """The name of the study."""
     content: Mapping[str, str] = field(default_factory=dict)
     """Hash over decoded pixels by ``domain/split``."""
     workers: int | tuple[int, int] = 1
@@ -55,16 +55,16 @@ class Setting:
     per_worker: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1})
     """What each worker has of the machine."""
     lost_workers: int = 0
-    """After which a group goes on by itself, from its last checkpoint; else the queue tries again."""
+    """Losses of workers from which a group recovers by itself, from its last checkpoint; then the queue tries again."""
     cuda_graphs: bool = False
     """Whether a single worker's steps are recorded on a GPU and replayed."""
     stall: StallLimits = field(default_factory=StallLimits)
     scratch: str = ""
     """Folder for Ray's own files of a run."""
     commit: str = UNKNOWN
-    """Of the code that runs."""
+    """Commit of the code that runs."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """Of the libraries that it runs on."""
+    """Versions of the libraries that it runs on."""
 
     @property
     def in_groups(self) -> bool:
@@ -85,9 +85,9 @@ class Job:
     """1 for the first."""
     setting: Setting
     host: str
-    """Where the attempt began .."""
+    """Host on which the attempt began."""
     began: float
-    """.. and when, on that host's monotonic clock, which no change of the date moves."""
+    """Start of the attempt on that host's monotonic clock, which no change of the date moves."""
     made_from: dict[str, Any] | None = None
     """What makes the task's clips again."""
     shared: bool = False
@@ -104,7 +104,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Group:
-    """This process among its group's."""
+    """One process of a worker group, or one that trains alone."""
 
     place: Place
     report: Callable[[dict[str, Any]], None]
@@ -117,7 +117,7 @@ class Group:
         return self.place.rank == 0
 
     def wait(self) -> None:
-        """Until every process of the group is here."""
+        """Wait until every process of the group is here."""
         if self.place.world > 1:
             torch.distributed.barrier()
 
@@ -136,20 +136,20 @@ def train_loop(config: dict[str, Any]) -> None:
         TrialLog(job.folder) if group.leads else nullcontext() as log,
         Watchdog(job.setting.stall, partial(_stalled, job)) as watchdog,
     ):
-        LOGGER.info(
+        _LOGGER.info(
             "attempt %d of %s on %s, process %d, rank %d of %d",
             job.attempt, job.task.training.name, platform.node(), os.getpid(), group.place.rank, group.place.world,
         )  # fmt: skip
         try:
             _run(job, group, log, watchdog.beat)
         except BaseException:
-            LOGGER.exception("attempt %d failed", job.attempt)
+            _LOGGER.exception("attempt %d failed", job.attempt)
             raise
 
 
 def _stalled(job: Job, sentence: str, stacks: str) -> None:
     """A group that goes on by itself has lost a worker, no more; the log says where it stood."""
-    LOGGER.error("%s\n%s", sentence, stacks)
+    _LOGGER.error("%s\n%s", sentence, stacks)
     if not job.setting.lost_workers:
         failure = {"class": "stalled", "reason": sentence, "traceback": stacks, "host": platform.node()}
         job.setting.ledger.fail(job.training_id, job.attempt, failure)
@@ -173,7 +173,7 @@ def _train(job: Job, group: Group, feeds: Feeds, log: TrialLog | None, beat: Cal
     training, selection = task.training, task.selection
 
     def tell(row: dict[str, Any]) -> None:
-        LOGGER.info("epoch %(epoch)d: train loss %(train_loss).4f, val top-1 %(val_top1).3f, %(seconds).1f s", row)
+        _LOGGER.info("epoch %(epoch)d: train loss %(train_loss).4f, val top-1 %(val_top1).3f, %(seconds).1f s", row)
         if log and (row["epoch"] == 0 or job.setting.in_groups):
             log.write()
         group.report(row)
@@ -225,7 +225,7 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
         )
         scores += [each.score(job.training_id, epoch) for each in found]
         tables += [each.table(score.evaluation_id) for each, score in zip(found, scores[-len(found) :], strict=True)]
-        LOGGER.info("epoch %d evaluated on %d clips", epoch, sum(len(each.clip_ids) for each in found))
+        _LOGGER.info("epoch %d evaluated on %d clips", epoch, sum(len(each.clip_ids) for each in found))
     group.report({"evaluated": len(scores)})
     if group.leads:
         new = {each.evaluation_id for each in scores}
@@ -252,7 +252,7 @@ def _device() -> torch.device:
 
 
 def group_of_workers() -> Group:
-    """This process as one rank of a worker group."""
+    """The group of this process, which is one rank of it."""
     from rac_ray.training.batch_norm import shared_batch_norm
     from rac_ray.training.ray_lightning import ray_for_pytorch_lightning
 

@@ -55,7 +55,7 @@ class Classifier(pl.LightningModule):
         scaled: Callable[[Tensor], Tensor] = to_unit_range,
         share: float = 1.0,
     ) -> None:
-        """With ``cuda_graphs`` one worker's steps are recorded and replayed, the optimiser's part included.
+        """Under ``cuda_graphs`` one worker's steps are recorded and replayed, the optimiser's part included.
 
         ``scaled`` makes float32 of clips of uint8, on their device. ``share`` is what a worker has of a step's clips
         over an even share of them: gradients are averaged over workers, and each clip has to count the same.

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from rac_ray.data.feed import Batch, Feeds, Place
 from rac_ray.identity import Evaluation
 from rac_ray.store.record import Evaluated, evaluated
-from rac_ray.training.accuracy import BEST, among_the_best
+from rac_ray.training.accuracy import TOP_K, among_the_best
 from rac_ray.training.classifier import NotFinite, to_unit_range
 
 DTYPES = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
-"""Of activations, by a training's precision."""
+"""Types of activations, by a training's precision."""
 EVALUATION_BATCHES = {"cpu": 64, "cuda": 256}
 """Clips at once by device: a CPU gains nothing from more; a GPU takes these, which probes have counted, or the largest
 halving that fits."""
@@ -47,7 +47,7 @@ class Predictions:
     def score(self, training_id: str, epoch: int) -> Evaluated:
         """What the checkpoint of an epoch scored; top-5 where there are more classes than that."""
         clips, classes = self.logits.shape
-        found = among_the_best(self.logits, self.labels).mean() if classes > BEST else None
+        found = among_the_best(self.logits, self.labels).mean() if classes > TOP_K else None
         return evaluated(
             self.evaluation,
             training_id,

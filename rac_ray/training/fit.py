@@ -34,7 +34,7 @@ class Fit:
     """What training leaves behind."""
 
     model: torch.nn.Module
-    """With the best weights loaded."""
+    """The model with the best weights loaded."""
     epochs: list[dict[str, Any]]
     """One row per epoch: epoch, train_loss, train_top1, val_loss, val_top1, best_val_top1, seconds, clips (trained
     and validated in them), loader_wait_share, gpu_memory_bytes (peak so far)."""
@@ -44,7 +44,7 @@ class Fit:
     kept: dict[int, float]
     """Validation top-1 of the epochs whose checkpoints levels may choose from."""
     seconds_to_first_step: float
-    """From the call of ``fit`` to the first training step."""
+    """Time from the call of ``fit`` to the first training step."""
 
 
 def fit(

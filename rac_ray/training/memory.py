@@ -60,7 +60,7 @@ class LiveBytes(TorchDispatchMode):
 def step_memory(
     build: Callable[[], nn.Module], clip: tuple[int, ...], *, dtype: torch.dtype = torch.float32
 ) -> StepMemory:
-    """Of the model that ``build`` makes, for clips of shape ``clip`` (T, C, H, W), trained by SGD with momentum.
+    """Memory of a step of the model that ``build`` makes, on clips (T, C, H, W), trained by SGD with momentum.
 
     ``dtype`` is that of activations; parameters and what SGD keeps count as float32, as under autocast.
     """

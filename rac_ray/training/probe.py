@@ -22,7 +22,7 @@ from rac_ray.identity import Recipe
 from rac_ray.training.classifier import Classifier
 
 FEWEST_CLIPS = 2
-"""Of a probing step; batch normalisation and the first estimate need no more."""
+"""Clips of a probing step; batch normalisation and the first estimate need no more."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class _Measured:
     """Clips of the largest step made."""
     seconds_per_clip: float
     own_bytes: int
-    """In use before the steps."""
+    """Bytes in use before the steps."""
     step_bytes: int
-    """What a step on the full batch adds to that at its peak."""
+    """Bytes that a step on the full batch adds to those at its peak."""
 
 
 def probe(kind: str, subject: Subject, recipe: Recipe, *, device: torch.device, seconds: float = 1.0) -> Probe:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-LOGGER = logging.getLogger(__name__)
+_LOGGER = logging.getLogger(__name__)
 
 WARM_UP = 3
 """Steps before the recording: they choose kernels, fill caches and make the optimiser's state."""
-TOLERANCE = 1e-3
+_TOLERANCE = 1e-3
 """Largest relative difference, by norm and tensor, between a replayed step and the same made kernel by kernel."""
 
 
@@ -76,11 +76,11 @@ class RecordedStep:
         except RuntimeError as error:
             reason = f"recording failed: {error}"
         else:
-            if off <= TOLERANCE:
+            if off <= _TOLERANCE:
                 self._graph = graph
                 return
             reason = f"a replayed step is off by {off:.1e}"
-        LOGGER.warning("steps are made without a CUDA graph; %s", reason)
+        _LOGGER.warning("steps are made without a CUDA graph; %s", reason)
         _set(self.state(), expected)
         self.given_up = True
 

@@ -1,4 +1,4 @@
-"""Which checkpoints of a training its trials stand on: the best one, or those nearest to levels of accuracy.
+"""Selection of the checkpoints that trials stand on: the best one, or those nearest to levels of accuracy.
 
 With levels, models are compared where they are equally good (facts.md 3.5). The study kept every epoch's checkpoint and
 states no rule for levels that no epoch meets exactly (facts.md 3.2). Here, of each level the epoch is kept whose
@@ -15,7 +15,7 @@ from rac_ray.errors import BadInput
 REACH = 0.01
 """A model that stays further below a level than this has not reached it, and is not compared there."""
 RUNG = 2 * REACH
-"""Between the rungs of the ladder: any level up to the best is within REACH of one."""
+"""Distance between the rungs of the ladder: any level up to the best is within REACH of one."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Selected:
     """The checkpoint that a rule came to."""
 
     level: float | None
-    """That it is nearest to; None: it is the best one."""
+    """Level that it is nearest to; None: it is the best one."""
     epoch: int
     val_top1: float
     reached: bool = True
@@ -44,7 +44,7 @@ class Selection:
 
     @property
     def rule(self) -> str:
-        """For people; a column of every table."""
+        """The rule in words for people; a column of every table."""
         if self.levels:
             return "source-validation top-1 nearest to the experiment's level, first epoch on ties"
         return "highest source-validation top-1, first epoch on ties"
@@ -70,7 +70,7 @@ class Selection:
 
     @staticmethod
     def among(levels: Iterable[float], best: float, kept: Mapping[int, float]) -> list[Selected]:
-        """Of each level the kept checkpoint that is nearest, the earlier one on ties."""
+        """The kept checkpoint that is nearest to each level, the earlier one on ties."""
         found = []
         for level in levels:
             epoch = min(kept, key=lambda epoch, level=level: (abs(kept[epoch] - level), epoch))
@@ -79,7 +79,7 @@ class Selection:
 
 
 class Keeper:
-    """Which epochs are nearest to some levels, epoch by epoch."""
+    """Knows, epoch by epoch, the epochs that are nearest to some levels."""
 
     def __init__(self, wanted: Sequence[float]) -> None:
         self.wanted = tuple(wanted)

@@ -15,9 +15,9 @@ class Counts:
 
     train: int
     val: int
-    """In each epoch."""
+    """Clips validated on in each epoch."""
     evaluated: Mapping[str, int]
-    """After the training, by each of its checkpoints: by ``domain/split``."""
+    """Clips by ``domain/split`` that each checkpoint is asked about after the training."""
 
     def of(self, evaluations: Iterable[Evaluation]) -> int:
         """Clips of some evaluations."""
@@ -38,7 +38,7 @@ class Task:
     """Parts, ``domain/split``, that it trains and validates on."""
     selection: Selection = field(default_factory=Selection)
     trials: tuple[Trial, ...] = ()
-    """Of the training, those that are asked for; none named: one, of the best checkpoint."""
+    """Trials of the training that are asked for; none named: one, of the best checkpoint."""
 
     @property
     def training_id(self) -> str:

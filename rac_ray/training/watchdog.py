@@ -19,12 +19,12 @@ REPORT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class StallLimits:
-    """When a trial counts as stalled."""
+    """Limits beyond which a trial counts as stalled; both have to be passed."""
 
     factor: float = 50.0
-    """Median times of its recent steps without another one that make a stall, if it is also .."""
+    """Stalled is a trial without a step for so many times the median of its recent steps, and the least seconds."""
     floor_seconds: float = field(default=300.0, metadata={"flag": "seconds"})
-    """.. at least so many seconds, which covers start-up, evaluation set changes and checkpoints."""
+    """Least seconds of a stall, which cover start-up, changes of the evaluation set, and checkpoints."""
 
 
 class Watchdog:
@@ -73,7 +73,7 @@ class Watchdog:
 
 
 def stacks() -> str:
-    """Where every thread of this process stands."""
+    """The line at which every thread of this process stands."""
     with tempfile.TemporaryFile("w+") as file:
         faulthandler.dump_traceback(file, all_threads=True)
         file.seek(0)

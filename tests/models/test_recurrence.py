@@ -74,7 +74,7 @@ def both_ways(model: ConvLSTM, clips: Tensor) -> list[tuple[Tensor, list[Tensor]
 
 def test_groups_of_clips_train_as_frame_by_frame_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of two of five clips; float64 agrees to 1e-9 for every parameter, in training mode."""
-    monkeypatch.setattr("rac_ray.models.convlstm.GROUP_BYTES", 2 * 4 * 3 * 64 * 64 * 8)
+    monkeypatch.setattr("rac_ray.models.convlstm._GROUP_BYTES", 2 * 4 * 3 * 64 * 64 * 8)
     torch.manual_seed(0)
     model = ConvLSTM(3, num_frames=20, frame_size=64, channels=1, num_classes=5).double()
     (logits, gradients), (expected, expected_gradients) = both_ways(

@@ -44,7 +44,7 @@ def test_groups_of_clips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     """Groups of two of five clips: 321 tokens of 32 channels, eight times as wide at most, in float64."""
     model = build(4, 8).double()
     clips = torch.rand(5, 20, 1, 64, 64, dtype=torch.float64)
-    monkeypatch.setattr("rac_ray.models.timesformer.GROUP_BYTES", 2 * 321 * 32 * 8 * 8)
+    monkeypatch.setattr("rac_ray.models.timesformer._GROUP_BYTES", 2 * 321 * 32 * 8 * 8)
     assert model._clips_together(clips) == 2
     torch.testing.assert_close(model(clips), model.transformer(clips), rtol=1e-12, atol=1e-12)
 

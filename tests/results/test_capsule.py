@@ -11,7 +11,7 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
-from rac_ray.results.capsule import environment, pack, replay, unpack
+from rac_ray.results.capsule import derive_again, environment, pack, unpack
 from rac_ray.results.tables import Tables
 from rac_ray.store.storage import Storage
 from rac_ray.studies.other import OtherStudy
@@ -30,7 +30,7 @@ def capsule(sweep_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_every_table_and_figure_comes_out_again_to_the_byte(capsule: Path, tmp_path: Path) -> None:
-    found = replay(capsule, tmp_path / "again", shapes)
+    found = derive_again(capsule, tmp_path / "again", shapes)
     assert found.different == ()
     assert {"tables/figure3-2dot.tex", "figures/figure4-2dot.png", "tables/predictions.parquet"} <= set(found.same)
     assert found.environment == ()
@@ -99,7 +99,7 @@ def test_another_number_in_a_record_shows_in_the_tables(capsule: Path, tmp_path:
     content = json.dumps({**record, "parameters": 7}).encode()
     manifest["files"][name] = hashlib.sha256(content).hexdigest()
     changed = {name: content, "capsule.json": json.dumps(manifest).encode()}
-    found = replay(repacked(capsule, tmp_path / "changed.tar.zst", changed), tmp_path / "again", shapes)
+    found = derive_again(repacked(capsule, tmp_path / "changed.tar.zst", changed), tmp_path / "again", shapes)
     assert "tables/trials.parquet" in found.different
     assert "tables/figure3-2dot.csv" in found.same
 
@@ -123,9 +123,10 @@ def test_what_is_no_capsule_is_told(tmp_path: Path, sweep_folder: Path) -> None:
 
 def test_replay_needs_neither_ray_nor_torch(capsule: Path, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from rac_ray.results.capsule import replay\n"
+        "import sys; from pathlib import Path; from rac_ray.results.capsule import derive_again\n"
         "from tests.results.studies import SHAPES\n"
-        f"assert not replay(Path({str(capsule)!r}), Path({str(tmp_path / 'again')!r}), lambda _: SHAPES).different\n"
+        f"paths = Path({str(capsule)!r}), Path({str(tmp_path / 'again')!r})\n"
+        "assert not derive_again(*paths, lambda _: SHAPES).different\n"
         "assert not {'ray', 'torch', 'pytorch_lightning'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 
 from rac_ray.results import formats
-from rac_ray.store.ledger import added_up, spoken_of
+from rac_ray.store.entry import added_up, spoken_of
 from rac_ray.store.storage import Storage
 
 LONG = pd.DataFrame(

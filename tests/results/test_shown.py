@@ -22,8 +22,7 @@ from rac_ray.store.lock import holding
 from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
-from rac_ray.sweep.outcomes import Wanted
-from rac_ray.sweep.outcomes import shown as as_text
+from rac_ray.sweep.outcomes import Wanted, as_text
 from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, task_of, trials, trials_of, write
 from tests.results.studies import SHAPES
 

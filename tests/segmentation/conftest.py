@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rac_ray.data.manifest import MANIFEST, split_entry
-from rac_ray.segmentation.frames import IMAGES, MASKS
+from rac_ray.segmentation.frames import IMAGE_FOLDER, MASK_FOLDER
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.sweep.session import RAY_ENVIRONMENT
@@ -26,8 +26,8 @@ COLOURS = ((30, 200, 60), (220, 40, 40))
 
 def write_frames(folder: Path, names: list[str], size: tuple[int, int] = (64, 80)) -> Path:
     """Frames with one diver or two, by turns, as JPEG and PNG."""
-    (folder / IMAGES).mkdir(parents=True)
-    (folder / MASKS).mkdir()
+    (folder / IMAGE_FOLDER).mkdir(parents=True)
+    (folder / MASK_FOLDER).mkdir()
     for number, name in enumerate(sorted(names)):
         image = np.random.default_rng(number).integers(0, 60, (*size, 3), dtype=np.uint8)
         mask = np.zeros((*size, 3), np.uint8)
@@ -35,8 +35,8 @@ def write_frames(folder: Path, names: list[str], size: tuple[int, int] = (64, 80
             ellipse = ((20 + 35 * diver, 20 + number % 8), (8, 14), 20 * number, 0, 360)
             cv2.ellipse(image, *ellipse, (90, 160, 240), -1)
             cv2.ellipse(mask, *ellipse, COLOURS[diver], -1)
-        cv2.imwrite(str(folder / IMAGES / f"{name}.jpg"), image[..., ::-1])
-        cv2.imwrite(str(folder / MASKS / f"{name}.png"), mask[..., ::-1])
+        cv2.imwrite(str(folder / IMAGE_FOLDER / f"{name}.jpg"), image[..., ::-1])
+        cv2.imwrite(str(folder / MASK_FOLDER / f"{name}.png"), mask[..., ::-1])
     return folder
 
 

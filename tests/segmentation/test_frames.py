@@ -7,7 +7,7 @@ import pytest
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.frames import (
     AUTHORS_FRAMES,
-    Frame,
+    FrameFiles,
     by_video,
     find_frames,
     instances_of,
@@ -17,8 +17,8 @@ from rac_ray.segmentation.frames import (
 from tests.segmentation.conftest import write_frames
 
 
-def named(*names: str) -> list[Frame]:
-    return [Frame(Path(f"{name}.jpg"), Path(f"{name}.png")) for name in names]
+def named(*names: str) -> list[FrameFiles]:
+    return [FrameFiles(Path(f"{name}.jpg"), Path(f"{name}.png")) for name in names]
 
 
 def test_frames_are_read_as_they_were_drawn(tmp_path: Path) -> None:

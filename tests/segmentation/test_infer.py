@@ -9,7 +9,7 @@ import torch
 
 from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, write_masks
 from rac_ray.errors import BadInput
-from rac_ray.segmentation.infer import Outcome, resized, segment_clips, segmented
+from rac_ray.segmentation.infer import SegmentationSummary, resized_tensors, segment_clips, segmented
 from rac_ray.segmentation.network import build_network, packed, read_checkpoint
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import find_clip
@@ -42,7 +42,7 @@ def test_all_clips_get_masks_and_nothing_is_made_twice(shards: Storage, checkpoi
     names = {path.name for path in (tmp_path / "masks").glob("*.parquet")}
     assert names == {name for name in shards.names() if name.endswith(".parquet")}
     before = {name: (tmp_path / "masks" / name).stat().st_mtime_ns for name in names}
-    assert segment_clips(shards, out, checkpoint) == Outcome(3, 0, 0, 0)
+    assert segment_clips(shards, out, checkpoint) == SegmentationSummary(3, 0, 0, 0)
 
     (tmp_path / "masks/train-00001-of-00002.parquet").unlink()
     again = segment_clips(shards, out, checkpoint, actors=1)
@@ -56,7 +56,7 @@ def test_all_clips_get_masks_and_nothing_is_made_twice(shards: Storage, checkpoi
     frames = find_clip(shards, clip_id)
     masks = table.clip(clip_id, FRAMES, HEIGHT, WIDTH)
     with torch.inference_mode():
-        (said,) = network([resized(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)[0]])
+        (said,) = network([resized_tensors(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)[0]])
     assert len(masks[0].shape) == len(said["scores"]) > 0
     np.testing.assert_array_equal(masks[0].support, (said["masks"][:, 0] > 0).numpy())
     assert render("s1", frames, masks).shape == (FRAMES, HEIGHT, WIDTH, 3)
@@ -112,5 +112,5 @@ def test_a_clip_without_divers_has_been_looked_at(tmp_path: Path) -> None:
 def test_images_are_resized_as_tensors_without_antialiasing() -> None:
     image = torch.zeros(1, 3, 2 * HEIGHT, 2 * WIDTH)
     image[..., ::4, :] = 1.0
-    assert resized(image).shape == (1, 3, HEIGHT, WIDTH)
-    assert set(resized(image).unique().tolist()) == {0.0, 0.5}
+    assert resized_tensors(image).shape == (1, 3, HEIGHT, WIDTH)
+    assert set(resized_tensors(image).unique().tolist()) == {0.0, 0.5}

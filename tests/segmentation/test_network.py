@@ -10,7 +10,7 @@ import torch
 from rac_ray.errors import BadInput
 from rac_ray.segmentation import network
 from rac_ray.segmentation.network import (
-    CLASSES,
+    MASK_CLASSES,
     build_network,
     digest,
     empty_network,
@@ -39,9 +39,9 @@ def test_the_kinds_of_networks(trained: torch.nn.Module) -> None:
     fresh = build_network("none", *SIZES)
     assert all(each.requires_grad for each in fresh.parameters())
     shapes = {name: tuple(value.shape) for name, value in fresh.state_dict().items()}
-    assert shapes["roi_heads.box_predictor.cls_score.weight"] == (CLASSES, 1024)
+    assert shapes["roi_heads.box_predictor.cls_score.weight"] == (MASK_CLASSES, 1024)
     assert shapes["roi_heads.mask_predictor.conv5_mask.weight"] == (256, 256, 2, 2)
-    assert shapes["roi_heads.mask_predictor.mask_fcn_logits.weight"] == (CLASSES, 256, 1, 1)
+    assert shapes["roi_heads.mask_predictor.mask_fcn_logits.weight"] == (MASK_CLASSES, 256, 1, 1)
     heads: Any = fresh.roi_heads
     assert (heads.score_thresh, heads.nms_thresh, heads.detections_per_img) == (0.05, 0.5, 100)
 
@@ -65,7 +65,7 @@ def test_weights_of_other_classes_get_new_heads(trained: torch.nn.Module, tmp_pa
     torch.manual_seed(4)
     found = build_network(str(tmp_path / "coco.pth"), *SIZES).state_dict()
     assert torch.equal(found["backbone.body.conv1.weight"], weights["backbone.body.conv1.weight"])
-    assert found["roi_heads.box_predictor.cls_score.weight"].shape == (CLASSES, 1024)
+    assert found["roi_heads.box_predictor.cls_score.weight"].shape == (MASK_CLASSES, 1024)
     mask_layer = "roi_heads.mask_predictor.conv5_mask.weight"
     assert not torch.equal(found[mask_layer], weights[mask_layer])
 
@@ -97,7 +97,7 @@ def test_what_holds_no_weights_is_told(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match=r"'b' holds no weights of a network"):
             parsed_checkpoint(sink.getvalue(), "b")
     with pytest.raises(BadInput, match=r"the weights are not those of Mask R-CNN with ResNet-50 for divers"):
-        network.Checkpoint({"a": torch.zeros(1)}, *SIZES).network()
+        network.NetworkCheckpoint({"a": torch.zeros(1)}, *SIZES).network()
 
 
 class Touch:

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Training, Trial
-from rac_ray.store.ledger import DRIVER, Ledger, State, added_up, parquet_bytes, spoken_of
+from rac_ray.store.entry import State, added_up, spoken_of
+from rac_ray.store.ledger import DRIVER, Ledger, parquet_bytes
 from rac_ray.store.lock import Lock, holding
 from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from rac_ray.identity import Training, Trial
-from rac_ray.store.ledger import Entry, Ledger
+from rac_ray.store.entry import Entry
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.explain import described, description, differences, finished_trials, nearest

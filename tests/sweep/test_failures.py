@@ -8,7 +8,7 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.sweep.failures import (
-    CLASSES,
+    FAILURE_CLASSES,
     Budgets,
     FailureClass,
     back_off,
@@ -21,7 +21,7 @@ from rac_ray.training.classifier import NotFinite
 
 
 def test_every_class_has_a_budget_of_its_own() -> None:
-    assert set(CLASSES.values()) | {"code", "stalled"} == set(get_args(FailureClass))
+    assert set(FAILURE_CLASSES.values()) | {"code", "stalled"} == set(get_args(FailureClass))
     budgets = Budgets(preempted=7, out_of_memory=6, not_finite=5, data=4, code=3, stalled=2)
     assert [budgets.of(name) for name in get_args(FailureClass)] == [7, 6, 5, 4, 3, 2]
     assert {field.name.replace("_", " ") for field in fields(Budgets)} == set(get_args(FailureClass))

@@ -8,7 +8,8 @@ import pytest
 from ray.exceptions import ActorDiedError
 from ray.tune.search import Searcher
 
-from rac_ray.store.ledger import STATES, Ledger
+from rac_ray.store.entry import STATES
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.follow import HALT, Follower, QueueSearcher

@@ -18,7 +18,7 @@ import ray
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.sweep import jobs
-from rac_ray.sweep.jobs import JOB_FILE, SubmittedJob, last_job, logs, status, stop, submit, wait
+from rac_ray.sweep.jobs import JOB_FILE, SubmittedJob, job_status, last_job, logs, stop, submit_job, wait
 from tests.conftest import OBJECT_STORE
 
 ENDS_IN = 60
@@ -85,7 +85,7 @@ def hand_over(cluster: str, tmp_path: Path, folder: Storage) -> Callable[..., Su
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(content)
         script = project / "sweeps/my grid.py"
-        return submit(cluster, script, arguments, working_dir=project, folder=folder, environment=environment)
+        return submit_job(cluster, script, arguments, working_dir=project, folder=folder, environment=environment)
 
     return make
 
@@ -114,7 +114,7 @@ def stranger() -> Iterator[str]:
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Takes connections and says nothing."""
-    monkeypatch.setattr(jobs, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(jobs, "_ANSWER_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
@@ -134,7 +134,7 @@ def test_environment_arguments_and_packages_arrive(hand_over, cluster: str, fold
     assert re.fullmatch(r"my grid-\d{8}-\d{6}-[0-9a-f]{4}", job.job_id)
     assert job.address == cluster
     assert last_job(folder) == job
-    assert wait(job, ENDS_IN) == status(job) == "SUCCEEDED"
+    assert wait(job, ENDS_IN) == job_status(job) == "SUCCEEDED"
     told = ast.literal_eval(logs(job).splitlines()[-1])
     assert told == ["a sub-package that is called data", arguments, "light blue", ["shapes", "sweeps"]]
     assert not stop(job)
@@ -143,7 +143,7 @@ def test_environment_arguments_and_packages_arrive(hand_over, cluster: str, fold
 def test_a_job_is_left_at_once_and_has_time_to_stop(hand_over) -> None:
     """Four seconds, one more than Ray allows by itself."""
     job = hand_over(TAKES_ITS_TIME_TO_STOP)
-    assert status(job) in ("PENDING", "RUNNING")
+    assert job_status(job) in ("PENDING", "RUNNING")
     deadline = time.monotonic() + ENDS_IN
     while "ready" not in logs(job) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -161,7 +161,7 @@ def test_a_script_that_fails(hand_over) -> None:
 
 def test_a_sweep_of_this_repository_is_a_job(cluster: str, repository: Path, tmp_path: Path, folder: Storage) -> None:
     arguments = ["clean", "--preset", "demo", "--storage", str(tmp_path)]
-    job = submit(cluster, repository / "sweeps/ts_grid.py", arguments, working_dir=repository, folder=folder)
+    job = submit_job(cluster, repository / "sweeps/ts_grid.py", arguments, working_dir=repository, folder=folder)
     assert wait(job, ENDS_IN) == "SUCCEEDED", logs(job)
     assert "0 files, 0.0 MB to free" in logs(job)
 
@@ -186,7 +186,7 @@ def test_the_address_that_is_given_counts(hand_over, nowhere: str, monkeypatch: 
 
 def test_a_job_that_the_cluster_does_not_know(cluster: str) -> None:
     job = job_at(cluster)
-    assert status(job) == wait(job, ENDS_IN) == "unknown to the cluster"
+    assert job_status(job) == wait(job, ENDS_IN) == "unknown to the cluster"
     assert not stop(job)
     with pytest.raises(BadInput, match=r"^the Ray cluster at http://.* refuses: .*grid-20261122-224501-ab12"):
         logs(job)
@@ -199,10 +199,10 @@ def test_nobody_takes_jobs_there(
     address = request.getfixturevalue(who)
     sentence = f"no Ray cluster answers at {address}: "
     with pytest.raises(BadInput, match=f"^{sentence}[^\n]+$"):
-        submit(address, repository / "sweeps/ts_grid.py", [], working_dir=repository, folder=folder)
+        submit_job(address, repository / "sweeps/ts_grid.py", [], working_dir=repository, folder=folder)
     assert list(tmp_path.iterdir()) == []
     job = job_at(address)
-    assert status(job).startswith(f"unreachable: {sentence}")
+    assert job_status(job).startswith(f"unreachable: {sentence}")
     assert not stop(job)
     with pytest.raises(BadInput, match=sentence):
         logs(job)
@@ -211,14 +211,14 @@ def test_nobody_takes_jobs_there(
 @pytest.mark.parametrize("address", ["auto", "", "127.0.0.1:8265", "ray://127.0.0.1:10001"])
 def test_an_address_that_is_no_dashboards(address: str, repository: Path, folder: Storage) -> None:
     with pytest.raises(BadInput, match=f"^--submit '{address}' is not a dashboard's URL; valid: as in http://127"):
-        submit(address, repository / "sweeps/ts_grid.py", [], working_dir=repository, folder=folder)
+        submit_job(address, repository / "sweeps/ts_grid.py", [], working_dir=repository, folder=folder)
 
 
 def test_a_script_that_the_cluster_does_not_get(nowhere: str, repository: Path, tmp_path: Path) -> None:
     storage = Storage.at(tmp_path)
     for script in (Path(__file__), repository / "sweeps/nothing.py"):
         with pytest.raises(BadInput, match=rf"{script.name}' is not a file below '.*/sweeps', which is what the clust"):
-            submit(nowhere, script, [], working_dir=repository / "sweeps", folder=storage)
+            submit_job(nowhere, script, [], working_dir=repository / "sweeps", folder=storage)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before(hand_over, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ray.cluster_utils import Cluster
 
 from rac_ray.identity import Recipe
 from rac_ray.results import load
-from rac_ray.store.ledger import Entry
+from rac_ray.store.entry import Entry
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan

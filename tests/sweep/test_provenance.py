@@ -10,9 +10,9 @@ from rac_ray.sweep.provenance import COMMIT, UNKNOWN, commit
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(COMMIT, raising=False)
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "code.py").write_text("1")
-    monkeypatch.setattr(rac_ray.sweep.provenance, "__file__", str(tmp_path / "package" / "code.py"))
+    (tmp_path / "package" / "sweep").mkdir(parents=True)
+    (tmp_path / "package" / "sweep" / "code.py").write_text("1")
+    monkeypatch.setattr(rac_ray.sweep.provenance, "__file__", str(tmp_path / "package" / "sweep" / "code.py"))
     who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
     for words in (("init", "--quiet"), ("add", "."), (*who, "commit", "--quiet", "-m", "first")):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
@@ -22,7 +22,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_commit_is_named_with_its_changes(repository: Path) -> None:
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
     assert commit() == head.stdout[:12]
-    (repository / "package" / "code.py").write_text("2")
+    (repository / "package" / "sweep" / "code.py").write_text("2")
     assert commit() == f"{head.stdout[:12]}+changes"
 
 

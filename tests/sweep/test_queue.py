@@ -5,7 +5,7 @@ import random
 import pytest
 
 from rac_ray.identity import Training
-from rac_ray.store.ledger import STATES
+from rac_ray.store.entry import STATES
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.queue import Queue
