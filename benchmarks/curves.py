@@ -26,7 +26,7 @@ from rac_ray.cli.values import number
 from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of
 from rac_ray.models import MODELS
 from rac_ray.results.figures import look_of
-from rac_ray.studies.options import words as listed
+from rac_ray.sweep.options import words as listed
 
 HERE = Path(__file__).parent
 HIDDEN_UNITS = {"cpu": (2, 4, 8, 16, 32), "cuda": (2, 4, 8, 16, 24, 32, 48)}

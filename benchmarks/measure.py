@@ -169,7 +169,7 @@ def measure_plain(task: Task, wait: Callable[[], None]) -> Measured:
 def measure_ours(task: Task, wait: Callable[[], None]) -> Measured:
     """The package's own ``fit``, of which validation is not counted, and ``predict``."""
     device = torch.device(task.device)
-    settings = {"batch_size": task.batch_size, "max_epochs": WITHOUT_END, "patience": WITHOUT_END}
+    settings: Any = {"batch_size": task.batch_size, "max_epochs": WITHOUT_END, "patience": WITHOUT_END}
     recipe = Recipe(**settings, precision="16-mixed" if device.type == "cuda" else "32")
     train, test = (_resident(Path(task.folder) / f"{name}.npz") for name in (TRAIN, TEST))
     build, opening = Builder(task.model, task.hidden_units), Opening(0, task.batch_size, Place(device=task.device))

@@ -33,9 +33,9 @@ from benchmarks.speed_tables import Row, report
 from rac_ray.cli.values import integer, number
 from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of
 from rac_ray.models import build_model
-from rac_ray.studies.options import words as listed
 from rac_ray.studies.temporal_shape.digits import optdigits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
+from rac_ray.sweep.options import words as listed
 from rac_ray.sweep.session import WORKER_ENVIRONMENT
 
 HIDDEN_UNITS = (2, 8, 16, 48)

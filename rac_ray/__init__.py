@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from rac_ray.errors import BadInput
     from rac_ray.models import register
     from rac_ray.results.tables import Tables, load
-    from rac_ray.studies.study import Option, Study
+    from rac_ray.studies.study import Study
     from rac_ray.sweep.asked import Where, Which
+    from rac_ray.sweep.options import Option
     from rac_ray.sweep.outcomes import Wanted
     from rac_ray.sweep.resources import Resources
 
@@ -33,7 +34,8 @@ HOMES = {
     "rac_ray.sweep.asked": ("Where", "Which"),
     "rac_ray.sweep.outcomes": ("Wanted",),
     "rac_ray.results.tables": ("Tables", "load"),
-    "rac_ray.studies.study": ("Option", "Study"),
+    "rac_ray.studies.study": ("Study",),
+    "rac_ray.sweep.options": ("Option",),
     "rac_ray.sweep.resources": ("Resources",),
 }  # fmt: skip
 """What can be had from here, by the module that it is in; imported when it is asked for."""

@@ -8,8 +8,9 @@ changes the numbers is in an id, and nothing else is: the same training has the 
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from rac_ray.errors import BadInput, one_of
@@ -20,6 +21,9 @@ TRAINING_VERSION = 2
 Version 1 had everything that a trial was evaluated on in its id, and batch statistics of each worker alone."""
 
 PRECISIONS = ("auto", "32", "16-mixed", "bf16-mixed")
+OPTIMISERS = ("sgd", "adamw")
+SCHEDULES = ("constant", "cosine")
+NORMALISATIONS = ("batch", "layer")
 
 
 def seed_for(*parts: int | str) -> int:
@@ -39,9 +43,10 @@ class Recipe:
     """How a model is trained; the defaults are the study's (facts.md section 2)."""
 
     learning_rate: float = 0.001
-    """Constant, for SGD without Nesterov or clipping."""
     momentum: float = 0.9
+    """SGD's, without Nesterov; AdamW's first beta."""
     weight_decay: float = 1e-5
+    """Added to gradients by SGD, decoupled from them by AdamW."""
     batch_size: int = 64
     """Clips per step over all workers together; the last short batch of an epoch is dropped."""
     max_epochs: int = 100
@@ -51,19 +56,65 @@ class Recipe:
     """Source-validation top-1 that ends training, too, when it is reached; None: none does."""
     precision: Literal["auto", "32", "16-mixed", "bf16-mixed"] = "auto"
     """``auto`` is resolved before there is a training: 16-bit mixed on GPUs, 32-bit on CPUs."""
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Of the learning rate, over ``max_epochs``."""
+    warm_up: float = 0.0
+    """Epochs in which the learning rate rises to its value, step by step."""
+    label_smoothing: float = 0.0
+    """Share of each label that is spread over all classes, in training."""
+    clip_norm: float | None = None
+    """Largest norm of a step's gradients, over all weights; None: whatever it is."""
+    normalisation: Literal["batch", "layer"] = "batch"
+    """For models that have a choice (ConvLSTM, 3D CNN); ``layer`` is over each frame of each clip alone."""
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise one_of("precision", self.precision, PRECISIONS)
+        for name, valid in WORDS.items():
+            if getattr(self, name) not in valid:
+                raise one_of(name, getattr(self, name), valid)
         for name in ("batch_size", "max_epochs", "patience"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} is {getattr(self, name)}; valid: 1 or more")
-        if not self.learning_rate > 0:
-            raise BadInput(f"learning_rate is {self.learning_rate}; valid: above 0")
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value < high:
+                raise BadInput(f"{name} is {value}; valid: from {low:g} to below {high:g}")
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise BadInput(f"{name} is {value}; valid: above 0")
+
+    @property
+    def keeps_rate(self) -> bool:
+        """Whether the learning rate is the same in every step."""
+        return self.schedule == "constant" and not self.warm_up
+
+    def identity(self) -> dict[str, Any]:
+        """What is in a training's id: fields that came later count only where they are not at their defaults, so that
+        a new one moves no id."""
+        return {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if each.name in FIRST_FIELDS or getattr(self, each.name) != each.default
+        }
 
     def resolved(self, precision: str) -> "Recipe":
         """This recipe with ``auto`` replaced by ``precision``."""
         return replace(self, precision=precision) if self.precision == "auto" else self
+
+
+WORDS = {
+    "precision": PRECISIONS, "optimiser": OPTIMISERS, "schedule": SCHEDULES, "normalisation": NORMALISATIONS,
+}  # fmt: skip
+"""Valid values of a recipe's fields that are words."""
+RANGES = {
+    "momentum": (0, 1), "weight_decay": (0, math.inf), "warm_up": (0, math.inf), "label_smoothing": (0, 1),
+}  # fmt: skip
+"""Bounds of a recipe's fields that are numbers, the high one excluded."""
+FIRST_FIELDS = (
+    "learning_rate", "momentum", "weight_decay", "batch_size", "max_epochs", "patience", "stop_at", "precision",
+)  # fmt: skip
+"""Of a recipe, those that are in every id."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +134,8 @@ class Training:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the architecture is built with at that size, beyond hidden units."""
     about: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """What readers want to see beside it, as in ``{"digits": "mnist"}``; not in the id."""
+    """What readers want to see beside it, as in ``{"digits": "mnist"}``; not in the id. ``recipe`` has the values on
+    axes of which several are asked for."""
 
     def __post_init__(self) -> None:
         if self.recipe.precision == "auto":
@@ -93,7 +145,7 @@ class Training:
     def training_id(self) -> str:
         """12 hex digits over canonical JSON of all that changes the numbers."""
         content = {name: value for name, value in asdict(self).items() if name != "about"}
-        return digest_of({**content, "training_version": TRAINING_VERSION})[:12]
+        return digest_of({**content, "recipe": self.recipe.identity(), "training_version": TRAINING_VERSION})[:12]
 
     @property
     def version(self) -> int:
@@ -108,7 +160,8 @@ class Training:
     @property
     def name(self) -> str:
         """Name for people: ``convlstm h=4 2dot seed=42``."""
-        return f"{self.kind} {self.source} seed={self.seed}"
+        varied = f" {self.about['recipe']}" if "recipe" in self.about else ""
+        return f"{self.kind} {self.source}{varied} seed={self.seed}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``trial.json`` and records."""

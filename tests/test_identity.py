@@ -31,7 +31,8 @@ def test_every_number_changing_field_changes_the_id() -> None:
 
 CHANGED = {
     "learning_rate": 0.1, "momentum": 0.8, "weight_decay": 0.0, "batch_size": 16, "max_epochs": 3, "patience": 3,
-    "stop_at": 0.9, "precision": "16-mixed",
+    "stop_at": 0.9, "precision": "16-mixed", "optimiser": "adamw", "schedule": "cosine", "warm_up": 1.0,
+    "label_smoothing": 0.1, "clip_norm": 1.0, "normalisation": "layer",
 }  # fmt: skip
 
 
@@ -99,6 +100,13 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
         ({"precision": "8"}, "unknown precision '8'; valid: auto, 32, 16-mixed, bf16-mixed"),
         ({"batch_size": 0}, "batch_size is 0; valid: 1 or more"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; valid: above 0"),
+        ({"clip_norm": 0.0}, "clip_norm is 0.0; valid: above 0"),
+        ({"optimiser": "adam"}, "unknown optimiser 'adam'; valid: sgd, adamw"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'; valid: constant, cosine"),
+        ({"normalisation": "group"}, "unknown normalisation 'group'; valid: batch, layer"),
+        ({"momentum": 1.0}, "momentum is 1.0; valid: from 0 to below 1"),
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1; valid: from 0 to below 1"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf; valid: from 0 to below inf"),
     ],
 )
 def test_bad_recipes_are_named(settings: dict, message: str) -> None:

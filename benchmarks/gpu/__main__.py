@@ -29,8 +29,8 @@ from rac_ray.cli.values import number
 from rac_ray.errors import DONE, FAILED, UNFINISHED, one_of
 from rac_ray.identity import Training
 from rac_ray.store.storage import Storage
-from rac_ray.studies.options import words as listed
 from rac_ray.studies.temporal_shape.grid import PAPER
+from rac_ray.sweep.options import words as listed
 from sweeps.ts_grid import STUDY
 
 DEVICES = ("cuda", "cpu")

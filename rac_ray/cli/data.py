@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rac_ray.errors import DONE, FAILED, one_of
 from rac_ray.store.storage import Storage
-from rac_ray.studies.options import words
+from rac_ray.sweep.options import words
 
 
 def generate(

@@ -18,7 +18,7 @@ from docstring_parser import parse as parse_docstring
 
 from rac_ray.cli.values import auto_or_integer, integer, number
 from rac_ray.errors import BadInput, one_of
-from rac_ray.studies.study import Option
+from rac_ray.sweep.options import Option
 
 NOT_OFFERED = ("study", "say", "asked", "retry_failed")
 """Parameters of verbs that no command line has."""

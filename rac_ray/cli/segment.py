@@ -14,7 +14,7 @@ from rac_ray.errors import DONE, BadInput, one_of
 from rac_ray.segmentation.finetune import EpochRow, Settings, finetune
 from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.storage import Storage
-from rac_ray.studies.options import words
+from rac_ray.sweep.options import words
 
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -17,9 +17,9 @@ from rac_ray.cli.values import integer
 from rac_ray.errors import BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
-from rac_ray.studies.options import place
 from rac_ray.studies.study import Study
 from rac_ray.sweep.asked import as_last_run
+from rac_ray.sweep.options import place
 from rac_ray.sweep.outcomes import Outcome, Results, Wanted, as_text
 
 RUN_ONLY = (
@@ -55,7 +55,7 @@ class Verb:
     def flags(self, study: Study) -> list[Flag]:
         """All of its options."""
         own = [_with_defaults(flag, study) for flag in flags_of(self.function, self.omit)]
-        options = [of_option(option) for option in study.options] if self.grid else []
+        options = [of_option(option) for option in study.all_options] if self.grid else []
         return [*own[:1], *options, *own[1:], *self.extra, JSON]
 
 
@@ -108,7 +108,7 @@ def _act(study: Study, name: str, verb: Verb, arguments: list[str], given: dict[
         )
     if name == "retry" and not given["failed"]:
         raise BadInput("retry what? valid: retry --failed")
-    asked = {option.name: given[option.name] for option in study.options} if verb.grid else {}
+    asked = {option.name: given[option.name] for option in study.all_options} if verb.grid else {}
     settings = arguments_of(verb.function, given)
     if given.get("submit") is not None:
         return _told(_submitted(study, arguments, given["submit"], settings, asked), given)

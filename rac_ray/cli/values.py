@@ -4,7 +4,7 @@ valid."""
 from collections.abc import Callable
 
 from rac_ray.errors import BadInput
-from rac_ray.studies.options import whole_number
+from rac_ray.sweep.options import whole_number
 
 
 def integer(what: str, least: int | None = None) -> Callable[[str], int]:

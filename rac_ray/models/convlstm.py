@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from rac_ray.models.normalisation import NORMALISATIONS
 from rac_ray.models.recurrence import Recurrence
 
 _GROUP_BYTES = 2**23
@@ -23,14 +24,16 @@ class ConvLSTMBlock(nn.Module):
     have the same ``kernel``; the input's may have a ``stride``.
     """
 
-    def __init__(self, channels: int, hidden_units: int, kernel: int = 3, *, stride: int = 1) -> None:
+    def __init__(
+        self, channels: int, hidden_units: int, kernel: int = 3, *, stride: int = 1, normalisation: str = "batch"
+    ) -> None:
         super().__init__()
         padding = kernel // 2
         self.input_conv = nn.Conv2d(channels, 4 * hidden_units, kernel, stride, padding)
         self.recurrent_conv = nn.Conv2d(hidden_units, 4 * hidden_units, kernel, padding=padding)
         self.stride = stride
         self.pool = nn.MaxPool2d(2)
-        self.norm = nn.BatchNorm3d(hidden_units)
+        self.norm = NORMALISATIONS[normalisation](hidden_units)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, h, H/2, W/2), divided by the stride besides."""
@@ -97,12 +100,13 @@ class ConvLSTM(nn.Module):
         kernels: Sequence[int] = (3, 3, 3),
         stride: int = 1,
         steps: Literal["last", "all"] = "last",
+        normalisation: str = "batch",
     ) -> None:
         super().__init__()
         widths = [channels] + [hidden_units] * len(kernels)
         self.encoder = nn.Sequential(
             *(
-                ConvLSTMBlock(*pair, kernel, stride=stride)
+                ConvLSTMBlock(*pair, kernel, stride=stride, normalisation=normalisation)
                 for pair, kernel in zip(pairwise(widths), kernels, strict=True)
             )
         )

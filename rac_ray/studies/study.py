@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rac_ray.identity import Training
+from rac_ray.identity import Recipe, Training
 from rac_ray.results.claims import Claim
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.forecast import Interval
+from rac_ray.sweep.options import Option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,17 +29,6 @@ if TYPE_CHECKING:
     from rac_ray.training.task import Task
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Option:
-    """A setting of a study's grids that every verb takes."""
-
-    name: str
-    """A Python name, as in ``hidden_units``; ``--hidden-units`` on the command line."""
-    parse: Callable[[str], Any]
-    """Makes a value of the command line's text; raises BadInput."""
-    help: str
 
 
 @dataclass(frozen=True)
@@ -61,10 +52,17 @@ class Study(ABC):
     """Grids by name."""
     default_preset: str
     options: Sequence[Option] = ()
+    """The study's own; those of a recipe's fields come on top (``all_options``)."""
     probe_seconds: float = 1.0
     """Time to probe each model and size before a run, unless somebody says otherwise; 0: no probe."""
 
     # What is asked for
+
+    @property
+    def all_options(self) -> tuple[Option, ...]:
+        """What every verb takes: the study's own options, and each field of a recipe as an axis."""
+        own = {option.name for option in self.options}
+        return (*self.options, *(option for option in RECIPE_OPTIONS if option.name not in own))
 
     @abstractmethod
     def narrowed(self, grid: Any, asked: Mapping[str, Any]) -> Any:
@@ -165,6 +163,8 @@ class Study(ABC):
 
         options = {name: value for name, value in record.options.items() if name != "architecture"}
         name = record.options.get("architecture", record.model)
+        if record.recipe.normalisation != Recipe.normalisation:
+            options["normalisation"] = record.recipe.normalisation
         return build_model(name, record.hidden_units, num_classes=record.classes, **options)
 
     def again(self, record: "Record") -> "tuple[Subject, Feeds]":

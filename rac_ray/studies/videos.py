@@ -19,8 +19,8 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, digest_of
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
-from rac_ray.studies.options import integers, place, with_axes, words
-from rac_ray.studies.study import Option, Say, Study
+from rac_ray.studies.study import Say, Study
+from rac_ray.sweep.options import Option, integers, place, with_axes, words
 from rac_ray.training.task import Counts, Task
 
 if TYPE_CHECKING:
@@ -133,8 +133,6 @@ class VideoStudy(Study):
         tasks = []
         for model in grid.models:
             recipe = grid.recipes.get(model, grid.recipe).resolved(precision)
-            if counts.train < recipe.batch_size:
-                raise BadInput(f"{counts.train} training clips do not fill one batch of {recipe.batch_size}")
             for hidden in grid.hidden_units:
                 build = video_model(grid, model, hidden, len(classes))
                 subject = ResidentSubject(build, train, val, tuple(e.part for e in evaluations), len(classes), shape)

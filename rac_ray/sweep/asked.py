@@ -76,7 +76,7 @@ def as_last_run(study: "Study", preset: str, where: Where, which: Which, asked: 
 def with_last(study: "Study", preset: str, where: Where, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The study's options: those that are given, else those of the preset's last run."""
     last = last_options(study, preset, where.places(study, preset)[0])
-    names = [option.name for option in study.options]
+    names = [option.name for option in study.all_options]
     return {name: last.get(name) if asked.get(name) is None else asked[name] for name in names}
 
 

@@ -6,13 +6,15 @@ value, or for = and != several values separated by ``|``.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rac_ray.errors import BadInput, one_of
+from rac_ray.identity import WORDS as RECIPE_WORDS
+from rac_ray.identity import Recipe
 
-NUMBERS = ("hidden_units", "seed")
-WORDS = ("model", "source", "trial_id", "state", "experiment", "size")
+WORDS = ("model", "source", "trial_id", "state", "experiment", "size", *RECIPE_WORDS)
+NUMBERS = ("hidden_units", "seed", *(each.name for each in fields(Recipe) if each.name not in RECIPE_WORDS))
 FIELDS = (*WORDS, *NUMBERS)
 ALIASES = {"h": "hidden_units"}
 CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*([^<>=!]*?)\s*")
@@ -37,7 +39,7 @@ class Condition:
         """Whether it is true of a trial's ``values``, by field; a trial id matches by its beginning."""
         have = values[self.field]
         if self.operator in ORDER:
-            return ORDER[self.operator](have, self.values[0])
+            return have is not None and ORDER[self.operator](have, self.values[0])
         equal = have.startswith(self.values) if self.field == "trial_id" else have in self.values
         return equal == (self.operator == "=")
 
@@ -78,8 +80,8 @@ def _condition(text: str) -> Condition:
     return Condition(name, operator, tuple(_number(name, part) if name in NUMBERS else part for part in values))
 
 
-def _number(name: str, text: str) -> int:
+def _number(name: str, text: str) -> float | None:
     try:
-        return int(text)
+        return None if text == "none" else float(text)
     except ValueError as error:
-        raise BadInput(f"--only compares {name} with {text!r}, which is not an integer") from error
+        raise BadInput(f"--only compares {name} with {text!r}, which is not a number") from error

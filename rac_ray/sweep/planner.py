@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from rac_ray.identity import PRECISIONS, Trial
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.axes import RECIPE_OPTIONS, with_recipes
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
 from rac_ray.training.task import Task
@@ -157,11 +158,15 @@ def make_plan(
     """
     if preset not in study.presets:
         raise one_of("preset", preset, study.presets)
+    valid = [option.name for option in study.all_options]
+    for name in asked or {}:
+        if name not in valid:
+            raise one_of("option", name, valid)
     grid = study.narrowed(study.presets[preset], asked or {})
     ledger, root = Ledger(Storage.at(storage).below(study.name)), Storage.at(data)
     last = last_options(study, preset, storage).get("precision")
     known = precision or (last if last in PRECISIONS[1:] else precision_on(local_gpus()))
-    tasks = study.tasks(grid, root, known)
+    tasks = with_recipes(study.tasks(grid, root, known), asked or {})
     if only is not None:
         tasks = chosen(tasks, only, ledger)
     return Plan(study, preset, grid, tuple(tasks), root, ledger, asked or {})
@@ -186,7 +191,13 @@ def _row(task: Task, trial: Trial, entry: Entry | None, driver: str | None) -> d
     training = task.training
     axes = {name: getattr(training, name) for name in ("model", "hidden_units", "source", "seed", "size")}
     state = entry.state_of(trial, driver) if entry else None
-    return {**axes, "experiment": trial.experiment, "trial_id": trial.trial_id, "state": state}
+    return {
+        **asdict(training.recipe),
+        **axes,
+        "experiment": trial.experiment,
+        "trial_id": trial.trial_id,
+        "state": state,
+    }
 
 
 def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
@@ -202,9 +213,12 @@ def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
 def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
     """Keep options for verbs that run nothing, also on machines without the GPUs or the files of the run.
 
-    What narrows the grid is not remembered: those verbs show the whole preset.
+    What narrows the grid is not remembered: those verbs show the whole preset. What changes recipes is.
     """
-    given = {name: value for name, value in asked.items() if value is not None and not isinstance(value, list)}
+    recipes = [option.name for option in RECIPE_OPTIONS]
+    given = {
+        n: value for n, value in asked.items() if value is not None and (n in recipes or not isinstance(value, list))
+    }
     precision = plan.tasks[0].training.recipe.precision
     plan.folder.write_json(OPTIONS, {**given, "precision": precision})
 

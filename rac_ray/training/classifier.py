@@ -1,4 +1,4 @@
-"""The only LightningModule: any model of the registry, cross entropy, SGD, and exact counts of what was right."""
+"""The only LightningModule: any model of the registry, cross entropy, and exact counts of what was right."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rac_ray.data.feed import Batch
 from rac_ray.identity import Recipe
+from rac_ray.training.optimisers import optimiser_of, schedule_of
 from rac_ray.training.recorded import RecordedStep
 
 
@@ -43,6 +44,11 @@ class Totals:
         return {"loss": loss / clips, "top1": correct / clips, "clips": clips}
 
 
+def recordable(recipe: Recipe) -> bool:
+    """Whether every step does the same to the weights: a recording has a learning rate and no clipping of its own."""
+    return recipe.optimiser == "sgd" and recipe.keeps_rate and recipe.clip_norm is None
+
+
 class Classifier(pl.LightningModule):
     """Trains ``model`` by ``recipe``; monitors ``val_top1``, and keeps each epoch's exact figures in ``figures``."""
 
@@ -55,7 +61,7 @@ class Classifier(pl.LightningModule):
         scaled: Callable[[Tensor], Tensor] = to_unit_range,
         share: float = 1.0,
     ) -> None:
-        """Under ``cuda_graphs`` one worker's steps are recorded and replayed, the optimiser's part included.
+        """Under ``cuda_graphs`` one worker's steps are recorded and replayed, where the recipe is ``recordable``.
 
         ``scaled`` makes float32 of clips of uint8, on their device. ``share`` is what a worker has of a step's clips
         over an even share of them: gradients are averaged over workers, and each clip has to count the same.
@@ -71,7 +77,7 @@ class Classifier(pl.LightningModule):
         """``train_loss, train_top1, val_loss, val_top1`` of the epoch that has just ended."""
         self.clips = 0
         """Trained and validated in it by all workers."""
-        self.automatic_optimization = not cuda_graphs
+        self.automatic_optimization = not (cuda_graphs and recordable(recipe))
         self._whole_train_step = RecordedStep(self._train_step, self._state)
         self._whole_val_step = RecordedStep(self._val_step, lambda: [self.val_totals.sums])
 
@@ -79,16 +85,16 @@ class Classifier(pl.LightningModule):
         """Clips (B, T, C, H, W) uint8 -> logits (B, num_classes)."""
         return self.model(self.scaled(frames))
 
-    def loss(self, frames: Tensor, labels: Tensor, totals: Totals) -> Tensor:
+    def loss(self, frames: Tensor, labels: Tensor, totals: Totals, smoothing: float = 0.0) -> Tensor:
         """Mean cross entropy of a batch, which is added to ``totals``."""
         logits = self(frames)
-        loss = nn.functional.cross_entropy(logits, labels)
+        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
         totals.add(loss, logits, labels)
         return loss
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         if self.automatic_optimization:
-            return self.share * self.loss(*batch, self.train_totals)
+            return self.share * self.loss(*batch, self.train_totals, self.recipe.label_smoothing)
         return self._whole_train_step(*batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -101,7 +107,7 @@ class Classifier(pl.LightningModule):
         """What Lightning does in a step, in one function that asks the device for nothing."""
         optimiser, scaler = self.trainer.optimizers[0], self._scaler()
         optimiser.zero_grad()
-        loss = self.share * self.loss(frames, labels, self.train_totals)
+        loss = self.share * self.loss(frames, labels, self.train_totals, self.recipe.label_smoothing)
         if scaler is None:
             loss.backward()
             optimiser.step()
@@ -139,15 +145,8 @@ class Classifier(pl.LightningModule):
         return self.trainer.strategy.reduce(sums, reduce_op="sum")
 
     def configure_optimizers(self) -> Any:
-        optimiser = torch.optim.SGD(
-            self.model.parameters(),
-            lr=self.recipe.learning_rate,
-            momentum=self.recipe.momentum,
-            weight_decay=self.recipe.weight_decay,
-            # One kernel for all parameters, and with 16 bits no question to the device whether the step may be made.
-            fused=self.device.type == "cuda",
-        )
-        # A fused first step that overflows in 16 bits is skipped, but leaves a momentum of memory as it was found.
-        for parameter in self.model.parameters():
-            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        return optimiser
+        optimiser = optimiser_of(self.model, self.recipe, on_gpu=self.device.type == "cuda")
+        if self.recipe.keeps_rate:
+            return optimiser
+        steps = int(self.trainer.estimated_stepping_batches) // self.recipe.max_epochs
+        return {"optimizer": optimiser, "lr_scheduler": schedule_of(optimiser, self.recipe, steps)}

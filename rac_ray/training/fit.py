@@ -84,6 +84,7 @@ def fit(
                 max_epochs=recipe.max_epochs,
                 callbacks=[EarlyStopping("val_top1", mode="max", patience=recipe.patience), progress],
                 precision=cast(Any, recipe.precision),
+                gradient_clip_val=recipe.clip_norm,
                 num_sanity_val_steps=0,
                 default_root_dir=scratch,
                 logger=False,

@@ -20,6 +20,7 @@ import torch
 from rac_ray.data.feed import Subject
 from rac_ray.identity import Recipe
 from rac_ray.training.classifier import Classifier
+from rac_ray.training.optimisers import optimiser_of
 
 FEWEST_CLIPS = 2
 """Clips of a probing step; batch normalisation and the first estimate need no more."""
@@ -88,7 +89,7 @@ def _steps(
 ) -> tuple[_Measured, _Measured]:
     """Training and evaluation steps, of batches of these sizes."""
     classifier.to(device)
-    optimiser = classifier.configure_optimizers()
+    optimiser = optimiser_of(classifier.model, classifier.recipe, on_gpu=device.type == "cuda")
     precision = classifier.recipe.precision
     dtype = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(precision)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "16-mixed")

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -60,7 +62,7 @@ def test_building_moves_the_running_statistics_once() -> None:
 def test_with_strides_and_larger_kernels_it_is_the_recurrence_too() -> None:
     """Diving48's blocks (facts.md 3.4): the states are at the strided size, and all steps go to the linear layer."""
     torch.manual_seed(0)
-    options = {"num_frames": 4, "frame_size": 13, "channels": 3, "num_classes": 5}
+    options: Any = {"num_frames": 4, "frame_size": 13, "channels": 3, "num_classes": 5}
     model = ConvLSTM(2, **options, kernels=(7, 3), stride=2, steps="all").eval()
     clips = torch.rand(2, 4, 3, 13, 13)
     states = clips

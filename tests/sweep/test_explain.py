@@ -87,7 +87,8 @@ def test_a_description_for_people(make_training) -> None:
         "attempt 1 failed: code: KeyError: 'x' (given up)",
         "made of: data test-data, training_version 2, recipe.learning_rate 0.01, recipe.momentum 0.9, "
         "recipe.weight_decay 1e-05, recipe.batch_size 8, recipe.max_epochs 3, recipe.patience 3, "
-        "recipe.stop_at None, recipe.precision 32",
+        "recipe.stop_at None, recipe.precision 32, recipe.optimiser sgd, recipe.schedule constant, recipe.warm_up 0.0, "
+        "recipe.label_smoothing 0.0, recipe.clip_norm None, recipe.normalisation batch",
         f"nearest finished trial {near.training_id} differs in recipe.learning_rate 0.01 (there 0.5)",
         "files: /results/x (0.0 MB: failure-001.json, trial.json)",
     ]

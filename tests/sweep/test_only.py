@@ -15,6 +15,9 @@ ROWS = [
         "state": s,
         "experiment": "a" if model == "cnn3d" else "",
         "size": f"{model}-{h}",
+        "learning_rate": h / 1000,
+        "optimiser": "adamw" if model == "timesformer1" else "sgd",
+        "clip_norm": None if h == 2 else 1.0,
     }
     for model, h, seed, s in [
         ("convlstm", 2, 0, "done"),
@@ -38,6 +41,9 @@ def chosen(text: str) -> list[str]:
         ("model=convlstm,hidden_units<=4", ["co20"]),
         ("model=convlstm|cnn3d , hidden_units >= 4", ["co842", "cn442", "cn120"]),
         ("model!=convlstm|cnn3d", ["ti87"]),
+        ("learning_rate>0.004,optimiser=sgd", ["co842", "cn120"]),
+        ("clip_norm<=1,h<8", ["cn442"]),
+        ("clip_norm=none", ["co20"]),
         ("h<4", ["co20"]),
         ("h>8", ["cn120"]),
         ("seed=0", ["co20", "cn120"]),
@@ -71,11 +77,12 @@ def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
         ("model=cnn3d,", "--only has ''; valid: "),
         (
             "colour=red",
-            "unknown field in --only 'colour'; valid: model, source, trial_id, state, experiment, size, "
-            "hidden_units, seed",
+            "unknown field in --only 'colour'; valid: model, source, trial_id, state, experiment, size, precision, "
+            "optimiser, schedule, normalisation, hidden_units, seed, learning_rate, momentum, weight_decay, "
+            "batch_size, max_epochs, patience, stop_at, warm_up, label_smoothing, clip_norm",
         ),
         ("model<cnn3d", "--only compares model with '<'; valid: = and !="),
-        ("seed=x", "--only compares seed with 'x', which is not an integer"),
+        ("seed=x", "--only compares seed with 'x', which is not a number"),
         ("h<=4|8", "--only compares hidden_units <= with several values '4|8'; valid: one"),
     ],
 )

@@ -137,6 +137,43 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(
     assert (parts.best_epoch, parts.best_val_top1) == (whole.best_epoch, whole.best_val_top1)
 
 
+EVERYTHING: dict[str, Any] = {
+    "optimiser": "adamw", "schedule": "cosine", "warm_up": 0.5, "label_smoothing": 0.1, "clip_norm": 0.5,
+}  # fmt: skip
+
+
+def test_optimiser_and_schedule_go_on_to_the_same_bits(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    training = make_training("timesformer1", max_epochs=4, patience=4, **EVERYTHING)
+    whole = fitted(training, train, val, tmp_path / "whole")
+
+    def stop(row: dict[str, Any]) -> None:
+        if row["epoch"] == 1:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fitted(training, train, val, tmp_path / "parts", report=stop)
+    parts = fitted(training, train, val, tmp_path / "parts")
+    assert without_clock(parts) == without_clock(whole)
+    assert same_weights(parts.model, whole.model)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_each_field_of_a_recipe_moves_the_weights(
+    name: str, make_training, train: Clips, val: Clips, tmp_path: Path
+) -> None:
+    plain = fitted(make_training("cnn3d"), train, val, tmp_path / "plain")
+    other = fitted(make_training("cnn3d", **{name: EVERYTHING[name]}), train, val, tmp_path / "other")
+    assert not same_weights(plain.model, other.model)
+
+
+def test_smoothed_labels_count_in_training_only(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    still = {"learning_rate": 1e-30, "max_epochs": 1}
+    plain = fitted(make_training("timesformer1", **still), train, val, tmp_path / "plain")
+    smooth = fitted(make_training("timesformer1", **still, label_smoothing=0.5), train, val, tmp_path / "smooth")
+    assert smooth.epochs[0]["val_loss"] == plain.epochs[0]["val_loss"]
+    assert smooth.epochs[0]["train_loss"] != plain.epochs[0]["train_loss"]
+
+
 def test_a_finished_fit_is_not_run_again(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
     first = fitted(make_training(), train, val, tmp_path)
     seen: list[dict[str, Any]] = []

@@ -17,8 +17,8 @@ from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
-from rac_ray.studies.options import integers, place, words
-from rac_ray.studies.study import Option, Say, Study
+from rac_ray.studies.study import Say, Study
+from rac_ray.sweep.options import Option, integers, place, words
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rac_ray.data.manifest import part_keys, read_manifest
-from rac_ray.errors import BadInput, one_of
+from rac_ray.errors import one_of
 from rac_ray.identity import Evaluation, Training
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
-from rac_ray.studies.options import integers, with_axes, words
-from rac_ray.studies.study import MissingData, Option, Say, Study
+from rac_ray.studies.study import MissingData, Say, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
 from rac_ray.studies.temporal_shape.digits import loaded_digits
@@ -23,6 +22,7 @@ from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import shape_names
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.sweep.forecast import Interval
+from rac_ray.sweep.options import Option, integers, with_axes, words
 from rac_ray.sweep.planner import parameters_of
 from rac_ray.training.task import Counts, Task
 
@@ -157,16 +157,13 @@ def check_sources(sources: Sequence[str]) -> None:
 
 
 def check_grid(grid: Grid) -> None:
-    """Raise BadInput for a source, model or number of hidden units that does not exist, and for too few clips."""
+    """Raise BadInput for a source, model or number of hidden units that does not exist."""
     from rac_ray.models import Builder
 
     check_sources(grid.sources)
     for model in grid.models:
         for hidden_units in grid.hidden_units:
             parameters_of(Builder(model, hidden_units))
-        batch_size = grid.recipe(model).batch_size
-        if grid.train_clips < batch_size:
-            raise BadInput(f"{grid.train_clips} training clips do not fill one batch of {batch_size}")
 
 
 def direction_of(grid: Grid, source: str) -> Direction:

@@ -1,13 +1,24 @@
-"""Values of options, from the text of a command line, and what they do to a grid."""
+"""Options of a grid: their values from the text of a command line, and what they do to it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
 AnyGrid = TypeVar("AnyGrid")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a study's grids that every verb takes."""
+
+    name: str
+    """As in ``hidden_units``; ``--hidden-units`` on the command line."""
+    parse: Callable[[str], Any]
+    """From the command line's text. Raises BadInput."""
+    help: str
 
 
 def with_axes(grid: AnyGrid, axes: Mapping[str, str], asked: Mapping[str, Any]) -> AnyGrid:
@@ -34,6 +45,18 @@ def integers(what: str) -> Callable[[str], list[int]]:
         return [whole_number(what, word) for word in words(text)]
 
     return parse
+
+
+def numbers(what: str) -> Callable[[str], list[float | None]]:
+    """A parser of ``0.1,1e-3,none`` that names what is not a number."""
+
+    def parse(word: str) -> float | None:
+        try:
+            return None if word == "none" else float(word)
+        except ValueError as error:
+            raise BadInput(f"{what} {word!r} is not a number") from error
+
+    return lambda text: [parse(word) for word in words(text)]
 
 
 def place(text: str) -> str:

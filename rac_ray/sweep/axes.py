@@ -1,0 +1,91 @@
+"""Every field of a recipe as an axis of any study's grid."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from rac_ray.errors import BadInput
+from rac_ray.identity import NORMALISATIONS, OPTIMISERS, SCHEDULES, Recipe
+from rac_ray.sweep.options import Option, integers, numbers, words
+
+if TYPE_CHECKING:
+    from rac_ray.models import Builder
+    from rac_ray.training.task import Task
+
+VARIED = "recipe"
+"""In what is said of a training: its values on the axes that have several."""
+
+
+RECIPE_OPTIONS = (
+    Option("optimiser", words, f"optimisers: {', '.join(OPTIMISERS)}"),
+    Option("learning_rate", numbers("learning rate"), "learning rates"),
+    Option("schedule", words, f"schedules of the learning rate: {', '.join(SCHEDULES)}"),
+    Option("warm_up", numbers("warm-up"), "epochs in which the learning rate rises"),
+    Option("momentum", numbers("momentum"), "momenta of sgd; first betas of adamw"),
+    Option("weight_decay", numbers("weight decay"), "weight decays"),
+    Option("label_smoothing", numbers("label smoothing"), "shares of each label that are spread over all classes"),
+    Option("clip_norm", numbers("clip norm"), "largest norms of a step's gradients, or none"),
+    Option("normalisation", words, f"normalisations, of models that have a choice: {', '.join(NORMALISATIONS)}"),
+    Option("batch_size", integers("batch size"), "clips of a step"),
+    Option("max_epochs", integers("max epochs"), "most epochs of a training"),
+    Option("patience", integers("patience"), "epochs without a better validation top-1 before a training stops"),
+    Option("stop_at", numbers("stop at"), "validation top-1 that ends a training, or none"),
+)
+"""By the recipe's fields; precision is an option of its own. A list of values is an axis."""
+
+
+def with_recipes(tasks: "Sequence[Task]", asked: Mapping[str, Any]) -> "list[Task]":
+    """Each task with each combination of the asked values in its recipe, in the tasks' order within a combination.
+
+    ``asked`` are options by name, of which those of ``RECIPE_OPTIONS`` count. Raises BadInput for an axis without
+    values, for values that no recipe can have, for batches that the clips do not fill, and for models that have no
+    choice of normalisation.
+    """
+    axes = {option.name: asked[option.name] for option in RECIPE_OPTIONS if asked.get(option.name) is not None}
+    for name, values in axes.items():
+        if not values:
+            raise BadInput(f"--{name.replace('_', '-')} names nothing; give one value or more")
+    several = [name for name, values in axes.items() if len(values) > 1]
+    found = [
+        _with_recipe(task, dict(zip(axes, values, strict=True)), several)
+        for values in product(*axes.values())
+        for task in tasks
+    ]
+    for task in found:
+        if task.counts.train < task.training.recipe.batch_size:
+            raise BadInput(
+                f"{task.counts.train} training clips do not fill one batch of {task.training.recipe.batch_size}"
+            )
+    return list({task.training_id: task for task in found}.values())
+
+
+def _with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str]) -> "Task":
+    """A task with some of its recipe replaced; ``several`` are the fields by which people tell trials apart."""
+    if not changes:
+        return task
+    varied = " ".join(f"{name}={_short(changes[name])}" for name in several)
+    about = {**task.training.about, **({VARIED: varied} if varied else {})}
+    training = replace(task.training, recipe=replace(task.training.recipe, **changes), about=about)
+    subject: Any = task.subject
+    if training.recipe.normalisation != Recipe.normalisation:
+        subject = replace(subject, build=normalised(subject.build, training.recipe))
+    return replace(
+        task, training=training, subject=subject, trials=tuple(replace(each, training=training) for each in task.trials)
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
+def normalised(build: "Builder", recipe: Recipe) -> "Builder":
+    """A model with a recipe's normalisation, yet to be built. Raises BadInput for one that has no choice."""
+    make = getattr(build, "make", build)
+    if "normalisation" not in inspect.signature(make).parameters:
+        raise BadInput(
+            f"model {getattr(build, 'name', build)!r} has no choice of normalisation, but --normalisation asks for "
+            f"{recipe.normalisation!r}"
+        )
+    return replace(build, options=tuple(sorted({**dict(build.options), "normalisation": recipe.normalisation}.items())))
