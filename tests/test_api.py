@@ -8,6 +8,7 @@ import torch
 
 import rac_ray
 from rac_ray import BadInput, Resources, Where, Which
+from rac_ray.api import folder_of
 from rac_ray.data.manifest import read_split
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.study import TemporalShape
@@ -89,3 +90,9 @@ def test_weights_that_were_deleted_are_told(ran: Results, where: Where) -> None:
     with pytest.raises(BadInput, match=rf"trial {trial_id} has no best\.ckpt in .*; its weights were deleted"):
         rac_ray.load_model(trial_id, f"{where.storage}/tiny")
     path.write_bytes(content)
+
+
+def test_a_script_brings_its_own_folder(tmp_path: Path, repository: Path) -> None:
+    """Those of this project bring the checkout; one in a home does not bring all homes."""
+    assert folder_of(tmp_path / "my_sweep.py") == tmp_path
+    assert folder_of(repository / "sweeps/ts_grid.py") == repository

@@ -1,7 +1,5 @@
-"""``rac-ray``: its nouns and verbs, as functions and as the installed command."""
+"""``rac-ray data``: what its verbs make and print, and what they say of bad input."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -40,14 +38,3 @@ def test_data_generate_verify_preview(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "spec.background 'flicker' instead of 'static'" in err
     assert run("generate", folder, "--spec", "other")[2] == "error: unknown spec 'other'; valid: released, paper\n"
     assert run("generate", folder, "--source", "4dot")[0] == 2
-
-
-def test_the_installed_command_answers() -> None:
-    command = Path(sys.executable).with_name("rac-ray")
-    done = subprocess.run([command, "data", "verify", "nowhere"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stdout.endswith("nowhere: there is no manifest.json\n")
-    wrong = subprocess.run([command, "date"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2
-    assert wrong.stderr.startswith('error: unknown command "date"')
-    assert "Traceback" not in wrong.stderr
