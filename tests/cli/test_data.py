@@ -7,16 +7,22 @@ import pytest
 from rac_ray.cli.command import main
 
 
-@pytest.mark.usefixtures("local_ray")
-def test_data_generate_verify_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, pictures = str(tmp_path / "ts"), tmp_path / "pictures"
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    """Run a verb; returns (exit code, stdout, stderr)."""
 
-    def run(*arguments: str) -> tuple[int | str | None, str, str]:
+    def data(*arguments: str) -> tuple[int | str | None, str, str]:
         with pytest.raises(SystemExit) as stopped:
             main(["data", *arguments])
         out, err = capsys.readouterr()
         return stopped.value.code, out, err
 
+    return data
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_generate_verify_preview(run, tmp_path: Path) -> None:
+    folder, pictures = str(tmp_path / "ts"), tmp_path / "pictures"
     sizes = ["--train-clips", "30", "--val-clips", "5", "--test-clips", "40", "--digits", "optdigits"]
     code, out, _ = run("generate", folder, *sizes)
     assert code == 0
@@ -36,5 +42,33 @@ def test_data_generate_verify_preview(tmp_path: Path, capsys: pytest.CaptureFixt
     code, _, err = run("generate", folder, *sizes, "--spec", "paper")
     assert code == 2
     assert "spec.background 'flicker' instead of 'static'" in err
-    assert run("generate", folder, "--spec", "other")[2] == "error: unknown spec 'other'; valid: released, paper\n"
-    assert run("generate", folder, "--source", "4dot")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["generate", "ts", "--spec", "other"], "unknown spec 'other'; valid: released, paper"),
+        (["generate", "ts", "--source", "2dot,4dot"], "unknown source domain '4dot'; valid: 2dot, mnist_bg"),
+        (["generate", "ts", "--source", " ,"], "--source names nothing; give one value or more"),
+        (["generate", "ts", "--digits", "svhn"], "unknown digits source 'svhn'; valid: auto, mnist, optdigits"),
+        (["generate", "ts", "--train-clips", "-1"], "--train-clips is -1; valid: 0 or more"),
+        (["generate", "ts", "--val-clips", "0"], "2dot/val is to hold 0 clips; valid: 1 or more"),
+        (["generate"], "folder is required; see --help"),
+        (["preview", "nowhere", "--out", "pictures"], "data folder '"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(
+    arguments: list[str], sentence: str, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {sentence}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_that_is_none_is_named(run, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    code, out, err = run("verify", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {tmp_path}/manifest.json is corrupt (")
