@@ -258,8 +258,9 @@ def load_model(trial: str, path: str | os.PathLike[str], study: Study | None = N
     ``path`` is a sweep's folder, ``<storage>/<sweep>``; ``trial`` a trial's id or the beginning of it; ``study`` is
     needed for studies from outside of this package. Raises BadInput for a trial that is not there or has no weights.
     """
-    from rac_ray.store.files import BEST_CHECKPOINT, level_file
+    from rac_ray.store.files import BEST_CHECKPOINT
     from rac_ray.studies import study_named
+    from rac_ray.sweep.recording import checkpoint_file
     from rac_ray.training.checkpoints import weights_in
 
     ledger = Ledger(Storage.at(path))
@@ -270,7 +271,7 @@ def load_model(trial: str, path: str | os.PathLike[str], study: Study | None = N
     ((record, named),) = found
     checkpoint, folder = record.checkpoint(named.level), ledger.folder(record.training_id)
     assert checkpoint is not None
-    name = level_file(checkpoint.epoch) if named.level is not None else BEST_CHECKPOINT
+    name = checkpoint_file(record, checkpoint.epoch) if named.level is not None else BEST_CHECKPOINT
     if not folder.exists(name):
         raise BadInput(f"trial {named.trial_id} has no {name} in {folder.root!r}; its weights were deleted")
     model = (study or study_named(record.study)).built(record)

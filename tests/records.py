@@ -15,6 +15,8 @@ from rac_ray.training.task import Counts, Task
 
 BROKEN = {"class": "code", "reason": "broken", "traceback": ""}
 CLIPS = 100
+EPOCH = 3
+"""The best one of every record."""
 ROLES = {"2dot/val": "source_val", "2dot/test": "source_test", "mnist/test": "target"}
 SECONDS = {"to_first_step": 0.5, "training": 9.0, "evaluation": 1.0, "total": 10.6}
 
@@ -34,7 +36,7 @@ def record_of(task: Task, top1: Mapping[str, float] | None = None, **changes: An
     """Of a finished task, with all its evaluations: ``top1`` by ``domain/split`` of CLIPS clips (others: 0.5)."""
     training, scores = task.training, top1 or {}
     val = next((scores.get(e.part, 0.5) for e in task.evaluations if e.role == "source_val"), 0.5)
-    selected = [Checkpoint(level=trial.level, epoch=3, val_top1=val) for trial in task.asked]
+    selected = [Checkpoint(level=trial.level, epoch=EPOCH, val_top1=val) for trial in task.asked]
     record = Record(
         study="ts_grid",
         training_id=training.training_id,
@@ -42,7 +44,7 @@ def record_of(task: Task, top1: Mapping[str, float] | None = None, **changes: An
         **{name: getattr(training, name) for name in training.__dataclass_fields__},
         trials=[named(trial) for trial in task.asked],
         selection_rule=task.selection.rule,
-        best_epoch=3,
+        best_epoch=EPOCH,
         best_val_top1=val,
         epochs=5,
         selected=selected,
@@ -64,7 +66,7 @@ def record_of(task: Task, top1: Mapping[str, float] | None = None, **changes: An
 def _scored(task: Task, part: str, top1: float) -> Evaluated:
     evaluation = next(each for each in task.evaluations if each.part == part)
     correct = round(CLIPS * top1)
-    return evaluated(evaluation, task.training_id, 3, clips=CLIPS, correct=correct, top1=correct / CLIPS)
+    return evaluated(evaluation, task.training_id, EPOCH, clips=CLIPS, correct=correct, top1=correct / CLIPS)
 
 
 def predictions_of(record: Record) -> pa.Table:

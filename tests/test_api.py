@@ -1,5 +1,6 @@
 """The verbs as a notebook calls them: plain functions, typed results, and the weights of a finished trial."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,17 @@ import torch
 import rac_ray
 from rac_ray import BadInput, Resources, Where, Which
 from rac_ray.data.manifest import read_split
+from rac_ray.identity import Trial
+from rac_ray.models import build_model
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.study import TemporalShape
+from rac_ray.sweep.jobs import working_dir_of
 from rac_ray.sweep.outcomes import Results
+from rac_ray.training.checkpoints import as_bytes
+from rac_ray.training.task import Task
+from tests.records import record_of
 from tests.sweep.tiny_sweep import GRID
 
 STUDY = TemporalShape("tiny", {"all": GRID}, "all")
@@ -89,3 +98,22 @@ def test_weights_that_were_deleted_are_told(ran: Results, where: Where) -> None:
     with pytest.raises(BadInput, match=rf"trial {trial_id} has no best\.ckpt in .*; its weights were deleted"):
         rac_ray.load_model(trial_id, f"{where.storage}/tiny")
     path.write_bytes(content)
+
+
+def test_a_script_brings_its_own_folder(tmp_path: Path, repository: Path) -> None:
+    """Those of this project bring the checkout; one in a home does not bring all homes."""
+    assert working_dir_of(tmp_path / "my_sweep.py") == tmp_path
+    assert working_dir_of(repository / "sweeps/ts_grid.py") == repository
+
+
+def test_a_level_that_was_asked_for_after_a_training_without_levels_has_the_best_weights(
+    tmp_path: Path, make_task: Callable[..., Task]
+) -> None:
+    """No epoch but the best was kept, so that it is the nearest to any level."""
+    task = make_task("cnn3d", 2)
+    trial = Trial(task.training, "a", 0.4)
+    record = record_of(task, trials=[named(trial)], selected=[Checkpoint(level=0.4, epoch=3, val_top1=0.5)])
+    model = build_model("cnn3d", 2)
+    Ledger(Storage.at(tmp_path / "ts_grid")).trained(record, [{"epoch": 3}], as_bytes(model.state_dict()))
+    loaded = rac_ray.load_model(trial.trial_id, tmp_path / "ts_grid").state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())

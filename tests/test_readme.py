@@ -97,7 +97,7 @@ def test_the_other_verbs_in_their_order(tmp_path: Path) -> None:
     (described,) = [shlex.split(command)[3] for command in OTHER_VERBS if " describe " in command]
     for command in OTHER_VERBS:
         if " retry " in command:
-            continue  # tests/test_cli.py runs it
+            continue  # tests/cli/test_sweep.py runs it
         give_up(ledger, described)
         done = sweep(
             command.replace("/shared/", "").replace(" --to ./local", f" --to {tmp_path}/local"), folder=tmp_path

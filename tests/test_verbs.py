@@ -11,7 +11,6 @@ from typing import NoReturn
 import pytest
 
 from rac_ray.cli import sweep_main
-from rac_ray.cli.sweep import VERBS, absolute, what_is_asked, without
 from rac_ray.identity import Recipe
 from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import holding
@@ -19,7 +18,6 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape import study as temporal_shape
 from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
-from rac_ray.sweep.jobs import working_dir_of
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.training.task import Task
 from sweeps.diving48 import STUDY as DIVING48
@@ -229,39 +227,6 @@ def test_two_runs_by_mistake(verb, plan: Plan) -> None:
     assert code == 4
     assert " start " not in out
     assert err.startswith(f"error: {plan.ledger.storage.root} is held by {lock.holder.sentence}; wait, `cancel` it")
-
-
-def test_arguments_that_are_handed_on() -> None:
-    given = ["run", "--submit", "http://x", "--preset", "demo", "--storage=here", "--json", "--data", "there"]
-    assert without(given, ("--submit", "--storage", "--data")) == ["run", "--preset", "demo", "--json"]
-
-
-def test_the_hint_keeps_what_status_takes() -> None:
-    """What it leaves out are all options of ``run`` that ``status`` does not have."""
-    given = ["--preset", "demo", "--workers", "2", "--cuda-graphs", "--seeds=1,2", "--retry-code", "3", "--json"]
-    kept = what_is_asked(DIVING48, [*given, "--masks", "m", "--only", "seed=1", "--failed"])
-    assert kept == ["--preset", "demo", "--seeds=1,2", "--masks", "m", "--only", "seed=1"]
-    flags = {name: {flag.name for flag in VERBS[name].flags(DIVING48)} for name in ("run", "retry", "status")}
-    assert flags["status"] >= {"preset", "experiment", "seeds", "masks", "only", "precision", "json"}
-    for name in (flags["run"] | flags["retry"]) - flags["status"]:
-        flag = f"--{name.replace('_', '-')}"
-        assert flag not in what_is_asked(DIVING48, [flag, "3"])
-
-
-def test_paths_are_handed_over_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    given = ["run", "--masks", "data/masks", "--experiment", "c", "--published=films", "--only", "masks"]
-    assert absolute(DIVING48, given) == [
-        "run", "--masks", f"{tmp_path}/data/masks", "--experiment", "c", f"--published={tmp_path}/films", "--only",
-        "masks",
-    ]  # fmt: skip
-    assert absolute(DIVING48, ["run", "--masks", "s3://bucket/masks"])[2] == "s3://bucket/masks"
-
-
-def test_a_script_brings_its_own_folder(tmp_path: Path) -> None:
-    """Those of this project bring the checkout; one in a home does not bring all homes."""
-    assert working_dir_of(tmp_path / "my_sweep.py") == tmp_path
-    assert working_dir_of(ROOT / "sweeps/ts_grid.py") == ROOT
 
 
 def test_a_plan_with_a_price(verb, plan: Plan) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rac_ray.errors import DONE, FAILED, one_of
+from rac_ray.errors import DONE, FAILED, BadInput, one_of
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.options import words
 
@@ -50,6 +50,8 @@ def generate(
 
     if spec not in SPECS:
         raise one_of("spec", spec, SPECS)
+    if source and not words(source):
+        raise BadInput("--source names nothing; give one value or more")
     sources = tuple(words(source) or DIRECTIONS)
     check_sources(sources)
     grid = Grid(

@@ -1,6 +1,7 @@
 """A capsule derived again, and some of its trials trained again, on this machine."""
 
 import logging
+import secrets
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -41,8 +42,8 @@ class Retrained:
 
 def replay_capsule(path: Path, folder: Path | None, retrain: int | None, seed: int) -> int:
     """Derive a capsule's outputs again and say which differ; train ``retrain`` of its trials again; the exit code."""
-    if folder is None:
-        folder = Path(tempfile.mkdtemp(prefix=f"{path.name.partition('.')[0]}-replayed-", dir=path.absolute().parent))
+    if folder is None:  # made when there is something to unpack
+        folder = path.absolute().with_name(f"{path.name.partition('.')[0]}-replayed-{secrets.token_hex(4)}")
     found = derive_again(path, folder, study_of)
     print(f"{len(found.same)} of {len(found.same) + len(found.different)} tables and figures are the same to the byte")
     for name in found.different:

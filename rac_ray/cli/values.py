@@ -20,13 +20,15 @@ def integer(what: str, least: int | None = None) -> Callable[[str], int]:
 
 
 def number(what: str) -> Callable[[str], float]:
-    """A parser of numbers from 0 up."""
+    """A parser of numbers from 0 up; underscores are not taken."""
 
     def parse(text: str) -> float:
         try:
-            value = float(text)
-        except ValueError as error:
-            raise BadInput(f"{what} {text!r} is not a number") from error
+            value = None if "_" in text else float(text)
+        except ValueError:
+            value = None
+        if value is None:
+            raise BadInput(f"{what} {text!r} is not a number")
         if not value >= 0:
             raise BadInput(f"{what} is {text}; valid: 0 or more")
         return value

@@ -66,7 +66,7 @@ def place(text: str) -> str:
 
 def whole_number(what: str, text: str) -> int:
     """A text of digits as an integer; BadInput names what is none, underscores and points included."""
-    digits = text.removeprefix("-").removeprefix("+")
+    digits = text[1:] if text[:1] in ("-", "+") else text
     if not (digits.isascii() and digits.isdigit()):
         raise BadInput(f"{what} {text!r} is not an integer")
     return int(text)

@@ -66,12 +66,14 @@ class Price:
     price_per_hour: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        money = self.forecast.money(self.price_per_hour).as_dict() if self.forecast and self.price_per_hour else None
+        price, money = self.price_per_hour, None
+        if self.forecast is not None and price is not None:
+            money = self.forecast.money(price).as_dict()
         return {
             "trials": len(self.expected),
             "machine": self.machine,
             "disk_bytes": self.disk.as_dict(),
-            "price_per_hour": self.price_per_hour,
+            "price_per_hour": price,
             "money": money,
             **(self.forecast.as_dict() if self.forecast else {"wall_seconds": None, "busy_seconds": None}),
         }

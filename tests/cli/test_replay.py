@@ -72,6 +72,22 @@ def test_more_trials_than_there_are_cannot_be_trained_again(
     assert (code, err) == (2, "error: --retrain 9: the capsule has 2 finished trials; valid: at most so many\n")
 
 
+def test_what_is_no_capsule_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text.tar.zst"
+    text.write_text("no capsule")
+    for path, sentence in (
+        (tmp_path / "none.tar.zst", "there is no capsule at"),
+        (tmp_path / "nowhere/none.tar.zst", "there is no capsule at"),
+        (text, f"'{text}' is not a whole capsule ("),
+    ):
+        code, out, err = replayed(capsys, str(path))
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(f"error: {sentence}")
+    assert list(tmp_path.iterdir()) == [text]
+
+
 @pytest.mark.usefixtures("local_ray")
 def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
     (record, _) = [entry.record for entry in Ledger(Storage.at(capsule.parent / "r/ts_grid")).scan().values()]

@@ -10,12 +10,11 @@ import pytest
 
 from rac_ray.identity import Evaluation, Recipe, Training, Trial
 from rac_ray.store.ledger import Ledger
-from rac_ray.store.record import Checkpoint, Evaluated, Record, evaluated, named
+from rac_ray.store.record import Evaluated, Record
 from rac_ray.store.storage import Storage
 from rac_ray.training.task import Counts, Task
+from tests.records import CLIPS, record_of
 
-CLIPS = 100
-EPOCH = 3
 TOP1 = {("2dot", "val"): 0.8, ("2dot", "test"): 0.75, ("5dot", "test"): 0.6, ("mnist", "test"): 0.4}
 ROLES = {("2dot", "val"): "source_val", ("2dot", "test"): "source_test"}
 EVALUATIONS = tuple(Evaluation(*part, role=ROLES.get(part, "target"), content="clips") for part in TOP1)
@@ -23,9 +22,8 @@ EVALUATIONS = tuple(Evaluation(*part, role=ROLES.get(part, "target"), content="c
 
 def task_of(trial: Trial) -> Task:
     """What is asked of a trial; nobody opens its clips."""
-    return Task(
-        trial.training, cast(Any, None), EVALUATIONS, Counts(CLIPS, CLIPS, {each.part: CLIPS for each in EVALUATIONS})
-    )
+    counts = Counts(CLIPS, CLIPS, {each.part: CLIPS for each in EVALUATIONS})
+    return Task(trial.training, cast(Any, None), EVALUATIONS, counts, trials=(trial,))
 
 
 def said(evaluation: Evaluated) -> pa.Table:
@@ -44,41 +42,14 @@ def said(evaluation: Evaluated) -> pa.Table:
     )
 
 
-def record_of(trial: Trial, shift: float = 0.0) -> Record:
+def scored(trial: Trial, shift: float = 0.0) -> Record:
     """The record of a trial whose top-1 is ``shift`` above TOP1 everywhere."""
-    training = trial.training
-    correct = [round(CLIPS * (top1 + shift)) for top1 in TOP1.values()]
-    evaluations = [
-        evaluated(each, training.training_id, EPOCH, clips=CLIPS, correct=right, top1=right / CLIPS)
-        for each, right in zip(EVALUATIONS, correct, strict=True)
-    ]
-    best = evaluations[0].top1
-    return Record(
-        study="ts_grid",
-        **training.as_dict(),
-        trials=[named(trial)],
-        selection_rule="highest source-validation top-1, first epoch on ties",
-        best_epoch=EPOCH,
-        best_val_top1=best,
-        epochs=5,
-        selected=[Checkpoint(level=None, epoch=EPOCH, val_top1=best)],
-        evaluations=evaluations,
-        parameters=1000 * training.hidden_units,
-        classes=5,
-        device="cpu",
-        workers=1,
-        host="here",
-        python="3.11.0",
-        commit="abc123",
-        versions={"torch": "2.13.0", "ray": "2.60.0"},
-        seconds={"to_first_step": 0.5, "training": 9.0, "evaluation": 1.0, "total": 10.6},
-        finished_at="2026-01-01T00:00:00Z",
-    )
+    return record_of(task_of(trial), {"/".join(part): round(top1 + shift, 2) for part, top1 in TOP1.items()})
 
 
 def finish(ledger: Ledger, trial: Trial, shift: float = 0.0) -> None:
     """Write what the training and its evaluations came to."""
-    write(ledger, record_of(trial, shift))
+    write(ledger, scored(trial, shift))
 
 
 def write(ledger: Ledger, record: Record) -> None:

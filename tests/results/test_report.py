@@ -1,6 +1,5 @@
 import base64
 import hashlib
-import io
 import json
 import re
 import subprocess
@@ -12,14 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from rac_ray.results import Tables, load
 from rac_ray.results.report import Section, write_report
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.digits import optdigits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
-from rac_ray.studies.temporal_shape.results import shape_names
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><g id="axes_1"><script>window.hacked=1</script></g></svg>'
@@ -39,78 +36,6 @@ def content(text: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     return sweep()
-
-
-def test_every_trial_has_a_row_with_its_figures(tables: Tables, tmp_path: Path) -> None:
-    shown = content(page(tables, tmp_path))
-    assert (shown["title"], shown["stamp"], shown["refreshSeconds"]) == ("A sweep", tables.stamp, None)
-    assert shown["states"] == {"done": 12, "failed": 2, "running": 1, "pending": 1}
-    labels = [column["label"] for column in shown["trials"]["columns"]]
-    assert labels == [
-        "trial", "state", "model", "hidden units", "source", "seed", "parameters", "best epoch", "best val",
-        "5dot", "mnist", "mnist_bg", "5dot", "mnist", "mnist_bg", "seconds", "reason",
-    ]  # fmt: skip
-    rows = shown["trials"]["rows"]
-    assert [row[0] for row in rows] == tables.trials["trial_id"].tolist()
-    first = tables.evaluations.query("trial_id == '000000000000' and target == 'mnist'").iloc[0]
-    assert rows[0][:8] == ["000000000000", "done", "convlstm", 2, "2dot", 42, 1573, 3]
-    assert rows[0][10] == pytest.approx(first["top1"])
-    assert rows[0][13] == pytest.approx(first["robustness_ratio"], rel=1e-5)
-    assert rows[-1][1:6] == ["pending", "timesformer8", 4, "2dot", 61]
-    assert rows[-1][6:] == [None] * 10 + ["has not run"]
-
-
-def test_a_trial_page_has_recipe_record_curves_and_confusion(tables: Tables, tmp_path: Path) -> None:
-    shown = content(page(tables, tmp_path))
-    details = shown["details"]
-    values = dict(zip(details["recipe"] + details["record"], details["rows"]["000000000000"], strict=True))
-    assert (values["learning_rate"], values["patience"], values["commit"]) == (0.001, 10, "0123456789ab")
-    assert shown["epochs"]["000000000000"]["epoch"] == [0, 1, 2, 3, 4, 5]
-    assert len(shown["epochs"]["000000000000"]["train_loss"]) == 6
-    own = tables.predictions.query("trial_id == '000000000000' and target == 'mnist'")
-    expected = np.zeros((5, 5), int)
-    np.add.at(expected, (own["label"], own["predicted"]), 1)
-    evaluation = next(each for each in shown["evaluations"]["000000000000"] if each["target"] == "mnist")
-    assert evaluation["confusion"] == expected.tolist()
-    assert evaluation["correct"] == np.trace(expected)
-    assert shown["labels"] == ["0", "1", "2", "3", "4"]
-    assert content(page(tables, tmp_path, class_names=shape_names))["labels"][1] == "spiral"
-
-
-def test_provenance_lists_distinct_values(tables: Tables, tmp_path: Path) -> None:
-    trials = tables.trials.copy()
-    trials.loc[0, "host"] = "there"
-    made = {
-        each["label"]: each["values"] for each in content(page(_with(tables, trials=trials), tmp_path))["provenance"]
-    }
-    assert made["hosts"] == [["here", 11], ["there", 1]]
-    assert made["about the data"] == [["digits=optdigits", 16]]
-    assert made["git commit"] == [["0123456789ab", 12]]
-
-
-def test_the_worst_mistakes_of_the_first_clips_are_shown_and_embedded_once(tables: Tables, tmp_path: Path) -> None:
-    shown = content(page(tables, tmp_path, clips=frames_of))
-    worst = shown["mistakes"]["000000000000"]
-    assert set(worst) == {"5dot/test", "mnist/test", "mnist_bg/test"}
-    assert all(len(rows) == 3 for rows in worst.values())
-    wrong = "target == 'mnist' and label != predicted and clip_id < 'mnist/test/000040'"
-    own = tables.predictions.query(f"trial_id == '000000000000' and {wrong}")
-    logits = np.stack(own["logits"].to_list()).astype(float)
-    softmax = np.exp(logits).max(axis=1) / np.exp(logits).sum(axis=1)
-    best = own["clip_id"].to_numpy()[np.argsort(-softmax)[:3]]
-    assert [row["clip"] for row in worst["mnist/test"]] == best.tolist()
-    assert worst["mnist/test"][0]["confidence"] == pytest.approx(softmax.max(), abs=1e-4)
-    named = {row["clip"] for sets in shown["mistakes"].values() for rows in sets.values() for row in rows}
-    assert set(shown["clips"]) == named
-    assert len(named) <= 3 * 40
-
-
-def test_a_clip_is_an_animation_of_its_frames(tables: Tables, tmp_path: Path) -> None:
-    clip_id, encoded = next(iter(content(page(tables, tmp_path, clips=frames_of))["clips"].items()))
-    image = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    assert (image.format, image.size, getattr(image, "n_frames", 1)) == ("GIF", (64, 64), 20)
-    image.seek(7)
-    np.testing.assert_allclose(np.asarray(image.convert("L"), int), frames_of(clip_id)[7], atol=8)
 
 
 def test_without_a_clip_source_there_are_no_clips(tables: Tables, tmp_path: Path) -> None:
@@ -174,13 +99,6 @@ def test_the_same_tables_give_the_same_bytes(tables: Tables, tmp_path: Path) -> 
     assert pages[0] == pages[1]
 
 
-def test_tables_of_sections_keep_a_named_index(tables: Tables, tmp_path: Path) -> None:
-    wide = tables.evaluations.pivot_table("top1", "model", ["target", "split"], sort=False)
-    table = content(page(tables, tmp_path, sections=[Section("Means", "", wide)]))["sections"][0]["table"]
-    assert table["columns"][:2] == ["model", "2dot val"]
-    assert {row[0] for row in table["rows"]} == set(tables.evaluations["model"])
-
-
 def test_a_sweep_without_results_has_a_page(tables: Tables, tmp_path: Path) -> None:
     shown = content(page(without_results(tables), tmp_path, clips=frames_of, refresh_seconds=30))
     assert shown["states"]["pending"] == len(shown["trials"]["rows"]) == 16
@@ -217,7 +135,3 @@ def test_a_report_needs_neither_ray_nor_torch(sweep_folder: Path, tmp_path: Path
         "assert not {'ray', 'torch', 'pytorch_lightning'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def _with(tables: Tables, **frames: pd.DataFrame) -> Tables:
-    return Tables(**{**vars(tables), **frames})

@@ -23,7 +23,8 @@ from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.sweep.outcomes import Wanted, as_text
-from tests.results.conftest import EPOCH, finish, record_of, sweep_folder, task_of, trials, trials_of, write
+from tests.records import EPOCH
+from tests.results.conftest import finish, scored, sweep_folder, task_of, trials, trials_of, write
 from tests.results.studies import SHAPES
 
 __all__ = ["sweep_folder", "trials"]
@@ -104,7 +105,7 @@ def test_a_level_that_was_not_reached_is_counted_apart_and_is_no_failure(
 ) -> None:
     ledger = Ledger(Storage.at(tmp_path / "sweep"))
     low, high = (Trial(trials[0].training, experiment, level) for experiment, level in (("a", 0.8), ("b", 0.95)))
-    record = record_of(low)
+    record = scored(low)
     selected = [
         Checkpoint(level=low.level, epoch=EPOCH, val_top1=0.8),
         Checkpoint(level=high.level, epoch=EPOCH, val_top1=0.8, reached=False),

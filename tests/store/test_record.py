@@ -1,48 +1,26 @@
 """The one reader of records: what the writer wrote, schema 1 as what it is, and anything else as damaged."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from rac_ray.identity import Evaluation, Recipe, Training, Trial
 from rac_ray.store.record import Checkpoint, Damaged, Record, evaluated, named, read_record, with_trials
+from tests.records import CLIPS, EPOCH, record_of, task_of
 
 TRAINING = Training("cnn3d", 4, "2dot", 42, Recipe(precision="32"), "feed", about={"digits": "optdigits"})
 TARGET = Evaluation("5dot", "test", "target", "cafe")
+TASK = replace(task_of(TRAINING), evaluations=(TARGET,))
 
 
 def record(**changes: Any) -> Record:
-    fields = {name: getattr(TRAINING, name) for name in TRAINING.__dataclass_fields__}
-    whole = Record(
-        study="ts_grid",
-        training_id=TRAINING.training_id,
-        training_version=TRAINING.version,
-        **fields,
-        trials=[named(Trial(TRAINING))],
-        selection_rule="best",
-        best_epoch=2,
-        best_val_top1=0.5,
-        epochs=4,
-        selected=[Checkpoint(level=None, epoch=2, val_top1=0.5)],
-        evaluations=[scored(TARGET)],
-        parameters=10,
-        classes=5,
-        device="cpu",
-        workers=1,
-        host="here",
-        python="3.11",
-        commit="abc",
-        versions={},
-        seconds={"total": 1.0},
-        finished_at="2026-01-01T00:00:00Z",
-    )
-    return msgspec.structs.replace(whole, **changes)
+    return record_of(TASK, **changes)
 
 
-def scored(evaluation: Evaluation, epoch: int = 2, correct: int = 6) -> Any:
-    return evaluated(evaluation, TRAINING.training_id, epoch, clips=10, correct=correct, top1=correct / 10)
+def scored(evaluation: Evaluation, epoch: int = EPOCH, correct: int = 60) -> Any:
+    return evaluated(evaluation, TRAINING.training_id, epoch, clips=CLIPS, correct=correct, top1=correct / CLIPS)
 
 
 def test_what_is_written_is_read() -> None:
@@ -54,18 +32,18 @@ def test_what_is_written_is_read() -> None:
 
 def test_of_each_part_the_newest_content_counts_or_the_one_that_is_wanted() -> None:
     newer = Evaluation("5dot", "test", "target", "beef")
-    whole = record(evaluations=[scored(TARGET), scored(newer, correct=9), scored(newer, epoch=3, correct=1)])
+    whole = record(evaluations=[scored(TARGET), scored(newer, correct=9), scored(newer, epoch=EPOCH + 1, correct=1)])
     (trial,) = whole.trials
     assert [each.correct for each in whole.evaluations_of(trial)] == [9]
-    assert [each.correct for each in whole.evaluations_of(trial, {"5dot/test": "cafe"})] == [6]
+    assert [each.correct for each in whole.evaluations_of(trial, {"5dot/test": "cafe"})] == [60]
     assert whole.evaluations_of(trial, {"5dot/test": "other"}) == []
 
 
 def test_a_level_that_was_not_reached_has_no_evaluations() -> None:
     low, high = Trial(TRAINING, "a", 0.4), Trial(TRAINING, "b", 0.9)
     selected = [
-        Checkpoint(level=0.4, epoch=2, val_top1=0.41),
-        Checkpoint(level=0.9, epoch=2, val_top1=0.41, reached=False),
+        Checkpoint(level=0.4, epoch=EPOCH, val_top1=0.41),
+        Checkpoint(level=0.9, epoch=EPOCH, val_top1=0.41, reached=False),
     ]
     whole = record(selected=selected, trials=[named(low)])
     assert with_trials(whole, [low]) == whole
@@ -110,7 +88,7 @@ def test_a_record_of_diving48s_version_0_1_has_its_level() -> None:
     "content",
     [
         b"", b"\x00\xff", b"{}", b"[]", b'"x"', b"null", b"7", b'{"schema": 2}', b'{"schema": 1}', b'{"schema": "2"}',
-        record().as_json()[:-20], record().as_json().replace(b'"epochs": 4', b'"epochs": "4"'),
+        record().as_json()[:-20], record().as_json().replace(b'"epochs": 5', b'"epochs": "5"'),
         json.dumps({**OLD, "evaluations": [3]}).encode(), json.dumps({**OLD, "recipe": []}).encode(),
     ],
 )  # fmt: skip

@@ -10,7 +10,6 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.results.tables import Tables
-from rac_ray.store.storage import Storage
 from rac_ray.studies import study_named, study_of
 from rac_ray.studies.other import OtherStudy
 
@@ -39,16 +38,6 @@ def test_others_have_what_every_study_has() -> None:
 def test_records_of_several_studies_are_refused() -> None:
     with pytest.raises(BadInput, match="records of several studies in one folder: one, two; valid: of one"):
         study_of(tables_of("two", "one"))
-
-
-def test_another_study_cannot_be_run_from_here(tmp_path: Path) -> None:
-    study, message = OtherStudy("own_videos"), "study 'own_videos' is not defined in this package"
-    with pytest.raises(BadInput, match=message):
-        study.narrowed(None, {})
-    with pytest.raises(BadInput, match=message):
-        study.tasks(None, Storage.at(tmp_path), "32")
-    with pytest.raises(BadInput, match=message):
-        study.prepare(None, Storage.at(tmp_path), [], print)
 
 
 @pytest.mark.parametrize(

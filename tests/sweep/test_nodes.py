@@ -2,11 +2,11 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
 from rac_ray.identity import Recipe
@@ -15,6 +15,7 @@ from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
+from tests.clusters import two_nodes
 from tests.sweep import faults
 from tests.sweep.tiny_sweep import tiny_plan
 
@@ -22,14 +23,9 @@ LONG = Recipe(learning_rate=0.01, batch_size=8, max_epochs=12, patience=12)
 
 
 @pytest.fixture
-def cluster():
-    small = {"num_cpus": 1, "object_store_memory": 100_000_000, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=small)
-    cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
-    ray.init(address=cluster.address, log_to_driver=False)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+def cluster() -> Iterator[Cluster]:
+    with two_nodes(head_cpus=1) as cluster:
+        yield cluster
 
 
 @pytest.mark.slow

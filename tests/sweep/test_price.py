@@ -73,6 +73,16 @@ def test_from_a_stored_probe(tmp_path: Path) -> None:
     assert price.disk.low < price.disk.expected < price.disk.high
 
 
+def test_a_machine_that_costs_nothing_is_priced_too(tmp_path: Path) -> None:
+    plan = tiny_plan(tmp_path)
+    store(plan)
+    free, unpriced = priced(plan, price_per_hour=0.0)[0], priced(plan)[0]
+    assert free.as_dict()["money"] == {"expected": 0.0, "low": 0.0, "high": 0.0}
+    assert free.lines()[3] == "money: 0.00 [0.00, 0.00] at 0/h"
+    assert unpriced.as_dict()["money"] is None
+    assert not any(line.startswith("money") for line in unpriced.lines())
+
+
 def test_paired_clips_are_priced(tmp_path: Path) -> None:
     """Ten more in each of the direction's five domains to make, and to evaluate each trial on."""
     prices = []

@@ -15,7 +15,7 @@ from rac_ray.models import Builder
 from rac_ray.store.files import level_file
 from rac_ray.store.storage import Storage
 from rac_ray.training import progress
-from rac_ray.training.checkpoints import drop_others, keep, weights_in
+from rac_ray.training.checkpoints import weights_in
 from rac_ray.training.fit import Fit, fit
 from rac_ray.training.selection import REACH, RUNG, Keeper, Selected, Selection
 
@@ -82,17 +82,6 @@ def test_the_ladder_has_a_checkpoint_near_any_level_that_is_asked_for_later() ->
         (found,) = selection.among([level], max(top1), keeper.epochs)
         assert found.reached
         assert abs(found.val_top1 - level) <= REACH + 0.011 / 2
-
-
-def test_files_come_and_go(tmp_path: Path) -> None:
-    folder = Storage.at(tmp_path)
-    models = [torch.nn.Linear(2, 1) for _ in range(3)]
-    for epoch, model in enumerate(models):
-        keep(folder, epoch, model)
-    folder.write_bytes("last.ckpt", b"")
-    drop_others(folder, {1: 0.5})
-    assert sorted(folder.names()) == ["last.ckpt", level_file(1)]
-    assert torch.equal(weights_in(folder, level_file(1))["weight"], models[1].weight)
 
 
 class Stopped(Exception):

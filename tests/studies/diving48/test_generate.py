@@ -1,16 +1,12 @@
-"""Decoding through Ray tasks and the command, interrupted and taken up again."""
+"""Decoding through Ray tasks, interrupted and taken up again."""
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from rac_ray.cli.command import main
 from rac_ray.data.generate import generate
 from rac_ray.data.manifest import verify
-from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos, find_clip
@@ -80,31 +76,11 @@ def test_a_folder_of_other_clips_is_refused(download: Path, tmp_path: Path) -> N
         generate(root, OfficialVideos.at(other))
 
 
-def test_the_commands(download: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(*arguments: str) -> tuple[int | str | None, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(["diving48", *arguments])
-        return stopped.value.code, capsys.readouterr().out
-
-    code, out = run("check", str(download))
-    assert code == 1
-    assert "ERROR Diving48_V2_train.json lists 8 clips; version 2 has 15,027" in out
-    assert "http://www.svcl.ucsd.edu" in out
-    code, out = run("decode", str(download), str(tmp_path / "data"))
-    assert code == 1
-    assert "LEFT OUT trainVideo2_00002 is truncated or corrupt: " in out
-    assert f"{tmp_path}/data: 2 shards made, 11 clips, 1 left out" in out
-    soft = np.zeros((1, HEIGHT, WIDTH), np.float32)
-    soft[0, 100:200, 200:260] = 0.9
-    box = np.array([[200, 100, 260, 200]], np.float32)
-    rows = [row for frame in range(32) for row in rows_of("testVideo1_00001", frame, soft, [0.9], box)]
-    write_masks(Storage.at(tmp_path), "masks.parquet", rows)
-    places = [str(tmp_path / "data"), str(tmp_path / "masks.parquet")]
-    picture = tmp_path / "sheet.png"
-    assert run("sheet", *places, "testVideo1_00001", "--out", str(picture))[0] == 0
-    with Image.open(picture) as sheet:
-        assert sheet.size == (6 * WIDTH // 3, 5 * HEIGHT // 3)
+def test_a_clip_is_found_by_its_id_unless_it_is_left_out(download: Path, tmp_path: Path) -> None:
+    root = Storage.at(tmp_path / "data")
+    generate(root, OfficialVideos.at(download))
+    assert len(find_clip(root, "testVideo1_00001")) == 32
     with pytest.raises(BadInput, match=r"clip 'trainVideo2_00002' is left out: it is truncated or corrupt"):
-        find_clip(Storage.at(tmp_path / "data"), "trainVideo2_00002")
+        find_clip(root, "trainVideo2_00002")
     with pytest.raises(BadInput, match=r"has no clip 'nobody'"):
-        find_clip(Storage.at(tmp_path / "data"), "nobody")
+        find_clip(root, "nobody")

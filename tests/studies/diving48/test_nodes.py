@@ -2,30 +2,26 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
 from rac_ray.identity import Recipe
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
+from tests.clusters import two_nodes
 from tests.studies.diving48.tiny import RECIPE, tiny_data, tiny_plan
 
 LONG = Recipe(RECIPE.learning_rate, batch_size=8, max_epochs=10, patience=10)
 
 
 @pytest.fixture
-def cluster():
+def cluster() -> Iterator[Cluster]:
     """Room for a worker and a task that reads clips on the head, and for a worker on the other node."""
-    head = {"num_cpus": 2, "object_store_memory": 200_000_000, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
-    ray.init(address=cluster.address, log_to_driver=False)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with two_nodes(head_cpus=2) as cluster:
+        yield cluster
 
 
 @pytest.mark.slow

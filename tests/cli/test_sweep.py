@@ -1,4 +1,4 @@
-"""Bad input: one clear sentence before any compute, exit code 2, nothing written."""
+"""A sweep's command line: bad input is one sentence before any compute, exit code 2, nothing written."""
 
 import json
 from dataclasses import replace
@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from rac_ray.cli import sweep_main
+from rac_ray.cli.sweep import VERBS, absolute, what_is_asked, without
 from rac_ray.identity import Recipe
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
+from sweeps.diving48 import STUDY as DIVING48
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=1, patience=1)
 GRID = Grid(
@@ -231,3 +233,30 @@ def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
     code, out, _ = run_sweep("retry", "--failed", *NO_PROBE, "--seeds", "0,1")
     assert (code, out.count(" start ")) == (0, 1)
     assert "2 trials planned = 2 done + 0 failed + 0 running + 0 pending" in out
+
+
+def test_arguments_that_are_handed_on() -> None:
+    given = ["run", "--submit", "http://x", "--preset", "demo", "--storage=here", "--json", "--data", "there"]
+    assert without(given, ("--submit", "--storage", "--data")) == ["run", "--preset", "demo", "--json"]
+
+
+def test_the_hint_keeps_what_status_takes() -> None:
+    """What it leaves out are all options of ``run`` that ``status`` does not have."""
+    given = ["--preset", "demo", "--workers", "2", "--cuda-graphs", "--seeds=1,2", "--retry-code", "3", "--json"]
+    kept = what_is_asked(DIVING48, [*given, "--masks", "m", "--only", "seed=1", "--failed"])
+    assert kept == ["--preset", "demo", "--seeds=1,2", "--masks", "m", "--only", "seed=1"]
+    flags = {name: {flag.name for flag in VERBS[name].flags(DIVING48)} for name in ("run", "retry", "status")}
+    assert flags["status"] >= {"preset", "experiment", "seeds", "masks", "only", "precision", "json"}
+    for name in (flags["run"] | flags["retry"]) - flags["status"]:
+        flag = f"--{name.replace('_', '-')}"
+        assert flag not in what_is_asked(DIVING48, [flag, "3"])
+
+
+def test_paths_are_handed_over_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["run", "--masks", "data/masks", "--experiment", "c", "--published=films", "--only", "masks"]
+    assert absolute(DIVING48, given) == [
+        "run", "--masks", f"{tmp_path}/data/masks", "--experiment", "c", f"--published={tmp_path}/films", "--only",
+        "masks",
+    ]  # fmt: skip
+    assert absolute(DIVING48, ["run", "--masks", "s3://bucket/masks"])[2] == "s3://bucket/masks"

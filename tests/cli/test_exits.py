@@ -1,0 +1,91 @@
+"""How commands end: their exit codes, and one sentence on stderr instead of a traceback."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rac_ray.cli.exits import run_command
+from rac_ray.errors import BadInput
+from rac_ray.store.lock import Busy
+
+WAITS = """
+import time
+from rac_ray.cli.exits import run_command
+
+def command():
+    print("begun", flush=True)
+    time.sleep(60)
+    return 0
+
+run_command(command)
+"""
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def command() -> int:
+        raise error
+
+    return command
+
+
+@pytest.fixture
+def ended(capsys: pytest.CaptureFixture[str]):
+    """How a command ends in this process: (exit code, stderr). What it does to signals is undone."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(command: Callable[[], int]) -> tuple[int | str | None, str]:
+        with pytest.raises(SystemExit) as stopped:
+            run_command(command)
+        out, err = capsys.readouterr()
+        assert out == ""
+        return stopped.value.code, err
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_a_commands_own_code_is_the_exit_code(code: int, ended) -> None:
+    assert ended(lambda: code) == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (BadInput("there is no such thing"), 2, "error: there is no such thing\n"),
+        (Busy("somebody holds it"), 4, "error: somebody holds it\n"),
+        (OSError(errno.ENOSPC, "full", "/data/x"), 3, "error: /data/x is full; make room, the same command goes on\n"),
+        (OSError(errno.EDQUOT, "full"), 3, "error: the disk is full; make room, the same command goes on\n"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here\n"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_sentence(error: BaseException, code: int, said: str, ended) -> None:
+    assert ended(raising(error)) == (code, said)
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), PermissionError(errno.EACCES, "no", "x")])
+def test_a_defect_keeps_its_traceback(error: Exception) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(type(error)) as raised:
+        run_command(raising(error))
+    signal.signal(signal.SIGTERM, before)
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_told_to_stop_ends_as_interrupted(number: signal.Signals, repository: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITS], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "interrupted; the same command goes on from here\n")

@@ -1,0 +1,162 @@
+"""Evaluations of trainings that are there: new ones, missing ones, and those of weights that are gone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rac_ray.identity import Trial
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
+from rac_ray.sweep.planner import Plan
+from rac_ray.training.selection import Selection
+from tests.records import finish
+from tests.sweep import faults
+from tests.sweep.running import data, plan_of, predictions_of, records_of, run
+
+__all__ = ["data", "plan_of"]
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+
+def files_of(plan: Plan, name: str) -> dict[str, bytes]:
+    """A file of each training, by training id."""
+    return {task.training_id: plan.ledger.folder(task.training_id).read_bytes(name) for task in plan.tasks}
+
+
+def test_one_more_evaluation_of_a_finished_sweep_trains_nothing(plan_of: Callable[..., Plan]) -> None:
+    """A training step would raise."""
+    plan = plan_of()
+    run(plan)
+    before = {name: files_of(plan, name) for name in ("epochs.parquet", "best.ckpt")}
+    tables, records = predictions_of(plan), records_of(plan)
+    more = plan_of(paired_clips=6)
+    assert more.trial_ids == plan.trial_ids
+    assert set(more.states(more.entries(), None).values()) == {"pending"}
+    lines = run(more, faults.trains_nothing)
+    assert sum(" done   " in line for line in lines) == 4
+    assert {name: files_of(plan, name) for name in before} == before
+    for each in (plan, more):
+        assert set(each.states(each.entries(), None).values()) == {"done"}
+    for training_id, record in records_of(more).items():
+        old = records[training_id]
+        assert record.evaluations[: len(old.evaluations)] == old.evaluations
+        assert [each.clips for each in record.evaluations[len(old.evaluations) :]] == [6] * 5
+        assert {each.role for each in record.evaluations[len(old.evaluations) :]} == {"paired"}
+        predictions = more.ledger.table(training_id, "predictions")
+        assert predictions.slice(0, len(tables[training_id])).equals(tables[training_id])
+        assert len(predictions) == len(tables[training_id]) + 5 * 6
+        assert more.ledger.failures(training_id) == []
+        assert not more.ledger.folder(training_id).exists("last.ckpt")
+        assert (record.epochs, record.attempt, record.seconds["training"]) == (
+            old.epochs,
+            old.attempt,
+            old.seconds["training"],
+        )
+
+
+@pytest.mark.slow
+def test_new_evaluations_are_those_of_a_sweep_that_had_them_from_the_start(
+    plan_of: Callable[..., Plan], tmp_path: Path
+) -> None:
+    few = {"models": ("cnn3d",), "seeds": (5,)}
+    run(plan_of(**few))
+    grown, whole = plan_of(**few, paired_clips=6), plan_of(**few, paired_clips=6)
+    run(grown, faults.trains_nothing)
+    whole = replace(whole, ledger=Ledger(Storage.at(tmp_path / "whole/tiny")))
+    run(whole)
+    order = [("evaluation_id", "ascending"), ("clip_id", "ascending")]
+    found, expected = (next(iter(predictions_of(each).values())).sort_by(order) for each in (grown, whole))
+    assert found.equals(expected)
+
+
+def test_weights_that_were_deleted_are_trained_again_to_the_same_predictions(plan_of: Callable[..., Plan]) -> None:
+    """What was evaluated before and is not wanted now goes with the old weights."""
+    few = {"models": ("timesformer1",), "seeds": (0,)}
+    plan = plan_of(**few)
+    run(plan)
+    (before,) = predictions_of(plan).values()
+    plan.ledger.folder(plan.tasks[0].training_id).delete("best.ckpt")
+    assert not any(" start " in line for line in run(plan)), "nothing is missing, and nobody needs the weights"
+    more = plan_of(**few, paired_clips=6)
+    assert sum(" done   " in line for line in run(more)) == 1
+    assert more.ledger.folder(more.tasks[0].training_id).exists("best.ckpt")
+    (after,) = predictions_of(more).values()
+    assert after.slice(0, len(before)).equals(before)
+    assert len(after) == len(before) + 5 * 6
+
+
+@pytest.mark.slow
+def test_a_run_killed_between_training_and_evaluation_goes_on_with_the_evaluation(
+    plan_of: Callable[..., Plan], tmp_path: Path
+) -> None:
+    few = {"models": ("cnn3d",), "seeds": (0,)}
+    plan = plan_of(**few)
+    lines = run(plan, faults.kills_itself_before_the_evaluation)
+    (training_id,) = (task.training_id for task in plan.tasks)
+    assert [failure["class"] for failure in plan.ledger.failures(training_id)] == ["preempted"]
+    assert sum(", attempt 2" in line for line in lines) == 1
+    assert set(plan.states(plan.entries(), None).values()) == {"done"}
+    undisturbed = replace(plan, ledger=Ledger(Storage.at(tmp_path / "undisturbed/tiny")))
+    run(undisturbed)
+    for name in ("epochs", "predictions"):
+        found, expected = (each.ledger.table(training_id, name) for each in (plan, undisturbed))
+        timed = [column for column in ("seconds", "loader_wait_share") if column in found.column_names]
+        assert found.drop_columns(timed).equals(expected.drop_columns(timed))
+
+
+def test_a_record_without_evaluations_is_evaluated_and_not_trained(plan_of: Callable[..., Plan]) -> None:
+    """As a driver leaves it that was killed between the two."""
+    plan = plan_of(models=("cnn3d",), seeds=(0,))
+    run(plan)
+    (task,) = plan.tasks
+    record, (before,) = records_of(plan)[task.training_id], predictions_of(plan).values()
+    folder = plan.ledger.folder(task.training_id)
+    folder.write_bytes("record.json", msgspec.structs.replace(record, evaluations=[]).as_json())
+    assert plan.entries()[task.training_id].reason(None) == "trained; 6 evaluations are missing"
+    assert sum(" start " in line for line in run(plan, faults.trains_nothing)) == 1
+    (after,) = predictions_of(plan).values()
+    assert after.equals(before)
+    assert records_of(plan)[task.training_id].evaluations == record.evaluations
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_and_further_levels_are_asked_for_after_a_training_for_levels(
+    plan_of: Callable[..., Plan],
+) -> None:
+    """Every checkpoint that a level could need was kept, the best one too."""
+    plan = plan_of(models=("cnn3d",), seeds=(0,))
+    (task,) = plan.tasks
+
+    def at(*levels: float) -> Plan:
+        trials = tuple(Trial(task.training, f"{level:g}", level) for level in levels)
+        return replace(plan, tasks=(replace(task, selection=Selection(levels), trials=trials),))
+
+    run(at(0.02, 0.98))
+    (record,) = records_of(plan).values()
+    assert [(each.level, each.reached) for each in record.selected] == [(0.02, True), (0.98, False)]
+    for each, levels in ((plan, [0.02, 0.98, None]), (at(0.04, 0.98), [0.02, 0.98, None, 0.04])):
+        assert set(each.states(each.entries(), None).values()) - {"unreached"} == {"pending"}
+        assert sum(" done   " in line for line in run(each, faults.trains_nothing)) == 1
+        (record,) = records_of(plan).values()
+        assert [chosen.level for chosen in record.selected] == levels
+        assert "pending" not in each.states(each.entries(), None).values()
+    best = record.checkpoint(None)
+    assert best
+    assert (best.epoch, best.val_top1) == (record.best_epoch, record.best_val_top1)
+
+
+def test_weights_that_come_anew_are_not_told_of_by_an_old_record(
+    plan_of: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of it, the training is not done: its old predictions are gone."""
+    plan = plan_of(models=("cnn3d",), seeds=(0,))
+    (task,) = plan.tasks
+    record = finish(plan.ledger, task)
+    plan.ledger.folder(task.training_id).delete("best.ckpt")
+    monkeypatch.setattr(Storage, "write_bytes", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        plan.ledger.trained(record, [{"epoch": 0}], b"weights")
+    assert set(plan.states(plan.entries(), None).values()) == {"pending"}
