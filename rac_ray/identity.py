@@ -24,6 +24,8 @@ PRECISIONS = ("auto", "32", "16-mixed", "bf16-mixed")
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "cosine")
 NORMALISATIONS = ("batch", "layer")
+VARIED = "recipe"
+"""In what is said of a training: its values on the axes of which several are asked for."""
 
 
 def seed_for(*parts: int | str) -> int:
@@ -134,8 +136,7 @@ class Training:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the architecture is built with at that size, beyond hidden units."""
     about: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """What readers want to see beside it, as in ``{"digits": "mnist"}``; not in the id. ``recipe`` has the values on
-    axes of which several are asked for."""
+    """What readers want to see beside it, as in ``{"digits": "mnist"}``; not in the id."""
 
     def __post_init__(self) -> None:
         if self.recipe.precision == "auto":
@@ -160,7 +161,7 @@ class Training:
     @property
     def name(self) -> str:
         """Name for people: ``convlstm h=4 2dot seed=42``."""
-        varied = f" {self.about['recipe']}" if "recipe" in self.about else ""
+        varied = f" {self.about[VARIED]}" if VARIED in self.about else ""
         return f"{self.kind} {self.source}{varied} seed={self.seed}"
 
     def as_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import Training
+from rac_ray.identity import VARIED, Training
 from rac_ray.results.columns import (
     DIFFERENCE,
     EVALUATION_COLUMNS,
@@ -144,7 +144,8 @@ class _Told:
         """What evaluations repeat of their trial."""
         own = ("trial_id", *KEY, SIZE_NAME, EXPERIMENT, "data")
         values = {name: self.trial.get(name, "") for name in own}
-        about = ", ".join(f"{name}={value}" for name, value in self.trial.get("about", {}).items())
+        said = self.trial.get("about", {}).items()
+        about = ", ".join(f"{name}={value}" for name, value in said if name != VARIED)
         return {**values, STUDY: self.study, "about": about}
 
     def values(self) -> dict[str, Any]:

@@ -7,15 +7,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import NORMALISATIONS, OPTIMISERS, SCHEDULES, Recipe
+from rac_ray.identity import NORMALISATIONS, OPTIMISERS, SCHEDULES, VARIED, Recipe
 from rac_ray.sweep.options import Option, integers, numbers, words
 
 if TYPE_CHECKING:
     from rac_ray.models import Builder
     from rac_ray.training.task import Task
-
-VARIED = "recipe"
-"""In what is said of a training: its values on the axes that have several."""
 
 
 RECIPE_OPTIONS = (

@@ -24,6 +24,9 @@ PROCESS_BYTES = 1_000_000_000
 WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
 """What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
 Tune refuses to ask for nothing; a byte is there on every node."""
+KEPT_FREE = 0.01
+"""CPUs that it asks for where its group reads through tasks: a group that has lost a node takes all whole cores that it
+finds, and the core that this has a share of stays for the tasks."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class Packing:
     def resources(self, kind: Kind) -> dict[str, float]:
         """What one trial of a class asks Ray for; a trial with a worker group only for its waiting half."""
         if self.in_groups:
-            return dict(WAITING)
+            return {**WAITING, "CPU": KEPT_FREE if self.cpus_besides else 0.0}
         if self.machine.gpus:
             return {"CPU": self.cores, "GPU": 1 / self.per_gpu(kind)}
         asked: dict[str, float] = {"CPU": self.cores}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.sweep.packing import CONTEXT_BYTES, HEADROOM, MOST_PER_GPU, WAITING, Machine, Packing
+from rac_ray.sweep.packing import CONTEXT_BYTES, HEADROOM, KEPT_FREE, MOST_PER_GPU, WAITING, Machine, Packing
 
 SMALL, LARGE = "timesformer1 h=2", "convlstm h=48"
 GPUS = Machine(cpus=64, gpus=8, memory=512e9, gpu_memory=40e9)
@@ -75,7 +75,9 @@ def test_worker_groups() -> None:
     assert packing.whole(SMALL) == {"CPU": 4, "GPU": 4}
     assert packing.at_once(SMALL) == 2
     assert Packing(Machine(2), workers=2).at_once(SMALL) == Packing(Machine(3), workers=2).at_once(SMALL) == 1
-    assert Packing(GPUS, workers=4, cpus_besides=1).whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 1
+    reading = Packing(GPUS, workers=4, cpus_besides=1)
+    assert reading.whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 1 + KEPT_FREE
+    assert reading.resources(SMALL) == {**WAITING, "CPU": KEPT_FREE}
 
 
 def test_what_reads_clips_beside_a_trial_counts_and_is_not_asked_for() -> None:

@@ -107,7 +107,8 @@ def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_sigkill_of_the_driver_and_then_the_same_command(repository: Path, tmp_path: Path) -> None:
-    """Finished trials are not trained again: their records' bytes stay; the rest completes."""
+    """Finished trials are not trained again: their records' bytes stay, and a training that was killed while it was
+    evaluated keeps its learning curve; the rest completes."""
     command = command_of(repository, tmp_path, "--models", "timesformer1", "--seeds", "0,1,2,3")
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 180
@@ -116,13 +117,16 @@ def test_sigkill_of_the_driver_and_then_the_same_command(repository: Path, tmp_p
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     time.sleep(3)  # the orphaned trial processes notice and end; what they still finish is finished
-    survived = records(tmp_path)
-    assert 2 <= len(survived) < 8
+    trained, folder = records(tmp_path), tmp_path / "results/ts_grid/trials"
+    evaluated = {name: trained[name] for name in trained if (folder / name / "predictions.parquet").exists()}
+    assert 2 <= len(trained) < 8
+    curves = {name: (folder / name / "epochs.parquet").read_bytes() for name in trained}
     assert not (tmp_path / "results/ts_grid/demo/tables").exists()
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     after = records(tmp_path)
     assert len(after) == 8
-    assert {trial_id: content for trial_id, content in after.items() if trial_id in survived} == survived
-    assert done.stdout.count(" start ") == 8 - len(survived)
+    assert {name: after[name] for name in evaluated} == evaluated
+    assert {name: (folder / name / "epochs.parquet").read_bytes() for name in trained} == curves
+    assert done.stdout.count(" start ") == 8 - len(evaluated)
     assert "8 trials planned = 8 done + 0 failed + 0 running + 0 pending" in done.stdout
