@@ -96,7 +96,7 @@ def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
     long as its share of a GPU step would: here as long as the cores need for a batch, which is the hardest case."""
     import ray
 
-    from rac_ray.data.streaming import Feed, Place, StreamedBatches, load_clip
+    from rac_ray.data.streaming import Feed, StoredClip, StreamedBatches, load_clip
 
     with tempfile.TemporaryDirectory() as scratch:
         root, dataset = Storage.at(scratch), OfficialVideos(folder, {"train": clips})
@@ -104,7 +104,7 @@ def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
         for shard in dataset.parts()["train"]:
             dataset.write(root, shard, dataset.maker())
             mine = dataset.clips_of(shard)
-            places += [Place(clip.video_id, clip.label, shard.name, row) for row, clip in enumerate(mine)]
+            places += [StoredClip(clip.video_id, clip.label, shard.name, row) for row, clip in enumerate(mine)]
         cv2.setNumThreads(1)
         began = time.perf_counter()
         for place in places[:50]:

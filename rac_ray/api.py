@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.store.cleaning import leftovers, remove
 from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import living_holder, request_cancel
 from rac_ray.store.storage import Storage
-from rac_ray.studies.study import Say, Study
+from rac_ray.studies.study import Study
 from rac_ray.sweep.asked import Where, Which, as_last_run, ledger_of, planned, preset_of, trials_of, with_last
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan

@@ -71,7 +71,7 @@ class Recipe:
     """For models that have a choice (ConvLSTM, 3D CNN); ``layer`` is over each frame of each clip alone."""
 
     def __post_init__(self) -> None:
-        for name, valid in WORDS.items():
+        for name, valid in WORD_FIELDS.items():
             if getattr(self, name) not in valid:
                 raise one_of(name, getattr(self, name), valid)
         for name in ("batch_size", "max_epochs", "patience"):
@@ -105,7 +105,7 @@ class Recipe:
         return replace(self, precision=precision) if self.precision == "auto" else self
 
 
-WORDS = {
+WORD_FIELDS = {
     "precision": PRECISIONS, "optimiser": OPTIMISERS, "schedule": SCHEDULES, "normalisation": NORMALISATIONS,
 }  # fmt: skip
 """Valid values of a recipe's fields that are words."""

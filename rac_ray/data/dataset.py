@@ -9,6 +9,9 @@ from rac_ray.data.shards import Layout, Rows, Shard, ShardReport, read_shard, wr
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
+Say = Callable[[str], None]
+"""Tells people of an event, in one line."""
+
 
 class Dataset(ABC):
     """Parts of clips, and how the rows of a shard come to be."""

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from rac_ray.data.shards import Rows
 
+Frames = NDArray[np.uint8]
+"""Frames of a video, (T, H, W, 3), RGB."""
+
 JPEG_QUALITY = 95
 """Of stored frames: the videos are compressed already, and this adds little to it."""
 SECONDS = 60.0
@@ -114,8 +117,8 @@ class Decoder:
         return code
 
 
-def decoded_frames(jpegs: Sequence[bytes]) -> NDArray[np.uint8]:
-    """Stored frames as pixels, (T, H, W, 3) uint8, RGB."""
+def decoded_frames(jpegs: Sequence[bytes]) -> Frames:
+    """Stored frames as pixels."""
     frames = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) for jpeg in jpegs]
     return np.stack([np.asarray(frame, np.uint8) for frame in frames])
 

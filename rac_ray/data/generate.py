@@ -7,7 +7,7 @@ from typing import Any
 
 import ray
 
-from rac_ray.data.dataset import Dataset
+from rac_ray.data.dataset import Dataset, Say
 from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, split_entry
 from rac_ray.data.shards import Rows, Shard, ShardReport
 from rac_ray.data.tasks import paced
@@ -19,7 +19,6 @@ GENERATOR = "generator.json"
 """Names who is making shards in a data folder."""
 
 Manifest = Mapping[str, Any]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

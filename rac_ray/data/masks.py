@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from rac_ray.data.shards import METADATA_KEY
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
 HEIGHT, WIDTH = 369, 492
 """Of frames at which masks are made and domains rendered, in pixels."""
 SHAPE_THRESHOLD, SUPPORT_THRESHOLD = 0.4, 0.0
-METADATA_KEY = b"rac_ray"
 CLIPS_KEY = b"rac_ray_clips"
 """Of the clips that a file is of: one without anybody has no row."""
 METADATA = {"kind": "masks", "format": 1, "shape_threshold": SHAPE_THRESHOLD, "support_threshold": SUPPORT_THRESHOLD}

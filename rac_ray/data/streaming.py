@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rac_ray.data.decoder import decoded_frames
+from rac_ray.data.decoder import Frames, decoded_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
@@ -29,7 +29,7 @@ from rac_ray.store.storage import Storage
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-SIZE = 224
+INPUT_SIZE = 224
 """Side of the frames that models see, in pixels; the aspect is not kept (facts.md 3.1)."""
 FLIP = 0.5
 """Probability that a clip is mirrored, all its frames together."""
@@ -43,13 +43,12 @@ CLIPS_PER_TASK = 8
 PREFETCH = 2
 """Batches that are made ahead."""
 
-Frames = NDArray[np.uint8]
 Render = Callable[[str, Frames], Frames]
 """Clip id and frames (T, H, W, 3) to the frames of another domain."""
 
 
 @dataclass(frozen=True)
-class Place:
+class StoredClip:
     """Where a clip lies."""
 
     clip_id: str
@@ -105,7 +104,7 @@ class Feed:
         return self.flip and seed_for("flip", self.seed, epoch, clip_id) / 2**63 < FLIP
 
 
-def places(root: Storage, split: str, clip_ids: Collection[str] | None = None) -> list[Place]:
+def places(root: Storage, split: str, clip_ids: Collection[str] | None = None) -> list[StoredClip]:
     """The clips of a split's shards in their order, or those of ``clip_ids``.
 
     Raises BadInput for a split that is not there, and for clips that no shard has.
@@ -117,7 +116,7 @@ def places(root: Storage, split: str, clip_ids: Collection[str] | None = None) -
     for shard in manifest["splits"][split]["shards"]:
         table = root.read_columns(shard["file"], ["clip_id", "label"])
         rows = zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), strict=True)
-        found += [Place(clip_id, label, shard["file"], row) for row, (clip_id, label) in enumerate(rows)]
+        found += [StoredClip(clip_id, label, shard["file"], row) for row, (clip_id, label) in enumerate(rows)]
     if clip_ids is None:
         return found
     wanted = set(clip_ids)
@@ -136,7 +135,7 @@ class StreamedBatches:
     def __init__(
         self,
         root: Storage,
-        clips: Sequence[Place],
+        clips: Sequence[StoredClip],
         feed: Feed,
         *,
         device: torch.device | str = "cpu",
@@ -183,7 +182,7 @@ class StreamedBatches:
             self.seconds += time.perf_counter() - began
             yield moved
 
-    def _item(self, place: Place, epoch: int) -> dict[str, Any]:
+    def _item(self, place: StoredClip, epoch: int) -> dict[str, Any]:
         flip = self.feed.flipped(place.clip_id, epoch)
         return {"clip_id": place.clip_id, "label": place.label, "file": place.file, "row": place.row, "flip": flip}
 
@@ -191,7 +190,7 @@ class StreamedBatches:
 def _pixels(column: pa.ChunkedArray) -> Tensor:
     """Clips of bytes as (B, T, 3, 224, 224) uint8, in memory of their own: Ray's is read-only and goes."""
     clips = [np.frombuffer(value.as_buffer(), np.uint8) for value in column]
-    return torch.from_numpy(np.stack(clips)).view(len(clips), -1, 3, SIZE, SIZE)
+    return torch.from_numpy(np.stack(clips)).view(len(clips), -1, 3, INPUT_SIZE, INPUT_SIZE)
 
 
 def normalised(clips: Tensor) -> Tensor:
@@ -209,7 +208,9 @@ def load_clip(root: Storage, item: dict[str, Any], render: Render | None = None)
     frames = decoded_frames(jpegs)
     if render is not None:
         frames = render(item["clip_id"], frames)
-    resized = np.stack([cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR) for frame in frames])
+    resized = np.stack(
+        [cv2.resize(frame, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR) for frame in frames]
+    )
     mirrored = resized[:, :, ::-1] if item["flip"] else resized
     return np.ascontiguousarray(mirrored.transpose(0, 3, 1, 2))
 

@@ -29,7 +29,7 @@ CLIP_FORMAT = 1
 RGB = 3
 """Red, green, blue."""
 
-COLUMNS = pa.schema(
+LABELLED_COLUMNS = pa.schema(
     [
         ("clip_id", pa.string()),
         ("domain", pa.string()),
@@ -79,7 +79,7 @@ class LabelledVideos(Dataset):
 
     def layout(self) -> Layout:
         """Raw pixels."""
-        return Layout(COLUMNS, self.arrangement.classes, rgb_shape(self.num_frames, self.frame_size))
+        return Layout(LABELLED_COLUMNS, self.arrangement.classes, rgb_shape(self.num_frames, self.frame_size))
 
     def maker(self) -> Callable[[Shard], Rows]:
         """Decodes videos. Raises BadInput where no decoder is installed."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rac_ray.errors import BadInput
-from rac_ray.models.normalisation import NORMALISATIONS
+from rac_ray.models.normalisation import NORMS
 
 
 class ChannelsInnermost(nn.Conv3d):
@@ -55,7 +55,7 @@ class CNN3DBlock(nn.Sequential):
             ChannelsInnermost(channels, hidden_units, kernel, padding=kernel // 2),
             nn.MaxPool3d(2, padding=pool_padding) if pooled else nn.Identity(),
             nn.ReLU(),
-            NORMALISATIONS[normalisation](hidden_units),
+            NORMS[normalisation](hidden_units),
         )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from rac_ray.models.normalisation import NORMALISATIONS
+from rac_ray.models.normalisation import NORMS
 from rac_ray.models.recurrence import Recurrence
 
 _GROUP_BYTES = 2**23
@@ -33,7 +33,7 @@ class ConvLSTMBlock(nn.Module):
         self.recurrent_conv = nn.Conv2d(hidden_units, 4 * hidden_units, kernel, padding=padding)
         self.stride = stride
         self.pool = nn.MaxPool2d(2)
-        self.norm = NORMALISATIONS[normalisation](hidden_units)
+        self.norm = NORMS[normalisation](hidden_units)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, h, H/2, W/2), divided by the stride besides."""

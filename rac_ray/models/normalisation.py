@@ -29,5 +29,5 @@ class FrameNorm(nn.GroupNorm):
         return super().forward(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]).transpose(1, 2)
 
 
-NORMALISATIONS = {"batch": PlainBatchNorm3d, "layer": FrameNorm}
+NORMS = {"batch": PlainBatchNorm3d, "layer": FrameNorm}
 """By the recipe's name for it; called with the number of channels."""

@@ -15,7 +15,7 @@ from rac_ray.results.answers import Answers, Part
 from rac_ray.results.statistics import Estimate, interval
 
 ROLE = "paired"
-COLUMNS = [
+FLIP_COLUMNS = [
     "source", "model", "from_domain", "to_domain", "mean", "low", "high", "lost", "gained", "kept", "one_trial",
     "trials", "seeds", "clips",
 ]  # fmt: skip
@@ -80,7 +80,7 @@ def flip_table(answers: Answers) -> pd.DataFrame:
                         "clips": clips,
                     }
                 )
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=FLIP_COLUMNS)
 
 
 def _asked(answers: Answers, places: NDArray[np.int64], *parts: Part) -> NDArray[np.int64]:

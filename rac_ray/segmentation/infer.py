@@ -25,7 +25,7 @@ from torch.nn.functional import interpolate
 from rac_ray.data.decoder import decoded_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.masks import HEIGHT, SCHEMA, WIDTH, rows_of, write_masks
-from rac_ray.data.streaming import Place, places, quiet_and_ordered
+from rac_ray.data.streaming import StoredClip, places, quiet_and_ordered
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.finetune import image_tensor
 from rac_ray.segmentation.network import checkpoint_bytes, digest, parsed_checkpoint
@@ -80,7 +80,7 @@ def segment_clips(
         "min_size": loaded.min_size,
         "max_size": loaded.max_size,
     }
-    by_shard: dict[str, list[Place]] = {}
+    by_shard: dict[str, list[StoredClip]] = {}
     for name in names:
         for place in places(data, name):
             by_shard.setdefault(place.file, []).append(place)
@@ -138,7 +138,7 @@ def resized_tensors(images: Tensor) -> Tensor:
 
 def _segmented(
     data: Storage,
-    clips: Sequence[Place],
+    clips: Sequence[StoredClip],
     content: "ray.ObjectRef[bytes]",
     frames_per_step: int,
     actors: int | None,
@@ -185,7 +185,9 @@ def _with_frames(data: Storage, items: pa.Table) -> pa.Table:
     return pa.table({"clip_id": items["clip_id"], "file": items["file"], **columns})
 
 
-def _written(rows: Iterator[MaskRow], wanted: dict[str, list[Place]], out: Storage, say: Callable[[str], None]) -> int:
+def _written(
+    rows: Iterator[MaskRow], wanted: dict[str, list[StoredClip]], out: Storage, say: Callable[[str], None]
+) -> int:
     """Write each shard's masks when it is whole and tell of it, with the rate and the time left; counts instances."""
     began, done, instances, total = time.monotonic(), 0, 0, sum(map(len, wanted.values()))
     pending: dict[str, dict[str, list[MaskRow]]] = {name: {} for name in wanted}

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from rac_ray.studies.study import Say, Study
+from rac_ray.studies.study import Study
 
 if TYPE_CHECKING:
     from rac_ray.training.task import Task

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.data.dataset import Say
 from rac_ray.identity import Recipe, Training
 from rac_ray.results.claims import Claim
 from rac_ray.store.storage import Storage
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from rac_ray.store.record import Record
     from rac_ray.training.probe import Probe
     from rac_ray.training.task import Task
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys, read_manifest, read_split, require_manifest
 from rac_ray.data.video_folder import arranged
 from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, digest_of
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
-from rac_ray.studies.study import Say, Study
+from rac_ray.studies.study import Study
 from rac_ray.sweep.options import Option, integers, place, with_axes, words
 from rac_ray.training.task import Counts, Task
 

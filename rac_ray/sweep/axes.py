@@ -67,7 +67,7 @@ def _with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str
     training = replace(task.training, recipe=replace(task.training.recipe, **changes), about=about)
     subject: Any = task.subject
     if training.recipe.normalisation != Recipe.normalisation:
-        subject = replace(subject, build=normalised(subject.build, training.recipe))
+        subject = replace(subject, build=with_normalisation(subject.build, training.recipe))
     return replace(
         task, training=training, subject=subject, trials=tuple(replace(each, training=training) for each in task.trials)
     )
@@ -77,7 +77,7 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
-def normalised(build: "Builder", recipe: Recipe) -> "Builder":
+def with_normalisation(build: "Builder", recipe: Recipe) -> "Builder":
     """A model with a recipe's normalisation, yet to be built. Raises BadInput for one that has no choice."""
     make = getattr(build, "make", build)
     if "normalisation" not in inspect.signature(make).parameters:

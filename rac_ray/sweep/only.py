@@ -10,11 +10,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from rac_ray.errors import BadInput, one_of
-from rac_ray.identity import WORDS as RECIPE_WORDS
-from rac_ray.identity import Recipe
+from rac_ray.identity import WORD_FIELDS, Recipe
 
-WORDS = ("model", "source", "trial_id", "state", "experiment", "size", *RECIPE_WORDS)
-NUMBERS = ("hidden_units", "seed", *(each.name for each in fields(Recipe) if each.name not in RECIPE_WORDS))
+WORDS = ("model", "source", "trial_id", "state", "experiment", "size", *WORD_FIELDS)
+NUMBERS = ("hidden_units", "seed", *(each.name for each in fields(Recipe) if each.name not in WORD_FIELDS))
 FIELDS = (*WORDS, *NUMBERS)
 ALIASES = {"h": "hidden_units"}
 CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*([^<>=!]*?)\s*")

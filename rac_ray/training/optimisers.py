@@ -34,7 +34,7 @@ def adamw(parameters: Iterable[nn.Parameter], recipe: Recipe, *, fused: bool) ->
     return AdamW(parameters, recipe.learning_rate, betas, weight_decay=recipe.weight_decay, fused=fused)
 
 
-OPTIMISERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "adamw": adamw}
+MAKERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "adamw": adamw}
 """By the recipe's name for it; ``identity.OPTIMISERS`` has the same names."""
 
 
@@ -43,7 +43,7 @@ def optimiser_of(model: nn.Module, recipe: Recipe, *, on_gpu: bool) -> Optimizer
 
     With 16 bits the fused kernel does not ask the device whether a step may be made.
     """
-    return OPTIMISERS[recipe.optimiser](model.parameters(), recipe, fused=on_gpu)
+    return MAKERS[recipe.optimiser](model.parameters(), recipe, fused=on_gpu)
 
 
 def constant(step: int, *, warm_up: int, total: int) -> float:  # noqa: ARG001 - a schedule like any other
@@ -58,7 +58,7 @@ def cosine(step: int, *, warm_up: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, total - warm_up))))
 
 
-SCHEDULES = {"constant": constant, "cosine": cosine}
+SHARES = {"constant": constant, "cosine": cosine}
 """By the recipe's name for it; ``identity.SCHEDULES`` has the same names."""
 
 
@@ -68,5 +68,5 @@ def schedule_of(optimiser: Optimizer, recipe: Recipe, steps_per_epoch: int) -> d
     A schedule is over all of ``max_epochs``; early stopping cuts it short.
     """
     warm_up, total = round(recipe.warm_up * steps_per_epoch), recipe.max_epochs * steps_per_epoch
-    share = partial(SCHEDULES[recipe.schedule], warm_up=warm_up, total=total)
+    share = partial(SHARES[recipe.schedule], warm_up=warm_up, total=total)
     return {"scheduler": LambdaLR(optimiser, share), "interval": "step"}

@@ -22,7 +22,7 @@ from rac_ray.data.streaming import (
     DEVIATION,
     MEAN,
     Feed,
-    Place,
+    StoredClip,
     StreamedBatches,
     load_clip,
     normalised,
@@ -146,7 +146,7 @@ def test_two_ranks_together_see_what_one_sees(root: Storage) -> None:
         assert sorted(labels) == sorted(ranks[0][step][1] + ranks[1][step][1])
 
 
-def consume(root: Storage, clips: list[Place], diary: Path, _config: object) -> None:
+def consume(root: Storage, clips: list[StoredClip], diary: Path, _config: object) -> None:
     """An epoch on one rank of a worker group, written down step by step; rank 1 is killed after its third step."""
     context, checkpoint = train.get_context(), train.get_checkpoint()
     rank = context.get_world_rank()

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rac_ray.models import build_model
-from rac_ray.models.normalisation import NORMALISATIONS, FrameNorm, PlainBatchNorm3d
+from rac_ray.models.normalisation import NORMS, FrameNorm, PlainBatchNorm3d
 
 
 def test_each_frame_has_mean_zero_and_deviation_one() -> None:
@@ -33,5 +33,5 @@ def test_with_layer_normalisation_a_clip_does_not_see_its_batch(name: str) -> No
 
 
 def test_both_have_as_many_parameters() -> None:
-    sizes = {name: sum(p.numel() for p in make(8).parameters()) for name, make in NORMALISATIONS.items()}
+    sizes = {name: sum(p.numel() for p in make(8).parameters()) for name, make in NORMS.items()}
     assert sizes == {"batch": 16, "layer": 16}

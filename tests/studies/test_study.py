@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.identity import Training
 from rac_ray.models import build_model
 from rac_ray.store.storage import Storage
-from rac_ray.studies.study import MissingData, Say, Study
+from rac_ray.studies.study import MissingData, Study
 from rac_ray.training.task import Task
 from tests.records import record_of, task_of
 

@@ -7,7 +7,7 @@ from torch import nn
 from rac_ray import identity
 from rac_ray.identity import Recipe
 from rac_ray.training.classifier import recordable
-from rac_ray.training.optimisers import OPTIMISERS, SCHEDULES, optimiser_of, schedule_of
+from rac_ray.training.optimisers import MAKERS, SHARES, optimiser_of, schedule_of
 
 
 def model() -> nn.Linear:
@@ -29,8 +29,8 @@ def rates(recipe: Recipe, steps_per_epoch: int) -> list[float]:
 
 
 def test_every_name_of_a_recipe_is_there() -> None:
-    assert tuple(OPTIMISERS) == identity.OPTIMISERS
-    assert tuple(SCHEDULES) == identity.SCHEDULES
+    assert tuple(MAKERS) == identity.OPTIMISERS
+    assert tuple(SHARES) == identity.SCHEDULES
 
 
 def test_adamw_takes_one_step_as_it_is_published() -> None:

@@ -2,7 +2,7 @@
 
 from rac_ray.results.claims import Claim, Contrast, Term, every, in_turn
 
-SHAPE = ("s1", "s2")
+SHAPE_DOMAINS = ("s1", "s2")
 """The domains that hold the class evidence, whose mean robustness the paper speaks of."""
 _RECURRENT, _CONVOLVING, _ATTENTION = "convlstm", "cnn3d", "timesformer"
 """The paper's TimeSf has eight heads in a-d and is one model there."""
@@ -10,7 +10,7 @@ _RECURRENT, _CONVOLVING, _ATTENTION = "convlstm", "cnn3d", "timesformer"
 
 def _of(model: str, target: str | None, experiments: str, against: str | None = "source_val") -> Term:
     """A figure of one model; on S1 and S2 when no target is named."""
-    return Term(model, "original", target or SHAPE, against=against, experiments=experiments)
+    return Term(model, "original", target or SHAPE_DOMAINS, against=against, experiments=experiments)
 
 
 DIVING48 = (

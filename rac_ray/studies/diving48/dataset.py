@@ -37,7 +37,7 @@ CLIPS_PER_SHARD = 64
 FORMAT_VERSION = 2
 """Raised whenever the same videos give other rows."""
 
-COLUMNS = pa.schema(
+OFFICIAL_COLUMNS = pa.schema(
     [
         ("clip_id", pa.string()),
         ("split", pa.string()),
@@ -83,7 +83,7 @@ class OfficialVideos(Dataset):
 
     def layout(self) -> Layout:
         """JPEG files, a clip a row group."""
-        return Layout(COLUMNS, [Annotation("", label).label_name for label in range(CLASSES)], row_group=1)
+        return Layout(OFFICIAL_COLUMNS, [Annotation("", label).label_name for label in range(CLASSES)], row_group=1)
 
     def maker(self) -> Callable[[Shard], Rows]:
         """Decodes videos of ``<folder>/rgb``."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rac_ray.data.decoder import Decoder, Rejected, decoded_frames
+from rac_ray.data.decoder import Decoder, Frames, Rejected, decoded_frames
 from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable
 from rac_ray.errors import BadInput, one_of
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.shape_texture import DOMAINS, Frames, published_video, render
+from rac_ray.studies.diving48.shape_texture import DOMAINS, published_video, render
 from rac_ray.studies.diving48.sizes import NUM_FRAMES
 
 

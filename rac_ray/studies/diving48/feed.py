@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from rac_ray.data.feed import Asked, Opening
 from rac_ray.data.manifest import require_manifest
-from rac_ray.data.streaming import READING_CPUS, Feed, Place, Render, StreamedBatches, normalised, places
+from rac_ray.data.streaming import READING_CPUS, Feed, Render, StoredClip, StreamedBatches, normalised, places
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.sizes import CHANNELS, FRAME_SIZE, NUM_CLASSES, NUM_FRAMES
 
 
-def official_places(root: Storage, part: str, validation: str = "authors") -> list[Place]:
+def official_places(root: Storage, part: str, validation: str = "authors") -> list[StoredClip]:
     """``train``, ``val`` or ``test``: ``val`` is cut from the official train list as ``validation`` says."""
     manifest = require_manifest(root)
     if part == "test":

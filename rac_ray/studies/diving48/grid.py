@@ -59,13 +59,13 @@ SMALL = {
     "cnn3d-small": Size("cnn3d", 4, {"kernels": (3, 3, 3, 3)}),
     "timesformer-small": Size("timesformer8", 4, {"depth": 1}),
 }
-CONVOLUTIONAL = {"convlstm": "convlstm-small", "cnn3d": "cnn3d-small"}
+CONVOLVED = {"convlstm": "convlstm-small", "cnn3d": "cnn3d-small"}
 
 DEMO = DivingGrid(
     # Of the four motions a TimeSformer learns none in so few steps: guessing is what all three have in common.
     experiments={
-        "a": Experiment(0.25, {**CONVOLUTIONAL, "timesformer": "timesformer-small"}),
-        "b": Experiment(0.95, CONVOLUTIONAL),
+        "a": Experiment(0.25, {**CONVOLVED, "timesformer": "timesformer-small"}),
+        "b": Experiment(0.95, CONVOLVED),
     },
     sizes=SMALL,
     recipe=Recipe(learning_rate=0.0005, batch_size=8, max_epochs=3, patience=3),

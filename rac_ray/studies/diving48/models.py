@@ -8,12 +8,14 @@ from rac_ray.errors import one_of
 from rac_ray.models import Builder
 from rac_ray.studies.diving48.sizes import CHANNELS, FRAME_SIZE, NUM_CLASSES, NUM_FRAMES, SIZES, Size
 
-SHAPE = {"num_frames": NUM_FRAMES, "frame_size": FRAME_SIZE, "channels": CHANNELS, "num_classes": NUM_CLASSES}
+CLIP_SHAPE = {"num_frames": NUM_FRAMES, "frame_size": FRAME_SIZE, "channels": CHANNELS, "num_classes": NUM_CLASSES}
 
 
 def builder(size: Size, **options: Any) -> Builder:
     """A model at a size, yet to be built; ``options`` are the architecture's own, or replace the size's."""
-    return Builder(size.architecture, size.hidden_units, tuple(sorted({**SHAPE, **size.options, **options}.items())))
+    return Builder(
+        size.architecture, size.hidden_units, tuple(sorted({**CLIP_SHAPE, **size.options, **options}.items()))
+    )
 
 
 def build_size(name: str, **options: Any) -> nn.Module:

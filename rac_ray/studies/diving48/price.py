@@ -17,7 +17,7 @@ OPERATIONS_PER_SECOND = 40e12
 STEP = 3
 """A training step over a forward pass."""
 
-Clip = tuple[int, int, int, int]
+ClipSize = tuple[int, int, int, int]
 
 
 def shapes_only(build: Builder) -> nn.Module:
@@ -27,7 +27,7 @@ def shapes_only(build: Builder) -> nn.Module:
 
 
 @lru_cache(maxsize=64)
-def operations_of(build: Builder, clip: Clip) -> int:
+def operations_of(build: Builder, clip: ClipSize) -> int:
     """Of a clip's forward pass: two per multiplication and addition of convolutions, products and attention."""
     model = shapes_only(build).eval()
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -36,7 +36,7 @@ def operations_of(build: Builder, clip: Clip) -> int:
 
 
 @lru_cache(maxsize=64)
-def memory_of(build: Builder, clip: Clip) -> StepMemory:
+def memory_of(build: Builder, clip: ClipSize) -> StepMemory:
     """Of a training step."""
     return step_memory(lambda: shapes_only(build), clip)
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from rac_ray.data.decoder import Frames
 from rac_ray.data.masks import HEIGHT, WIDTH, FrameMasks
 from rac_ray.errors import BadInput, one_of
 from rac_ray.store.storage import Storage
@@ -30,9 +31,6 @@ SHAPE_INSTANCES = 2
 """Divers that S1 and S2 keep, by score: a synchronised dive has two."""
 FRAMES_PER_SECOND = 5
 """Of the authors' modified videos."""
-
-Frames = NDArray[np.uint8]
-"""(T, H, W, 3), RGB."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, Trial, digest_of
@@ -17,7 +18,7 @@ from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
-from rac_ray.studies.study import Say, Study
+from rac_ray.studies.study import Study
 from rac_ray.sweep.options import Option, integers, place, words
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task

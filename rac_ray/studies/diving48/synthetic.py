@@ -20,11 +20,11 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.lists import FILES, VIDEOS, VOCABULARY, VOCABULARY_FILE
 from rac_ray.studies.diving48.sizes import NUM_FRAMES
 
-SIZE = (120, 160)
+VIDEO_SIZE = (120, 160)
 """Height and width of the videos, in pixels."""
 IN_VIDEO = 40
 """Frames of a video."""
-CLASSES = (4, 16, 25, 34)
+DRAWN_CLASSES = (4, 16, 25, 34)
 """Labels, one per motion: down, up, to and fro, down and up again."""
 FIGURE = (10, 16)
 """Half axes of the figure, across and along, in pixels."""
@@ -43,12 +43,12 @@ class Dive:
         """Centres of the figure (IN_VIDEO, 2), x and y in pixels."""
         rng = np.random.default_rng(self.seed)
         time = np.linspace(0, 1, IN_VIDEO)
-        height, width = SIZE
+        height, width = VIDEO_SIZE
         along = {
-            CLASSES[0]: (0 * time, time),
-            CLASSES[1]: (0 * time, 1 - time),
-            CLASSES[2]: (np.sin(4 * np.pi * time), 0 * time + 0.5),
-            CLASSES[3]: (0 * time, 1 - np.abs(1 - 2 * time)),
+            DRAWN_CLASSES[0]: (0 * time, time),
+            DRAWN_CLASSES[1]: (0 * time, 1 - time),
+            DRAWN_CLASSES[2]: (np.sin(4 * np.pi * time), 0 * time + 0.5),
+            DRAWN_CLASSES[3]: (0 * time, 1 - np.abs(1 - 2 * time)),
         }
         across, down = along[self.label]
         middle = rng.uniform(0.35, 0.65) * width
@@ -59,7 +59,7 @@ class Dive:
         """(IN_VIDEO, H, W, 3), RGB: the figure before a background of its own colours, which says nothing."""
         rng = np.random.default_rng(self.seed + 1)
         coarse = rng.integers(30, 140, (4, 5, 3)).astype(np.float32)
-        background = cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+        background = cv2.resize(coarse, VIDEO_SIZE[::-1], interpolation=cv2.INTER_CUBIC)
         colour = tuple(int(value) for value in rng.integers(190, 256, 3))
         drawn = []
         for x, y in self.path():
@@ -70,7 +70,7 @@ class Dive:
     def mask_rows(self) -> list[dict[str, Any]]:
         """Masks of the figure in the frames that are kept of the clip: the figure, and around it its box."""
         kept = np.linspace(0, IN_VIDEO - 1, NUM_FRAMES).round().astype(int)
-        scale = np.array([WIDTH / SIZE[1], HEIGHT / SIZE[0]])
+        scale = np.array([WIDTH / VIDEO_SIZE[1], HEIGHT / VIDEO_SIZE[0]])
         rows = []
         for frame, centre in enumerate(self.path()[kept]):
             middle, half = centre * scale, np.array(FIGURE) * scale
@@ -87,7 +87,11 @@ class Dive:
 def dives_of(split: str, count: int, seed: int) -> list[Dive]:
     """Clips of a split, classes in turn, eight to a source video; names as the official ones are."""
     return [
-        Dive(f"{split}{number // 8:03d}_{number:05d}", CLASSES[number % len(CLASSES)], seed_for(split, seed, number))
+        Dive(
+            f"{split}{number // 8:03d}_{number:05d}",
+            DRAWN_CLASSES[number % len(DRAWN_CLASSES)],
+            seed_for(split, seed, number),
+        )
         for number in range(count)
     ]
 

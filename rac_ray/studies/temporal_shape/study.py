@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys, read_manifest
 from rac_ray.errors import one_of
 from rac_ray.identity import Evaluation, Training
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
-from rac_ray.studies.study import MissingData, Say, Study
+from rac_ray.studies.study import MissingData, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
 from rac_ray.studies.temporal_shape.digits import loaded_digits

@@ -11,7 +11,7 @@ from rac_ray.data.decoder import decoded_frames
 from rac_ray.data.shards import Shard, ShardReport
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.dataset import COLUMNS, OfficialVideos
+from rac_ray.studies.diving48.dataset import OFFICIAL_COLUMNS, OfficialVideos
 from rac_ray.studies.diving48.lists import Annotation, read_annotations
 from tests.data.diving_files import write_download
 from tests.data.videos import SIZE, drawn, truncated
@@ -55,7 +55,7 @@ def test_a_shard_has_a_row_per_whole_video_and_reasons_for_the_others(download: 
     assert report.left_out["trainVideo2_00002"].startswith("is truncated or corrupt: ")
     assert dataset.read(root, shard) == report
     table = pq.read_table(tmp_path / shard.name)
-    assert table.schema.names == COLUMNS.names
+    assert table.schema.names == OFFICIAL_COLUMNS.names
     row = table.slice(1, 1).to_pylist()[0]
     assert (row["clip_id"], row["place"], row["label"], row["source_video"]) == (
         "trainVideo1_00001",

@@ -9,13 +9,13 @@ import pytest
 from rac_ray.data.decoder import Decoded, Decoder, decoded_frames
 from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, write_masks
 from rac_ray.store.storage import Storage
-from rac_ray.studies.diving48.lists import CLASSES as ALL_CLASSES
+from rac_ray.studies.diving48.lists import CLASSES
 from rac_ray.studies.diving48.shape_texture import resized
-from rac_ray.studies.diving48.synthetic import CLASSES, IN_VIDEO, MASKS, SIZE, Dive, dives_of, write_dives
+from rac_ray.studies.diving48.synthetic import DRAWN_CLASSES, IN_VIDEO, MASKS, VIDEO_SIZE, Dive, dives_of, write_dives
 
 
 def test_motions_are_told_by_time_and_survive_a_mirror() -> None:
-    down, up, fro, hop = (Dive("a", label, 7).path() for label in CLASSES)
+    down, up, fro, hop = (Dive("a", label, 7).path() for label in DRAWN_CLASSES)
     assert (np.diff(down[:, 1]) > 0).all()
     np.testing.assert_allclose(down[::-1], up)
     assert np.ptp(fro[:, 1]) == 0
@@ -23,11 +23,11 @@ def test_motions_are_told_by_time_and_survive_a_mirror() -> None:
     np.testing.assert_allclose(hop[:, 1], hop[::-1, 1])
     for path in (down, up, fro, hop):
         assert (path >= 0).all()
-        assert (path < np.array(SIZE[::-1])).all()
+        assert (path < np.array(VIDEO_SIZE[::-1])).all()
 
 
 def test_frames_have_the_figure_where_its_mask_is(tmp_path: Path) -> None:
-    dive = Dive("clip_00001", CLASSES[2], 3)
+    dive = Dive("clip_00001", DRAWN_CLASSES[2], 3)
     kept = np.linspace(0, IN_VIDEO - 1, 32).round().astype(int)
     frames = resized(dive.frames()[kept]).astype(float)
     write_masks(Storage.at(tmp_path), "one.parquet", dive.mask_rows())
@@ -42,14 +42,14 @@ def test_a_download_is_written_once_and_decodes(tmp_path: Path) -> None:
     folder, masks = tmp_path / "official", Storage.at(tmp_path / "masks")
     write_dives(folder, masks, train=5, test=3)
     entries = json.loads((folder / "Diving48_V2_test.json").read_text())
-    assert [entry["label"] for entry in entries] == [*CLASSES[:3]]
-    assert max(CLASSES) < ALL_CLASSES
+    assert [entry["label"] for entry in entries] == [*DRAWN_CLASSES[:3]]
+    assert max(DRAWN_CLASSES) < CLASSES
     assert MaskTable.read(masks, MASKS).clip_ids() == [entry["vid_name"] for entry in entries]
     video = folder / "rgb" / f"{entries[1]['vid_name']}.mp4"
     with Decoder(32) as decoder:
         found = decoder.decode(video)
     assert isinstance(found, Decoded)
-    assert (found.frames_in_video, found.height, found.width) == (IN_VIDEO, *SIZE)
+    assert (found.frames_in_video, found.height, found.width) == (IN_VIDEO, *VIDEO_SIZE)
     drawn = dives_of("test", 3, 0)[1].frames()[np.linspace(0, IN_VIDEO - 1, 32).round().astype(int)]
     assert np.abs(decoded_frames(found.jpegs).astype(float) - drawn).mean() < 12
     before = video.stat().st_mtime_ns
