@@ -37,8 +37,8 @@ class DivingGrid:
     domains: tuple[str, ...] = tuple(DOMAINS)
     validation: str = "authors"
     """How validation clips are cut from the official train list: ``authors`` or ``grouped``."""
-    flip_validation: bool = False
-    """Whether validation clips are mirrored at random, too, as the authors' were (facts.md 3.1)."""
+    flip_validation: bool = True
+    """Whether validation clips are mirrored at random, too, while it trains, as the authors' were (facts.md 3.1)."""
     codec: bool = True
     """Whether edited domains, and the control, go through an MPEG-4 encoder, as the authors' files did."""
     masks: str | None = None

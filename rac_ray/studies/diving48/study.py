@@ -19,7 +19,7 @@ from rac_ray.studies.diving48.domains import domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
 from rac_ray.studies.study import Study
-from rac_ray.sweep.options import Option, integers, place, words
+from rac_ray.sweep.options import Option, integers, place, words, yes_or_no
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
@@ -44,6 +44,9 @@ class Diving48(Study):
         Option("seeds", integers("seed"), "seeds (default: the preset's)"),
         Option("masks", place, "masks of the test clips, a Parquet file or a folder of them"),
         Option("published", place, "folder of the authors' modified videos, instead of masks"),
+        Option("validation", str, "how validation clips are cut from the train list: authors or grouped"),
+        Option("flip_validation", yes_or_no("flip of validation clips"), "mirror validation clips, too: yes or no"),
+        Option("codec", yes_or_no("codec"), "send edited clips through the authors' encoder: yes or no"),
     )
 
     probe_seconds = 0.0
@@ -62,11 +65,9 @@ class Diving48(Study):
             changes["only"] = tuple(dict.fromkeys(asked["experiment"]))
         if seeds:
             changes["seeds"] = tuple(dict.fromkeys(seeds))
-        if asked.get("masks"):
-            changes["masks"] = place(asked["masks"])
-        if asked.get("published"):
-            changes["published"] = place(asked["published"])
-        return replace(grid, **changes)
+        changes |= {name: place(asked[name]) for name in ("masks", "published") if asked.get(name)}
+        variants = ("validation", "flip_validation", "codec")
+        return replace(grid, **changes, **{name: asked[name] for name in variants if asked.get(name) is not None})
 
     def workers(self, grid: DivingGrid) -> int:
         """The study's eight, or what the preset says."""

@@ -78,7 +78,7 @@ def ids(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, tmp_path: Path) -> None:
-    plan = planned(data, tmp_path, DivingGrid())
+    plan = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe))
     assert [task.training.size for task in plan.tasks] == [
         "convlstm-4x128", "cnn3d-4x128", "timesformer-85m", "cnn3d-11", "cnn3d-6x128", "timesformer-15m",
     ]  # fmt: skip
@@ -87,14 +87,14 @@ def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, 
     levels = {trial.experiment: trial.level for trial in recurrent.trials}
     assert levels == dict(zip("abcdefgh", (0.30, 0.35, 0.383, 0.5007, 0.30, 0.35, 0.40, 0.45), strict=True))
     assert len({trial.trial_id for trial in plan.trials}) == len(plan.trials)
-    seeds = planned(data, tmp_path, DivingGrid(seeds=(42, 61)))
+    seeds = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe, seeds=(42, 61)))
     assert len(seeds.tasks) == 12
     assert {trial.trial_id for trial in plan.trials} < {trial.trial_id for trial in seeds.trials}
 
 
 def test_a_part_of_the_grid(data: Storage, tmp_path: Path) -> None:
     study = Diving48()
-    narrowed = study.narrowed(DivingGrid(), {"experiment": ["c"], "seeds": [7, 7]})
+    narrowed = study.narrowed(DivingGrid(recipe=GRID.recipe), {"experiment": ["c"], "seeds": [7, 7]})
     plan = planned(data, tmp_path, narrowed)
     assert [task.training.name for task in plan.tasks] == [
         "convlstm-4x128 original seed=7", "cnn3d-4x128 original seed=7", "timesformer-85m original seed=7",
@@ -104,6 +104,16 @@ def test_a_part_of_the_grid(data: Storage, tmp_path: Path) -> None:
     ]  # fmt: skip
     with pytest.raises(BadInput, match="unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"):
         study.narrowed(DivingGrid(), {"experiment": ["z"]})
+
+
+def test_variants_of_validation_and_encoding_are_options() -> None:
+    options = {option.name: option for option in Diving48().options}
+    said = {"validation": "grouped", "flip_validation": "no", "codec": "no"}
+    grid = Diving48().narrowed(DivingGrid(), {name: options[name].parse(text) for name, text in said.items()})
+    assert (grid.validation, grid.flip_validation, grid.codec) == ("grouped", False, False)
+    assert DivingGrid().flip_validation  # as the authors' was
+    with pytest.raises(BadInput, match="unknown codec 'maybe'; valid: yes, no"):
+        options["codec"].parse("maybe")
 
 
 def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_trainings(
@@ -120,7 +130,7 @@ def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_traini
     assert set(evaluations) < set(ids(others[1])[1])
     stopped = replace(GRID.recipe, stop_at=0.9)
     moved = [
-        planned(data, tmp_path, flip_validation=True),
+        planned(data, tmp_path, flip_validation=False),
         planned(data, tmp_path, validation="authors"),
         planned(data, tmp_path, recipe=stopped),
     ]
