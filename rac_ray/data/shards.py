@@ -154,7 +154,7 @@ def report_on(content: bytes, table: pa.Table) -> ShardReport:
         sha256=hashlib.sha256(content).hexdigest(),
         clip_digests=b"".join(digests),
         class_counts={name: counts[name] for name in metadata["labels"]},
-        left_out=metadata["left_out"],
+        left_out=metadata.get("left_out", {}),
     )
 
 

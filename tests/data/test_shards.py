@@ -1,4 +1,5 @@
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.data.shards import (
+    METADATA_KEY,
     Clips,
     Layout,
     Rows,
@@ -16,7 +18,9 @@ from rac_ray.data.shards import (
     ShardReport,
     clip_digests,
     clips_of,
+    metadata_of,
     read_shard,
+    report_on,
     shards_of,
     write_shard,
 )
@@ -51,6 +55,16 @@ def test_a_shard_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert (report.rows, report.class_counts, report.left_out) == (2, {"left": 0, "right": 2}, {"c": "is empty"})
     assert report.size == (tmp_path / SHARD.name).stat().st_size
     assert read_shard(root, SHARD, ORIGIN) == report
+
+
+def test_a_shard_of_version_0_1_is_reported_on(tmp_path: Path) -> None:
+    """Its metadata says nothing of clips that could not be made."""
+    written(Storage.at(tmp_path))
+    table = pq.read_table(tmp_path / SHARD.name)
+    old = {key: value for key, value in metadata_of(table).items() if key not in ("left_out", "made_of")}
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(old).encode()}), tmp_path / SHARD.name)
+    content = (tmp_path / SHARD.name).read_bytes()
+    assert report_on(content, pq.read_table(tmp_path / SHARD.name)).left_out == {}
 
 
 @pytest.mark.parametrize("change", [{"made_of": "other"}, {"rows": 4}])
