@@ -25,8 +25,8 @@ WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
 """What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
 Tune refuses to ask for nothing; a byte is there on every node."""
 KEPT_FREE = 0.01
-"""CPUs that it asks for where its group reads through tasks: a group that has lost a node takes all whole cores that it
-finds, and the core that this has a share of stays for the tasks."""
+"""CPUs that each worker asks for on top where its group reads through tasks: a group that has lost a node takes all that
+it finds on the others, and so the last core of every node stays for the tasks."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Packing:
     def resources(self, kind: Kind) -> dict[str, float]:
         """What one trial of a class asks Ray for; a trial with a worker group only for its waiting half."""
         if self.in_groups:
-            return {**WAITING, "CPU": KEPT_FREE if self.cpus_besides else 0.0}
+            return dict(WAITING)
         if self.machine.gpus:
             return {"CPU": self.cores, "GPU": 1 / self.per_gpu(kind)}
         asked: dict[str, float] = {"CPU": self.cores}
@@ -142,7 +142,8 @@ class Packing:
 
     def per_worker(self) -> dict[str, float]:
         """What each worker of a DDP group asks for."""
-        return {"CPU": self.cores, "GPU": 1} if self.machine.gpus else {"CPU": self.cores}
+        cores = self.cores + (KEPT_FREE if self.cpus_besides else 0.0)
+        return {"CPU": cores, "GPU": 1} if self.machine.gpus else {"CPU": cores}
 
     def whole(self, kind: Kind, workers: int | None = None) -> dict[str, float]:
         """All that one training takes, its worker group included: the whole one, or one of so many workers."""

@@ -76,8 +76,8 @@ def test_worker_groups() -> None:
     assert packing.at_once(SMALL) == 2
     assert Packing(Machine(2), workers=2).at_once(SMALL) == Packing(Machine(3), workers=2).at_once(SMALL) == 1
     reading = Packing(GPUS, workers=4, cpus_besides=1)
-    assert reading.whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 1 + KEPT_FREE
-    assert reading.resources(SMALL) == {**WAITING, "CPU": KEPT_FREE}
+    assert reading.per_worker() == {"CPU": 1 + KEPT_FREE, "GPU": 1}
+    assert reading.whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 4 * KEPT_FREE + 1
 
 
 def test_what_reads_clips_beside_a_trial_counts_and_is_not_asked_for() -> None:

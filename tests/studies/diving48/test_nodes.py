@@ -19,8 +19,8 @@ LONG = Recipe(RECIPE.learning_rate, batch_size=8, max_epochs=10, patience=10)
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """Room for a worker and a task that reads clips on the head, and for a worker on the other node."""
-    with two_nodes(head_cpus=2) as cluster:
+    """Room for a worker and a task that reads clips on each node."""
+    with two_nodes(head_cpus=2, other_cpus=2) as cluster:
         yield cluster
 
 
