@@ -25,8 +25,8 @@ WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
 """What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
 Tune refuses to ask for nothing; a byte is there on every node."""
 KEPT_FREE = 0.01
-"""CPUs that each worker asks for on top where its group reads through tasks: a group that has lost a node takes all that
-it finds on the others, and so the last core of every node stays for the tasks."""
+"""CPUs that each worker asks for on top where its group reads through tasks: a group that has lost a node takes all
+that it finds on the others, and so the last core of every node stays for the tasks."""
 
 
 @dataclass(frozen=True)
