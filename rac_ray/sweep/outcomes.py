@@ -76,7 +76,7 @@ class Planned(Counted):
     trainings: tuple[int, int]
     """Missing, and all."""
     about: Mapping[str, str]
-    """What there is to know of the data, as in ``{"digits": "mnist"}``."""
+    """What there is to know of the data, as in ``{"classes": "dive, jump"}``."""
     price: "Price"
     notes: Sequence[str] = ()
     code: int = DONE

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from rac_ray.errors import BadInput
 from rac_ray.results import Tables, load
 from rac_ray.results.report import Section, write_report
 from rac_ray.store.storage import Storage
-from rac_ray.studies.temporal_shape.digits import optdigits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.studies.temporal_shape.results import shape_names
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results
@@ -113,6 +113,19 @@ def test_a_clip_is_an_animation_of_its_frames(tables: Tables, tmp_path: Path) ->
     np.testing.assert_allclose(np.asarray(image.convert("L"), int), frames_of(clip_id)[7], atol=8)
 
 
+def test_a_target_whose_clips_cannot_be_had_says_why_and_the_others_are_shown(tables: Tables, tmp_path: Path) -> None:
+    def some(clip_id: str) -> NDArray[np.uint8]:
+        if clip_id.startswith("5dot/"):
+            raise BadInput("the folder is gone from https://user:word@host/x")
+        return frames_of(clip_id)
+
+    every, shown = (content(page(tables, tmp_path, clips=clips)) for clips in (frames_of, some))
+    assert every["withoutClips"] == {}
+    assert shown["withoutClips"] == {"5dot/test": "the folder is gone from https://***@host/x"}
+    assert shown["mistakes"] == every["mistakes"]
+    assert shown["clips"] == {name: gif for name, gif in every["clips"].items() if not name.startswith("5dot/")}
+
+
 def test_without_a_clip_source_there_are_no_clips(tables: Tables, tmp_path: Path) -> None:
     shown = content(page(tables, tmp_path))
     assert (shown["mistakes"], shown["clips"]) == ({}, {})
@@ -195,10 +208,10 @@ def test_records_of_a_ledger_have_a_page(sweep_folder: Path, tmp_path: Path) -> 
 
 
 def test_four_hundred_trials_stay_small(tmp_path: Path) -> None:
-    digits, spec = optdigits(), TemporalShapeSpec()
+    spec = TemporalShapeSpec()
 
     def noisy(clip_id: str) -> NDArray[np.uint8]:
-        return make_clip(spec, "mnist_bg", "test", int(clip_id[-6:]), digits).frames
+        return make_clip(spec, "mnist_bg", "test", int(clip_id[-6:])).frames
 
     sizes = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48)
     targets = ("5dot", "mnist", "mnist_bg", "mnist_bg_half", "other", "another")

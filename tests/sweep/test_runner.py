@@ -22,6 +22,7 @@ from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.grid import Grid
+from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
@@ -30,6 +31,7 @@ from rac_ray.sweep.session import ray_session
 from rac_ray.sweep.worker import Setting
 from rac_ray.training.selection import Selection
 from tests.records import finish
+from tests.studies.temporal_shape.idx import drawn, folder_of
 from tests.sweep import faults, tiny_sweep
 
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -44,7 +46,6 @@ GRID = Grid(
     val_clips=8,
     test_clips=8,
     recipes={"timesformer1": QUICK, "cnn3d": QUICK},
-    digits="optdigits",
 )
 
 
@@ -162,6 +163,24 @@ def test_one_more_evaluation_of_a_finished_sweep_trains_nothing(plan_of) -> None
             old.attempt,
             old.seconds["training"],
         )
+
+
+def test_other_symbols_on_a_finished_sweep_train_nothing(plan_of, tmp_path: Path) -> None:
+    """A training step would raise."""
+    few = {"models": ("cnn3d",), "seeds": (0,)}
+    plan = plan_of(**few)
+    run(plan)
+    (old,) = records_of(plan).values()
+    folder = folder_of(tmp_path / "Kannada", drawn(4))
+    more = plan_of(**few, symbols=all_symbols([folder]))
+    assert more.trial_ids == plan.trial_ids
+    assert set(more.states(more.entries(), None).values()) == {"pending"}
+    assert sum(" done   " in line for line in run(more, faults.trains_nothing)) == 1
+    (new,) = records_of(more).values()
+    assert new.evaluations[:-1] == old.evaluations
+    added = new.evaluations[-1]
+    assert (added.part, added.role, added.clips, new.epochs) == ("kannada/test", "target", 8, old.epochs)
+    assert set(plan.states(plan.entries(), None).values()) == {"done"}
 
 
 def predictions_of(plan: Plan) -> dict[str, pa.Table]:
