@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from rac_ray.errors import one_of
 from rac_ray.identity import Recipe
-from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, NUM_FRAMES
 
@@ -142,12 +141,12 @@ def plain_state(ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {plain_name(name): value for name, value in ours.items()}
 
 
-def write_jpegs(folder: Path, domain: str, split: str, count: int, digits: Digits) -> None:
+def write_jpegs(folder: Path, domain: str, split: str, count: int) -> None:
     """``<clip * 20 + frame>.jpg`` (grey, PIL's default quality of 75) and ``labels.csv``, as the study stores clips."""
     folder.mkdir(parents=True)
     labels = []
     for index in range(count):
-        clip = make_clip(DRAWN, domain, split, index, digits)
+        clip = make_clip(DRAWN, domain, split, index)
         labels.append(clip.label)
         for number, frame in enumerate(clip.frames, start=index * NUM_FRAMES):
             Image.fromarray(frame).save(folder / f"{number}.jpg")

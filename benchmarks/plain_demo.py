@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from benchmarks.plain import batches_of, build_plain, evaluate, optimiser_of, train_epoch, write_jpegs
 from rac_ray.identity import Training
-from rac_ray.studies.temporal_shape.digits import load_digits
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, Direction
 from rac_ray.studies.temporal_shape.grid import DEMO, Grid
 
@@ -35,10 +34,10 @@ class Best:
 
 def write_parts(grid: Grid, folder: Path) -> None:
     """Every part that the grid reads, as JPEG files."""
-    digits, counts = load_digits(grid.digits), {"train": grid.train_clips, "val": grid.val_clips}
+    counts = {"train": grid.train_clips, "val": grid.val_clips}
     for part in dict.fromkeys(part for source in grid.sources for part in DIRECTIONS[source].parts):
         domain, split = part.split("/")
-        write_jpegs(folder / part, domain, split, counts.get(split, grid.test_clips), digits)
+        write_jpegs(folder / part, domain, split, counts.get(split, grid.test_clips))
 
 
 def trainings_of(grid: Grid, precision: str) -> list[Training]:

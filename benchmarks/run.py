@@ -25,7 +25,6 @@ from rac_ray.identity import Recipe
 from rac_ray.models import Builder
 from rac_ray.results import load
 from rac_ray.store.storage import Storage
-from rac_ray.studies.temporal_shape.digits import Digits, optdigits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
@@ -50,7 +49,7 @@ def machine() -> str:
     return f"{os.cpu_count()} x {name}, {memory:.0f} GiB, {software}"
 
 
-def generation(digits: Digits) -> Iterator[Row]:
+def generation() -> Iterator[Row]:
     """Clips per second on one core, JPEG round trip included."""
     spec = TemporalShapeSpec()
     for domain, target in (("2dot", 1500), ("5dot", None), ("mnist", None), ("mnist_bg", 800), ("mnist_bg_half", None)):
@@ -58,12 +57,12 @@ def generation(digits: Digits) -> Iterator[Row]:
         for _ in range(3):
             started = time.perf_counter()
             for index in range(600):
-                make_clip(spec, domain, "train", index, digits)
+                make_clip(spec, domain, "train", index)
             rates.append(600 / (time.perf_counter() - started))
         yield f"generate {domain}", f"{np.median(rates):,.0f} clips/s", f"at least {target:,}" if target else ""
 
 
-def noise_against_the_package(digits: Digits) -> Row:
+def noise_against_the_package() -> Row:
     """One mnist_bg clip against the noise of its twenty frames from the perlin-noise package alone."""
     started = time.perf_counter()
     for seed in range(1, 4):
@@ -74,14 +73,14 @@ def noise_against_the_package(digits: Digits) -> Row:
     theirs = (time.perf_counter() - started) / 3 * NUM_FRAMES
     started = time.perf_counter()
     for index in range(300):
-        make_clip(TemporalShapeSpec(), "mnist_bg", "test", index, digits)
+        make_clip(TemporalShapeSpec(), "mnist_bg", "train", index)
     ours = (time.perf_counter() - started) / 300
     return "a whole mnist_bg clip, against 20 noise frames by perlin-noise", f"{theirs / ours:,.0f} x faster", ""
 
 
 def paper_shards(folder: Path) -> Iterator[Row]:
     """The real command on the paper preset's counts, with the peak memory of any one process."""
-    command = f"{sys.executable} -m rac_ray.cli.command data generate {folder} --digits optdigits"
+    command = f"{sys.executable} -m rac_ray.cli.command data generate {folder}"
     started = time.perf_counter()
     process = psutil.Popen(command.split(), cwd=ROOT, stdout=-3)
     peak = 0
@@ -127,7 +126,7 @@ def loader_share(clips: Clips) -> Iterator[Row]:
 def ray_overhead(folder: Path) -> Iterator[Row]:
     """Trials of two epochs through Ray Tune on two CPUs: what a trial costs beyond training and evaluation."""
     recipe = Recipe(batch_size=16, max_epochs=2, patience=2)
-    grid = Grid(("timesformer1",), (2,), tuple(range(12)), ("2dot",), 64, 16, 16, {"timesformer1": recipe}, "optdigits")
+    grid = Grid(("timesformer1",), (2,), tuple(range(12)), ("2dot",), 64, 16, 16, {"timesformer1": recipe})
     study = TemporalShape("overhead", {"all": grid}, "all")
     plan = make_plan(study, "all", str(folder / "results"), str(folder / "data"))
     said: list[tuple[float, str]] = []
@@ -158,9 +157,8 @@ def main() -> None:
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.run"], {**os.environ, **WORKER_ENVIRONMENT})
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     torch.set_num_threads(1)
-    digits = optdigits()
-    rows: list[Row] = [*generation(digits), noise_against_the_package(digits)]
-    frames = [make_clip(TemporalShapeSpec(), "2dot", "train", index, digits) for index in range(640)]
+    rows: list[Row] = [*generation(), noise_against_the_package()]
+    frames = [make_clip(TemporalShapeSpec(), "2dot", "train", index) for index in range(640)]
     clips = Clips(
         np.stack([clip.frames for clip in frames]),
         np.array([clip.label for clip in frames]),

@@ -33,7 +33,6 @@ from benchmarks.speed_tables import Row, report
 from rac_ray.cli.values import integer, number
 from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of
 from rac_ray.models import build_model
-from rac_ray.studies.temporal_shape.digits import optdigits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.sweep.options import words as listed
 from rac_ray.sweep.session import WORKER_ENVIRONMENT
@@ -127,10 +126,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def make_data(folder: Path, train_clips: int, test_clips: int) -> None:
     """The training and the test set, as JPEG files for the plain side and as arrays for ours: the same pixels."""
-    digits = optdigits()
     for split, count in ((TRAIN, train_clips), (TEST, test_clips)):
-        write_jpegs(folder / split, "2dot", split, count, digits)
-        clips = [make_clip(TemporalShapeSpec(), "2dot", split, index, digits) for index in range(count)]
+        write_jpegs(folder / split, "2dot", split, count)
+        clips = [make_clip(TemporalShapeSpec(), "2dot", split, index) for index in range(count)]
         frames, labels = np.stack([clip.frames for clip in clips]), np.array([clip.label for clip in clips])
         np.savez(folder / f"{split}.npz", frames=frames, labels=labels)
 

@@ -136,7 +136,7 @@ class Training:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the architecture is built with at that size, beyond hidden units."""
     about: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """What readers want to see beside it, as in ``{"digits": "mnist"}``; not in the id."""
+    """What readers want to see beside it, as in ``{"digits": "optdigits"}`` of records of 0.1; not in the id."""
 
     def __post_init__(self) -> None:
         if self.recipe.precision == "auto":

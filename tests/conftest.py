@@ -13,7 +13,6 @@ import pytest
 
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe, Training
-from rac_ray.studies.temporal_shape.digits import Digits, optdigits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.sweep.session import RAY_ENVIRONMENT, WORKER_ENVIRONMENT
 from rac_ray.training.task import Task
@@ -63,11 +62,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.beside)
 
 
-@pytest.fixture(scope="session")
-def digits() -> Digits:
-    return optdigits()
-
-
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
     """Two CPUs, a small object store, shut down with the module."""
@@ -102,12 +96,12 @@ def dashboard() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def make_clips(digits: Digits):
+def make_clips():
     """Clips of a domain's split, in memory."""
 
     def make(count: int, part: str = "2dot/train") -> Clips:
         domain, split = part.split("/")
-        clips = [make_clip(TemporalShapeSpec(), domain, split, index, digits) for index in range(count)]
+        clips = [make_clip(TemporalShapeSpec(), domain, split, index) for index in range(count)]
         names = [f"{part}/{index:06d}" for index in range(count)]
         return Clips(np.stack([clip.frames for clip in clips]), np.array([clip.label for clip in clips]), names)
 
@@ -120,8 +114,7 @@ def make_training():
 
     def make(model: str = "timesformer1", hidden_units: int = 4, seed: int = 0, **recipe: object) -> Training:
         settings = {"batch_size": 8, "max_epochs": 3, "patience": 3, "learning_rate": 0.01, "precision": "32", **recipe}
-        about = {"digits": "optdigits"}
-        return Training(model, hidden_units, "2dot", seed, Recipe(**settings), "test-data", about=about)
+        return Training(model, hidden_units, "2dot", seed, Recipe(**settings), "test-data")
 
     return make
 

@@ -53,7 +53,7 @@ def test_status_and_plan_are_typed(ran: Results, where: Where) -> None:
     plan = rac_ray.plan(STUDY, where=where, which=Which(only="seed=2"), resources=Resources(num_cpus=2))
     assert [trial.name for trial in plan.trials] == ["timesformer1 h=2 2dot seed=2"]
     assert plan.trainings == (1, 1)
-    assert plan.about == {"digits": "optdigits"}
+    assert plan.about == {}
 
 
 def test_describe_and_clean(ran: Results, where: Where) -> None:

@@ -94,7 +94,7 @@ def test_a_domain_is_one_row_and_only_evaluates(tmp_path: Path, monkeypatch: pyt
     from rac_ray.studies.temporal_shape.grid import Grid
     from tests.sweep.tiny_sweep import plan_of
 
-    grid = Grid(models=("cnn3d",), hidden_units=(2,), seeds=(0,), sources=("2dot",), digits="optdigits")
+    grid = Grid(models=("cnn3d",), hidden_units=(2,), seeds=(0,), sources=("2dot",))
     before = plan_of(grid, tmp_path / "results", tmp_path / "data")
     monkeypatch.setitem(DOMAINS, "9dot", replace(DOMAINS["5dot"], dot_width=9))
     direction = DIRECTIONS["2dot"]

@@ -69,8 +69,7 @@ PLANNED = {"laptop": 48, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, 
 
 def sweep(command: str, *more: str, folder: Path) -> subprocess.CompletedProcess[str]:
     arguments = shlex.split(command)[1:]
-    grid = [] if arguments[1] in ("cancel", "clean") else ["--digits", "optdigits"]
-    program = [sys.executable, str(ROOT / arguments[0]), *arguments[1:], *more, *grid]
+    program = [sys.executable, str(ROOT / arguments[0]), *arguments[1:], *more]
     return subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
 
 

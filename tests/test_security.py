@@ -17,7 +17,6 @@ from rac_ray.results.shown import show
 from rac_ray.store.storage import Storage
 from rac_ray.studies import study_of
 from rac_ray.studies.temporal_shape.dataset import COLUMNS, GeneratedClips
-from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 from rac_ray.sweep.outcomes import Wanted
 from rac_ray.sweep.runner import run_plan
@@ -68,12 +67,12 @@ def disguised(table: pa.Table, column: str, extension: str, metadata: bytes) -> 
 
 
 @pytest.mark.parametrize("extension", ["ray.data.arrow_tensor", "ray.data.arrow_tensor_v2"])
-def test_a_hostile_shard_is_none(extension: str, digits: Digits, tmp_path: Path) -> None:
+def test_a_hostile_shard_is_none(extension: str, tmp_path: Path) -> None:
     """Pickled metadata of Ray's tensor columns; Ray Data, which knows the type, has been imported."""
     import ray.data  # noqa: F401
 
     trace, root = tmp_path / "trace", Storage.at(tmp_path / "data")
-    dataset = GeneratedClips(TemporalShapeSpec(), digits.source, digits.digest, {"2dot/val": 4})
+    dataset = GeneratedClips(TemporalShapeSpec(), {"2dot/val": 4})
     (shard,) = dataset.parts()["2dot/val"]
     dataset.write(root, shard, dataset.maker())
     path = Path(root.root, shard.name)

@@ -6,7 +6,6 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -16,7 +15,7 @@ from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import holding
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
-from rac_ray.studies.temporal_shape import study as temporal_shape
+from rac_ray.studies.temporal_shape.digits import mnist
 from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.training.task import Task
@@ -35,7 +34,6 @@ RECORDED = replace(GRID, models=("cnn3d", "timesformer1"), hidden_units=(2, 4), 
 def verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """Run a verb on the tiny sweep in ``tmp_path``; returns (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAC_RAY_MNIST", str(tmp_path / "no-mnist"))
 
     def run(*arguments: str, study: Study = STUDY) -> tuple[int | str | None, str, str]:
         with pytest.raises(SystemExit) as stopped:
@@ -127,17 +125,17 @@ def test_results_go_where_they_are_asked_to(verb, tmp_path: Path) -> None:
     register(plan.ledger, plan.tasks)
     for task in plan.tasks[:7]:
         finish_wholly(plan.ledger, task)
-    code, out, _ = verb("results", "--digits", "optdigits", "--to", str(tmp_path / "local"), study=study)
+    code, out, _ = verb("results", "--to", str(tmp_path / "local"), study=study)
     assert code == 3
     assert "Trained on 2dot: mean top-1" in out
     assert "1 trials have not run; the same command goes on from here" in out
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
     assert (tmp_path / "local/figures/figure3-2dot.png").exists()
     assert not (tmp_path / "results/tiny/all").exists()
-    code, out, _ = verb("results", "--digits", "optdigits", "--json", study=study)
+    code, out, _ = verb("results", "--json", study=study)
     counts = {"planned": 8, "done": 7, "unreached": 0, "failed": 0, "running": 0, "pending": 1}
     assert json.loads(out)["counts"] == counts
-    code, out, _ = verb("results", "--digits", "optdigits", "--verdict", "--report", study=study)
+    code, out, _ = verb("results", "--verdict", "--report", study=study)
     assert "ts-mnist-absolute: " in out
     assert (tmp_path / "results/tiny/all/report.html").exists()
 
@@ -163,19 +161,9 @@ def test_results_of_a_preset_are_its_own(verb, tmp_path: Path) -> None:
         assert said["folder"] == str(tmp_path / "results/tiny" / preset)
 
 
-def test_digits_that_the_data_folder_names_are_not_loaded(
-    verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Data of real MNIST, made elsewhere; here there is none, and nothing is downloaded."""
-
-    def load_digits(source: str) -> NoReturn:
-        raise AssertionError(f"digits {source!r} were loaded")
-
-    monkeypatch.setattr(temporal_shape, "load_digits", load_digits)
-    grid = replace(RECORDED, digits="auto")
-    identity = dataset_of(grid, "mnist", "0123456789abcdef").identity()
-    Storage.at(tmp_path / "data").write_json("manifest.json", {"identity": identity, "splits": {}})
-    study = study_of(grid)
+def test_verbs_that_render_nothing_load_no_digits(verb, tmp_path: Path) -> None:
+    mnist.cache_clear()
+    study = study_of(RECORDED)
     plan = plan_in(tmp_path, study)
     register(plan.ledger, plan.tasks)
     for task in plan.tasks:
@@ -185,12 +173,23 @@ def test_digits_that_the_data_folder_names_are_not_loaded(
         "8 trials planned = 8 done + 0 failed + 0 running + 0 pending\ndriver: none\n",
     )
     assert "state: done" in verb("describe", plan.trial_ids[0], study=study)[1]
-    assert "digits=mnist" in verb("results", study=study)[1]
-    for told in (["cancel"], ["clean"], ["clean", "--yes"]):
+    assert "8 trials planned = 8 done" in verb("results", study=study)[1]
+    for told in (["plan", "--probe-seconds", "0"], ["cancel"], ["clean"], ["clean", "--yes"]):
         assert verb(*told, study=study)[0] == 0
-    assert verb("clean", study=study_of(replace(grid, digits="optdigits")))[0] == 0
-    with pytest.raises(AssertionError, match="'svhn' were loaded"):
-        verb("status", "--digits", "svhn", study=study)
+    assert mnist.cache_info().misses == 0
+
+
+def test_verbs_refuse_a_data_folder_of_other_digits(verb, tmp_path: Path) -> None:
+    """As of the digits that stood in for MNIST in 0.1."""
+    study = study_of(RECORDED)
+    identity = {**dataset_of(RECORDED).identity(), "digits": {"source": "optdigits", "digest": "1dcdf395862b655c"}}
+    Storage.at(tmp_path / "data").write_json("manifest.json", {"identity": identity, "splits": {}})
+    assert verb("status", study=study)[::2] == (
+        2,
+        f"error: data folder '{tmp_path}/data' has digits.digest '1dcdf395862b655c' instead of 'ce01199805b7102a', "
+        "digits.source 'optdigits' instead of 'mnist'; choose another with --data\n",
+    )
+    assert verb("clean", study=study)[0] == 0
 
 
 def test_clean_and_cancel_need_neither_masks_nor_data(verb, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     """A row for each command, and one per trial."""
     with tempfile.TemporaryDirectory() as scratch:
         places = ["--storage", f"{scratch}/results", "--data", f"{scratch}/data", "--preset", "demo"]
-        grid = ["--digits", "optdigits", "--hidden-units", sizes.sweep_hidden_units, "--models", sizes.sweep_models]
+        grid = ["--hidden-units", sizes.sweep_hidden_units, "--models", sizes.sweep_models]
         for graphs, seed in SEEDS.items():
             these = [*places, *grid, "--seeds", seed]
             run = ["run", *these, "--trials-per-gpu", "auto", "--probe-seconds", "0.3"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rac_ray.errors import DONE, FAILED, BadInput, one_of
 from rac_ray.store.storage import Storage
-from rac_ray.sweep.options import words
+from rac_ray.sweep.options import places, words
 
 
 def generate(
@@ -15,7 +15,7 @@ def generate(
     val_clips: int = 1000,
     test_clips: int = 500,
     paired_clips: int = 0,
-    digits: str = "auto",
+    digits: str = "",
     spec: str = "released",
 ) -> int:
     """Make what is missing of a data folder.
@@ -35,7 +35,7 @@ def generate(
     paired_clips
         Counterfactual clips per domain.
     digits
-        One of mnist, optdigits, auto.
+        Folders of other symbols, IDX images as EMNIST's; each is one more target domain.
     spec
         The released data, or the paper's text: released or paper.
     """
@@ -43,7 +43,8 @@ def generate(
     from rac_ray.data.manifest import read_manifest
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
     from rac_ray.studies.temporal_shape.grid import Grid
-    from rac_ray.studies.temporal_shape.study import check_sources, dataset_of, digits_of
+    from rac_ray.studies.temporal_shape.study import check_sources, dataset_of
+    from rac_ray.studies.temporal_shape.symbols import all_symbols
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
     from rac_ray.sweep.session import ray_session
@@ -59,17 +60,16 @@ def generate(
         train_clips=train_clips,
         val_clips=val_clips,
         test_clips=test_clips,
-        digits=digits,
+        symbols=all_symbols(words(places(digits))),
         paired_clips=paired_clips,
         spec=SPECS[spec],
     )
     root = Storage.at(folder)
-    name, digest = digits_of(grid, root)
-    dataset = dataset_of(grid, name, digest)
+    dataset = dataset_of(grid)
     dataset.require_own(root, read_manifest(root))
     with ray_session(Resources()):
         found = make_shards(root, dataset, say_line)
-    print(f"{root.root}: {found.made} shards made, {found.clips} clips, digits={name}")
+    print(f"{root.root}: {found.made} shards made, {found.clips} clips")
     return DONE
 
 

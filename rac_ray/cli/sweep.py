@@ -19,7 +19,7 @@ from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.sweep.asked import as_last_run
-from rac_ray.sweep.options import place
+from rac_ray.sweep.options import place, places
 from rac_ray.sweep.outcomes import Outcome, Results, Wanted, as_text
 
 RUN_ONLY = (
@@ -189,15 +189,16 @@ def without(arguments: list[str], flags: tuple[str, ...]) -> list[str]:
 
 def absolute(study: Study, arguments: list[str]) -> list[str]:
     """Arguments in which the paths of the study's own options are absolute."""
-    flags = {f"--{option.name.replace('_', '-')}" for option in study.options if option.parse is place}
-    found, path_next = [], False
+    flags = {f"--{each.name.replace('_', '-')}": each.parse for each in study.options if each.parse in (place, places)}
+    found: list[str] = []
+    parse: Callable[[str], str] | None = None
     for argument in arguments:
         flag, sign, value = argument.partition("=")
-        if path_next:
-            found.append(place(argument))
+        if parse is not None:
+            found.append(parse(argument))
         elif flag in flags and sign:
-            found.append(f"{flag}={place(value)}")
+            found.append(f"{flag}={flags[flag](value)}")
         else:
             found.append(argument)
-        path_next = not path_next and argument in flags
+        parse = flags.get(argument) if parse is None else None
     return found

@@ -16,7 +16,7 @@ def paced(pending: dict[Any, Piece], clips: Callable[[Piece], int], unit: str) -
     """Each piece with its task's result, how far all have come (``40/100 videos``), and the rate and the time left.
 
     ``pending`` has the pieces by the references of their tasks' results; ``clips`` counts those of a piece, in units
-    of what is made. Raises what a task raised of BadInput and OSError.
+    of what is made. Raises what a task raised of BadInput and OSError, with its own sentence.
     """
     began, done, total = time.monotonic(), 0, sum(map(clips, pending.values()))
     while pending:
@@ -32,5 +32,4 @@ def _result_of(reference: Any) -> Any:
     try:
         return ray.get(reference)
     except RayTaskError as error:
-        cause = error.as_instanceof_cause()
-        raise cause if isinstance(cause, BadInput | OSError) else error from error
+        raise error.cause if isinstance(error.cause, BadInput | OSError) else error from error

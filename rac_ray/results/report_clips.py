@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from rac_ray.errors import BadInput
+
 ClipSource = Callable[[str], NDArray[np.uint8]]
-"""Clip id to frames (T, H, W) uint8."""
+"""Clip id to frames (T, H, W) uint8; raises BadInput, with the reason, for a target whose clips cannot be had."""
 
 FIRST_CLIPS = 40
 """Clips of an evaluation set that are candidates, so that the trials of a sweep share what is embedded."""
@@ -58,10 +60,22 @@ def _by_trial_and_set(rows: pd.DataFrame) -> Mistakes:
     return found
 
 
-def animations(mistakes: Mistakes, clips: ClipSource) -> Mapping[str, str]:
-    """Every clip of ``mistakes`` once, by its id, as base64 of a GIF."""
-    wanted = {row["clip"] for sets in mistakes.values() for rows in sets.values() for row in rows}
-    return {clip_id: base64.b64encode(_gif(clips(clip_id))).decode() for clip_id in sorted(wanted)}
+def animations(mistakes: Mistakes, clips: ClipSource) -> tuple[dict[str, str], dict[str, str]]:
+    """Every clip of ``mistakes`` once, by its id, as base64 of a GIF; and why a ``target/split`` has none, by its name.
+
+    The latter are those of which ``clips`` raises BadInput.
+    """
+    wanted: dict[str, set[str]] = {}
+    for sets in mistakes.values():
+        for name, rows in sets.items():
+            wanted.setdefault(name, set()).update(row["clip"] for row in rows)
+    shown, left_out = dict[str, str](), dict[str, str]()
+    for name, clip_ids in sorted(wanted.items()):
+        try:
+            shown |= {clip_id: base64.b64encode(_gif(clips(clip_id))).decode() for clip_id in sorted(clip_ids)}
+        except BadInput as error:
+            left_out[name] = str(error)
+    return shown, left_out
 
 
 def _gif(frames: NDArray[np.uint8]) -> bytes:

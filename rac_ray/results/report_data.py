@@ -64,6 +64,7 @@ def payload(
 ) -> dict[str, Any]:
     """Everything that the page shows."""
     mistakes = worst_mistakes(tables.predictions, tables.evaluations) if clips else {}
+    shown, left_out = animations(mistakes, clips) if clips else ({}, {})
     classes = _classes(tables)
     return {
         "title": title,
@@ -79,7 +80,8 @@ def payload(
         "epochs": _epochs(tables.epochs),
         "labels": class_names(classes),
         "mistakes": mistakes,
-        "clips": animations(mistakes, clips) if clips else {},
+        "clips": shown,
+        "withoutClips": {name: without_credentials(why) for name, why in left_out.items()},
         "failures": _failures(tables.failures),
     }
 

@@ -101,7 +101,7 @@ class Study(ABC):
         return MissingData()
 
     def about(self, grid: Any, data: Storage) -> Mapping[str, str]:
-        """What readers want to know of the data, as in ``{"digits": "mnist"}``."""
+        """What readers want to know of the data, as in ``{"classes": "dive, jump"}``."""
         return {}
 
     def content(self, grid: Any, data: Storage, tasks: "Sequence[Task]") -> Mapping[str, str]:

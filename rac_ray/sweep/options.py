@@ -75,6 +75,11 @@ def place(text: str) -> str:
     return Storage.at(text).root
 
 
+def places(text: str) -> str:
+    """``a,b`` with each folder or URI as one that means the same from any working directory."""
+    return ",".join(map(place, words(text)))
+
+
 def whole_number(what: str, text: str) -> int:
     """A text of digits as an integer; BadInput names what is none, underscores and points included."""
     digits = text[1:] if text[:1] in ("-", "+") else text

@@ -76,7 +76,7 @@ class Planned(Counted):
     trainings: tuple[int, int]
     """Missing, and all."""
     about: Mapping[str, str]
-    """Facts about the data, as in ``{"digits": "mnist"}``."""
+    """Facts about the data, as in ``{"classes": "dive, jump"}``."""
     price: "Price"
     notes: Sequence[str] = ()
     code: int = DONE

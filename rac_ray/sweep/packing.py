@@ -111,6 +111,11 @@ class Packing:
         return self.workers > 1
 
     @property
+    def elastic(self) -> bool:
+        """Whether worker groups may shrink and grow."""
+        return 0 < self.fewest < self.workers
+
+    @property
     def limits(self) -> bool:
         """Whether trials take more than what they ask Ray for, so that Ray's room does not say how many run."""
         return self.in_groups or self.cpus_besides > 0

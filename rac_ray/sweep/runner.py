@@ -29,7 +29,7 @@ from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
-from rac_ray.sweep.session import cores_here, ray_session
+from rac_ray.sweep.session import cores_here, count_resources_here, ray_session
 from rac_ray.sweep.tuning import through_tune
 from rac_ray.sweep.worker import Setting
 
@@ -72,6 +72,8 @@ def run_plan(
             for line in price.lines():
                 say(f"plan: {line}")
             plan.folder.write_json(FORECAST, price.as_dict())
+            if packing.elastic:
+                count_resources_here()
             reason = _tune(plan, queue, resources, price, lock, say, trainable)
             if reason:
                 return reason
@@ -245,15 +247,14 @@ def _tune(
 
 def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scratch: str) -> Setting:
     """A group that may shrink goes on without a lost worker; one of a fixed size leaves it to the queue."""
-    elastic = packing.fewest < packing.workers
     return Setting(
         ledger=plan.ledger,
         driver=lock.holder.token,
         study=plan.study.name,
         content=plan.study.content(plan.grid, plan.data, plan.tasks),
-        workers=(packing.fewest, packing.workers) if elastic else packing.workers,
+        workers=(packing.fewest, packing.workers) if packing.elastic else packing.workers,
         per_worker=packing.per_worker(),
-        lost_workers=resources.budgets.preempted if elastic else 0,
+        lost_workers=resources.budgets.preempted if packing.elastic else 0,
         cuda_graphs=resources.cuda_graphs,
         stall=resources.stall,
         scratch=scratch,

@@ -74,3 +74,17 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def count_resources_here() -> None:
+    """Have Ray count what is free for elastic groups on this node, which is there as long as the sweep is.
+
+    It counts in an actor on the node that first reads with Ray Data. A group whose count was lost with a node would
+    wait for its resources for ever (Ray 2.60).
+    """
+    import ray.data
+
+    from rac_ray.data.streaming import quiet_and_ordered
+
+    quiet_and_ordered()
+    ray.data.range(1).materialize()

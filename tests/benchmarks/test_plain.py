@@ -22,7 +22,6 @@ from benchmarks.plain import (
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.models import MODELS, build_model
-from rac_ray.studies.temporal_shape.digits import Digits
 
 CPU = torch.device("cpu")
 
@@ -50,9 +49,9 @@ def test_equals_ours_in_values_and_gradients(name: str, hidden_units: int, make_
 
 
 @pytest.mark.parametrize("domain", ["2dot", "mnist_bg"])
-def test_files_hold_the_frames_of_the_generators_clips(domain: str, digits: Digits, make_clips, tmp_path: Path) -> None:
+def test_files_hold_the_frames_of_the_generators_clips(domain: str, make_clips, tmp_path: Path) -> None:
     """The file is the only JPEG round trip, and PIL's the same one as the generator's: measured, no pixel differs."""
-    write_jpegs(tmp_path / "clips", domain, "test", 4, digits)
+    write_jpegs(tmp_path / "clips", domain, "test", 4)
     read, expected = JpegClips(tmp_path / "clips"), make_clips(4, f"{domain}/test")
     frames = torch.stack([read[index][0] for index in range(len(read))])
     assert frames.shape == (4, 20, 1, 64, 64)
@@ -61,8 +60,8 @@ def test_files_hold_the_frames_of_the_generators_clips(domain: str, digits: Digi
     assert [int(read[index][1]) for index in range(len(read))] == expected.labels.tolist()
 
 
-def test_clips_are_stored_as_in_the_study(digits: Digits, tmp_path: Path) -> None:
-    write_jpegs(tmp_path / "clips", "2dot", "test", 2, digits)
+def test_clips_are_stored_as_in_the_study(tmp_path: Path) -> None:
+    write_jpegs(tmp_path / "clips", "2dot", "test", 2)
     names = {path.name for path in (tmp_path / "clips").iterdir()}
     assert names == {"labels.csv", *(f"{number}.jpg" for number in range(40))}
     with Image.open(tmp_path / "clips/39.jpg") as image:
@@ -71,8 +70,8 @@ def test_clips_are_stored_as_in_the_study(digits: Digits, tmp_path: Path) -> Non
         assert [row["clip"] for row in csv.DictReader(source)] == ["0", "1"]
 
 
-def test_one_epoch_and_an_evaluation(digits: Digits, tmp_path: Path) -> None:
-    write_jpegs(tmp_path / "clips", "2dot", "test", 5, digits)
+def test_one_epoch_and_an_evaluation(tmp_path: Path) -> None:
+    write_jpegs(tmp_path / "clips", "2dot", "test", 5)
     clips, steps = JpegClips(tmp_path / "clips"), []
     model = build_plain("timesformer1", 2)
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rac_ray.cli.command import main
+from tests.studies.temporal_shape.idx import drawn, folder_of
 
 
 @pytest.fixture
@@ -23,20 +24,21 @@ def run(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.usefixtures("local_ray")
 def test_generate_verify_preview(run, tmp_path: Path) -> None:
     folder, pictures = str(tmp_path / "ts"), tmp_path / "pictures"
-    sizes = ["--train-clips", "30", "--val-clips", "5", "--test-clips", "40", "--digits", "optdigits"]
+    sizes = ["--train-clips", "30", "--val-clips", "5", "--test-clips", "40"]
     code, out, _ = run("generate", folder, *sizes)
     assert code == 0
-    assert out.endswith("9 shards made, 270 clips, digits=optdigits\n")
-    assert run("generate", folder, *sizes)[1].endswith("0 shards made, 270 clips, digits=optdigits\n")
+    assert out.endswith("9 shards made, 270 clips\n")
+    assert run("generate", folder, *sizes)[1].endswith("0 shards made, 270 clips\n")
     assert run("verify", folder) == (0, f"{folder}: all shards are what the manifest says\n", "")
     code, out, _ = run("preview", folder, "--out", str(pictures))
     assert (code, out) == (0, f"26 pictures in {pictures}\n")
     assert len(list(pictures.glob("*.gif"))) == 25
-    assert run("generate", folder, *sizes, "--paired-clips", "20")[1].endswith(
-        "5 shards made, 370 clips, digits=optdigits\n"
-    )
+    assert run("generate", folder, *sizes, "--paired-clips", "20")[1].endswith("5 shards made, 370 clips\n")
     assert run("verify", folder) == (0, f"{folder}: all shards are what the manifest says\n", "")
     assert run("preview", folder, "--out", str(pictures))[:2] == (0, f"26 pictures in {pictures}\n")
+    more = ["--digits", folder_of(tmp_path / "Kannada", drawn(3))]
+    assert run("generate", folder, *sizes, *more)[1].endswith("1 shards made, 310 clips\n")
+    assert (tmp_path / "ts/kannada/test-00000-of-00001.parquet").exists()
     (tmp_path / "ts/5dot/test-00000-of-00001.parquet").unlink()
     assert run("verify", folder) == (1, "5dot/test-00000-of-00001.parquet: missing\n", "")
     code, _, err = run("generate", folder, *sizes, "--spec", "paper")
@@ -50,7 +52,7 @@ def test_generate_verify_preview(run, tmp_path: Path) -> None:
         (["generate", "ts", "--spec", "other"], "unknown spec 'other'; valid: released, paper"),
         (["generate", "ts", "--source", "2dot,4dot"], "unknown source domain '4dot'; valid: 2dot, mnist_bg"),
         (["generate", "ts", "--source", " ,"], "--source names nothing; give one value or more"),
-        (["generate", "ts", "--digits", "svhn"], "unknown digits source 'svhn'; valid: auto, mnist, optdigits"),
+        (["generate", "ts", "--digits", "emnist"], "there is no folder of digits '"),
         (["generate", "ts", "--train-clips", "-1"], "--train-clips is -1; valid: 0 or more"),
         (["generate", "ts", "--val-clips", "0"], "2dot/val is to hold 0 clips; valid: 1 or more"),
         (["generate"], "folder is required; see --help"),

@@ -22,7 +22,7 @@ from tests.conftest import local_ray
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)
 GRID = Grid(
     ("cnn3d",), (2,), (0, 1), ("mnist_bg",), train_clips=24, val_clips=10, test_clips=8,
-    recipes={"cnn3d": RECIPE}, digits="optdigits", paired_clips=6,
+    recipes={"cnn3d": RECIPE}, paired_clips=6,
 )  # fmt: skip
 STUDY = TemporalShape(presets={"small": GRID}, default_preset="small")
 """Under the study's own name: a capsule is opened by the study that its records name."""
@@ -101,7 +101,7 @@ def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
         rendered_parts(with_changes(record, content=dict.fromkeys(record.content, "other")))
     assert record.dataset
     other = {**record.dataset, "digits": {"source": "optdigits", "digest": "other"}}
-    with pytest.raises(BadInput, match="are other ones than those of trial"):
+    with pytest.raises(BadInput, match=r"drawn with digits 'optdigits' \(other\), which are no longer shipped"):
         clip_source([with_changes(record, dataset=other)])
     with pytest.raises(BadInput, match="trials were asked different clips as 5dot/test"):
         clip_source([record, with_changes(record, content={**record.content, "5dot/test": "other"})])

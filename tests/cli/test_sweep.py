@@ -23,7 +23,6 @@ GRID = Grid(
     val_clips=8,
     test_clips=8,
     recipes={"timesformer1": RECIPE, "cnn3d": RECIPE},
-    digits="optdigits",
 )
 STUDY = TemporalShape("tiny", {"small": GRID}, "small", "a tiny sweep")
 NO_PROBE = ("--probe-seconds", "0")
@@ -35,7 +34,6 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
-    monkeypatch.setenv("RAC_RAY_MNIST", str(tmp_path / "no-mnist"))
 
     def run(*arguments: str, study: TemporalShape = STUDY) -> tuple[int | str | None, str, str]:
         with pytest.raises(SystemExit) as stopped:
@@ -61,7 +59,6 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["--seeds", "4.2"], "seed '4.2' is not an integer"),
         (["--seeds", ","], "--seeds names nothing; give one value or more"),
         (["--preset", "huge"], "unknown preset 'huge'; valid: small"),
-        (["--digits", "svhn"], "unknown digits source 'svhn'; valid: auto, mnist, optdigits"),
         (["--workers", "0"], "--workers is 0; valid: 1 or more"),
         (["--cpus-per-trial", "0"], "--cpus-per-trial is 0; valid: 1 or more"),
         (["--trials-per-gpu", "many"], "--trials-per-gpu 'many' is not an integer"),
@@ -101,15 +98,23 @@ def test_bad_input_is_one_sentence_and_writes_nothing(arguments: list[str], sent
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_no_mnist(run_sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rac_ray.studies.temporal_shape import digits
-
-    monkeypatch.setattr(digits, "MIRRORS", ())
-    monkeypatch.setattr(digits.load_digits, "__defaults__", ("auto", None, ()))
-    code, _, err = run_sweep("--digits", "mnist")
+@pytest.mark.parametrize("word", ["mnist", "optdigits", "auto"])
+def test_digits_are_folders(word: str, run_sweep) -> None:
+    """Words that were sources of digits once are folders like any other."""
+    code, _, err = run_sweep("--digits", word)
     assert code == 2
-    assert err.startswith("error: digits 'mnist' need train-images-idx3-ubyte and t10k-images-idx3-ubyte (.gz) in ")
+    assert err == (
+        f"error: there is no folder of digits '{Path.cwd() / word}'; valid: folders of IDX images, as EMNIST's, "
+        "or '' for MNIST's alone\n"
+    )
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_digits_of_the_last_run_are_remembered_until_others_are_asked_for(run_sweep) -> None:
+    Path("results/tiny/small").mkdir(parents=True)
+    Path("results/tiny/small/options.json").write_text(json.dumps({"digits": "/gone/emnist"}))
+    assert run_sweep("status")[2].startswith("error: there is no folder of digits '/gone/emnist'; valid: ")
+    assert run_sweep("status", "--digits", "")[::2] == (3, "")
 
 
 def test_storage_that_cannot_be_written(run_sweep) -> None:
@@ -160,7 +165,7 @@ def test_plan_lists_the_trials_and_writes_nothing(run_sweep) -> None:
         "pending  timesformer1 h=2 2dot seed=1",
     ]
     assert lines[4:] == [
-        "4 trials planned = 0 done + 0 failed + 0 running + 4 pending; digits=optdigits",
+        "4 trials planned = 0 done + 0 failed + 0 running + 4 pending",
         "4 trials missing; no forecast without a probe or records",
         "disk: 0.6 MB more [0.1, 7.1]",
     ]
@@ -172,7 +177,7 @@ def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> Non
     code, out, _ = run_sweep(*NO_PROBE)
     assert code == 0
     assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
-    assert "1 trials planned = 1 done + 0 failed + 0 running + 0 pending; digits=optdigits" in out
+    assert "1 trials planned = 1 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
     folder = Path.cwd() / "results/tiny/small"
     assert (folder / "forecast.json").is_file()
     assert len(list((folder / "tables").glob("*.parquet"))) == 5

@@ -18,8 +18,9 @@ from rac_ray.errors import BadInput
 from rac_ray.store.lock import holding
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips
-from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
+from rac_ray.studies.temporal_shape.symbols import all_symbols
+from tests.studies.temporal_shape.idx import drawn, folder_of
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
@@ -27,8 +28,8 @@ PARTS = {"2dot/train": 620, "mnist_bg/test": 30}
 
 
 @pytest.fixture
-def dataset(digits: Digits) -> GeneratedClips:
-    return GeneratedClips(TemporalShapeSpec(), digits.source, digits.digest, PARTS)
+def dataset() -> GeneratedClips:
+    return GeneratedClips(TemporalShapeSpec(), PARTS)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def times(root: Storage) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in Path(root.root).rglob("*.parquet")}
 
 
-def test_makes_shards_and_a_manifest_and_then_nothing(root: Storage, dataset: GeneratedClips, digits: Digits) -> None:
+def test_makes_shards_and_a_manifest_and_then_nothing(root: Storage, dataset: GeneratedClips) -> None:
     said: list[str] = []
     assert generate(root, dataset, said.append).made == 3
     assert len(said) == 3
@@ -48,7 +49,7 @@ def test_makes_shards_and_a_manifest_and_then_nothing(root: Storage, dataset: Ge
     before = times(root)
     assert generate(root, dataset).made == 0
     assert times(root) == before
-    expected = make_clip(dataset.shape, "mnist_bg", "test", 29, digits)
+    expected = make_clip(dataset.shape, "mnist_bg", "test", 29)
     np.testing.assert_array_equal(read_split(root, "mnist_bg/test").frames[29], expected.frames)
 
 
@@ -71,6 +72,35 @@ def test_a_folder_grows_by_domains(root: Storage, dataset: GeneratedClips) -> No
     assert generate(root, wider).made == 1
     assert {path: when for path, when in times(root).items() if path in before} == before
     assert verify(root) == []
+
+
+def test_other_images_under_the_same_name_are_made_again(
+    root: Storage, dataset: GeneratedClips, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "kannada", drawn(4))
+    wider = replace(dataset, clips={**PARTS, "kannada/test": 10}, symbols=all_symbols([folder]))
+    assert generate(root, wider).made == 4
+    before, first = times(root), read_split(root, "kannada/test").frames
+    np.testing.assert_array_equal(first[9], make_clip(dataset.shape, "kannada", "test", 9, drawn(4)).frames)
+    folder_of(tmp_path / "kannada", drawn(4, seed=1))
+    changed = replace(wider, symbols=all_symbols([folder]))
+    assert generate(root, changed).made == 1
+    same = {path for path in before if "/kannada/" not in path}
+    assert {path: when for path, when in times(root).items() if path in same} == {path: before[path] for path in same}
+    assert (read_split(root, "kannada/test").frames != first).any()
+    assert verify(root) == []
+    assert generate(root, dataset).made == 0
+    assert "kannada/test" in root.read_json("manifest.json")["splits"], "a folder keeps the domains that it has"
+
+
+def test_symbols_that_are_gone_are_told_in_one_sentence(root: Storage, dataset: GeneratedClips, tmp_path: Path) -> None:
+    """It comes from another process, which was to draw them."""
+    folder = folder_of(tmp_path / "kannada", drawn(4))
+    wider = replace(dataset, clips={**PARTS, "kannada/test": 10}, symbols=all_symbols([folder]))
+    Path(folder).rename(tmp_path / "elsewhere")
+    with pytest.raises(BadInput) as told:
+        generate(root, wider)
+    assert str(told.value).startswith(f"there is no folder of digits '{folder}'; valid: ")
 
 
 def test_temporary_files_of_a_killed_run_are_removed(root: Storage, dataset: GeneratedClips) -> None:
@@ -121,9 +151,7 @@ def test_damaged_shards_are_told_and_made_again(root: Storage, dataset: Generate
     assert generate(root, dataset).made == 0
 
 
-def test_a_complete_folder_may_be_read_only(
-    root: Storage, dataset: GeneratedClips, digits: Digits, monkeypatch
-) -> None:
+def test_a_complete_folder_may_be_read_only(root: Storage, dataset: GeneratedClips, monkeypatch) -> None:
     generate(root, dataset)
     monkeypatch.setattr(Storage, "writing", None)
     monkeypatch.setattr(GeneratedClips, "maker", None)
@@ -149,7 +177,7 @@ def test_sigkill_leaves_only_whole_shards_and_the_next_run_completes(tmp_path: P
     """The real command, killed with its whole process group after the first shard."""
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "rac_ray.cli.command", "data", "generate", str(folder), "--source", "mnist_bg"]
-    command += ["--train-clips", "2500", "--val-clips", "500", "--test-clips", "100", "--digits", "optdigits"]
+    command += ["--train-clips", "2500", "--val-clips", "500", "--test-clips", "100"]
     process = subprocess.Popen(command, cwd=repository, start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 90
     while not list(folder.rglob("*.parquet")) and time.monotonic() < deadline:

@@ -11,7 +11,6 @@ from rac_ray.data.manifest import part_keys, read_split
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips
-from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
 
@@ -88,9 +87,9 @@ def test_bad_batches_are_named(numbered) -> None:
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_ray_data_gives_the_shards_clips_once_per_process(tmp_path: Path, digits: Digits) -> None:
+def test_ray_data_gives_the_shards_clips_once_per_process(tmp_path: Path) -> None:
     root, parts = Storage.at(tmp_path), ["2dot/train", "mnist/test"]
-    dataset = GeneratedClips(TemporalShapeSpec(), digits.source, digits.digest, {"2dot/train": 501, "mnist/test": 3})
+    dataset = GeneratedClips(TemporalShapeSpec(), {"2dot/train": 501, "mnist/test": 3})
     generate(root, dataset)
     iterator = open_clips(root, parts).iterator()
     resident = ResidentClips()

@@ -8,25 +8,24 @@ from rac_ray.data.manifest import label_names, read_manifest, read_split, split_
 from rac_ray.data.shards import Shard
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import make_clip
 from tests.data.conftest import SHAPE, dataset_of
 
 
-def test_read_split_gives_the_generators_clips_in_order(folder: Storage, digits: Digits) -> None:
+def test_read_split_gives_the_generators_clips_in_order(folder: Storage) -> None:
     clips = read_split(folder, "2dot/train")
     assert clips.clip_ids == [f"2dot/train/{i:06d}" for i in range(11)]
     for index in range(11):
-        clip = make_clip(SHAPE, "2dot", "train", index, digits)
+        clip = make_clip(SHAPE, "2dot", "train", index)
         assert clips.labels[index] == clip.label
         np.testing.assert_array_equal(clips.frames[index], clip.frames)
 
 
-def test_pixels_do_not_depend_on_how_a_split_is_cut(folder: Storage, tmp_path: Path, digits: Digits) -> None:
+def test_pixels_do_not_depend_on_how_a_split_is_cut(folder: Storage, tmp_path: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest
     whole = Shard("2dot/train", 0, 1, 0, 11)
-    dataset = dataset_of(digits, **{"2dot__train": 11})
+    dataset = dataset_of(**{"2dot__train": 11})
     report = dataset.write(Storage.at(tmp_path / "whole"), whole, dataset.maker())
     entry = split_entry([whole], [report])
     assert entry["content"] == manifest["splits"]["2dot/train"]["content"]
@@ -34,9 +33,9 @@ def test_pixels_do_not_depend_on_how_a_split_is_cut(folder: Storage, tmp_path: P
     assert sum(entry["class_counts"].values()) == 11
 
 
-def test_smaller_sets_nest_in_larger_ones(folder: Storage, tmp_path: Path, digits: Digits) -> None:
+def test_smaller_sets_nest_in_larger_ones(folder: Storage, tmp_path: Path) -> None:
     small, piece = Storage.at(tmp_path / "small"), Shard("2dot/train", 0, 1, 0, 4)
-    dataset = dataset_of(digits, **{"2dot__train": 4})
+    dataset = dataset_of(**{"2dot__train": 4})
     entry = split_entry([piece], [dataset.write(small, piece, dataset.maker())])
     small.write_json("manifest.json", {"identity": dataset.identity(), "splits": {"2dot/train": entry}})
     np.testing.assert_array_equal(read_split(small, "2dot/train").frames, read_split(folder, "2dot/train").frames[:4])

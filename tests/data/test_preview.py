@@ -9,14 +9,13 @@ from rac_ray.data.preview import first_of_each_class, write_preview
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips
-from rac_ray.studies.temporal_shape.digits import Digits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 
 
-def test_a_sheet_and_a_gif_per_class_and_domain(tmp_path: Path, digits: Digits) -> None:
+def test_a_sheet_and_a_gif_per_class_and_domain(tmp_path: Path) -> None:
     root = Storage.at(tmp_path / "data")
     parts = {"2dot/train": 30, "mnist_bg/test": 30}
-    dataset = GeneratedClips(TemporalShapeSpec(), digits.source, digits.digest, parts)
+    dataset = GeneratedClips(TemporalShapeSpec(), parts)
     splits = {}
     for part, pieces in dataset.parts().items():
         splits[part] = split_entry(pieces, [dataset.write(root, piece, dataset.maker()) for piece in pieces])

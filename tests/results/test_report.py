@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from rac_ray.errors import BadInput
 from rac_ray.results import Tables, load
 from rac_ray.results.report import Section, write_report
 from rac_ray.store.storage import Storage
-from rac_ray.studies.temporal_shape.digits import optdigits
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results
 
@@ -36,6 +36,19 @@ def content(text: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     return sweep()
+
+
+def test_a_target_whose_clips_cannot_be_had_says_why_and_the_others_are_shown(tables: Tables, tmp_path: Path) -> None:
+    def some(clip_id: str) -> NDArray[np.uint8]:
+        if clip_id.startswith("5dot/"):
+            raise BadInput("the folder is gone from https://user:word@host/x")
+        return frames_of(clip_id)
+
+    every, shown = (content(page(tables, tmp_path, clips=clips)) for clips in (frames_of, some))
+    assert every["withoutClips"] == {}
+    assert shown["withoutClips"] == {"5dot/test": "the folder is gone from https://***@host/x"}
+    assert shown["mistakes"] == every["mistakes"]
+    assert shown["clips"] == {name: gif for name, gif in every["clips"].items() if not name.startswith("5dot/")}
 
 
 def test_without_a_clip_source_there_are_no_clips(tables: Tables, tmp_path: Path) -> None:
@@ -113,10 +126,10 @@ def test_records_of_a_ledger_have_a_page(sweep_folder: Path, tmp_path: Path) -> 
 
 
 def test_four_hundred_trials_stay_small(tmp_path: Path) -> None:
-    digits, spec = optdigits(), TemporalShapeSpec()
+    spec = TemporalShapeSpec()
 
     def noisy(clip_id: str) -> NDArray[np.uint8]:
-        return make_clip(spec, "mnist_bg", "test", int(clip_id[-6:]), digits).frames
+        return make_clip(spec, "mnist_bg", "test", int(clip_id[-6:])).frames
 
     sizes = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48)
     targets = ("5dot", "mnist", "mnist_bg", "mnist_bg_half", "other", "another")

@@ -111,12 +111,12 @@ def test_each_clip_is_rendered_once_however_many_trials_show_it() -> None:
         asked.append(clip_id)
         return frames_of(clip_id)
 
-    assert list(animations(mistakes_of("b", "a"), source)) == ["a", "b"]
+    assert list(animations(mistakes_of("b", "a"), source)[0]) == ["a", "b"]
     assert asked == ["a", "b"]
 
 
 def test_a_clip_is_an_animation_of_its_frames() -> None:
-    (encoded,) = animations(mistakes_of("mnist/test/000003"), frames_of).values()
+    (encoded,) = animations(mistakes_of("mnist/test/000003"), frames_of)[0].values()
     image = opened(encoded)
     assert (image.format, image.size, getattr(image, "n_frames", 1)) == ("GIF", (64, 64), 20)
     image.seek(7)
@@ -127,7 +127,7 @@ def test_black_and_white_stay_what_they_are_and_colours_too() -> None:
     frames = np.zeros((2, 8, 8, 3), np.uint8)
     frames[0, :4] = 255
     frames[1, :, :4] = (255, 0, 0)
-    (encoded,) = animations(mistakes_of("a"), lambda _clip_id: frames).values()
+    (encoded,) = animations(mistakes_of("a"), lambda _clip_id: frames)[0].values()
     image = opened(encoded)
     assert image.info["duration"] == MILLISECONDS
     for number, frame in enumerate(frames):

@@ -27,7 +27,6 @@ GRID = Grid(
     val_clips=8,
     test_clips=8,
     recipes={"timesformer1": QUICK, "cnn3d": QUICK},
-    digits="optdigits",
 )
 
 

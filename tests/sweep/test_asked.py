@@ -25,7 +25,7 @@ from rac_ray.sweep.planner import remember_options
 from tests.records import finish, give_up
 from tests.sweep.tiny_sweep import GRID
 
-STUDY = TemporalShape("tiny", {"all": GRID, "auto": replace(GRID, digits="auto")}, "all")
+STUDY = TemporalShape("tiny", {"all": GRID, "other": GRID}, "all")
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of its own, without a cluster's settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(STORAGE, raising=False)
-    monkeypatch.setenv("RAC_RAY_MNIST", str(tmp_path / "no-mnist"))
     return tmp_path
 
 
@@ -56,13 +55,13 @@ def test_folders_are_given_or_below_the_shared_storage_or_here(
 
 
 def test_a_preset_is_by_default_the_studys() -> None:
-    assert (preset_of(STUDY, ""), preset_of(STUDY, "auto")) == ("all", "auto")
+    assert (preset_of(STUDY, ""), preset_of(STUDY, "other")) == ("all", "other")
     with pytest.raises(BadInput, match=r"^unknown preset 'ALL'; valid: all, auto$"):
         ledger_of(STUDY, "ALL", Where())
 
 
 def test_a_ledger_needs_no_plan(folder: Path) -> None:
-    assert ledger_of(STUDY, "auto", Where("r")).storage.root == f"{folder}/r/tiny"
+    assert ledger_of(STUDY, "other", Where("r")).storage.root == f"{folder}/r/tiny"
     assert list(folder.iterdir()) == []
 
 
@@ -87,15 +86,17 @@ def test_a_filter_narrows_and_an_empty_one_is_told() -> None:
 
 def test_what_is_left_open_is_as_in_the_presets_last_run() -> None:
     """Of the preset alone, on this storage alone; what is given counts more."""
-    made = planned(STUDY, "auto", Where(), Which(precision="bf16-mixed"), {"digits": "optdigits"}, None)
-    remember_options(made, {"digits": "optdigits", "seeds": [2]})
-    assert with_last(STUDY, "auto", Where(), {})["digits"] == "optdigits"
-    assert with_last(STUDY, "auto", Where(), {"digits": "mnist", "seeds": [3]}) == {
-        "source": None, "models": None, "hidden_units": None, "seeds": [3], "digits": "mnist",
+    made = planned(STUDY, "other", Where(), Which(precision="bf16-mixed"), {"learning_rate": [0.1]}, None)
+    remember_options(made, {"digits": "/emnist", "learning_rate": [0.1], "seeds": [2]})
+    last = with_last(STUDY, "other", Where(), {})
+    assert (last["digits"], last["learning_rate"], last["seeds"]) == ("/emnist", [0.1], None)
+    given = with_last(STUDY, "other", Where(), {"digits": "/kannada", "seeds": [3]})
+    assert {name: value for name, value in given.items() if value is not None} == {
+        "seeds": [3], "digits": "/kannada", "learning_rate": [0.1],
     }  # fmt: skip
     assert set(with_last(STUDY, "all", Where(), {}).values()) == {None}
-    assert set(with_last(STUDY, "auto", Where("elsewhere"), {}).values()) == {None}
-    again = as_last_run(STUDY, "auto", Where(), Which(), {})
+    assert set(with_last(STUDY, "other", Where("elsewhere"), {}).values()) == {None}
+    again = as_last_run(STUDY, "other", Where(), Which(), {})
     assert [task.training_id for task in again.tasks] == [task.training_id for task in made.tasks]
     assert again.tasks[0].training.recipe.precision == "bf16-mixed"
 

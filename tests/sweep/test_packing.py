@@ -75,6 +75,8 @@ def test_worker_groups() -> None:
     assert packing.whole(SMALL) == {"CPU": 4, "GPU": 4}
     assert packing.at_once(SMALL) == 2
     assert Packing(Machine(2), workers=2).at_once(SMALL) == Packing(Machine(3), workers=2).at_once(SMALL) == 1
+    assert not packing.elastic
+    assert Packing(GPUS, workers=4, fewest=2).elastic
     reading = Packing(GPUS, workers=4, cpus_besides=1)
     assert reading.per_worker() == {"CPU": 1 + KEPT_FREE, "GPU": 1}
     assert reading.whole(SMALL)["CPU"] == packing.whole(SMALL)["CPU"] + 4 * KEPT_FREE + 1

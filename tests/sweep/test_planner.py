@@ -16,10 +16,11 @@ from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, chosen, last_options, make_plan, parameters_of, remember_options
 from rac_ray.training.selection import Selection
 from tests.records import finish, give_up, record_of, register
+from tests.studies.temporal_shape.idx import drawn, folder_of
 from tests.sweep import tiny_sweep
 from tests.sweep.tiny_sweep import study_of
 
-PAPER = Grid(tuple(MODELS), PAPER_HIDDEN_UNITS, PAPER_SEEDS, ("2dot", "mnist_bg"), digits="optdigits")
+PAPER = Grid(tuple(MODELS), PAPER_HIDDEN_UNITS, PAPER_SEEDS, ("2dot", "mnist_bg"))
 SMALL = replace(PAPER, models=("cnn3d",), hidden_units=(2, 4), seeds=(0, 1), sources=("2dot",))
 
 
@@ -28,7 +29,7 @@ def plan_of(tmp_path: Path, grid: Grid = PAPER, **options: Any) -> Plan:
 
 
 def clips_of(plan: Plan) -> dict[str, int]:
-    return dict(planned_dataset(plan.grid, plan.data, plan.tasks).clips)
+    return dict(planned_dataset(plan.grid, plan.tasks).clips)
 
 
 def states_of(plan: Plan) -> list[str]:
@@ -180,6 +181,23 @@ def test_one_more_target_domain_changes_no_training(tmp_path: Path, monkeypatch:
     assert {entry.outstanding for entry in plan.entries().values()} == {1}
 
 
+def test_other_symbols_are_one_more_evaluation_each_and_change_no_training(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    folders = [folder_of(tmp_path / name, drawn(3)) for name in ("EMNIST", "usps")]
+    more = plan_of(tmp_path, asked={"digits": ",".join(folders)})
+    assert training_ids(more) == training_ids(plan)
+    assert evaluation_ids(plan) < evaluation_ids(more)
+    assert len(evaluation_ids(more) - evaluation_ids(plan)) == 400 * 2
+    assert [(each.part, each.role) for each in more.tasks[0].evaluations[-2:]] == [
+        ("emnist/test", "target"),
+        ("usps/test", "target"),
+    ]
+    assert clips_of(more) == {**clips_of(plan), "emnist/test": 500, "usps/test": 500}
+    folder_of(tmp_path / "usps", drawn(3, seed=1))
+    others = evaluation_ids(plan_of(tmp_path, asked={"digits": ",".join(folders)})) - evaluation_ids(more)
+    assert len(others) == 400
+
+
 def test_precision_is_in_the_id_as_it_was_resolved(tmp_path: Path) -> None:
     plain, half = (plan_of(tmp_path, SMALL, precision=precision) for precision in ("32", "16-mixed"))
     assert not set(training_ids(plain)) & set(training_ids(half))
@@ -197,10 +215,10 @@ def test_without_a_word_precision_is_what_it_was_in_the_last_run_or_is_here(
     for gpus, expected in ((0, "32"), (2, "16-mixed")):
         monkeypatch.setattr(planner, "local_gpus", lambda gpus=gpus: gpus)
         assert precision() == expected
-    remember_options(plan_of(tmp_path, SMALL, precision="bf16-mixed"), {"digits": "optdigits", "seeds": [1]})
+    remember_options(plan_of(tmp_path, SMALL, precision="bf16-mixed"), {"digits": "/sets/emnist", "seeds": [1]})
     assert precision() == "bf16-mixed"
     study, storage = study_of(SMALL), str(tmp_path / "results")
-    assert last_options(study, "all", storage) == {"digits": "optdigits", "precision": "bf16-mixed"}
+    assert last_options(study, "all", storage) == {"digits": "/sets/emnist", "precision": "bf16-mixed"}
 
 
 def test_ids_are_what_they_were(tmp_path: Path) -> None:
@@ -208,13 +226,13 @@ def test_ids_are_what_they_were(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     pinned = [(task.training.source, task.training.data, task.training_id) for task in plan.tasks[::200]]
     assert pinned == [
-        ("2dot", "8ca7bcfdaec28c03", "ba68b21b16de"),
-        ("mnist_bg", "7e42e4108303a5f2", "86876272a70a"),
+        ("2dot", "51d1ac86283c3d88", "9abf80af6631"),
+        ("mnist_bg", "2f5b27663ca2b30f", "7e2c3de6cc79"),
     ]
     first = plan.tasks[0].evaluations
     assert [each.evaluation_id(plan.tasks[0].training_id, 3) for each in first[:2]] == [
-        "2355f9dcafb9",
-        "947b1ac66b4f",
+        "b2fb5ff3c349",
+        "a92df1a7ef97",
     ]
 
 

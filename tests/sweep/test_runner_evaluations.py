@@ -10,9 +10,11 @@ import pytest
 from rac_ray.identity import Trial
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.sweep.planner import Plan
 from rac_ray.training.selection import Selection
 from tests.records import finish
+from tests.studies.temporal_shape.idx import drawn, folder_of
 from tests.sweep import faults
 from tests.sweep.running import data, plan_of, predictions_of, records_of, run
 
@@ -58,6 +60,24 @@ def test_one_more_evaluation_of_a_finished_sweep_trains_nothing(plan_of: Callabl
 
 
 @pytest.mark.slow
+def test_other_symbols_on_a_finished_sweep_train_nothing(plan_of: Callable[..., Plan], tmp_path: Path) -> None:
+    """A training step would raise."""
+    few = {"models": ("cnn3d",), "seeds": (0,)}
+    plan = plan_of(**few)
+    run(plan)
+    (old,) = records_of(plan).values()
+    folder = folder_of(tmp_path / "Kannada", drawn(4))
+    more = plan_of(**few, symbols=all_symbols([folder]))
+    assert more.trial_ids == plan.trial_ids
+    assert set(more.states(more.entries(), None).values()) == {"pending"}
+    assert sum(" done   " in line for line in run(more, faults.trains_nothing)) == 1
+    (new,) = records_of(more).values()
+    assert new.evaluations[:-1] == old.evaluations
+    added = new.evaluations[-1]
+    assert (added.part, added.role, added.clips, new.epochs) == ("kannada/test", "target", 8, old.epochs)
+    assert set(plan.states(plan.entries(), None).values()) == {"done"}
+
+
 def test_new_evaluations_are_those_of_a_sweep_that_had_them_from_the_start(
     plan_of: Callable[..., Plan], tmp_path: Path
 ) -> None:

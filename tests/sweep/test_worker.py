@@ -32,7 +32,6 @@ GRID = Grid(
     val_clips=11,
     test_clips=9,
     recipes={"timesformer1": RECIPE},
-    digits="optdigits",
     paired_clips=7,
 )
 
@@ -143,7 +142,6 @@ def test_records_name_their_circumstances(plans: dict[int, Plan]) -> None:
     assert record
     assert record.study == "tiny"
     assert record.selection_rule == "highest source-validation top-1, first epoch on ties"
-    assert record.about == {"digits": "optdigits"}
     assert record.recipe.precision == "32"
     assert record.versions["timesformer-pytorch"] == "0.4.1"
     assert set(record.seconds) == {"to_first_step", "training", "evaluation", "total"}

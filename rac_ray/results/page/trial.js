@@ -96,7 +96,9 @@ function mistakes(trialId, evaluations) {
   const sets = evaluations.map((each) => `${each.target}/${each.split}`).filter((name) => worst[name]);
   if (!sets.length) return [];
   const group = (name) => {
-    const clips = make("div", { class: "clips" }, ...worst[name].map(clip));
+    const why = data.withoutClips[name];
+    const clips = why ? make("p", { class: "note" }, `Not shown: ${why}.`)
+      : make("div", { class: "clips" }, ...worst[name].map(clip));
     return make("section", {}, make("h3", {}, name.replace("/", " ")), clips);
   };
   const place = make("div", { class: "sets" });

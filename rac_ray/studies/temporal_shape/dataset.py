@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from rac_ray.data.dataset import Dataset
 from rac_ray.data.shards import Layout, Rows, Shard, shards_of
 from rac_ray.errors import BadInput, one_of
-from rac_ray.studies.temporal_shape.digits import Digits, same_digits
+from rac_ray.studies.temporal_shape.digits import MNIST
 from rac_ray.studies.temporal_shape.domains import (
     DOMAINS,
     GENERATOR_VERSION,
@@ -21,6 +21,7 @@ from rac_ray.studies.temporal_shape.domains import (
     TemporalShapeSpec,
     make_clip,
 )
+from rac_ray.studies.temporal_shape.symbols import Symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 
 CLIPS_PER_SHARD = 500
@@ -53,28 +54,29 @@ class GeneratedClips(Dataset):
     """Enough to make every byte of a data folder again."""
 
     shape: TemporalShapeSpec
-    digits_source: str
-    digits_digest: str
     clips: Mapping[str, int]
     """Number of clips by ``domain/split``."""
+    symbols: tuple[Symbols, ...] = ()
+    """What further domains show."""
 
     def __post_init__(self) -> None:
+        domains = (*DOMAINS, *(symbols.name for symbols in self.symbols))
         for part, count in self.clips.items():
             domain, _, split = part.partition("/")
-            if domain not in DOMAINS:
-                raise one_of("domain", domain, DOMAINS)
+            if domain not in domains:
+                raise one_of("domain", domain, domains)
             if split not in SPLITS:
                 raise one_of("split", split, SPLITS)
             if count < 1:
                 raise BadInput(f"{part} is to hold {count} clips; valid: 1 or more")
 
     def identity(self) -> dict[str, Any]:
-        """All that decides a clip's pixels, apart from its own key."""
+        """All that decides a clip's pixels, apart from its own key and the symbols of further domains."""
         return {
             "kind": "temporal_shape",
             "generator_version": GENERATOR_VERSION,
             "spec": self.shape.as_dict(),
-            "digits": {"source": self.digits_source, "digest": self.digits_digest},
+            "digits": MNIST,
         }
 
     def parts(self) -> Mapping[str, list[Shard]]:
@@ -91,8 +93,22 @@ class GeneratedClips(Dataset):
         return Layout(COLUMNS, LABEL_NAMES, (NUM_FRAMES, FRAME_SIZE, FRAME_SIZE))
 
     def maker(self) -> Callable[[Shard], Rows]:
-        """Renders clips. Raises BadInput when the digits here are other ones."""
-        return partial(rendered_rows, self.shape, same_digits(self.digits_source, self.digits_digest))
+        """Renders clips; each process loads symbols by itself, and only those that it shows."""
+        return partial(rendered_rows, self)
+
+    def made_of(self, shard: Shard) -> str:
+        """Digest of the symbols that a further domain shows."""
+        symbols = self.symbols_of(shard.part)
+        return symbols.digest if symbols else ""
+
+    def symbols_of(self, part: str) -> Symbols | None:
+        """What the domain of a ``domain/split`` shows, where it is a further one."""
+        return next((symbols for symbols in self.symbols if symbols.name == part.partition("/")[0]), None)
+
+    def clip(self, part: str, index: int) -> Clip:
+        """Clip ``index`` of a ``domain/split``. Raises BadInput when its symbols are gone, or others by now."""
+        (domain, _, split), symbols = part.partition("/"), self.symbols_of(part)
+        return make_clip(self.shape, domain, split, index, symbols.images() if symbols else None)
 
     def differences(self, manifest: Mapping[str, Any]) -> list[str]:
         """Other counts, too: a larger set would take the place of one that others train on."""
@@ -104,29 +120,42 @@ class GeneratedClips(Dataset):
         ]
         return super().differences(manifest) + counts
 
+    def _symbols_of(self, parts: Iterable[str]) -> list[Symbols]:
+        """Of further domains, those that are among the named ``domain/split`` parts."""
+        return [symbols for symbols in map(self.symbols_of, parts) if symbols]
+
     def as_dict(self, parts: Iterable[str]) -> dict[str, Any]:
         """What makes the clips of the named ``domain/split`` parts again, for a record; ``from_dict`` reads it."""
-        return {**self.identity(), "clips": {part: self.clips[part] for part in parts}}
+        clips = {part: self.clips[part] for part in parts}
+        symbols = [asdict(each) for each in self._symbols_of(clips)]
+        return {**self.identity(), "clips": clips, **({"symbols": symbols} if symbols else {})}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "GeneratedClips":
-        """Raises BadInput for what another version of the generator made."""
+        """Raises BadInput for what another version of the generator made, and for other digits than MNIST's."""
         if value["generator_version"] != GENERATOR_VERSION:
             raise BadInput(f"clips of generator version {value['generator_version']}; this one is {GENERATOR_VERSION}")
         digits = value["digits"]
-        return cls(TemporalShapeSpec(**value["spec"]), digits["source"], digits["digest"], value["clips"])
+        if digits != MNIST:
+            raise BadInput(
+                f"these clips were drawn with digits {digits['source']!r} ({digits['digest']}), which are no longer "
+                f"shipped; valid: {MNIST['source']!r} ({MNIST['digest']})"
+            )
+        symbols = tuple(Symbols(**each) for each in value.get("symbols", ()))
+        return cls(TemporalShapeSpec(**value["spec"]), value["clips"], symbols)
 
     def fingerprint(self, parts: Iterable[str]) -> str:
         """16 hex digits for the named ``domain/split`` parts: known before a clip is made, the same on any machine."""
         counts = {part: self.clips[part] for part in sorted(parts)}
-        made_from = json.dumps({"identity": self.identity(), "clips": counts}, sort_keys=True)
-        return hashlib.sha256(made_from.encode()).hexdigest()[:16]
+        made_from: dict[str, Any] = {"identity": self.identity(), "clips": counts}
+        if symbols := {each.name: each.digest for each in self._symbols_of(counts)}:
+            made_from["symbols"] = symbols
+        return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def rendered_rows(spec: TemporalShapeSpec, digits: Digits, shard: Shard) -> Rows:
+def rendered_rows(dataset: GeneratedClips, shard: Shard) -> Rows:
     """The clips of a shard."""
-    domain, _, split = shard.part.partition("/")
-    return Rows([_row(shard.part, i, make_clip(spec, domain, split, i, digits)) for i in shard.places])
+    return Rows([_row(shard.part, index, dataset.clip(shard.part, index)) for index in shard.places])
 
 
 def clip_id_of(part: str, index: int) -> str:

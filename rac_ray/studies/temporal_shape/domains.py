@@ -11,20 +11,19 @@ too, so that top-1 on ``2dot/paired`` is no substitute for that on ``2dot/test``
 """
 
 import hashlib
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.random import Generator, Philox
 from numpy.typing import NDArray
 
 from rac_ray.data.order import torch_permutation
 from rac_ray.errors import BadInput, one_of
-from rac_ray.studies.temporal_shape.digits import SYMBOL_SIZE, Digits, shrunk
-from rac_ray.studies.temporal_shape.perlin import perlin_image
+from rac_ray.studies.temporal_shape.digits import SYMBOL_SIZE, digits_of, shrunk
+from rac_ray.studies.temporal_shape.drawing import Frames, draw_digit, draw_dots, jpeg_round_trip
 from rac_ray.studies.temporal_shape.trajectories import (
     FRAME_SIZE,
     LABEL_NAMES,
@@ -44,8 +43,6 @@ STREAMS = {"train": "source", "val": "source", "test": "test", PAIRED: PAIRED}
 SPLITS = tuple(STREAMS)
 POOL_TRAIN, POOL_VAL, POOL_SEED = 4000, 1000, 42
 
-Frames = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class Domain:
@@ -54,19 +51,26 @@ class Domain:
     stage: Stage
     """Size and spiral radius that bear on the path."""
     dot_width: int | None = None
-    """Side of the white square in pixels; None for a digit."""
+    """Side of the white square in pixels; None for a symbol."""
     paper_dot_width: int | None = None
     """The side that the paper's text states."""
     intensity: float = 0.0
     """Factor of the Perlin background; 0 is black."""
 
+    def width(self, dots: str) -> int | None:
+        """Side of the square, ``released`` or as the ``paper`` states it; None for a symbol."""
+        return self.paper_dot_width if dots == "paper" and self.paper_dot_width else self.dot_width
+
+
+SYMBOLS = Domain(Stage(SYMBOL_SIZE, 8))
+"""Digits, or other symbols of their size, on black."""
 
 DOMAINS: dict[str, Domain] = {
     "2dot": Domain(Stage(2, 10), dot_width=3, paper_dot_width=2),
     "5dot": Domain(Stage(5, 10), dot_width=5, paper_dot_width=5),
-    "mnist": Domain(Stage(SYMBOL_SIZE, 8)),
-    "mnist_bg": Domain(Stage(SYMBOL_SIZE, 8), intensity=1.0),
-    "mnist_bg_half": Domain(Stage(SYMBOL_SIZE, 8), intensity=0.5),
+    "mnist": SYMBOLS,
+    "mnist_bg": replace(SYMBOLS, intensity=1.0),
+    "mnist_bg_half": replace(SYMBOLS, intensity=0.5),
 }
 """``mnist_bg`` at full intensity is what 2dot models were tested on; at half, what mnist_bg models were trained on
 (facts.md 0.3)."""
@@ -88,6 +92,8 @@ class Direction:
     targets: tuple[str, ...]
     paired: bool = False
     """Whether the best checkpoint is also evaluated on counterfactual clips, those of all its domains."""
+    also: tuple[str, ...] = ()
+    """Further target domains, of symbols that are none of the study's; they have test clips only."""
 
     @property
     def train(self) -> str:
@@ -98,7 +104,7 @@ class Direction:
     def evaluations(self) -> dict[str, str]:
         """Parts that the best checkpoint is evaluated on, with their role."""
         source = {f"{self.trained_on}/val": "source_val", f"{self.trained_on}/test": "source_test"}
-        targets = {f"{domain}/test": "target" for domain in self.targets}
+        targets = {f"{domain}/test": "target" for domain in (*self.targets, *self.also)}
         counterfactual = (self.trained_on, *self.targets) if self.paired else ()
         return {**source, **targets, **{f"{domain}/{PAIRED}": PAIRED for domain in counterfactual}}
 
@@ -107,9 +113,11 @@ class Direction:
         """All parts that a trial of this direction reads."""
         return (self.train, *self.evaluations)
 
-    def within(self, parts: Container[str]) -> "Direction":
-        """This direction on a dataset of these parts: with counterfactual clips if it holds them."""
-        return replace(self, paired=f"{self.trained_on}/{PAIRED}" in parts)
+    def within(self, parts: Collection[str]) -> "Direction":
+        """This direction on a dataset of these parts: with counterfactual clips and further targets if it has them."""
+        domains = dict.fromkeys(part.partition("/")[0] for part in parts)
+        also = tuple(domain for domain in domains if domain not in DOMAINS)
+        return replace(self, paired=f"{self.trained_on}/{PAIRED}" in parts, also=also)
 
 
 DIRECTIONS: dict[str, Direction] = {
@@ -223,17 +231,6 @@ def _generator(spec: TemporalShapeSpec, domain: str, split: str, place: int, pur
     return Generator(Philox(key=_stream_key(spec.seed, domain, STREAMS[split], purpose), counter=place << 64))
 
 
-@lru_cache(maxsize=512)
-def _scaled_noise(octaves: int, seed: int, intensity: float) -> NDArray[np.float64]:
-    """Background in grey levels, signed, (H, W): the noise's first axis is x, a frame's is y."""
-    return np.ascontiguousarray(255 * intensity * perlin_image(octaves, seed, FRAME_SIZE).T)
-
-
-@lru_cache(maxsize=512)
-def _drawn_noise(octaves: int, seed: int, intensity: float) -> Frames:
-    return np.clip(_scaled_noise(octaves, seed, intensity), 0, 255).astype(np.uint8)
-
-
 def _draw_label(spec: TemporalShapeSpec, rng: Generator, place: int) -> int:
     if spec.labels == "uniform":
         return int(rng.integers(len(LABEL_NAMES)))
@@ -241,90 +238,43 @@ def _draw_label(spec: TemporalShapeSpec, rng: Generator, place: int) -> int:
     return int(turn[place % len(LABEL_NAMES)])
 
 
-def draw_dots(positions: NDArray[np.float64], width: int, at_border: str) -> tuple[Frames, int]:
-    """White squares on black, (T, H, W) uint8, and in how many frames one is seen.
-
-    Coordinates are truncated. A square that would start left of or above the frame is skipped ("vanish": the
-    released renderer's negative slice start is empty, facts.md 1.4) or cut ("clip").
-    """
-    frames = np.zeros((len(positions), FRAME_SIZE, FRAME_SIZE), np.uint8)
-    visible = 0
-    for frame, (x, y) in zip(frames, positions.astype(int).tolist(), strict=True):
-        left, top = x - width // 2, y - width // 2
-        if min(left, top) < 0 and at_border == "vanish":
-            continue
-        frame[max(top, 0) : top + width, max(left, 0) : left + width] = 255
-        visible += 1
-    return frames, visible
-
-
-def draw_digit(
-    positions: NDArray[np.float64], symbol: Frames, octaves: int, noise_seeds: tuple[int, ...], intensity: float
-) -> Frames:
-    """A digit (14, 14) uint8 added to its background at each position: (T, H, W) uint8 (facts.md 1.5).
-
-    Grey level = truncate(clip(digit + 255 * intensity * noise, 0, 255)); the noise is signed.
-    """
-    left, top = positions.astype(int).T
-    columns = (left[:, None] + np.arange(SYMBOL_SIZE))[:, None, :]
-    rows = (top[:, None] + np.arange(SYMBOL_SIZE))[:, :, None]
-    time = np.arange(len(positions))[:, None, None]
-    if not intensity:
-        frames = np.zeros((len(positions), FRAME_SIZE, FRAME_SIZE), np.uint8)
-        frames[time, rows, columns] = symbol
-        return frames
-    frames = np.stack([_drawn_noise(octaves, seed, intensity) for seed in noise_seeds])
-    behind = np.stack(
-        [
-            _scaled_noise(octaves, seed, intensity)[y : y + SYMBOL_SIZE, x : x + SYMBOL_SIZE]
-            for seed, x, y in zip(noise_seeds, left.tolist(), top.tolist(), strict=True)
-        ]
-    )
-    frames[time, rows, columns] = np.clip(behind + symbol, 0, 255).astype(np.uint8)
-    return frames
-
-
-def jpeg_round_trip(frames: Frames, quality: int) -> Frames:
-    """Frames (T, H, W) as they come back from one JPEG file each.
-
-    Encoded as one tall image: frame borders fall on JPEG's 8x8 blocks, so the result is the same, only faster.
-    """
-    tall = frames.reshape(-1, frames.shape[-1])
-    encoded = cv2.imencode(".jpg", tall, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.uint8).reshape(frames.shape)
-
-
-def _drawn_for(domain_name: str, split: str) -> tuple[str, Stage, int]:
+def _drawn_for(domain_name: str, domain: Domain, split: str) -> tuple[str, Stage, int]:
     """The domain in the streams' keys, the stage of the path, and how far a dot's centre is from its position.
 
     Paired clips have all domains' in common.
     """
-    if split == PAIRED:
-        return "every", PAIRED_STAGE, SYMBOL_CENTRE
-    return domain_name, DOMAINS[domain_name].stage, 0
+    return ("every", PAIRED_STAGE, SYMBOL_CENTRE) if split == PAIRED else (domain_name, domain.stage, 0)
 
 
-def make_clip(spec: TemporalShapeSpec, domain_name: str, split: str, index: int, digits: Digits) -> Clip:
-    """Clip ``index`` (0, 1, ..) of a domain's split; the same pixels from any process, order or dataset size."""
-    domain = DOMAINS[domain_name]
+def _background(spec: TemporalShapeSpec, domain: Domain, rng: Generator) -> tuple[int, tuple[int, ...]]:
+    """Lattice cells, and the Perlin seed of each frame; 0 and none on black."""
+    if not domain.intensity:
+        return 0, ()
+    octaves = int(rng.integers(1, spec.max_octaves + 1))
+    drawn = rng.integers(1, spec.noise_seeds + 1, size=NUM_FRAMES)
+    return octaves, tuple((drawn if spec.background == "flicker" else np.full(NUM_FRAMES, drawn[0])).tolist())
+
+
+def make_clip(spec: TemporalShapeSpec, domain_name: str, split: str, index: int, symbols: Frames | None = None) -> Clip:
+    """Clip ``index`` (0, 1, ..) of a domain's split; the same pixels from any process, order or dataset size.
+
+    ``symbols`` are the images (N, 28, 28) of a domain beyond ``DOMAINS``; MNIST is loaded where a domain shows it.
+    """
+    domain = DOMAINS[domain_name] if symbols is None else SYMBOLS
     place = pool_index(split, index)
-    drawn_for, stage, centre = _drawn_for(domain_name, split)
+    drawn_for, stage, centre = _drawn_for(domain_name, domain, split)
     path_rng = _generator(spec, drawn_for, split, place, "path")
-    look_rng = _generator(spec, drawn_for, split, place, "look")
     label = _draw_label(spec, path_rng, place)
     trajectory = draw_trajectory(path_rng, label, stage)
     digit, octaves, noise_seeds, visible = -1, 0, (), NUM_FRAMES
-    if domain.dot_width:
-        width = domain.dot_width if spec.dots == "released" else domain.paper_dot_width or domain.dot_width
+    if width := domain.width(spec.dots):
         # A digit's corner is truncated before the dot's centre is found: a sum may round up to the next pixel.
         frames, visible = draw_dots(np.trunc(trajectory.positions) + centre, width, spec.dot_at_border)
     else:
-        pool = digits.pool(split)
+        look_rng = _generator(spec, drawn_for, split, place, "look")
+        pool = digits_of(split) if symbols is None else symbols
         digit = int(look_rng.integers(len(pool)))
-        if domain.intensity:
-            octaves = int(look_rng.integers(1, spec.max_octaves + 1))
-            drawn = look_rng.integers(1, spec.noise_seeds + 1, size=NUM_FRAMES)
-            noise_seeds = tuple((drawn if spec.background == "flicker" else np.full(NUM_FRAMES, drawn[0])).tolist())
+        octaves, noise_seeds = _background(spec, domain, look_rng)
         frames = draw_digit(trajectory.positions, shrunk(pool[digit]), octaves, noise_seeds, domain.intensity)
     if spec.jpeg_quality:
         frames = jpeg_round_trip(frames, spec.jpeg_quality)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from rac_ray.identity import Recipe
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
+from rac_ray.studies.temporal_shape.symbols import Symbols
 
 PAPER_SEEDS = (42, 61, 47, 53, 57)
 PAPER_HIDDEN_UNITS = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48)
@@ -31,8 +32,8 @@ class Grid:
     val_clips: int = 1000
     test_clips: int = 500
     recipes: Mapping[str, Recipe] = field(default_factory=lambda: PAPER_RECIPES)
-    digits: str = "auto"
-    """Digits source: ``mnist``, ``optdigits``, or ``auto``."""
+    symbols: tuple[Symbols, ...] = ()
+    """What further target domains show: each has test clips, and no part in any training."""
     paired_clips: int = 0
     """Counterfactual clips per domain to evaluate on as well, each the same but for its looks in all domains."""
     spec: TemporalShapeSpec = field(default_factory=TemporalShapeSpec)
@@ -53,7 +54,6 @@ DEMO = Grid(
     val_clips=160,
     test_clips=160,
     recipes=dict.fromkeys(MODELS, QUICK),
-    digits="optdigits",
 )
 
 CONVOLUTIONAL = Recipe(learning_rate=0.003, batch_size=16, max_epochs=15, patience=5)

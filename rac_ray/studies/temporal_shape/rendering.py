@@ -1,6 +1,7 @@
 """A finished training's clips, rendered again from what its record says of them: no shards are needed."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,13 @@ from rac_ray.data.shards import Clips, clip_digests
 from rac_ray.errors import BadInput
 from rac_ray.store.record import Record
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips, clip_id_of
-from rac_ray.studies.temporal_shape.digits import Digits, load_digits
-from rac_ray.studies.temporal_shape.domains import make_clip
 
 
 def clip_source(records: Sequence[Record], role: str = "target") -> Callable[[str], NDArray[np.uint8]]:
     """Clip id (``domain/split/number``) to frames (T, H, W) uint8, of the evaluation sets that have this role.
 
-    Raises BadInput when the trainings of ``records`` were not all asked the same clips, and as ``rendered_parts`` does.
+    Raises BadInput when the trainings of ``records`` were not all asked the same clips, and as ``rendered_parts`` does;
+    a domain of further symbols that cannot be had is told when one of its clips is asked for.
     """
     asked: dict[str, Record] = {}
     for record in records:
@@ -25,33 +25,56 @@ def clip_source(records: Sequence[Record], role: str = "target") -> Callable[[st
             first = asked.setdefault(part, record)
             if record.content.get(part) != first.content.get(part):
                 raise BadInput(f"trials were asked different clips as {part}: {record.training_id} and another one")
-    rendered = {part: rendered_parts(record, [part])[part] for part, record in asked.items()}
+    sources = {part: _frames_of_part(record, part) for part, record in asked.items()}
 
     def frames_of(clip_id: str) -> NDArray[np.uint8]:
         part, _, number = clip_id.rpartition("/")
-        return rendered[part].frames[int(number)]
+        return sources[part]()[int(number)]
 
     return frames_of
+
+
+def _frames_of_part(record: Record, part: str) -> Callable[[], NDArray[np.uint8]]:
+    """What gives the frames (N, T, H, W) of a part, or says why they cannot be had.
+
+    Raises BadInput at once for a part of the study's own domains.
+    """
+    dataset = _source_of(record)
+    if part not in dataset.clips:
+        return partial(_refuse, f"trial {record.training_id} does not say what {part} was made from")
+    try:
+        frames = _rendered_as_seen(record, dataset, part).frames
+    except BadInput as error:
+        if dataset.symbols_of(part) is None:
+            raise
+        return partial(_refuse, str(error))
+    return lambda: frames
+
+
+def _refuse(sentence: str) -> NDArray[np.uint8]:
+    raise BadInput(sentence)
 
 
 def rendered_parts(record: Record, parts: Collection[str] | None = None) -> dict[str, Clips]:
     """Every ``domain/split`` that the training of ``record`` read, or some of them, in memory.
 
-    Raises BadInput when the record does not say what its clips were made from, when the same digits cannot be had, and
+    Raises BadInput when the record does not say what its clips were made from, when the same symbols cannot be had, and
     when any pixel is another one than the training saw.
     """
-    dataset, digits = _source_of(record)
+    dataset = _source_of(record)
     chosen = [part for part in dataset.clips if parts is None or part in parts]
-    found = {part: _rendered(dataset, digits, part) for part in chosen}
-    for part, clips in found.items():
-        if content_hash([clip_digests(clips)]) != record.content[part]:
-            raise BadInput(f"{part} is rendered with other pixels here than trial {record.training_id} saw")
-    return found
+    return {part: _rendered_as_seen(record, dataset, part) for part in chosen}
 
 
-def _rendered(dataset: GeneratedClips, digits: Digits, part: str) -> Clips:
-    domain, _, split = part.partition("/")
-    clips = [make_clip(dataset.shape, domain, split, index, digits) for index in range(dataset.clips[part])]
+def _rendered_as_seen(record: Record, dataset: GeneratedClips, part: str) -> Clips:
+    clips = _rendered(dataset, part)
+    if content_hash([clip_digests(clips)]) != record.content[part]:
+        raise BadInput(f"{part} is rendered with other pixels here than trial {record.training_id} saw")
+    return clips
+
+
+def _rendered(dataset: GeneratedClips, part: str) -> Clips:
+    clips = [dataset.clip(part, index) for index in range(dataset.clips[part])]
     return Clips(
         np.stack([clip.frames for clip in clips]),
         np.array([clip.label for clip in clips], np.int64),
@@ -59,11 +82,7 @@ def _rendered(dataset: GeneratedClips, digits: Digits, part: str) -> Clips:
     )
 
 
-def _source_of(record: Record) -> tuple[GeneratedClips, Digits]:
+def _source_of(record: Record) -> GeneratedClips:
     if not record.dataset:
         raise BadInput(f"trial {record.training_id} does not say what its clips were made from")
-    dataset = GeneratedClips.from_dict(record.dataset)
-    digits = load_digits(dataset.digits_source)
-    if digits.digest != dataset.digits_digest:
-        raise BadInput(f"the digits here ({digits.source}) are other ones than those of trial {record.training_id}")
-    return dataset, digits
+    return GeneratedClips.from_dict(record.dataset)

@@ -16,14 +16,14 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.study import MissingData, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
-from rac_ray.studies.temporal_shape.digits import loaded_digits
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, Direction
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import shape_names
+from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.sweep.forecast import Interval
-from rac_ray.sweep.options import Option, integers, with_axes, words
+from rac_ray.sweep.options import Option, integers, places, with_axes, words
 from rac_ray.sweep.planner import parameters_of
 from rac_ray.training.task import Counts, Task
 
@@ -49,19 +49,20 @@ class TemporalShape(Study):
         Option("models", words, "models"),
         Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even"),
         Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
-        Option("digits", str, "mnist, optdigits, or auto: MNIST if it can be had (default: the preset's)"),
+        Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
     )
 
     def narrowed(self, grid: Grid, asked: Mapping[str, Any]) -> Grid:
-        """The grid with some axes or its digits replaced. Raises BadInput for an axis without values."""
+        """The grid with some axes or its further symbols replaced. Raises BadInput for an axis without values, and for
+        a folder that has no symbols."""
         narrowed = with_axes(grid, AXES, asked)
-        return replace(narrowed, digits=asked["digits"]) if asked.get("digits") else narrowed
+        folders = asked.get("digits")
+        return narrowed if folders is None else replace(narrowed, symbols=all_symbols(words(folders)))
 
     def tasks(self, grid: Grid, data: Storage, precision: str) -> list[Task]:
         """One task per source, model, hidden units and seed, seeds innermost. Raises BadInput."""
         check_grid(grid)
-        source, digest = digits_of(grid, data)
-        dataset = dataset_of(grid, source, digest)
+        dataset = dataset_of(grid)
         dataset.require_own(data, read_manifest(data))
         tasks = []
         for name in grid.sources:
@@ -73,8 +74,7 @@ class TemporalShape(Study):
                     subject = subject_of(model, hidden, direction)
                     for seed in grid.seeds:
                         content = dataset.fingerprint(subject.parts[:2])
-                        about = {"digits": source}
-                        training = Training(model, hidden, name, seed, recipe, content, about=about)
+                        training = Training(model, hidden, name, seed, recipe, content)
                         tasks.append(Task(training, subject, **shared))
         return tasks
 
@@ -97,25 +97,20 @@ class TemporalShape(Study):
         """Make the shards that are missing."""
         from rac_ray.data.generate import generate
 
-        dataset = planned_dataset(grid, data, tasks)
-        made = generate(data, dataset, say).made
-        say(f"data {data.root}: {made} shards made, digits={dataset.digits_source}")
+        made = generate(data, planned_dataset(grid, tasks), say).made
+        say(f"data {data.root}: {made} shards made")
 
     def missing(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> MissingData:
         """Of the shards that the tasks read."""
         from rac_ray.data.generate import missing_clips
 
-        clips = missing_clips(data, planned_dataset(grid, data, tasks))
+        clips = missing_clips(data, planned_dataset(grid, tasks))
         low, usual = (clips * each for each in CLIP_BYTES)
         return MissingData(clips / CLIPS_PER_SECOND, Interval(low, usual, clips * BYTES_PER_CLIP))
 
-    def about(self, grid: Grid, data: Storage) -> Mapping[str, str]:
-        """Where the digits come from."""
-        return {"digits": digits_of(grid, data)[0]}
-
     def content(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> Mapping[str, str]:
         """From the manifest."""
-        return part_keys(data, planned_dataset(grid, data, tasks).clips)
+        return part_keys(data, planned_dataset(grid, tasks).clips)
 
     def reader(self, grid: Grid, data: Storage, training: Training) -> Any:
         """All parts of a source in the object store, read once."""
@@ -125,7 +120,7 @@ class TemporalShape(Study):
 
     def made_from(self, grid: Grid, data: Storage, task: Task) -> dict[str, Any]:
         """Spec, digits and counts."""
-        return planned_dataset(grid, data, [task]).as_dict(direction_of(grid, task.training.source).parts)
+        return planned_dataset(grid, [task]).as_dict(direction_of(grid, task.training.source).parts)
 
     # Results
 
@@ -168,36 +163,22 @@ def check_grid(grid: Grid) -> None:
 
 
 def direction_of(grid: Grid, source: str) -> Direction:
-    """What trials of a source read, with counterfactual clips if the grid has any."""
-    return replace(DIRECTIONS[source], paired=grid.paired_clips != 0)
+    """What trials of a source read, with counterfactual clips and further domains if the grid has any."""
+    also = tuple(symbols.name for symbols in grid.symbols)
+    return replace(DIRECTIONS[source], paired=grid.paired_clips != 0, also=also)
 
 
-def dataset_of(grid: Grid, digits_source: str, digits_digest: str) -> GeneratedClips:
+def dataset_of(grid: Grid) -> GeneratedClips:
     """The clips that a grid's sources train and are evaluated on."""
     sizes = {"train": grid.train_clips, "val": grid.val_clips, "test": grid.test_clips, PAIRED: grid.paired_clips}
     parts = dict.fromkeys(part for source in grid.sources for part in direction_of(grid, source).parts)
-    return GeneratedClips(
-        grid.spec, digits_source, digits_digest, {part: sizes[part.partition("/")[2]] for part in parts}
-    )
+    return GeneratedClips(grid.spec, {part: sizes[part.partition("/")[2]] for part in parts}, grid.symbols)
 
 
-def planned_dataset(grid: Grid, data: Storage, tasks: Sequence[Task]) -> GeneratedClips:
+def planned_dataset(grid: Grid, tasks: Sequence[Task]) -> GeneratedClips:
     """The clips that some tasks of a grid read."""
     sources = tuple(dict.fromkeys(task.training.source for task in tasks))
-    return dataset_of(replace(grid, sources=sources), *digits_of(grid, data))
-
-
-def digits_of(grid: Grid, data: Storage) -> tuple[str, str]:
-    """Source and digest of a grid's digits; those of the data folder if it has some and the grid is content with them.
-
-    No digits are loaded, nor downloaded, when the folder names them.
-    """
-    manifest = read_manifest(data)
-    made_from = manifest["identity"].get("digits", {}) if manifest else {}
-    if made_from.get("source") and grid.digits in ("auto", made_from["source"]):
-        return made_from["source"], made_from["digest"]
-    digits = loaded_digits(grid.digits)
-    return digits.source, digits.digest
+    return dataset_of(replace(grid, sources=sources))
 
 
 def subject_of(model: str, hidden_units: int, direction: Direction) -> Any:

@@ -1,4 +1,5 @@
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,24 +14,28 @@ from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape import dataset as datasets
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips
-from rac_ray.studies.temporal_shape.digits import Digits
+from rac_ray.studies.temporal_shape.digits import MNIST, mnist
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
+from rac_ray.studies.temporal_shape.symbols import Symbols
 from tests.data.conftest import SHAPE, dataset_of
 
+STAND_IN = {"source": "optdigits", "digest": "1dcdf395862b655c"}
+"""The digits of 0.1 where there was no MNIST."""
 
-def test_one_clip(tmp_path: Path, digits: Digits) -> None:
-    dataset = dataset_of(digits, **{"5dot__val": 1})
+
+def test_one_clip(tmp_path: Path) -> None:
+    dataset = dataset_of(**{"5dot__val": 1})
     (piece,) = dataset.parts()["5dot/val"]
     report = dataset.write(Storage.at(tmp_path), piece, dataset.maker())
     assert (report.rows, sum(report.class_counts.values())) == (1, 1)
     assert 0 in report.class_counts.values()
 
 
-def test_plain_pyarrow_reads_frames_and_latents(folder: Storage, digits: Digits) -> None:
+def test_plain_pyarrow_reads_frames_and_latents(folder: Storage) -> None:
     table = pq.read_table(f"{folder.root}/mnist_bg/test-00000-of-00001.parquet")
     metadata = json.loads(table.schema.metadata[b"rac_ray"])
     assert metadata["frames_shape"] == [20, 64, 64]
-    row, clip = table.slice(1, 1).to_pylist()[0], make_clip(SHAPE, "mnist_bg", "test", 1, digits)
+    row, clip = table.slice(1, 1).to_pylist()[0], make_clip(SHAPE, "mnist_bg", "test", 1)
     frames = np.frombuffer(row["frames"], metadata["frames_dtype"]).reshape(metadata["frames_shape"])
     np.testing.assert_array_equal(frames, clip.frames)
     np.testing.assert_allclose(np.stack([row["x"], row["y"]], axis=1), clip.trajectory.positions, rtol=1e-6)
@@ -39,11 +44,11 @@ def test_plain_pyarrow_reads_frames_and_latents(folder: Storage, digits: Digits)
     assert (row["reflections"], row["visible_frames"]) == (clip.trajectory.reflections, 20)
 
 
-def test_pandas_reads_the_shards(folder: Storage, digits: Digits) -> None:
+def test_pandas_reads_the_shards(folder: Storage) -> None:
     frame = pd.read_parquet(f"{folder.root}/2dot/train-00001-of-00002.parquet")
     assert frame["clip_id"].tolist() == [f"2dot/train/{i:06d}" for i in range(7, 11)]
     pixels = np.frombuffer(frame["frames"].tolist()[0], np.uint8).reshape(20, 64, 64)
-    np.testing.assert_array_equal(pixels, make_clip(SHAPE, "2dot", "train", 7, digits).frames)
+    np.testing.assert_array_equal(pixels, make_clip(SHAPE, "2dot", "train", 7).frames)
 
 
 def test_duckdb_reads_the_shards(folder: Storage) -> None:
@@ -53,8 +58,8 @@ def test_duckdb_reads_the_shards(folder: Storage) -> None:
     assert rows.fetchall() == [(11, 20 * 64 * 64, "train")]
 
 
-def test_paired_clips_are_matched_by_the_number_in_their_ids(tmp_path: Path, digits: Digits) -> None:
-    root, dataset = Storage.at(tmp_path), dataset_of(digits, **{"5dot__paired": 6, "mnist_bg__paired": 6})
+def test_paired_clips_are_matched_by_the_number_in_their_ids(tmp_path: Path) -> None:
+    root, dataset = Storage.at(tmp_path), dataset_of(**{"5dot__paired": 6, "mnist_bg__paired": 6})
     tables = {}
     for part, (shard,) in dataset.parts().items():
         dataset.write(root, shard, dataset.maker())
@@ -67,17 +72,65 @@ def test_paired_clips_are_matched_by_the_number_in_their_ids(tmp_path: Path, dig
     assert (tables["5dot/paired"]["visible_frames"] == 20).all()
 
 
-def test_fingerprints_cover_pixels_counts_and_nothing_else(digits: Digits) -> None:
-    base = dataset_of(digits, **{"2dot__train": 10, "5dot__test": 5})
+def test_fingerprints_cover_pixels_counts_and_nothing_else() -> None:
+    base = dataset_of(**{"2dot__train": 10, "5dot__test": 5})
     same = base.fingerprint(["2dot/train"])
-    assert dataset_of(digits, **{"5dot__test": 6, "2dot__train": 10}).fingerprint(["2dot/train"]) == same
+    assert dataset_of(**{"5dot__test": 6, "2dot__train": 10}).fingerprint(["2dot/train"]) == same
     assert base.fingerprint(["2dot/train", "5dot/test"]) == base.fingerprint(["5dot/test", "2dot/train"]) != same
     others = [
-        dataset_of(digits, **{"2dot__train": 11}),
+        dataset_of(**{"2dot__train": 11}),
         replace(base, shape=TemporalShapeSpec(jpeg_quality=0)),
-        replace(base, digits_digest="0"),
     ]
-    assert len({same, *(other.fingerprint(["2dot/train"]) for other in others)}) == 4
+    assert len({same, *(other.fingerprint(["2dot/train"]) for other in others)}) == 3
+
+
+def test_other_symbols_are_part_of_their_own_clips_alone() -> None:
+    clips = {"2dot/train": 10, "emnist/test": 5}
+    one, other = (
+        GeneratedClips(SHAPE, clips, (Symbols("emnist", "/sets/emnist", digest),)) for digest in ("first", "second")
+    )
+    moved = replace(one, symbols=(Symbols("emnist", "/elsewhere/emnist", "first"),))
+    assert one.identity() == other.identity() == dataset_of(**{"2dot__train": 10}).identity()
+    assert one.fingerprint(["2dot/train"]) == dataset_of(**{"2dot__train": 10}).fingerprint(["2dot/train"])
+    assert one.fingerprint(["emnist/test"]) == moved.fingerprint(["emnist/test"]) != other.fingerprint(["emnist/test"])
+    made_of = {part: one.made_of(shards[0]) for part, shards in one.parts().items()}
+    assert made_of == {"2dot/train": "", "emnist/test": "first"}
+
+
+def test_records_tell_what_their_clips_are_made_of() -> None:
+    symbols = Symbols("emnist", "/sets/emnist", "first")
+    dataset = GeneratedClips(SHAPE, {"2dot/train": 10, "emnist/test": 5, "mnist/test": 3}, (symbols,))
+    said = dataset.as_dict(["2dot/train", "emnist/test"])
+    assert said["symbols"] == [{"name": "emnist", "folder": "/sets/emnist", "digest": "first"}]
+    assert GeneratedClips.from_dict(json.loads(json.dumps(said))) == replace(
+        dataset, clips={"2dot/train": 10, "emnist/test": 5}
+    )
+    plain = dataset.as_dict(["mnist/test"])
+    assert plain == {**dataset.identity(), "clips": {"mnist/test": 3}}
+    assert plain["digits"] == MNIST
+
+
+@pytest.mark.parametrize("digits", [STAND_IN, {"source": "mnist", "digest": "0123456789abcdef"}])
+def test_clips_of_other_digits_are_not_made_again(digits: dict[str, str]) -> None:
+    said = {**dataset_of(**{"2dot__val": 1}).as_dict(["2dot/val"]), "digits": digits}
+    with pytest.raises(BadInput) as told:
+        GeneratedClips.from_dict(said)
+    assert str(told.value) == (
+        f"these clips were drawn with digits {digits['source']!r} ({digits['digest']}), which are no longer shipped; "
+        "valid: 'mnist' (ce01199805b7102a)"
+    )
+
+
+def test_what_makes_shards_carries_no_digits() -> None:
+    mnist.cache_clear()
+    dataset = dataset_of(**{"2dot__test": 2, "mnist__test": 2})
+    shards = [shards[0] for shards in dataset.parts().values()]
+    make = pickle.loads(pickle.dumps(dataset.maker()))
+    assert len(pickle.dumps(make)) < 2_000
+    assert len(make(shards[0]).rows) == 2
+    assert mnist.cache_info().misses == 0, "dots show none"
+    assert len(make(shards[1]).rows) == 2
+    assert mnist.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(
@@ -88,29 +141,29 @@ def test_fingerprints_cover_pixels_counts_and_nothing_else(digits: Digits) -> No
         ({"2dot__train": 0}, "2dot/train is to hold 0 clips; valid: 1 or more"),
     ],
 )
-def test_bad_datasets_are_named(clips: dict[str, int], message: str, digits: Digits) -> None:
+def test_bad_datasets_are_named(clips: dict[str, int], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        dataset_of(digits, **clips)
+        dataset_of(**clips)
 
 
-def test_a_folder_of_another_spec_says_what_differs(folder: Storage, digits: Digits) -> None:
+def test_a_folder_of_another_spec_says_what_differs(folder: Storage) -> None:
     manifest = read_manifest(folder)
     assert manifest
-    other = GeneratedClips(TemporalShapeSpec(background="static"), "mnist", "0", {"2dot/train": 12})
+    manifest["identity"]["digits"] = STAND_IN
+    other = GeneratedClips(TemporalShapeSpec(background="static"), {"2dot/train": 12})
     with pytest.raises(BadInput) as told:
         other.require_own(folder, manifest)
     assert str(told.value) == (
         f"data folder {folder.root!r} has 11 clips of 2dot/train instead of 12, "
-        f"digits.digest {digits.digest!r} instead of '0', digits.source 'optdigits' instead of 'mnist', "
+        "digits.digest '1dcdf395862b655c' instead of 'ce01199805b7102a', "
+        "digits.source 'optdigits' instead of 'mnist', "
         "spec.background 'flicker' instead of 'static'; choose another with --data"
     )
 
 
-def test_a_folder_of_another_generator_version_is_named(
-    folder: Storage, digits: Digits, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_another_generator_version_is_named(folder: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = read_manifest(folder)
     assert manifest
     monkeypatch.setattr(datasets, "GENERATOR_VERSION", 2)
     with pytest.raises(BadInput, match="has generator_version 1 instead of 2; choose another with --data"):
-        dataset_of(digits, **{"2dot__train": 11}).require_own(folder, manifest)
+        dataset_of(**{"2dot__train": 11}).require_own(folder, manifest)

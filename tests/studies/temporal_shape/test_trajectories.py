@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from rac_ray.studies.temporal_shape.domains import DOMAINS, draw_dots
+from rac_ray.studies.temporal_shape.domains import DOMAINS
+from rac_ray.studies.temporal_shape.drawing import draw_dots
 from rac_ray.studies.temporal_shape.trajectories import (
     LABEL_NAMES,
     NUM_FRAMES,
