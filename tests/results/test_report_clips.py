@@ -63,7 +63,7 @@ def test_the_worst_mistakes_of_the_first_clips_are_shown_and_embedded_once(table
     assert [row["clip"] for row in worst["mnist/test"]] == best.tolist()
     assert worst["mnist/test"][0]["confidence"] == pytest.approx(softmax.max(), abs=1e-4)
     named = {row["clip"] for sets in mistakes.values() for rows in sets.values() for row in rows}
-    assert set(animations(mistakes, frames_of)) == named
+    assert set(animations(mistakes, frames_of)[0]) == named
     assert len(named) <= 3 * 40
 
 
@@ -101,7 +101,7 @@ def test_predictions_of_earlier_versions_show_no_clips(lacking: list[str]) -> No
 def test_without_a_mistake_nothing_is_shown() -> None:
     assert worst_mistakes(predictions_of([("0", 1, [0, 1])]), EVALUATED) == {}
     assert worst_mistakes(predictions_of([("0", 0, [0, 1])]), EVALUATED.iloc[1:]) == {}
-    assert animations({}, frames_of) == {}
+    assert animations({}, frames_of) == ({}, {})
 
 
 def test_each_clip_is_rendered_once_however_many_trials_show_it() -> None:

@@ -56,7 +56,7 @@ def test_folders_are_given_or_below_the_shared_storage_or_here(
 
 def test_a_preset_is_by_default_the_studys() -> None:
     assert (preset_of(STUDY, ""), preset_of(STUDY, "other")) == ("all", "other")
-    with pytest.raises(BadInput, match=r"^unknown preset 'ALL'; valid: all, auto$"):
+    with pytest.raises(BadInput, match=r"^unknown preset 'ALL'; valid: all, other$"):
         ledger_of(STUDY, "ALL", Where())
 
 
@@ -87,9 +87,9 @@ def test_a_filter_narrows_and_an_empty_one_is_told() -> None:
 def test_what_is_left_open_is_as_in_the_presets_last_run() -> None:
     """Of the preset alone, on this storage alone; what is given counts more."""
     made = planned(STUDY, "other", Where(), Which(precision="bf16-mixed"), {"learning_rate": [0.1]}, None)
-    remember_options(made, {"digits": "/emnist", "learning_rate": [0.1], "seeds": [2]})
+    remember_options(made, {"learning_rate": [0.1], "seeds": [2]})
     last = with_last(STUDY, "other", Where(), {})
-    assert (last["digits"], last["learning_rate"], last["seeds"]) == ("/emnist", [0.1], None)
+    assert (last["digits"], last["learning_rate"], last["seeds"]) == (None, [0.1], None)
     given = with_last(STUDY, "other", Where(), {"digits": "/kannada", "seeds": [3]})
     assert {name: value for name, value in given.items() if value is not None} == {
         "seeds": [3], "digits": "/kannada", "learning_rate": [0.1],
