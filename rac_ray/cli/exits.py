@@ -19,7 +19,7 @@ def run_command(command: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its code; a user's mistake is one sentence on stderr, never a traceback."""
     from rac_ray.store.lock import Busy
 
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command()
     except BadInput as error:
@@ -38,3 +38,10 @@ def run_command(command: Callable[[], int]) -> NoReturn:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Do as Ctrl-C does, also where a shell has started the command in the background, which ignores that."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)

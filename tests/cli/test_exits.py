@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,11 +79,22 @@ def test_a_defect_keeps_its_traceback(error: Exception) -> None:
     assert raised.value is error
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_process_that_is_told_to_stop_ends_as_interrupted(number: signal.Signals, repository: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "at_first"),
+    [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_IGN)],
+)
+def test_a_process_that_is_told_to_stop_ends_as_interrupted(
+    number: signal.Signals, at_first: signal.Handlers, repository: Path
+) -> None:
+    """A shell has what it starts in the background ignore Ctrl-C."""
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     with subprocess.Popen(
-        [sys.executable, "-c", WAITS], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", WAITS],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, at_first),
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "begun\n"

@@ -31,7 +31,7 @@ def script(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def folder(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``data/diving48`` and ``data/masks`` of a few drawn clips, where the README has the study's."""
     here = tmp_path_factory.mktemp("here")
-    write_dives(here / "official", Storage.at(here / "data/masks"), train=16, test=4)
+    write_dives(here / "official", Storage.at(here / "data/masks"), train=80, test=4)
     generate(Storage.at(here / "data/diving48"), OfficialVideos.at(here / "official"))
     return here
 
@@ -57,7 +57,7 @@ def test_an_experiment_needs_its_gpus(folder: Path) -> None:
     done = script(f"{DIVES[2].removeprefix('python sweeps/diving48.py ')} --num-cpus 64 --num-gpus 4", folder)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: one training with --workers 8 and --cpus-per-trial 1 needs 8.9 CPUs and 8 GPUs, the cluster has "
+        "error: one training with --workers 8 and --cpus-per-trial 1 needs 8.98 CPUs and 8 GPUs, the cluster has "
         "64 CPUs and 4 GPUs\n",
     )
 
@@ -130,7 +130,7 @@ def test_results_before_anything_has_run(folder: Path) -> None:
         ),
         (
             "plan --masks data/masks --num-cpus 2",
-            "one training with --workers 8 and --cpus-per-trial 1 needs 8.9 CPUs, the cluster has 2 CPUs",
+            "one training with --workers 8 and --cpus-per-trial 1 needs 8.98 CPUs, the cluster has 2 CPUs",
         ),
         ("--masks data/masks --gpu", "unknown option: --gpu. Did you mean --num-gpus?; see --help"),
         ("plan --data nowhere --masks data/masks", "nowhere' has no manifest"),
