@@ -218,8 +218,8 @@ def _weights_of(build: Callable[[], Any]) -> str:
 def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable[[str], NDArray[np.uint8]]:
     """Clip id (``domain/split/class/file``) to frames (T, H, W, 3) uint8, of the evaluation sets of this role.
 
-    Domains that are no longer there are left out. Raises BadInput when the shards are gone, or hold other clips by now
-    than the trainings of ``records`` were asked.
+    Raises BadInput when the shards are gone, or hold other clips by now than the trainings of ``records`` were asked;
+    the clips of a domain that is no longer there are told of when one of them is asked for.
     """
     wanted: dict[tuple[str, str], set[str]] = {}
     for record in records:
@@ -235,4 +235,10 @@ def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable
             raise BadInput(f"data folder {data!r} has other clips of {part} by now than trials were asked")
         clips = read_split(root, part) if entry else None
         found |= dict(zip(clips.clip_ids, clips.frames.transpose(0, 1, 3, 4, 2), strict=True)) if clips else {}
-    return found.__getitem__
+
+    def frames_of(clip_id: str) -> NDArray[np.uint8]:
+        if clip_id not in found:
+            raise BadInput(f"clip {clip_id!r} is no longer in its data folder")
+        return found[clip_id]
+
+    return frames_of

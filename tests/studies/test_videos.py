@@ -138,6 +138,8 @@ def test_clips_of_a_report_come_from_the_shards(folder: Path, data: Storage) -> 
     clip_id, clips = "night/test/right/right001.mp4", read_split(data, "night/test")
     clip = plan.study.clips([record])(clip_id)
     np.testing.assert_array_equal(clip, clips.frames[clips.clip_ids.index(clip_id)].transpose(0, 2, 3, 1))
+    with pytest.raises(BadInput, match=r"clip 'fog/test/left/left001\.mp4' is no longer in its data folder"):
+        plan.study.clips([record])("fog/test/left/left001.mp4")
     other = record_of(task, content={**content, "night/test": "other"}, dataset=record.dataset)
     with pytest.raises(BadInput, match="has other clips of night/test by now than trials were asked"):
         plan.study.clips([record, other])

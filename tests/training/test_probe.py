@@ -34,7 +34,8 @@ def test_every_model_has_plausible_figures(name: str) -> None:
     found = probe(name, 2, Recipe(batch_size=8, precision="32"), seconds=0.2)
     assert (found.kind, found.batch_size) == (f"{name} h=2", 8)
     assert FEWEST_CLIPS <= found.probed_batch <= 8
-    assert 0 < found.seconds_per_eval_clip < 2 * found.seconds_per_train_clip < 1
+    assert 0 < found.seconds_per_eval_clip < 1
+    assert 0 < found.seconds_per_train_clip < 1
     assert 4 * count_parameters(build_model(name, 2)) < found.peak_bytes < 16e9
     assert found.device
     assert Probe.from_dict(json.loads(json.dumps(found.as_dict()))) == found
