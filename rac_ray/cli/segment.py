@@ -106,6 +106,9 @@ def masks(
     from rac_ray.sweep.resources import Resources
     from rac_ray.sweep.session import ray_session
 
+    wanted = None if splits is None else words(splits)
+    if wanted == []:
+        raise BadInput("--splits names nothing; give one value or more")
     torchvision()
     folder = Storage.at(out)
     with ray_session(Resources(address=address, num_cpus=num_cpus), "segment_divers"):
@@ -114,7 +117,7 @@ def masks(
             folder,
             checkpoint,
             say_line,
-            splits=None if splits is None else words(splits),
+            splits=wanted,
             frames_per_step=frames_per_step,
             actors=actors,
         )

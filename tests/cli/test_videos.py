@@ -72,6 +72,7 @@ def test_clips_are_decoded_and_one_is_drawn_in_every_domain(run, download: Path,
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["decode", "nowhere", "data"], "Diving48_V2_train.json"),
         (["check", "nowhere"], "there is no folder 'nowhere'; valid: the one that has Diving48_V2_train.json and rgb/"),
         (["decode", "nowhere"], "data is required; see --help"),
         (["decode", "nowhere", "data", "--seconds", "-1"], "--seconds is -1; valid: 0 or more"),

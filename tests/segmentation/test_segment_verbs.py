@@ -60,6 +60,7 @@ def test_the_readme_commands_in_their_order(command, shards: Storage, tmp_path: 
         (["train", "FRAMES", "--out", "o", "--batch-size", "0"], "--batch-size is 0; valid: 1 or more"),
         (["train", "FRAMES", "--out", "o", "--weights", "no.pth"], "there are no weights at 'no.pth'; valid: coco, "),
         (["train", "FRAMES"], "out is required; see "),
+        (["masks", "data", "--checkpoint", "c.pt", "--out", "o", "--splits", ","], "--splits names nothing; give one"),
     ],
 )
 def test_bad_input_is_one_sentence(command, arguments: list[str], sentence: str, tmp_path: Path) -> None:
