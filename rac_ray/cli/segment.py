@@ -14,7 +14,7 @@ from rac_ray.errors import DONE, BadInput, one_of
 from rac_ray.segmentation.finetune import EpochRow, Settings, finetune
 from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.storage import Storage
-from rac_ray.sweep.options import words
+from rac_ray.sweep.options import require_some, words
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -107,8 +107,7 @@ def masks(
     from rac_ray.sweep.session import ray_session
 
     wanted = None if splits is None else words(splits)
-    if wanted == []:
-        raise BadInput("--splits names nothing; give one value or more")
+    require_some("splits", wanted)
     torchvision()
     folder = Storage.at(out)
     with ray_session(Resources(address=address, num_cpus=num_cpus), "segment_divers"):

@@ -1,6 +1,6 @@
 """Options of a grid: their values from the text of a command line, and what they do to it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -28,9 +28,14 @@ def with_axes(grid: AnyGrid, axes: Mapping[str, str], asked: Mapping[str, Any]) 
     """
     changes = {axes[name]: tuple(dict.fromkeys(asked[name])) for name in axes if asked.get(name) is not None}
     for name, axis in axes.items():
-        if changes.get(axis) == ():
-            raise BadInput(f"--{name.replace('_', '-')} names nothing; give one value or more")
+        require_some(name, changes.get(axis))
     return replace(grid, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def require_some(name: str, values: Sequence[Any] | None) -> None:
+    """Raise BadInput for an option that is given, and has no value."""
+    if values is not None and not values:
+        raise BadInput(f"--{name.replace('_', '-')} names nothing; give one value or more")
 
 
 def words(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from rac_ray.studies.diving48.domains import domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
 from rac_ray.studies.study import Study
-from rac_ray.sweep.options import Option, integers, place, words, yes_or_no
+from rac_ray.sweep.options import Option, integers, place, with_axes, words, yes_or_no
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
@@ -57,17 +57,13 @@ class Diving48(Study):
         for letter in asked.get("experiment") or ():
             if letter not in grid.experiments:
                 raise one_of("experiment", letter, grid.experiments)
-        seeds = asked.get("seeds")
-        if seeds is not None and not seeds:
-            raise BadInput("--seeds names nothing; give one value or more")
         changes: dict[str, Any] = {}
         if asked.get("experiment"):
             changes["only"] = tuple(dict.fromkeys(asked["experiment"]))
-        if seeds:
-            changes["seeds"] = tuple(dict.fromkeys(seeds))
         changes |= {name: place(asked[name]) for name in ("masks", "published") if asked.get(name)}
         variants = ("validation", "flip_validation", "codec")
-        return replace(grid, **changes, **{name: asked[name] for name in variants if asked.get(name) is not None})
+        changes |= {name: asked[name] for name in variants if asked.get(name) is not None}
+        return replace(with_axes(grid, {"seeds": "seeds"}, asked), **changes)
 
     def workers(self, grid: DivingGrid) -> int:
         """The study's eight, or what the preset says."""
