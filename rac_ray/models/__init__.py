@@ -3,8 +3,9 @@
 A model of your own is one decorator: ``@register("mine")`` above its class, or above a function that builds it.
 """
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -56,7 +57,7 @@ def build_model(name: str, hidden_units: int, **options: Any) -> nn.Module:
 
     Raises BadInput for an unknown name, one that two models have, or hidden units below 1 (TimeSformer: odd).
     """
-    return Builder(name, hidden_units, tuple(options.items()))()
+    return Builder(name, hidden_units).with_options(**options)()
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,14 @@ class Builder:
         if self.hidden_units < 1:
             raise BadInput(f"hidden units are {self.hidden_units}; valid: 1 or more")
         object.__setattr__(self, "make", MODELS[self.name])
+
+    def with_options(self, **options: Any) -> "Builder":
+        """The same model with these options on top of its own."""
+        return replace(self, options=tuple(sorted({**dict(self.options), **options}.items())))
+
+    def takes(self, option: str) -> bool:
+        """Whether the architecture has an option of that name."""
+        return option in inspect.signature(self.make).parameters
 
     def __call__(self) -> nn.Module:
         """Raises BadInput for hidden units that the architecture does not take."""

@@ -203,7 +203,7 @@ def video_model(grid: VideoGrid, model: str, hidden_units: int, classes: int) ->
     from rac_ray.models import Builder
 
     sizes = {"num_frames": grid.num_frames, "frame_size": grid.frame_size, "channels": RGB, "num_classes": classes}
-    return Builder(model, hidden_units, tuple(sorted(sizes.items())))
+    return Builder(model, hidden_units).with_options(**sizes)
 
 
 @lru_cache(maxsize=4096)

@@ -1,14 +1,13 @@
 """Every field of a recipe as an axis of any study's grid."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import NORMALISATIONS, OPTIMISERS, SCHEDULES, VARIED, Recipe
-from rac_ray.sweep.options import Option, integers, numbers, words
+from rac_ray.identity import NORMALISATIONS, OPTIMISERS, SCHEDULES, VARIED, Recipe, Training
+from rac_ray.sweep.options import Option, integers, numbers, require_some, words
 
 if TYPE_CHECKING:
     from rac_ray.models import Builder
@@ -42,8 +41,7 @@ def with_recipes(tasks: "Sequence[Task]", asked: Mapping[str, Any]) -> "list[Tas
     """
     axes = {option.name: asked[option.name] for option in RECIPE_OPTIONS if asked.get(option.name) is not None}
     for name, values in axes.items():
-        if not values:
-            raise BadInput(f"--{name.replace('_', '-')} names nothing; give one value or more")
+        require_some(name, values)
     several = [name for name, values in axes.items() if len(values) > 1]
     found = [
         _with_recipe(task, dict(zip(axes, values, strict=True)), several)
@@ -60,14 +58,12 @@ def with_recipes(tasks: "Sequence[Task]", asked: Mapping[str, Any]) -> "list[Tas
 
 def _with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str]) -> "Task":
     """A task with some of its recipe replaced; ``several`` are the fields by which people tell trials apart."""
-    if not changes:
-        return task
     varied = " ".join(f"{name}={_short(changes[name])}" for name in several)
     about = {**task.training.about, **({VARIED: varied} if varied else {})}
     training = replace(task.training, recipe=replace(task.training.recipe, **changes), about=about)
     subject: Any = task.subject
     if training.recipe.normalisation != Recipe.normalisation:
-        subject = replace(subject, build=with_normalisation(subject.build, training.recipe))
+        subject = replace(subject, build=with_normalisation(subject.build, training))
     return replace(
         task, training=training, subject=subject, trials=tuple(replace(each, training=training) for each in task.trials)
     )
@@ -77,12 +73,12 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
-def with_normalisation(build: "Builder", recipe: Recipe) -> "Builder":
-    """A model with a recipe's normalisation, yet to be built. Raises BadInput for one that has no choice."""
-    make = getattr(build, "make", build)
-    if "normalisation" not in inspect.signature(make).parameters:
-        raise BadInput(
-            f"model {getattr(build, 'name', build)!r} has no choice of normalisation, but --normalisation asks for "
-            f"{recipe.normalisation!r}"
-        )
-    return replace(build, options=tuple(sorted({**dict(build.options), "normalisation": recipe.normalisation}.items())))
+def with_normalisation(build: Any, training: Training) -> "Builder":
+    """A model with its recipe's normalisation, yet to be built. Raises BadInput for one that has no choice."""
+    from rac_ray.models import Builder
+
+    asked = training.recipe.normalisation
+    if not isinstance(build, Builder) or not build.takes("normalisation"):
+        lacking = f"model {training.model!r} has no choice of normalisation"
+        raise BadInput(f"{lacking}, but --normalisation asks for {asked!r}")
+    return build.with_options(normalisation=asked)

@@ -1,6 +1,6 @@
 """A recipe's fields as axes of any study: no study has to do anything for it."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from rac_ray.models import register
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, last_options, parameters_of, remember_options
-from tests.sweep.tiny_sweep import GRID, plan_of
+from tests.sweep.tiny_sweep import GRID, QUICK, plan_of
 
 
 def plan(folder: Path, only: str = "", **asked: Any) -> Plan:
@@ -71,6 +71,12 @@ def test_a_model_is_built_with_its_recipes_normalisation(tmp_path: Path) -> None
     batch, layer = (task.subject.build() for task in few.tasks)
     assert {type(m).__name__ for m in layer.modules()} - {type(m).__name__ for m in batch.modules()} == {"FrameNorm"}
     assert parameters_of(few.tasks[0].subject.build) == parameters_of(few.tasks[1].subject.build)
+
+
+def test_a_presets_own_normalisation_counts_as_well(tmp_path: Path) -> None:
+    grid = replace(GRID, models=("cnn3d",), seeds=(0,), recipes={"cnn3d": replace(QUICK, normalisation="layer")})
+    (task,) = plan_of(grid, tmp_path / "results", tmp_path / "data").tasks
+    assert "FrameNorm" in {type(module).__name__ for module in task.subject.build().modules()}
 
 
 def test_a_model_of_ones_own_may_have_a_choice_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

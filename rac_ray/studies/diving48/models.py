@@ -13,9 +13,7 @@ CLIP_SHAPE = {"num_frames": NUM_FRAMES, "frame_size": FRAME_SIZE, "channels": CH
 
 def builder(size: Size, **options: Any) -> Builder:
     """A model at a size, yet to be built; ``options`` are the architecture's own, or replace the size's."""
-    return Builder(
-        size.architecture, size.hidden_units, tuple(sorted({**CLIP_SHAPE, **size.options, **options}.items()))
-    )
+    return Builder(size.architecture, size.hidden_units).with_options(**{**CLIP_SHAPE, **size.options, **options})
 
 
 def build_size(name: str, **options: Any) -> nn.Module:
