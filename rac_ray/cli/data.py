@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rac_ray.errors import DONE, FAILED, BadInput, one_of
+from rac_ray.errors import DONE, FAILED, one_of
 from rac_ray.store.storage import Storage
-from rac_ray.sweep.options import places, words
+from rac_ray.sweep.options import places, require_some, words
 
 
 def generate(
@@ -40,7 +40,6 @@ def generate(
         The released data, or the paper's text: released or paper.
     """
     from rac_ray.data.generate import generate as make_shards
-    from rac_ray.data.manifest import read_manifest
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
     from rac_ray.studies.temporal_shape.grid import Grid
     from rac_ray.studies.temporal_shape.study import check_sources, dataset_of
@@ -51,8 +50,7 @@ def generate(
 
     if spec not in SPECS:
         raise one_of("spec", spec, SPECS)
-    if source and not words(source):
-        raise BadInput("--source names nothing; give one value or more")
+    require_some("source", words(source) if source else None)
     sources = tuple(words(source) or DIRECTIONS)
     check_sources(sources)
     grid = Grid(
@@ -66,7 +64,7 @@ def generate(
     )
     root = Storage.at(folder)
     dataset = dataset_of(grid)
-    dataset.require_own(root, read_manifest(root))
+    dataset.require_own(root)
     with ray_session(Resources()):
         found = make_shards(root, dataset, say_line)
     print(f"{root.root}: {found.made} shards made, {found.clips} clips")

@@ -59,14 +59,13 @@ def decode(
         CPUs of the local Ray (default: what is there).
     """
     from rac_ray.data.generate import generate
-    from rac_ray.data.manifest import read_manifest
     from rac_ray.studies.diving48.dataset import OfficialVideos
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
     from rac_ray.sweep.session import ray_session
 
     root, dataset = Storage.at(data), OfficialVideos.at(Path(folder).absolute(), seconds=seconds)
-    dataset.require_own(root, read_manifest(root))
+    dataset.require_own(root)
     with ray_session(Resources(address=address, num_cpus=num_cpus)):
         found = generate(root, dataset, say_line, again=again)
     for clip_id, reason in sorted(found.left_out.items()):

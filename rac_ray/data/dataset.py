@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rac_ray.data.manifest import spec_differences
+from rac_ray.data.manifest import read_manifest, spec_differences
 from rac_ray.data.shards import Layout, Rows, Shard, ShardReport, read_shard, write_shard
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
@@ -76,7 +76,9 @@ class Dataset(ABC):
     def _origin(self, shard: Shard) -> dict[str, Any]:
         return {"identity": self.identity(), "made_of": self.made_of(shard)}
 
-    def require_own(self, root: Storage, manifest: Mapping[str, Any] | None) -> None:
-        """Raise BadInput, naming what differs, for a folder whose manifest is another dataset's."""
+    def require_own(self, root: Storage) -> dict[str, Any] | None:
+        """A folder's manifest, if it has one. Raises BadInput, naming what differs, for another dataset's."""
+        manifest = read_manifest(root)
         if manifest and (differing := self.differences(manifest)):
             raise BadInput(f"data folder {root.root!r} has {', '.join(sorted(differing))}; choose another with --data")
+        return manifest

@@ -123,14 +123,15 @@ def decoded_frames(jpegs: Sequence[bytes]) -> Frames:
     return np.stack([np.asarray(frame, np.uint8) for frame in frames])
 
 
-VIDEO_COLUMNS = (
-    ("video_sha256", pa.string()),
+_DECODED = (
     ("height", pa.int32()),
     ("width", pa.int32()),
     ("frames_in_video", pa.int32()),
     ("fps", pa.float32()),
     ("decoder", pa.string()),
 )
+"""Columns that are fields of ``Decoded``."""
+VIDEO_COLUMNS = (("video_sha256", pa.string()), *_DECODED)
 """Columns of a shard that say of what a clip was decoded; ``height`` and ``width`` are the video's, in pixels."""
 
 
@@ -143,6 +144,6 @@ def decoded_rows(decoder: Decoder, videos: Iterable[tuple[str, Path, Callable[[D
             if isinstance(found, Rejected):
                 left_out[name] = found.reason
                 continue
-            facts = {column: getattr(found, column) for column, _ in VIDEO_COLUMNS if hasattr(found, column)}
+            facts = {column: getattr(found, column) for column, _ in _DECODED}
             rows.append({**row_of(found), **facts, "video_sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
     return Rows(rows, left_out)

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 
 from rac_ray.data.dataset import Dataset, Say
-from rac_ray.data.manifest import MANIFEST, damaged_files, read_manifest, split_entry
+from rac_ray.data.manifest import MANIFEST, damaged_files, split_entry
 from rac_ray.data.shards import Rows, Shard, ShardReport
 from rac_ray.data.tasks import paced
 from rac_ray.errors import BadInput
@@ -35,7 +35,13 @@ class Generated:
 
 def missing_clips(root: Storage, dataset: Dataset) -> int:
     """How many clips are still to be made."""
-    return sum(shard.rows for shards in dataset.parts().values() for shard in shards if not root.exists(shard.name))
+    return _missing(root, [shard for shards in dataset.parts().values() for shard in shards])
+
+
+def _missing(root: Storage, shards: Sequence[Shard]) -> int:
+    """Clips of shards that are not there."""
+    there = root.sizes().keys()
+    return sum(shard.rows for shard in shards if shard.name not in there)
 
 
 def generate(root: Storage, dataset: Dataset, say: Say = lambda _line: None, *, again: bool = False) -> Generated:
@@ -47,28 +53,29 @@ def generate(root: Storage, dataset: Dataset, say: Say = lambda _line: None, *, 
     """
     work = _Work(root, dataset, again, say)
     manifest = work.manifest()
-    if not work.damaged(manifest) and work.outcome(manifest, ()) == manifest:
-        return _came_to(manifest, dataset, made=0)
+    if not work.damaged(manifest):
+        whole = work.whole(manifest)
+        if whole == dataset.parts().keys() and work.outcome(manifest, whole, {}) == manifest:
+            return _came_to(manifest, dataset, made=0)
     with waiting_for(root, GENERATOR, say):
         manifest = work.manifest()
         for name in work.damaged(manifest):
             say(f"data {root.address(name)} is damaged; it is made again")
             root.delete(name)
         _clear_temporaries(root)
-        entries, made = work.make(manifest)
-        outcome = work.outcome({**manifest, "splits": manifest["splits"] | entries}, entries)
-        dataset.accept({name: why for part in dataset.parts() for name, why in _left_out(outcome, part).items()})
+        whole = work.whole(manifest)
+        entries, made = work.make(manifest, whole)
+        outcome = work.outcome(manifest, whole, entries)
+        found = _came_to(outcome, dataset, made)
+        dataset.accept(found.left_out)
         root.write_json(MANIFEST, outcome)
-    return _came_to(outcome, dataset, made)
+    return found
 
 
 def _came_to(manifest: Manifest, dataset: Dataset, made: int) -> Generated:
-    clips = sum(manifest["splits"][part]["clips"] for part in dataset.parts())
-    return Generated(clips, made, {k: why for part in dataset.parts() for k, why in _left_out(manifest, part).items()})
-
-
-def _left_out(manifest: Manifest, part: str) -> dict[str, str]:
-    return manifest["splits"][part].get("left_out", {})
+    entries = [manifest["splits"][part] for part in dataset.parts()]
+    left_out = {name: why for entry in entries for name, why in entry.get("left_out", {}).items()}
+    return Generated(sum(entry["clips"] for entry in entries), made, left_out)
 
 
 @dataclass(frozen=True)
@@ -82,24 +89,20 @@ class _Work:
 
     def manifest(self) -> dict[str, Any]:
         """The folder's, or an empty one. Raises BadInput for one of another dataset."""
-        manifest = read_manifest(self.root)
-        self.dataset.require_own(self.root, manifest)
-        return manifest or {"identity": self.dataset.identity(), "splits": {}}
+        return self.dataset.require_own(self.root) or {"identity": self.dataset.identity(), "splits": {}}
 
     def damaged(self, manifest: Manifest) -> list[str]:
         return damaged_files(self.root, manifest, self.dataset.parts())
 
-    def outcome(self, manifest: Manifest, made: Collection[str]) -> dict[str, Any]:
-        """What the manifest is to be: parts just made, those that are whole, and others that the dataset keeps."""
-        parts, whole = self.dataset.parts(), self.whole(manifest)
-        splits = {
+    def outcome(self, manifest: Manifest, whole: Collection[str], made: Manifest) -> dict[str, Any]:
+        """What the manifest is to be: parts that are whole, others that the dataset keeps, and those just made."""
+        parts = self.dataset.parts()
+        stay = {
             part: entry
             for part, entry in manifest["splits"].items()
-            if part in made or part in whole or (part not in parts and self.dataset.keeps(part, manifest))
+            if part in whole or (part not in parts and self.dataset.keeps(part, manifest))
         }
-        about = self.dataset.about()
-        complete = parts.keys() <= splits.keys()
-        return {"identity": manifest["identity"], "splits": splits, **about} if complete else {}
+        return {"identity": manifest["identity"], "splits": {**stay, **made}, **self.dataset.about()}
 
     def whole(self, manifest: Manifest) -> set[str]:
         """The parts that were made of these very clips, and have all of their shards."""
@@ -113,9 +116,8 @@ class _Work:
         asked = [(shard.name, self.dataset.made_of(shard)) for shard in self.dataset.parts()[part]]
         return made_of == asked and all(name in there for name, _ in made_of)
 
-    def make(self, manifest: Manifest) -> tuple[dict[str, Any], int]:
+    def make(self, manifest: Manifest, whole: Collection[str]) -> tuple[dict[str, Any], int]:
         """Entries of the parts that are not whole, and how many shards had to be made."""
-        whole = self.whole(manifest)
         parts = {part: shards for part, shards in self.dataset.parts().items() if part not in whole}
         if not parts:
             return {}, 0
@@ -140,8 +142,7 @@ class _Work:
 
     def _reports(self, shards: Sequence[Shard]) -> tuple[dict[str, ShardReport], int]:
         """Make, or read, each shard by a Ray task, and tell of it."""
-        new = sum(shard.rows for shard in shards if not self.root.exists(shard.name))
-        self.root.require_room(new * self.dataset.clip_bytes)
+        self.root.require_room(_missing(self.root, shards) * self.dataset.clip_bytes)
         shared = ray.put(self.dataset), ray.put(self.dataset.maker())
         pending = {_shard_task.remote(self.root, *shared, each, self.again): each for each in shards}
         reports, count = {}, 0

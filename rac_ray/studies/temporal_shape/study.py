@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rac_ray.data.dataset import Say
-from rac_ray.data.manifest import part_keys, read_manifest
+from rac_ray.data.manifest import part_keys
 from rac_ray.errors import one_of
 from rac_ray.identity import Evaluation, Training
 from rac_ray.store.record import Record
@@ -63,7 +63,7 @@ class TemporalShape(Study):
         """One task per source, model, hidden units and seed, seeds innermost. Raises BadInput."""
         check_grid(grid)
         dataset = dataset_of(grid)
-        dataset.require_own(data, read_manifest(data))
+        dataset.require_own(data)
         tasks = []
         for name in grid.sources:
             direction = direction_of(grid, name)
