@@ -1,24 +1,19 @@
 """``rac-ray data``: what its verbs make and print, and what they say of bad input."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rac_ray.cli.command import main
 from tests.studies.temporal_shape.idx import drawn, folder_of
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]):
+def run(rac_ray: Callable[..., Any]) -> Callable[..., Any]:
     """Run a verb; returns (exit code, stdout, stderr)."""
-
-    def data(*arguments: str) -> tuple[int | str | None, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(["data", *arguments])
-        out, err = capsys.readouterr()
-        return stopped.value.code, out, err
-
-    return data
+    return partial(rac_ray, "data")
 
 
 @pytest.mark.usefixtures("local_ray")

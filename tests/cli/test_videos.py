@@ -1,12 +1,14 @@
 """``rac-ray diving48``: what its verbs print and make, and what they say of bad input."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rac_ray.cli.command import main
 from rac_ray.cli.videos import WHERE
 from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
 from rac_ray.store.storage import Storage
@@ -24,16 +26,9 @@ def download(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]):
+def run(rac_ray: Callable[..., Any]) -> Callable[..., Any]:
     """Run a verb; returns (exit code, stdout, stderr)."""
-
-    def diving48(*arguments: str) -> tuple[int | str | None, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(["diving48", *arguments])
-        out, err = capsys.readouterr()
-        return stopped.value.code, out, err
-
-    return diving48
+    return partial(rac_ray, "diving48")
 
 
 def test_what_is_wrong_with_a_download_is_told_with_where_to_have_it(run, download: Path) -> None:
