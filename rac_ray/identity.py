@@ -184,22 +184,27 @@ class Trial:
     """The study's experiment, where it has several of one training."""
     level: float | None = None
     """Source-validation top-1 to which the checkpoint is nearest; None: the best checkpoint."""
+    variant: str = ""
+    """What makes it another trial of the same training, beyond experiment and level: how its recipe came about, or
+    how its clips were edited."""
 
     @property
     def trial_id(self) -> str:
         """The training's id, or one of its own where a training serves several trials."""
-        if self.level is None:
+        if self.level is None and not self.variant:
             return self.training.training_id
-        return digest_of(self.training.training_id, self.experiment, self.level)[:12]
+        own = (self.variant,) if self.variant else ()
+        return digest_of(self.training.training_id, self.experiment, self.level, *own)[:12]
 
     @property
     def name(self) -> str:
         """Name for people: ``convlstm h=4 2dot seed=42``, ``c convlstm-4x128 original seed=42``."""
-        return f"{self.experiment} {self.training.name}".strip()
+        return " ".join(part for part in (self.experiment, self.training.name, self.variant) if part)
 
     def as_dict(self) -> dict[str, Any]:
         """The training's plain values, and the trial's own where it has any."""
         own = {"experiment": self.experiment, "level": self.level} if self.level is not None else {}
+        own |= {"variant": self.variant} if self.variant else {}
         return {**self.training.as_dict(), **own, "trial_id": self.trial_id}
 
 

@@ -10,6 +10,15 @@ EXACT = Recipe(precision="32")
 TRAINING = Training("cnn3d", 4, "2dot", 42, EXACT, "feed", about={"digits": "optdigits"})
 
 
+def test_a_variant_of_a_trial_is_another_trial_of_the_same_training() -> None:
+    training = Training("cnn3d", 4, "2dot", 42, Recipe(precision="32"), "data")
+    plain, tuned = Trial(training), Trial(training, variant="tuned learning_rate x4")
+    assert plain.trial_id == training.training_id == tuned.training.training_id
+    assert tuned.trial_id != plain.trial_id
+    assert tuned.name == "cnn3d h=4 2dot seed=42 tuned learning_rate x4"
+    assert (tuned.as_dict()["variant"], "variant" in plain.as_dict()) == ("tuned learning_rate x4", False)
+
+
 def test_the_id_is_pinned() -> None:
     assert TRAINING.training_id == "88e834d15c21"
 

@@ -11,6 +11,8 @@ SIZE_NAME = "size"
 """Column of trials and evaluations: the model's size by name; empty where hidden units say all of it."""
 EXPERIMENT = "experiment"
 """Column of trials and evaluations: which of its study's experiments a trial belongs to; empty where there are none."""
+VARIANT = "variant"
+"""Column of trials and evaluations: what makes a trial another one of the same training; mostly empty."""
 DIFFERENCE = "recipe"
 """Column of trials and evaluations: what tells trials of one model and source apart, in words (``recipes``)."""
 CELL = ("model", "source", EXPERIMENT)
@@ -23,12 +25,13 @@ OUTCOME = [
     "workers", "host", "python", "commit", "versions", "finished_at",
 ]  # fmt: skip
 TRIAL_COLUMNS = [
-    "trial_id", "training_id", STUDY, *KEY, SIZE_NAME, EXPERIMENT, DIFFERENCE, "level", "options", "classes", "state",
-    "reason", "about", "data", "training_version", *OUTCOME, "learned", "source_test_top1", "seconds_to_first_step",
-    "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE_COLUMNS,
+    "trial_id", "training_id", STUDY, *KEY, SIZE_NAME, EXPERIMENT, VARIANT, DIFFERENCE, "level", "options", "classes",
+    "state", "reason", "about", "data", "training_version", *OUTCOME, "learned", "source_test_top1",
+    "seconds_to_first_step", "seconds_training", "seconds_evaluation", "seconds_total", *RECIPE_COLUMNS,
 ]  # fmt: skip
 EVALUATION_COLUMNS = [
-    "trial_id", STUDY, *KEY, SIZE_NAME, EXPERIMENT, DIFFERENCE, "target", "split", "role", "clips", "correct", "top1",
-    "robustness_ratio", "chance_corrected_ratio", "ratio_to_source_test", "about", "data", "selection_rule", "schema",
+    "trial_id", STUDY, *KEY, SIZE_NAME, EXPERIMENT, VARIANT, DIFFERENCE, "target", "split", "role", "clips", "correct",
+    "top1", "robustness_ratio", "chance_corrected_ratio", "ratio_to_source_test", "about", "data", "selection_rule",
+    "schema",
 ]  # fmt: skip
 FAILURE_COLUMNS = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback", "log_tail"]

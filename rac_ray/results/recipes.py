@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rac_ray.results.tables import Tables
 
 READINGS: dict[str, Callable[[Any], str]] = {
+    "variant": lambda value: value or "as given",
     "learning_rate": lambda value: f"learning rate {value:g}",
     "batch_size": lambda value: f"batch {value:.0f}",
     "max_epochs": lambda value: f"{value:.0f} epochs",

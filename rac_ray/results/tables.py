@@ -30,6 +30,7 @@ from rac_ray.results.columns import (
     STUDY,
     TOP5,
     TRIAL_COLUMNS,
+    VARIANT,
 )
 from rac_ray.results.recipes import recipe_column
 from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
@@ -142,7 +143,7 @@ class _Told:
     @property
     def named(self) -> dict[str, Any]:
         """What evaluations repeat of their trial."""
-        own = ("trial_id", *KEY, SIZE_NAME, EXPERIMENT, "data")
+        own = ("trial_id", *KEY, SIZE_NAME, EXPERIMENT, VARIANT, "data")
         values = {name: self.trial.get(name, "") for name in own}
         said = self.trial.get("about", {}).items()
         about = ", ".join(f"{name}={value}" for name, value in said if name != VARIED)

@@ -56,6 +56,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     trial_id: str
     experiment: str = ""
     level: float | None = None
+    variant: str = ""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +132,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def named(trial: Trial) -> Named:
     """A trial as records have it."""
-    return Named(trial_id=trial.trial_id, experiment=trial.experiment, level=trial.level)
+    return Named(trial_id=trial.trial_id, experiment=trial.experiment, level=trial.level, variant=trial.variant)
 
 
 def with_trials(record: Record, trials: Iterable[Trial]) -> Record:

@@ -9,7 +9,7 @@ from rac_ray.identity import Trial
 from rac_ray.store.entry import Entry
 from rac_ray.store.ledger import Ledger
 
-_AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level")
+_AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level", "variant")
 COMPONENTS = (*_AXES, "options", "recipe", "data", "training_version")
 AXIS_WEIGHT = 10
 """Another seed or size is another trial; another recipe, data or training version may be the same one, changed."""

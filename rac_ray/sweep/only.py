@@ -12,7 +12,7 @@ from typing import Any
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import WORD_FIELDS, Recipe
 
-WORDS = ("model", "source", "trial_id", "state", "experiment", "size", *WORD_FIELDS)
+WORDS = ("model", "source", "trial_id", "state", "experiment", "size", "variant", *WORD_FIELDS)
 NUMBERS = ("hidden_units", "seed", *(each.name for each in fields(Recipe) if each.name not in WORD_FIELDS))
 FIELDS = (*WORDS, *NUMBERS)
 ALIASES = {"h": "hidden_units"}

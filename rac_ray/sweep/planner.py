@@ -195,6 +195,7 @@ def _row(task: Task, trial: Trial, entry: Entry | None, driver: str | None) -> d
         **asdict(training.recipe),
         **axes,
         "experiment": trial.experiment,
+        "variant": trial.variant,
         "trial_id": trial.trial_id,
         "state": state,
     }

@@ -77,8 +77,8 @@ def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
         ("model=cnn3d,", "--only has ''; valid: "),
         (
             "colour=red",
-            "unknown field in --only 'colour'; valid: model, source, trial_id, state, experiment, size, precision, "
-            "optimiser, schedule, normalisation, hidden_units, seed, learning_rate, momentum, weight_decay, "
+            "unknown field in --only 'colour'; valid: model, source, trial_id, state, experiment, size, variant, "
+            "precision, optimiser, schedule, normalisation, hidden_units, seed, learning_rate, momentum, weight_decay, "
             "batch_size, max_epochs, patience, stop_at, warm_up, label_smoothing, clip_norm",
         ),
         ("model<cnn3d", "--only compares model with '<'; valid: = and !="),
