@@ -58,6 +58,7 @@ def run(
     With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
     driver lives on the sweep.
     """
+    from rac_ray.sweep.halving import candidates_of
     from rac_ray.sweep.runner import precision_for, run_plan
     from rac_ray.sweep.session import ray_session
 
@@ -67,12 +68,19 @@ def run(
     session = ray_session(resources, f"{study.name} {preset}") if study.provides(grid) else nullcontext()
     with session:
         study.provide(grid, Storage.at(data), say)
-        made = planned(study, preset, where, which, asked, precision_for(resources))
+        precision = precision_for(resources)
+        made = planned(study, preset, where, which, asked, precision)
         made = replace(made, retry_failed=retry_failed)
-        needed = made.bytes_needed(made.entries())
-        made.ledger.storage.require_room(needed)
-        made.data.require_room(needed)
-        reason = run_plan(made, resources, say)
+        candidates = candidates_of(made) if made.searches else None
+        for part in (made, candidates):
+            if part is not None:
+                needed = part.bytes_needed(part.entries())
+                part.ledger.storage.require_room(needed)
+                part.data.require_room(needed)
+        reason = run_plan(candidates, resources, say) if candidates else ""
+        if candidates:
+            made = replace(planned(study, preset, where, which, asked, precision), retry_failed=retry_failed)
+        reason = reason or run_plan(made, resources, say)
     return replace(shown_of(made), stopped=reason)
 
 
@@ -285,4 +293,5 @@ def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) ->
     from rac_ray.results.shown import show
 
     folder = Storage.at(to) if to else made.folder
-    return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, made.tasks, made.title)
+    shown = {**made.shown, "title": made.title}
+    return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, **shown)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rac_ray.results.columns import CELL, DIFFERENCE
+from rac_ray.results.columns import CELL, DIFFERENCE, VARIANT
+from rac_ray.sweep.search import TUNED, tuned_fields
 
 if TYPE_CHECKING:
     from rac_ray.results.tables import Tables
@@ -47,6 +48,8 @@ def recipe_column(trials: pd.DataFrame) -> pd.Series:
     cells = trials.groupby(list(CELL), dropna=False, sort=False).ngroup()
     read = {name: [_read(name, value) for value in trials[name]] for name in READINGS if name in trials}
     words = pd.DataFrame(read, index=trials.index)
+    for variant in trials[VARIANT].unique():  # what a search chose differs by size, and is one recipe
+        words.loc[trials[VARIANT] == variant, list(tuned_fields(variant))] = TUNED
     named: list[str] = []
     while _kinds(cells, words, named) < _kinds(cells, words, list(words)):
         others = [name for name in words if name not in named]

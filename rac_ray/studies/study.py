@@ -16,6 +16,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.options import Option
+from rac_ray.sweep.space import SEARCH_OPTIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,9 +60,9 @@ class Study(ABC):
 
     @property
     def all_options(self) -> tuple[Option, ...]:
-        """What every verb takes: the study's own options, and each field of a recipe as an axis."""
+        """All that verbs take: the study's own options, each field of a recipe as an axis, and a search for recipes."""
         own = {option.name for option in self.options}
-        return (*self.options, *(option for option in RECIPE_OPTIONS if option.name not in own))
+        return (*self.options, *(each for each in (*RECIPE_OPTIONS, *SEARCH_OPTIONS) if each.name not in own))
 
     @abstractmethod
     def narrowed(self, grid: Any, asked: Mapping[str, Any]) -> Any:

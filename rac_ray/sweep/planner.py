@@ -14,6 +14,8 @@ from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS, with_recipes
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
+from rac_ray.sweep.search import Search, SearchBook, searches_of, with_choices
+from rac_ray.sweep.space import SEARCH_OPTIONS
 from rac_ray.training.task import Task
 
 if TYPE_CHECKING:
@@ -45,6 +47,17 @@ class Plan:
     """Options of the study that were given in place of the preset's."""
     retry_failed: bool = False
     """Whether trials that were given up are run again."""
+    searches: tuple[Search, ...] = ()
+    """Searches for recipes; the tasks with those that were chosen are among the plan's."""
+    is_search: bool = False
+    """Whether these are the candidates of the searches, in a ledger of their own."""
+    settled: Mapping[str, State] = field(default_factory=dict)
+    """By id, candidates that have ended: one that was cut has no record."""
+
+    @property
+    def sweep(self) -> Storage:
+        """The folder of the whole sweep, which one driver at a time has."""
+        return self.ledger.storage.above if self.is_search else self.ledger.storage
 
     @property
     def title(self) -> str:
@@ -53,7 +66,12 @@ class Plan:
     @property
     def folder(self) -> Storage:
         """The folder of the preset's tables, figures and forecast."""
-        return self.ledger.storage.below(self.preset)
+        return self.sweep.below(self.preset)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What of a sweep's folder its results are of, for ``results.shown.show``."""
+        return {"tasks": self.tasks, "searches": [search.search_id for search in self.searches]}
 
     @property
     def trials(self) -> list[Trial]:
@@ -78,7 +96,8 @@ class Plan:
 
     def missing(self, entries: Mapping[str, Entry]) -> list[Task]:
         """Tasks that are not done."""
-        return [task for task in self.tasks if not entries[task.training_id].done]
+        over = self.settled
+        return [task for task in self.tasks if not entries[task.training_id].done and task.training_id not in over]
 
     def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:
         """Other sweeps' ledgers on the same storage that have finished trainings of this plan, by training id."""
@@ -166,10 +185,13 @@ def make_plan(
     ledger, root = Ledger(Storage.at(storage).below(study.name)), Storage.at(data)
     last = last_options(study, preset, storage).get("precision")
     known = precision or (last if last in PRECISIONS[1:] else precision_on(local_gpus()))
-    tasks = with_recipes(study.tasks(grid, root, known), asked or {})
+    given = with_recipes(study.tasks(grid, root, known), asked or {})
+    searches = searches_of(given, asked or {})
+    tasks = with_choices(given, searches, SearchBook(ledger.storage))
     if only is not None:
         tasks = chosen(tasks, only, ledger)
-    return Plan(study, preset, grid, tuple(tasks), root, ledger, asked or {})
+        searches = tuple(search for search in searches if search.serves(tasks))
+    return Plan(study, preset, grid, tuple(tasks), root, ledger, asked or {}, searches=searches)
 
 
 def chosen(tasks: Sequence[Task], only: Only, ledger: Ledger) -> list[Task]:
@@ -216,7 +238,7 @@ def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
 
     What narrows the grid is not remembered: those verbs show the whole preset. What changes recipes is.
     """
-    recipes = [option.name for option in RECIPE_OPTIONS]
+    recipes = [option.name for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)]
     given = {
         n: value for n, value in asked.items() if value is not None and (n in recipes or not isinstance(value, list))
     }
