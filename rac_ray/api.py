@@ -19,7 +19,17 @@ from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import living_holder, request_cancel
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
-from rac_ray.sweep.asked import Where, Which, as_last_run, ledger_of, planned, preset_of, trials_of, with_last
+from rac_ray.sweep.asked import (
+    Where,
+    Which,
+    as_last_run,
+    ledger_of,
+    planned,
+    preset_of,
+    searched,
+    trials_of,
+    with_last,
+)
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
@@ -95,17 +105,21 @@ def plan(
     **asked: Any,
 ) -> Planned:
     """List the trials and what they cost; runs a short probe and nothing else."""
+    from rac_ray.sweep.halving import candidates_of
     from rac_ray.sweep.runner import precision_for, price_plan
 
     preset = preset_of(study, preset)
     made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
     price, entries = price_plan(made, resources, say), made.entries()
+    candidates = candidates_of(made) if made.searches else None
     return Planned(
         trials_of(made, entries, made.ledger.driver(watch=False)),
         (len(made.missing(entries)), len(made.tasks)),
         study.about(made.grid, made.data),
         price,
         study.notes(made.grid, made.tasks),
+        searched(made),
+        price_plan(candidates, resources, say) if candidates else None,
     )
 
 
@@ -131,7 +145,7 @@ def status(
     holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
     said = f"{job.job_id} at {job.address}: {job_status(job)}" if job else None
     rows = trials_of(made, made.entries(), holder.token if holder else None)
-    return Status(rows, holder and holder.sentence, said, verbose)
+    return Status(rows, holder and holder.sentence, said, verbose, searched(made))
 
 
 def describe(

@@ -235,11 +235,11 @@ def _of_schema_1(trial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stored(folder: Storage) -> Tables:
-    there = [each for each in fields(Tables) if folder.exists(f"{each.name}.parquet")]
-    frames = {
-        each.name: pq.read_table(pa.BufferReader(folder.read_bytes(f"{each.name}.parquet"))).to_pandas()
-        for each in there
-    }
+    """Tables of 0.1 have neither candidates nor variants."""
+    there = [each.name for each in fields(Tables) if folder.exists(f"{each.name}.parquet")]
+    frames = {name: pq.read_table(pa.BufferReader(folder.read_bytes(f"{name}.parquet"))).to_pandas() for name in there}
+    for name in ("trials", "evaluations"):
+        frames[name] = frames[name].assign(**{VARIANT: frames[name].get(VARIANT, "")})
     return Tables(**frames)
 
 

@@ -19,7 +19,7 @@ from rac_ray.sweep.failures import summary
 from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.queue import Queue
-from rac_ray.sweep.search import Candidate, Search, SearchBook, SearchRecord
+from rac_ray.sweep.search import Candidate, Search, SearchBook, SearchRecord, chosen_words
 from rac_ray.training.task import Task
 
 REDUCTION = 3
@@ -177,14 +177,6 @@ class Searching:
         best = record.best_of(search.trials)
         self.book.write(msgspec.structs.replace(record, chosen=best.training_id if best else None))
         self.say(f"search {search_id} {search.name}: {chosen_words(best, search.trials)}")
-
-
-def chosen_words(best: Candidate | None, trials: int) -> str:
-    """What a search came to, in words."""
-    if best is None:
-        return f"none of {trials} candidates came to its end, so no recipe was chosen"
-    changes = ", ".join(f"{name} {value}" for name, value in best.changes.items()) or "the recipe as given"
-    return f"{changes} is the best of {trials}, with a val top-1 of {best.best_val_top1:.3f}"
 
 
 class CandidateFollower(Follower):

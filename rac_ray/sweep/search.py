@@ -260,3 +260,11 @@ def with_choices(tasks: Sequence[Task], searches: Sequence[Search], book: Search
 
 def _together(there: Task, more: Task) -> tuple[Trial, ...]:
     return tuple({trial.trial_id: trial for trial in (*there.asked, *more.asked)}.values())
+
+
+def chosen_words(best: Candidate | None, trials: int) -> str:
+    """What a search came to, in words."""
+    if best is None:
+        return f"none of {trials} candidates came to its end, so no recipe was chosen"
+    changes = ", ".join(f"{name} {value}" for name, value in best.changes.items()) or "the recipe as given"
+    return f"{changes} is the best of {trials}, with a val top-1 of {best.best_val_top1:.3f}"
