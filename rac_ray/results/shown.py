@@ -16,8 +16,9 @@ from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.figures import drawings
+from rac_ray.results.in_short import in_short
 from rac_ray.results.looks import rendered
-from rac_ray.results.outputs import write_outputs
+from rac_ray.results.outputs import FIGURES, write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
@@ -86,6 +87,7 @@ def _written(
         lines += said
     lines += [f"\n{counts['planned']} trials planned = {added_up(counts)}; {tables.provenance}"]
     lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
+    lines += _first_look(analysis, folder)
     if wanted.report:
         value["report"], why = _reported(analysis, sweep, folder, title, refresh_seconds)
         lines.append(f"report: {value['report']}" + (f" (without clips: {why})" if why else ""))
@@ -98,6 +100,15 @@ def _written(
     if counts["pending"] + counts["running"]:
         lines.append(f"{counts['pending'] + counts['running']} trials have not run; the same command goes on from here")
     return value, lines
+
+
+def _first_look(analysis: Analysis, folder: Storage) -> list[str]:
+    """The path of each source's main figure and what it shows, of a sweep of one recipe."""
+    if len(analysis.by_recipe) > 1:
+        return []
+    main = {each.of: each.name for each in reversed(list(drawings(analysis)))}
+    paths = [folder.below(FIGURES).address(f"{main[source]}.png") for source in analysis.answers.sources]
+    return [*(f"figure: {path}" for path in paths), *in_short(analysis)]
 
 
 def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:

@@ -183,7 +183,7 @@ def searches_of(tasks: Sequence[Task], asked: Mapping[str, Any]) -> tuple[Search
     have or that the clips do not fill a batch of.
     """
     if not asked.get("tune"):
-        if asked.get("tune_trials") is not None:
+        if asked.get("tune") is None and asked.get("tune_trials") is not None:
             raise BadInput("--tune-trials says how many recipes are tried, but --tune names no field to try")
         return ()
     space = space_of(asked["tune"])

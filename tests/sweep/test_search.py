@@ -157,7 +157,7 @@ def test_other_recipes_and_spaces_are_other_searches(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"tune": [], "tune_trials": 4}, "--tune-trials says how many recipes are tried, but --tune names no field"),
+        ({"tune": None}, "--tune-trials says how many recipes are tried, but --tune names no field"),
         ({"learning_rate": [0.1, 0.2]}, "learning_rate is to be tuned and has 2 values to run; valid: one of both"),
         ({"tune": ["batch_size=8|17"]}, "16 training clips do not fill one batch of 17"),
         ({"tune": ["normalisation=batch|layer"]}, "model 'timesformer1' has no choice of normalisation"),

@@ -1,0 +1,66 @@
+"""What a sweep came to in three sentences for somebody who sees it for the first time."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rac_ray.results.looks import look_of
+
+if TYPE_CHECKING:
+    from rac_ray.results.analysis import Analysis
+
+
+def in_short(analysis: "Analysis") -> list[str]:
+    """Three sentences for each source that has results: who learned, which domains are hard, which models keep most."""
+    return [line for source in analysis.answers.sources for line in _of_source(analysis, source)]
+
+
+def _of_source(analysis: "Analysis", source: str) -> list[str]:
+    accuracy = analysis.accuracy.query(f"source == {source!r}")
+    own, targets = accuracy.query("role == 'source_test'"), accuracy.query("role == 'target'")
+    by_target = _means(targets, "target")
+    if own.empty or len(by_target) < 2:
+        return []
+    (near, most), *_, (far, least) = by_target
+    guessing = _percent(analysis.answers.chance(source))
+    return [
+        f"{_learned(own)} that trained on {source} have learned: on new clips of it {_each(own)} are right; "
+        f"guessing is right in {guessing}.",
+        f"With other looks of the same motions, {_percent(most)} of answers are right on {near} and "
+        f"{_percent(least)} on {far}: the easiest and the hardest domain in the mean over models.",
+        _kept(analysis, source),
+    ]
+
+
+def _learned(own: pd.DataFrame) -> str:
+    trials, never = sum(own["trials"].tolist()), sum(own["never_learned"].tolist())
+    return f"All {trials} trials" if not never else f"{trials - never} of {trials} trials"
+
+
+def _each(own: pd.DataFrame) -> str:
+    """``71% of answers (3D CNN), 48% (ConvLSTM)``, the best first."""
+    first, *others = [f"{_percent(mean)}|({look_of(model).label})" for model, mean in _means(own, "model")]
+    return ", ".join([first.replace("|", " of answers "), *(each.replace("|", " ") for each in others)])
+
+
+def _kept(analysis: "Analysis", source: str) -> str:
+    """Chance-corrected, of the trials that learned: a model that guesses keeps nothing."""
+    table = analysis.robustness.query(f"source == {source!r} and statistic == 'chance_corrected_ratio'")
+    kept = _means(table.dropna(), "model")
+    names = ", ".join(f"{look_of(model).label} {_percent(ratio)}" for model, ratio in kept)
+    seeds = min(table["seeds"].tolist())
+    return (
+        f"Of what they know beyond guessing, models keep this much with other looks: {names or 'nobody knows'}; "
+        f"that is of {seeds} seed{'s' if seeds > 1 else ''}, so look at the intervals before you believe it."
+    )
+
+
+def _means(table: pd.DataFrame, by: str) -> list[tuple[str, float]]:
+    """Names in a column with the mean of their means, the highest first."""
+    groups: Any = table.groupby(by, sort=False)
+    found = [(str(name), float(group["mean"].mean())) for name, group in groups]
+    return sorted(found, key=lambda pair: -pair[1])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"
