@@ -188,7 +188,12 @@ def batches_of(folder: Path, batch_size: int, *, training: bool, device: torch.d
 
 
 def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD as the recipe has it."""
+    """SGD or AdamW as the recipe has it."""
+    if recipe.optimiser == "adamw":
+        betas = (recipe.momentum, 0.999)
+        return torch.optim.AdamW(
+            model.parameters(), lr=recipe.learning_rate, betas=betas, weight_decay=recipe.weight_decay
+        )
     return torch.optim.SGD(
         model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
@@ -201,8 +206,12 @@ def train_epoch(
     scaler: torch.amp.GradScaler,
     device: torch.device,
     after_step: Callable[[int], None] = lambda _clips: None,
+    clip_norm: float | None = None,
 ) -> tuple[float, float]:
-    """One epoch; returns the mean loss and top-1. ``after_step`` gets each batch's number of clips."""
+    """One epoch; returns the mean loss and top-1.
+
+    ``after_step`` gets each batch's number of clips; ``clip_norm`` is the largest norm of a step's gradients.
+    """
     model.train()
     loss_sum, correct, seen = 0.0, 0.0, 0
     for clips, labels in batches:
@@ -212,6 +221,9 @@ def train_epoch(
             logits = model(clips)
             loss = functional.cross_entropy(logits, labels)
         scaler.scale(loss).backward()
+        if clip_norm is not None:
+            scaler.unscale_(optimiser)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         scaler.step(optimiser)
         scaler.update()
         loss_sum += loss.item() * len(labels)

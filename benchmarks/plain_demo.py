@@ -14,9 +14,10 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, SequentialLR
 
 from benchmarks.plain import batches_of, build_plain, evaluate, optimiser_of, train_epoch, write_jpegs
-from rac_ray.identity import Training
+from rac_ray.identity import Recipe, Training
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, Direction
 from rac_ray.studies.temporal_shape.grid import DEMO, Grid
 
@@ -57,9 +58,10 @@ def train(training: Training, direction: Direction, folder: Path, device: torch.
     optimiser, scaler = optimiser_of(model, recipe), torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
     batches = batches_of(folder / direction.train, recipe.batch_size, training=True, device=device)
     val_part = next(part for part, role in direction.evaluations.items() if role == "source_val")
+    rate = rate_of(optimiser, recipe, len(batches))
     best = Best(-1.0, -1, {})
     for epoch in range(recipe.max_epochs):
-        loss, _ = train_epoch(model, batches, optimiser, scaler, device)
+        loss, _ = train_epoch(model, batches, optimiser, scaler, device, lambda _clips: rate.step(), recipe.clip_norm)
         top1 = evaluated(model, folder / val_part, recipe.batch_size, device)["top1"]
         said = f"{training.name} epoch {epoch}: train loss {loss:.4f}, val top-1 {top1:.3f}"
         print(said, file=sys.stderr, flush=True)
@@ -69,6 +71,16 @@ def train(training: Training, direction: Direction, folder: Path, device: torch.
             break
     model.load_state_dict(best.weights)
     return model
+
+
+def rate_of(optimiser: torch.optim.Optimizer, recipe: Recipe, steps_per_epoch: int) -> LRScheduler:
+    """The learning rate as the recipe has it: rising at first, then constant or down a cosine."""
+    rising = max(1, round(recipe.warm_up * steps_per_epoch))
+    first = LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / rising))
+    if recipe.schedule == "constant":
+        return first
+    falling = CosineAnnealingLR(optimiser, recipe.max_epochs * steps_per_epoch - rising)
+    return SequentialLR(optimiser, [first, falling], [rising])
 
 
 def evaluated(model: nn.Module, part: Path, batch_size: int, device: torch.device) -> dict[str, Any]:
