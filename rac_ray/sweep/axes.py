@@ -58,15 +58,14 @@ def with_recipes(tasks: "Sequence[Task]", asked: Mapping[str, Any]) -> "list[Tas
 
 def _with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str]) -> "Task":
     """A task with some of its recipe replaced; ``several`` are the fields by which people tell trials apart."""
-    varied = " ".join(f"{name}={_short(changes[name])}" for name in several)
+    words = [task.training.about.get(VARIED, ""), *(f"{name}={_short(changes[name])}" for name in several)]
+    varied = " ".join(filter(None, words))
     about = {**task.training.about, **({VARIED: varied} if varied else {})}
     training = replace(task.training, recipe=replace(task.training.recipe, **changes), about=about)
     subject: Any = task.subject
     if training.recipe.normalisation != Recipe.normalisation:
         subject = replace(subject, build=with_normalisation(subject.build, training))
-    return replace(
-        task, training=training, subject=subject, trials=tuple(replace(each, training=training) for each in task.trials)
-    )
+    return replace(task.with_training(training), subject=subject)
 
 
 def _short(value: Any) -> str:

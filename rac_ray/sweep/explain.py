@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rac_ray.identity import Trial
+from rac_ray.identity import Trial, values_in
 from rac_ray.store.entry import Entry
 from rac_ray.store.ledger import Ledger
 
@@ -16,10 +16,11 @@ AXIS_WEIGHT = 10
 
 
 def components(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a trial's id is made of, flat: axes, ``recipe.*``, data fingerprint, training version."""
+    """All that a trial's id is made of, flat: axes, variants, ``recipe.*``, data fingerprint, training version."""
     own = {name: trial.get(name) for name in COMPONENTS if name != "recipe"}
     flat = {name: value for name, value in own.items() if value not in (None, "", {})}  # seed 0 is one like any other
-    return flat | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
+    variants = {**trial.get("variants", {}), **values_in(trial.get("variant", ""))}
+    return flat | variants | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
 
 
 def differences(trial: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
