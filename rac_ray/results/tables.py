@@ -8,7 +8,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 from os import PathLike
 from typing import Any, Literal
 
@@ -146,8 +145,10 @@ class _Told:
     @property
     def variants(self) -> dict[str, str]:
         """Values of the study's variants; those of which older versions did not tell are the study's own."""
+        from rac_ray.studies import own_values
+
         said = {**self.trial.get("variants", {}), **values_in(self.trial.get(VARIANT, ""))}
-        return {**_own_values(self.study), **said}
+        return {**own_values(self.study), **said}
 
     @property
     def named(self) -> dict[str, Any]:
@@ -194,14 +195,6 @@ class _Told:
             }
             for each in self.evaluations
         ]
-
-
-@lru_cache
-def _own_values(study: str) -> dict[str, str]:
-    """The values of the variants of a study that this package knows by name, which are its defaults."""
-    from rac_ray.studies import study_named
-
-    return {name: values[0] for name, values in study_named(study).every_variant.items()}
 
 
 def _words(values: Mapping[str, Any]) -> str:

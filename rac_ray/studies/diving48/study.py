@@ -205,11 +205,12 @@ def evaluations_of(
         frames[f"{SOURCE}/test"] = None
     made_by = digest_of_masks(masks) if masks else None
     for codec in grid.codecs:
+        videos = published if codec else None  # the authors' went through it
         for domain in grid.domains:
             if domain != SOURCE:
-                content = digest_of(test, domain, made_by, published is not None, codec)
+                content = digest_of(test, domain, made_by, videos is not None, codec)
                 target = Evaluation(domain, "test", "target", content, variant_of(codec))
-                frames[target.part] = domain_frames(domain, masks=masks, published=published, codec=codec)
+                frames[target.part] = domain_frames(domain, masks=masks, published=videos, codec=codec)
                 found.append(target)
     return tuple(found), frames
 

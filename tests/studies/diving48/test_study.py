@@ -23,7 +23,7 @@ from rac_ray.identity import Recipe
 from rac_ray.results import load
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos
-from rac_ray.studies.diving48.domains import Rendered
+from rac_ray.studies.diving48.domains import Published, Rendered
 from rac_ray.studies.diving48.feed import StreamedSubject
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.sizes import Experiment, Size
@@ -182,6 +182,9 @@ def test_a_codec_is_another_trial_of_the_same_training(data: Storage, tmp_path: 
         "control/test": True, "s1/test": True, "t/test": True,
         "control codec=no/test": False, "s1 codec=no/test": False, "t codec=no/test": False,
     }  # fmt: skip
+    published = asking(data, tmp_path, codec=["yes", "no"], published=str(tmp_path))
+    frames = cast(StreamedSubject, published.tasks[0].subject).frames
+    assert [type(frames[part]) for part in ("s1/test", "s1 codec=no/test")] == [Published, Rendered]
     alone = asking(data, tmp_path, "codec=no,experiment=a", codec=["yes", "no"])
     assert [trial.name for trial in alone.trials] == ["a small original seed=42 codec=no"]
     with pytest.raises(BadInput, match="unknown codec 'maybe'; valid: yes, no"):
