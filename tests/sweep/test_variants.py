@@ -15,6 +15,7 @@ from rac_ray.results import load
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape.domains import SPECS, TemporalShapeSpec
+from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, last_options, make_plan, remember_options
@@ -103,14 +104,30 @@ def test_verbs_that_run_nothing_know_the_variants_of_the_last_run(tmp_path: Path
     assert last == {"spec": ["released", "paper"], "precision": "32"}
 
 
+class Providing(TemporalShape):
+    """Writes down of which grids it was to make the data."""
+
+    def __init__(self, provided: list[str]) -> None:
+        super().__init__(STUDY.name, STUDY.presets, STUDY.default_preset)
+        object.__setattr__(self, "provided", provided)
+
+    def provides(self, grid: Grid) -> bool:
+        return True
+
+    def provide(self, grid: Grid, data: Storage, say: Say) -> None:
+        vars(self)["provided"].append(f"{self.values(grid)['spec']} {data.root}")
+
+
 @pytest.mark.usefixtures("local_ray")
 def test_two_specs_run_side_by_side_and_are_never_averaged(tmp_path: Path) -> None:
     where = Where(str(tmp_path / "results"), str(tmp_path / "data"))
     first = plan(tmp_path)
     run(first)
     manifest = Path(tmp_path, "data/manifest.json").read_bytes()
-    both = plan(tmp_path, spec=["released", "paper"])
-    lines = run(both)
+    specs: dict[str, Any] = {"spec": ["released", "paper"]}
+    both, lines, provided = plan(tmp_path, **specs), list[str](), list[str]()
+    api.run(Providing(provided), where=where, resources=Resources(pause=0.1), say=lines.append, **specs)
+    assert provided == [f"released {tmp_path}/data", f"paper {tmp_path}/data/spec-paper"]
     assert [line.split("start  ")[1] for line in lines if " start " in line] == [both.trials[1].name]
     assert Path(tmp_path, "data/manifest.json").read_bytes() == manifest
     released, paper = (both.ledger.record(task.training_id) for task in both.tasks)
