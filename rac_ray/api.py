@@ -19,7 +19,17 @@ from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import living_holder, request_cancel
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
-from rac_ray.sweep.asked import Where, Which, as_last_run, ledger_of, planned, preset_of, trials_of, with_last
+from rac_ray.sweep.asked import (
+    Where,
+    Which,
+    as_last_run,
+    ledger_of,
+    planned,
+    preset_of,
+    searched,
+    trials_of,
+    with_last,
+)
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
@@ -59,6 +69,7 @@ def run(
     With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
     driver lives on the sweep.
     """
+    from rac_ray.sweep.halving import candidates_of
     from rac_ray.sweep.runner import precision_for, run_plan
     from rac_ray.sweep.session import ray_session
 
@@ -70,12 +81,19 @@ def run(
     with session:
         for grid in provided:
             study.provide(grid, study.folder(grid, data), say)
-        made = planned(study, preset, where, which, asked, precision_for(resources))
+        precision = precision_for(resources)
+        made = planned(study, preset, where, which, asked, precision)
         made = replace(made, retry_failed=retry_failed)
-        needed = made.bytes_needed(made.entries())
-        made.ledger.storage.require_room(needed)
-        made.data.require_room(needed)
-        reason = run_plan(made, resources, say)
+        candidates = candidates_of(made) if made.searches else None
+        for part in (made, candidates):
+            if part is not None:
+                needed = part.bytes_needed(part.entries())
+                part.ledger.storage.require_room(needed)
+                part.data.require_room(needed)
+        reason = run_plan(candidates, resources, say) if candidates else ""
+        if candidates:
+            made = replace(planned(study, preset, where, which, asked, precision), retry_failed=retry_failed)
+        reason = reason or run_plan(made, resources, say)
     return replace(shown_of(made), stopped=reason)
 
 
@@ -90,17 +108,21 @@ def plan(
     **asked: Any,
 ) -> Planned:
     """List the trials and what they cost; runs a short probe and nothing else."""
+    from rac_ray.sweep.halving import candidates_of
     from rac_ray.sweep.runner import precision_for, price_plan
 
     preset = preset_of(study, preset)
     made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
     price, entries = price_plan(made, resources, say), made.entries()
+    candidates = candidates_of(made) if made.searches else None
     return Planned(
         trials_of(made, entries, made.ledger.driver(watch=False)),
         (len(made.missing(entries)), len(made.tasks)),
         {**_of_parts(made), **in_common(made.tasks)},
         price,
         list(dict.fromkeys(note for part in made.parts for note in study.notes(part.grid, part.tasks))),
+        searched(made),
+        price_plan(candidates, resources, say) if candidates else None,
     )
 
 
@@ -131,7 +153,7 @@ def status(
     holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
     said = f"{job.job_id} at {job.address}: {job_status(job)}" if job else None
     rows = trials_of(made, made.entries(), holder.token if holder else None)
-    return Status(rows, holder and holder.sentence, said, verbose)
+    return Status(rows, holder and holder.sentence, said, verbose, searched(made))
 
 
 def describe(
@@ -293,4 +315,5 @@ def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) ->
     from rac_ray.results.shown import show
 
     folder = Storage.at(to) if to else made.folder
-    return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, made.tasks, made.title)
+    shown = {**made.shown, "title": made.title}
+    return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, **shown)

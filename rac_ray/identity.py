@@ -45,7 +45,7 @@ def digest_of(*parts: Any) -> str:
 def values_in(variant: str) -> dict[str, str]:
     """How clips are edited by a trial's or evaluation's variant: ``{"codec": "no"}`` of ``codec=no``; further words of
     it say other things."""
-    words = (word.partition("=") for word in variant.split())
+    words = (word.partition("=") for word in variant.replace(";", " ").split())
     return {name: value for name, sign, value in words if sign}
 
 

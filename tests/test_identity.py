@@ -108,7 +108,7 @@ def test_edited_clips_are_a_part_of_their_own() -> None:
 
 
 def test_values_are_words_of_a_variant() -> None:
-    assert values_in("tuned codec=no zoom=2") == {"codec": "no", "zoom": "2"}
+    assert values_in("codec=no zoom=2; tuned") == {"codec": "no", "zoom": "2"}
     assert values_in("tuned") == values_in("") == {}
 
 
@@ -120,7 +120,7 @@ def test_values_are_words_of_a_variant() -> None:
         ("target", "", "codec=no", False),
         ("target", "codec=no", "", False),
         ("target", "codec=no", "codec=no", True),
-        ("target", "codec=no", "tuned codec=no", True),
+        ("target", "codec=no", "codec=no; tuned learning_rate x4", True),
         ("target", "codec=no", "codec=no zoom=2", False),
         ("source_val", "", "codec=no", True),
         ("source_test", "", "codec=no", True),

@@ -65,7 +65,8 @@ OTHER_VERBS = [
     if command.startswith("python sweeps/") and command not in (*RUNS, *SEGMENTATION, *DIVES)
 ]
 PLANNED = {
-    "laptop --spec": 24, "laptop": 48, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, "--models": 2 * 2 * 2,
+    "--tune": 48, "laptop --spec": 24, "laptop": 48, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2,
+    "--models": 2 * 2 * 2,
 }  # fmt: skip
 
 

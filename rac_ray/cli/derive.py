@@ -37,6 +37,7 @@ class Flag:
     parse: Callable[[str], Any] | None = None
     """Makes the value of its text; None: cyclopts knows how."""
     positional: bool = False
+    repeated: bool = False
 
     @property
     def parameter(self) -> inspect.Parameter:
@@ -45,7 +46,8 @@ class Flag:
         given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain}
         if self.parse is not None:
             parse = self.parse
-            given |= {"converter": lambda _type, tokens: parse(tokens[0].value), "n_tokens": 1, "accepts_keys": False}
+            texts = (lambda tokens: ";".join(each.value for each in tokens)) if self.repeated else _first
+            given |= {"converter": lambda _type, tokens: parse(texts(tokens)), "n_tokens": 1, "accepts_keys": False}
         kind = inspect.Parameter.POSITIONAL_ONLY if self.positional else inspect.Parameter.KEYWORD_ONLY
         default = inspect.Parameter.empty if self.default is MISSING else self.default
         return inspect.Parameter(self.name, kind, default=default, annotation=Annotated[self.kind, Parameter(**given)])
@@ -107,7 +109,12 @@ def _flag(name: str, kind: Any, default: Any, told: str, metadata: Mapping[str, 
 
 def of_option(option: Option) -> Flag:
     """A study's own option as a flag."""
-    return Flag(option.name, Any, None, option.help, option.parse)
+    kind = list[str] | None if option.repeated else Any
+    return Flag(option.name, kind, None, option.help, option.parse, repeated=option.repeated)
+
+
+def _first(tokens: Sequence[Any]) -> str:
+    return tokens[0].value
 
 
 def arguments_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:

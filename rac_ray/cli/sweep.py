@@ -133,7 +133,7 @@ def _watched(study: Study, given: dict[str, Any], settings: dict[str, Any], aske
     """Results again and again, until no trial runs or waits, or no driver lives that would run one."""
     made = as_last_run(study, settings["preset"], settings["where"], settings["which"], asked)
     folder = Storage.at(settings["to"]) if settings.get("to") else made.folder
-    of_plan = {"study_of": lambda _tables: made.study, "tasks": made.tasks, "title": made.title}
+    of_plan = {"study_of": lambda _tables: made.study, **made.shown, "title": made.title}
     return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], **of_plan)
 
 

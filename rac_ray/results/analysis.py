@@ -19,6 +19,7 @@ from rac_ray.results.formats import ONE_SEED, cells, wide
 from rac_ray.results.recipes import by_recipe
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
+from rac_ray.results.tuned import before_and_after, pairs_of, side_by_side, verdict_changes
 from rac_ray.results.verdicts import Verdict, judge, verdict_table
 
 if TYPE_CHECKING:
@@ -117,14 +118,53 @@ class Analysis:
 
         Where there are several recipes, every table has the rows of each, with the recipe as its first column.
         """
+        of_searches = [sheet for sheet in (*self._tuned(), self._candidates()) if len(sheet.long)]
         of_recipes = {recipe: part.own_sheets for recipe, part in self.by_recipe.items()}
         if len(of_recipes) == 1:
-            return next(iter(of_recipes.values()))
+            return [*next(iter(of_recipes.values())), *of_searches]
         found: dict[str, dict[str, Sheet]] = {}
         for recipe, sheets in of_recipes.items():
             for sheet in sheets:
                 found.setdefault(sheet.name, {})[recipe] = sheet
-        return [_joined(sheets) for sheets in found.values()]
+        return [*(_joined(sheets) for sheets in found.values()), *of_searches]
+
+    @cached_property
+    def verdict_changes(self) -> dict[str, pd.DataFrame]:
+        """What tuning makes of each claim's verdict, by tuned recipe; empty where nothing was tuned."""
+        parts = self.by_recipe
+        return {
+            tuned: verdict_changes(parts[given].verdicts, parts[tuned].verdicts)
+            for tuned, given in pairs_of(self.tables.trials).items()
+        }
+
+    def _tuned(self) -> list[Sheet]:
+        """Each tuned recipe beside the given one, and what becomes of the verdicts."""
+        parts, pairs = self.by_recipe, pairs_of(self.tables.trials)
+        if not pairs:
+            return []
+        tables = {
+            tuned: before_and_after(parts[given].tables.evaluations, parts[tuned].tables.evaluations)
+            for tuned, given in pairs.items()
+        }
+        long, verdicts = _stacked(tables), _stacked(self.verdict_changes)
+        sizes = [SIZE_NAME] if any(long[SIZE_NAME]) else []
+        rows = [DIFFERENCE, "source", "model", *sizes, "hidden_units", "measure"]
+        title = (
+            "Before and after the search for a recipe: mean over seeds as given to tuned, and the difference "
+            "[95% interval over seeds]; top-1 in %"
+        )
+        return [
+            Sheet("tuned", title, long, wide(long, rows, ["target", "split"], side_by_side(long))),
+            Sheet("tuned-claims", "Claims: each verdict as given and tuned", verdicts, rounded(verdicts)),
+        ]
+
+    def _candidates(self) -> Sheet:
+        table = self.tables.candidates
+        title = (
+            "Recipes that each search tried, by source-validation top-1 alone: those that ran to their end (done), "
+            "that others had left behind (cut), and that failed"
+        )
+        return Sheet("search", title, table, rounded(table.drop(columns=["trial_id"])))
 
     @cached_property
     def own_sheets(self) -> list[Sheet]:

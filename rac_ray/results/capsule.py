@@ -29,6 +29,7 @@ from rac_ray.store.ledger import TRIALS
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.provenance import commit
+from rac_ray.sweep.search import SEARCH
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
@@ -126,6 +127,9 @@ def _copy_records(sweep: Storage, into: Storage, training_ids: Collection[str] |
     ]
     if not names:
         raise BadInput(f"no records in {sweep.root!r}; valid: the folder of a sweep, which has trials/")
+    searches = [name for name in sweep.names(SEARCH) if name.endswith(".json")]
+    for name, content in sweep.below(SEARCH).read_all(searches).items():
+        into.write_bytes(f"{SEARCH}/{name}", content)
     for name, content in sweep.below(TRIALS).read_all(names).items():
         shareable = _without_credentials(content) if is_failure(name.rpartition("/")[2]) else content
         into.write_bytes(f"{TRIALS}/{name}", shareable)

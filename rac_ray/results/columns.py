@@ -35,3 +35,7 @@ EVALUATION_COLUMNS = [
     "schema",
 ]  # fmt: skip
 FAILURE_COLUMNS = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback", "log_tail"]
+CANDIDATE_COLUMNS = [
+    "trial_id", "search_id", "source", "model", SIZE_NAME, "hidden_units", "number", "recipe", "state", "epochs",
+    "best_val_top1", "chosen", "reason",
+]  # fmt: skip

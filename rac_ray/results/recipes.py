@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rac_ray.results.columns import CELL, DIFFERENCE
+from rac_ray.results.columns import CELL, DIFFERENCE, VARIANT
+from rac_ray.sweep.search import TUNED, tuned_fields
 
 if TYPE_CHECKING:
     from rac_ray.results.tables import Tables
@@ -49,6 +50,8 @@ def recipe_column(trials: pd.DataFrame, variants: Sequence[str] = ()) -> pd.Seri
     readings = {**{name: partial(_value_of, name) for name in variants}, **READINGS}
     read = {name: [_read(name, value, readings) for value in trials[name]] for name in readings if name in trials}
     words = pd.DataFrame(read, index=trials.index)
+    for variant in trials[VARIANT].unique():  # what a search chose differs by size, and is one recipe
+        words.loc[trials[VARIANT] == variant, list(tuned_fields(variant))] = TUNED
     named: list[str] = []
     while _kinds(cells, words, named) < _kinds(cells, words, list(words)):
         others = [name for name in words if name not in named]

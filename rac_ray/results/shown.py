@@ -20,6 +20,7 @@ from rac_ray.results.looks import rendered
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
+from rac_ray.results.tuned import changes_in_words
 from rac_ray.results.verdicts import sentences, standing, verdict_table
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
@@ -37,15 +38,16 @@ def show(
     wanted: Wanted,
     study_of: "Callable[[Tables], Study]",
     tasks: Sequence[Task] | None = None,
+    searches: Sequence[str] | None = None,
     title: str = "",
     refresh_seconds: int | None = None,
 ) -> Results:
-    """Write the results of a sweep's folder, or of a plan's tasks, to ``folder``.
+    """Write the results of a sweep's folder, or of a plan's tasks and searches, to ``folder``.
 
     ``study_of`` tells of which study the tables are. ``refresh_seconds`` is how often an open report looks again,
     while trials run or wait.
     """
-    tables = load(sweep.root, tasks)
+    tables = load(sweep.root, tasks, searches)
     planned = None if tasks is None else sum(len(task.asked) for task in tasks)
     analysis = Analysis(tables, study_of(tables), planned)
     counts = counts_of(analysis, planned)
@@ -75,8 +77,10 @@ def _written(
 ) -> tuple[dict[str, Any], list[str]]:
     names = write_outputs(analysis, folder)
     tables = analysis.tables
-    lines = [*_tables(analysis), *_failures(tables.trials)]
+    lines = [*_tables(analysis), *_failures(tables.trials), *changes_in_words(analysis.verdict_changes)]
     value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": _plain(tables.trials)}
+    changes = {recipe: _plain(table) for recipe, table in analysis.verdict_changes.items()}
+    value |= {"tuned": changes} if changes else {}
     if wanted.verdict:
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said

@@ -7,7 +7,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from os import PathLike
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import VARIED, Training, values_in
+from rac_ray.results.candidates import candidate_rows, in_words
 from rac_ray.results.columns import (
     DIFFERENCE,
     EVALUATION_COLUMNS,
@@ -40,6 +41,7 @@ from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint, Evaluated, Named, Record, named
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.search import SearchBook
 from rac_ray.training.task import Task
 
 
@@ -57,6 +59,8 @@ class Tables:
     """One row per trial, evaluation set and clip."""
     failures: pd.DataFrame
     """One row per failed attempt, also of trials that a later attempt finished."""
+    candidates: pd.DataFrame = field(default_factory=lambda: candidate_rows([], None))
+    """One row per recipe that a search tried; ``trial_id`` is the candidate's training."""
 
     def write(self, folder: Storage) -> list[str]:
         """Write each frame as ``<name>.parquet``; returns the names."""
@@ -87,11 +91,14 @@ class Tables:
         return f"{''.join(about)}checkpoint: {rules}"
 
 
-def load(path: "str | PathLike[str]", tasks: Collection[Task] | None = None) -> Tables:
+def load(
+    path: "str | PathLike[str]", tasks: Collection[Task] | None = None, searches: Collection[str] | None = None
+) -> Tables:
     """The tables of a sweep's folder (``<storage>/<sweep>``), or of a folder that ``Tables.write`` wrote.
 
     ``tasks`` narrow them to the trials and evaluations of a plan; without them, of every evaluation set the newest
-    content counts. Raises BadInput when there are neither trials nor tables.
+    content counts. ``searches`` are the ids of those whose candidates are told; None: of all.
+    Raises BadInput when there are neither trials nor tables.
     """
     folder = Storage.at(path)
     if folder.exists("trials.parquet"):
@@ -122,6 +129,7 @@ def load(path: "str | PathLike[str]", tasks: Collection[Task] | None = None) -> 
         failures=pd.DataFrame(
             [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS
         ),
+        candidates=candidate_rows(SearchBook(folder).all(), searches),
     )
 
 
@@ -163,12 +171,12 @@ class _Told:
         """The row of ``trials``."""
         trial, record = self.trial, self.record
         row = {**trial, **trial["recipe"], **self.named, "state": self.state, "reason": self.reason}
-        row |= {"training_id": self.training_id, "options": _words(trial.get("options", {}))}
+        row |= {"training_id": self.training_id, "options": in_words(trial.get("options", {}))}
         if record is None:
             return row
         row |= {name: getattr(record, name) for name in OUTCOME if name not in ("versions", "precision_used")}
         row |= {"classes": record.classes, "precision_used": record.recipe.precision}
-        row |= {"versions": _words(record.versions)}
+        row |= {"versions": in_words(record.versions)}
         row |= {f"seconds_{name}": value for name, value in record.seconds.items()}
         if self.checkpoint:
             row |= {"best_epoch": self.checkpoint.epoch, "best_val_top1": self.checkpoint.val_top1}
@@ -195,10 +203,6 @@ class _Told:
             }
             for each in self.evaluations
         ]
-
-
-def _words(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[_Told]:
@@ -241,10 +245,11 @@ def _of_schema_1(trial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stored(folder: Storage) -> Tables:
-    frames = {
-        each.name: pq.read_table(pa.BufferReader(folder.read_bytes(f"{each.name}.parquet"))).to_pandas()
-        for each in fields(Tables)
-    }
+    """Tables of 0.1 have neither candidates nor variants."""
+    there = [each.name for each in fields(Tables) if folder.exists(f"{each.name}.parquet")]
+    frames = {name: pq.read_table(pa.BufferReader(folder.read_bytes(f"{name}.parquet"))).to_pandas() for name in there}
+    for name in ("trials", "evaluations"):
+        frames[name] = frames[name].assign(**{VARIANT: frames[name].get(VARIANT, "")})
     return Tables(**frames)
 
 

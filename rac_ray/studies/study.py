@@ -16,6 +16,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.options import Option, words
+from rac_ray.sweep.space import SEARCH_OPTIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,10 +69,10 @@ class Study(ABC):
 
     @property
     def all_options(self) -> tuple[Option, ...]:
-        """What every verb takes: the study's own options, and each variant and each field of a recipe as an axis."""
+        """All that verbs take: the study's own options, variants and recipes' fields as axes, a search for recipes."""
         own = {option.name: option for option in self.options}
         variants = {name: Option(name, words, _help(name, values)) for name, values in self.every_variant.items()}
-        recipes = {option.name: option for option in RECIPE_OPTIONS}
+        recipes = {option.name: option for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)}
         return tuple({**own, **variants, **recipes, **own}.values())
 
     @property

@@ -13,6 +13,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.outcomes import TrialStatus
 from rac_ray.sweep.planner import Plan, last_options, make_plan
+from rac_ray.sweep.search import SearchBook, chosen_words
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
@@ -101,3 +102,17 @@ def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> l
         for task in made.tasks
         for trial in task.asked
     ]
+
+
+def searched(made: Plan) -> list[str]:
+    """A line for each search of the plan: what it chose, or how far it has come."""
+    book = SearchBook(made.sweep)
+    lines = []
+    for search in made.searches:
+        record = book.read(search.search_id)
+        if record is not None and record.ended(search.trials):
+            said = chosen_words(record.best_of(search.trials), search.trials)
+        else:
+            said = f"{len(record.candidates) if record else 0} of {search.trials} candidates have ended"
+        lines.append(f"search {search.search_id} {search.name}: {said}")
+    return lines

@@ -44,26 +44,28 @@ def with_recipes(tasks: "Sequence[Task]", asked: Mapping[str, Any]) -> "list[Tas
         require_some(name, values)
     several = [name for name, values in axes.items() if len(values) > 1]
     found = [
-        _with_recipe(task, dict(zip(axes, values, strict=True)), several)
+        with_recipe(task, dict(zip(axes, values, strict=True)), several)
         for values in product(*axes.values())
         for task in tasks
     ]
-    for task in found:
-        if task.counts.train < task.training.recipe.batch_size:
-            raise BadInput(
-                f"{task.counts.train} training clips do not fill one batch of {task.training.recipe.batch_size}"
-            )
     return list({task.training_id: task for task in found}.values())
 
 
-def _with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str]) -> "Task":
-    """A task with some of its recipe replaced; ``several`` are the fields by which people tell trials apart."""
-    words = [task.training.about.get(VARIED, ""), *(f"{name}={_short(changes[name])}" for name in several)]
-    varied = " ".join(filter(None, words))
-    about = {**task.training.about, **({VARIED: varied} if varied else {})}
-    training = replace(task.training, recipe=replace(task.training.recipe, **changes), about=about)
+def with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str]) -> "Task":
+    """A task with some of its recipe replaced; ``several`` are the fields by which people tell trials apart.
+
+    Raises BadInput for values that no recipe can have, for batches that the clips do not fill, and for models that have
+    no choice of normalisation.
+    """
+    given = task.training
+    varied = " ".join([given.about.get(VARIED, ""), *(f"{name}={_short(changes[name])}" for name in several)]).strip()
+    about = {**given.about, **({VARIED: varied} if varied else {})}
+    training = replace(given, recipe=replace(given.recipe, **changes), about=about)
     subject: Any = task.subject
-    if training.recipe.normalisation != Recipe.normalisation:
+    batch = training.recipe.batch_size
+    if task.counts.train < batch:
+        raise BadInput(f"{task.counts.train} training clips do not fill one batch of {batch}")
+    if {given.recipe.normalisation, training.recipe.normalisation} != {Recipe.normalisation}:
         subject = replace(subject, build=with_normalisation(subject.build, training))
     return replace(task.with_training(training), subject=subject)
 

@@ -109,6 +109,18 @@ class Monitor:
         if self._bar is not None:
             self._bar.update(1)
 
+    def cut(self, training: Training, epochs: int, best: float) -> None:
+        """A candidate of a search was stopped, since others were better after as many epochs."""
+        self._ended(training)
+        self._work_done += self._expected(training) * epochs / training.recipe.max_epochs
+        counts = self.queue.counts()
+        self.say(
+            f"{training.training_id} cut    {training.name}: val top-1 {best:.3f} after {epochs} epochs; "
+            f"{counts['done']}/{len(self.queue.states)} done, {self.time_left()}"
+        )
+        if self._bar is not None:
+            self._bar.update(1)
+
     def failed(self, training: Training, failure: Mapping[str, Any], wait: float | None, path: str) -> None:
         """An attempt failed, and is or is not tried again; told at once, with where to read on."""
         self._ended(training)

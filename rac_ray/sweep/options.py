@@ -19,6 +19,8 @@ class Option:
     parse: Callable[[str], Any]
     """From the command line's text. Raises BadInput."""
     help: str
+    repeated: bool = False
+    """Whether the command line takes it several times; ``parse`` then gets all texts, with ``;`` between them."""
 
 
 def with_axes(grid: AnyGrid, axes: Mapping[str, str], asked: Mapping[str, Any]) -> AnyGrid:

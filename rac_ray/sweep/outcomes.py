@@ -79,11 +79,17 @@ class Planned(Counted):
     """Facts about the data, as in ``{"classes": "dive, jump"}``."""
     price: "Price"
     notes: Sequence[str] = ()
+    searches: Sequence[str] = ()
+    """Where each search for a recipe stands."""
+    candidates: "Price | None" = None
+    """The price of the candidates that have yet to run, if none is cut."""
     code: int = DONE
 
     def value(self) -> dict[str, Any]:
         rows = [asdict(trial) for trial in self.trials]
-        return {"trials": rows, "counts": self.counts, **self.about, "forecast": self.price.as_dict()}
+        of_searches = {"searches": [*self.searches]} if self.searches else {}
+        of_searches |= {"candidates": self.candidates.as_dict()} if self.candidates else {}
+        return {"trials": rows, "counts": self.counts, **self.about, "forecast": self.price.as_dict(), **of_searches}
 
     def lines(self) -> list[str]:
         lines = [f"{trial.trial_id}  {trial.state:<8} {trial.name}" for trial in self.trials]
@@ -91,7 +97,8 @@ class Planned(Counted):
         if trainings != len(self.trials):
             lines.append(f"{missing} of {trainings} trainings are missing; each serves several trials")
         said = "".join(f"; {name}={text}" for name, text in self.about.items())
-        return [*lines, f"{self.invariant}{said}", *self.price.lines(), *self.notes]
+        first = [f"if no candidate is cut: {line}" for line in self.candidates.lines()] if self.candidates else []
+        return [*lines, f"{self.invariant}{said}", *self.searches, *first, *self.price.lines(), *self.notes]
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,8 @@ class Status(Counted):
     job: str | None
     """The Ray job that it was handed to, and where that stands."""
     verbose: bool = False
+    searches: Sequence[str] = ()
+    """Where each search for a recipe stands."""
 
     @property
     def code(self) -> int:
@@ -111,7 +120,8 @@ class Status(Counted):
 
     def value(self) -> dict[str, Any]:
         rows = [asdict(trial) for trial in self.trials]
-        return {"counts": self.counts, "driver": self.driver, "job": self.job, "trials": rows}
+        of_searches = {"searches": [*self.searches]} if self.searches else {}
+        return {"counts": self.counts, "driver": self.driver, "job": self.job, "trials": rows, **of_searches}
 
     def lines(self) -> list[str]:
         shown = ("running", "failed", "unreached")
@@ -120,6 +130,7 @@ class Status(Counted):
             self.invariant,
             f"driver: {self.driver or 'none'}",
             *([f"job: {self.job}"] if self.job else []),
+            *self.searches,
             *(f"{trial.trial_id}  {trial.state:<8} {trial.name}: {trial.reason}" for trial in told),
         ]
 

@@ -15,6 +15,8 @@ from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS, with_recipes
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
+from rac_ray.sweep.search import Search, SearchBook, searches_of, with_choices
+from rac_ray.sweep.space import SEARCH_OPTIONS
 from rac_ray.sweep.variants import Part, of_variation, parts_of, variations
 from rac_ray.training.task import Task
 
@@ -48,6 +50,17 @@ class Plan:
     """Options of the study that were given in place of the preset's."""
     retry_failed: bool = False
     """Whether trials that were given up are run again."""
+    searches: tuple[Search, ...] = ()
+    """Searches for recipes; the tasks with those that were chosen are among the plan's."""
+    is_search: bool = False
+    """Whether these are the candidates of the searches, in a ledger of their own."""
+    settled: Mapping[str, State] = field(default_factory=dict)
+    """By id, candidates that have ended: one that was cut has no record."""
+
+    @property
+    def sweep(self) -> Storage:
+        """The folder of the whole sweep, which one driver at a time has."""
+        return self.ledger.storage.above if self.is_search else self.ledger.storage
 
     @property
     def title(self) -> str:
@@ -65,7 +78,12 @@ class Plan:
     @property
     def folder(self) -> Storage:
         """The folder of the preset's tables, figures and forecast."""
-        return self.ledger.storage.below(self.preset)
+        return self.sweep.below(self.preset)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What of a sweep's folder its results are of, for ``results.shown.show``."""
+        return {"tasks": self.tasks, "searches": [search.search_id for search in self.searches]}
 
     @property
     def trials(self) -> list[Trial]:
@@ -90,7 +108,8 @@ class Plan:
 
     def missing(self, entries: Mapping[str, Entry]) -> list[Task]:
         """Tasks that are not done."""
-        return [task for task in self.tasks if not entries[task.training_id].done]
+        over = self.settled
+        return [task for task in self.tasks if not entries[task.training_id].done and task.training_id not in over]
 
     def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:
         """Other sweeps' ledgers on the same storage that have finished trainings of this plan, by training id."""
@@ -187,10 +206,13 @@ def make_plan(
         own = study.tasks(each.grid, study.folder(each.grid, root), known)
         tasks += with_recipes([of_variation(study, task, each) for task in own], asked or {})
         grids[each.key] = each.grid
-    tasks = distinct(tasks)
+    given = distinct(tasks)
+    searches = searches_of(given, asked or {})
+    tasks = with_choices(given, searches, SearchBook(ledger.storage))
     if only is not None:
         tasks = chosen(tasks, only, ledger)
-    return Plan(study, preset, grids, tuple(tasks), root, ledger, asked or {})
+        searches = tuple(search for search in searches if search.serves(tasks))
+    return Plan(study, preset, grids, tuple(tasks), root, ledger, asked or {}, searches=searches)
 
 
 def distinct(tasks: Sequence[Task]) -> list[Task]:
@@ -248,7 +270,7 @@ def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
     What narrows the grid is not remembered: those verbs show the whole preset. What changes recipes, and which variants
     there are, is.
     """
-    axes = {option.name for option in RECIPE_OPTIONS} | set(plan.study.every_variant)
+    axes = {option.name for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)} | set(plan.study.every_variant)
     given = {n: value for n, value in asked.items() if value is not None and (n in axes or not isinstance(value, list))}
     precision = plan.tasks[0].training.recipe.precision
     plan.folder.write_json(OPTIONS, {**given, "precision": precision})

@@ -131,7 +131,7 @@ def price_of(
     machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
     if not missing:
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
-    stored = Storage.at(plan.ledger.storage.above.root)
+    stored = Storage.at(plan.sweep.above.root)
     device = ray.get(_device_task.options(num_gpus=_gpu_piece(packing)).remote()) if options.seconds else this_device()
     packing.machine, packing.trials = replace(packing.machine, gpu_memory=device.gpu_memory), len(missing)
     records = [entry.record for entry in entries.values() if entry.record is not None]

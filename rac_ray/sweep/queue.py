@@ -44,13 +44,15 @@ class Queue:
     """Attempts that run side by side at most; None: Ray's room decides."""
     guard: Callable[[], str] = lambda: ""
     """Asks, before each training, for a reason to stop; empty: there is none."""
+    held: set[str] = field(default_factory=set)
+    """Ids of trainings that wait for ``release``, too."""
     clock: Callable[[], float] = time.monotonic
     stop_reason: str = ""
 
     def __post_init__(self) -> None:
         self._trainings = {training.training_id: training for training in self.waiting}
         self._rank = {training_id: rank for rank, training_id in enumerate(self._trainings)}
-        self._ready = [(rank, training_id) for training_id, rank in self._rank.items()]
+        self._ready = [(rank, i) for i, rank in self._rank.items() if i not in self.held]
         self._later: list[tuple[float, int, str]] = []
         self._handed: set[str] = set()
         self._attempt = dict(self.attempts)
@@ -71,12 +73,17 @@ class Queue:
     @property
     def over(self) -> bool:
         """Whether nothing will be handed out any more."""
-        return bool(self.stop_reason) or not (self._ready or self._later or self._handed or self.running)
+        return bool(self.stop_reason) or not (self._ready or self._later or self._handed or self.running or self.held)
 
     @property
     def running(self) -> list[str]:
         """Ids of those that run."""
         return [training_id for training_id, state in self.states.items() if state == "running"]
+
+    def release(self, training_id: str) -> None:
+        """Let a training run that was held."""
+        self.held.discard(training_id)
+        heapq.heappush(self._ready, (self._rank[training_id], training_id))
 
     def stop(self, reason: str) -> None:
         """Hand out nothing any more; the first reason counts."""

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import ray
 
@@ -33,6 +34,9 @@ from rac_ray.sweep.session import cores_here, count_resources_here, ray_session
 from rac_ray.sweep.tuning import through_tune
 from rac_ray.sweep.worker import Setting
 
+if TYPE_CHECKING:
+    from rac_ray.sweep.halving import Searching
+
 RESERVE_BYTES = 20_000_000
 """Room that is left free on a disk, for failures and what running trainings write last."""
 
@@ -54,7 +58,7 @@ def run_plan(
     began = time.monotonic()
     with ray_session(resources, plan.title):
         packing = packing_for(plan, resources, machine_of(resources))
-        with holding(plan.ledger.storage, DRIVER, resources.take_over) as lock:
+        with holding(plan.sweep, DRIVER, resources.take_over) as lock:
             adopted = plan.adopt()
             if adopted:
                 say(f"{adopted} finished trainings taken over from other sweeps on this storage")
@@ -68,14 +72,15 @@ def run_plan(
             remember_options(plan, plan.asked)
             plan.ledger.register(plan.tasks, entries, plan.study.name)
             queue = queue_for(plan, resources, packing, entries, price, lock)
-            if not queue.trainings:
+            searching = searching_of(plan, queue, say)
+            if queue.over:
                 return ""
             for line in price.lines():
                 say(f"plan: {line}")
             plan.folder.write_json(FORECAST, price.as_dict())
             if packing.elastic:
                 count_resources_here()
-            reason = _tune(plan, queue, resources, price, lock, say, trainable)
+            reason = _tune(plan, queue, resources, price, lock, say, trainable, searching)
             if reason:
                 return reason
             finished = sum(queue.states[training.training_id] == "done" for training in queue.trainings)
@@ -157,25 +162,36 @@ def queue_for(
     That is what waits, and with ``plan.retry_failed`` what was given up, too.
     """
     states: dict[str, State] = {training_id: entry.state(lock.holder.token) for training_id, entry in entries.items()}
+    states |= plan.settled
     for training_id, state in states.items():
-        if plan.retry_failed and state == "failed":
+        if plan.retry_failed and state == "failed" and training_id not in plan.settled:
             states[training_id] = "pending"
     kinds = {task.training.kind for task in plan.tasks}
     side_by_side = max(packing.at_once(kind) for kind in kinds)
     room = max([BYTES_PER_TRAINING, *(bytes_of(task) for task in plan.tasks)]) * max(1, side_by_side)
+    waiting = [task.training for task in plan.tasks if states[task.training_id] == "pending"]
     return Queue(
         states,
-        sorted(
-            (task.training for task in plan.tasks if states[task.training_id] == "pending"),
-            key=lambda training: -price.expected[training.training_id],
-        ),
+        sorted(waiting, key=lambda training: -price.expected[training.training_id]),
         packing,
         resources.budgets,
         {training_id: entry.attempts for training_id, entry in entries.items()},
         resources.pause,
         at_once=side_by_side if packing.limits else None,
         guard=lambda: lock.stop_reason or no_room(plan.ledger.storage, room),
+        held={training.training_id for training in waiting} if plan.is_search else set(),
     )
+
+
+def searching_of(plan: Plan, queue: Queue, say: Callable[[str], None]) -> "Searching | None":
+    """What leads a plan of candidates from one to the next; None for any other plan."""
+    if not plan.is_search:
+        return None
+    from rac_ray.sweep.halving import Searching
+
+    searching = Searching(plan, say)
+    searching.begin(queue)
+    return searching
 
 
 def no_room(storage: Storage, for_trainings: int) -> str:
@@ -227,6 +243,7 @@ def _tune(
     lock: Lock,
     say: Callable[[str], None],
     trainable: Trainable,
+    searching: "Searching | None",
 ) -> str:
     """Run the queue's trainings through Tune; returns why it stopped early, or nothing."""
     from ray import tune
@@ -235,7 +252,8 @@ def _tune(
     first = {training.clips_key: training for training in reversed(queue.trainings)}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
     wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
-    what = "trials" if len(plan.trials) == len(plan.tasks) else "trainings"
+    one_each = "candidates" if plan.is_search else "trials"
+    what = one_each if len(plan.trials) == len(plan.tasks) else "trainings"
     monitor = Monitor(queue, say, price.expected, wall, resources.verbose, what, live=live)
     metrics = SweepMetrics(plan.study.name)
     for task in plan.tasks:
@@ -253,8 +271,11 @@ def _tune(
             },
             setting=setting,
         )
-        follower = Follower(queue, tasks, plan.ledger, monitor, metrics)
-        return through_tune(study.name, ours, follower, lock, scratch, reuse_actors=not setting.in_groups)
+        follower, scheduler = Follower(queue, tasks, plan.ledger, monitor, metrics), None
+        if searching:
+            follower, scheduler = searching.on_tune(follower)
+        reuse_actors = not setting.in_groups
+        return through_tune(study.name, ours, follower, lock, scratch, reuse_actors=reuse_actors, scheduler=scheduler)
 
 
 def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scratch: str) -> Setting:
@@ -268,6 +289,7 @@ def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scr
         per_worker=packing.per_worker(),
         lost_workers=resources.budgets.preempted if packing.elastic else 0,
         cuda_graphs=resources.cuda_graphs,
+        retell=plan.is_search,
         stall=resources.stall,
         scratch=scratch,
         commit=commit(),

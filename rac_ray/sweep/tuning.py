@@ -16,11 +16,19 @@ MOST_SHOWN = 512
 
 
 def through_tune(
-    name: str, trainable: Any, follower: Follower, lock: Lock, scratch: str, *, reuse_actors: bool = False
+    name: str,
+    trainable: Any,
+    follower: Follower,
+    lock: Lock,
+    scratch: str,
+    *,
+    reuse_actors: bool = False,
+    scheduler: Any = None,
 ) -> str:
     """Run the follower's queue, an attempt per Tune trial; returns why it stopped early, or nothing.
 
-    ``trainable`` takes ``{"training_id", "attempt", "resources"}``; ``scratch`` is a folder for Tune's own files.
+    ``trainable`` takes ``{"training_id", "attempt", "resources"}``; ``scratch`` is a folder for Tune's own files, and
+    ``scheduler`` one of Tune's, which may stop attempts.
     """
     from ray import tune
 
@@ -31,6 +39,7 @@ def through_tune(
         tune.with_resources(trainable, _bundle),
         tune_config=tune.TuneConfig(
             search_alg=QueueSearcher(queue),
+            scheduler=scheduler,
             num_samples=-1,
             reuse_actors=reuse_actors,
             trial_name_creator=_tune_name,

@@ -58,6 +58,8 @@ class Setting:
     """Losses of workers from which a group recovers by itself, from its last checkpoint; then the queue tries again."""
     cuda_graphs: bool = False
     """Whether a single worker's steps are recorded on a GPU and replayed."""
+    retell: bool = False
+    """Whether an attempt that goes on from a checkpoint reports the epochs before it, too."""
     stall: StallLimits = field(default_factory=StallLimits)
     scratch: str = ""
     """Folder for Ray's own files of a run."""
@@ -147,6 +149,9 @@ def train_loop(config: dict[str, Any]) -> None:
         )  # fmt: skip
         try:
             _run(job, group, log, watchdog.beat)
+        except SystemExit:
+            _LOGGER.info("attempt %d was stopped", job.attempt)  # by Tune, between two epochs
+            raise
         except BaseException:
             _LOGGER.exception("attempt %d failed", job.attempt)
             raise
@@ -197,6 +202,7 @@ def _train(job: Job, group: Group, feeds: Feeds, log: TrialLog | None, beat: Cal
         report=tell,
         beat=beat,
         cuda_graphs=job.setting.cuda_graphs and not job.setting.in_groups,
+        retell=job.setting.retell,
         **group.lightning,
     )
     began = job.began if job.host == platform.node() else ready_at

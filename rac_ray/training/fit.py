@@ -64,12 +64,14 @@ def fit(
     trainer_options: Mapping[str, Any] | None = None,
     prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
     cuda_graphs: bool = False,
+    retell: bool = False,
 ) -> Fit:
     """Train what ``build`` builds by ``recipe``, from ``folder/last.ckpt`` if there is one, and return its best model.
 
     ``weight`` is this worker's share of a step's clips over an even share. ``keeper`` keeps checkpoints at levels of
     validation top-1 in ``folder``. ``report`` gets each epoch's row, ``beat`` is called after each step.
-    ``cuda_graphs`` replays the steps of a single worker on a GPU. Raises NotFinite when a loss is NaN or infinite, and
+    ``cuda_graphs`` replays the steps of a single worker on a GPU. With ``retell``, ``report`` gets the rows of the
+    epochs before ``last.ckpt``, too. Raises NotFinite when a loss is NaN or infinite, and
     DamagedCheckpoint. On a CPU a training stopped after any epoch and fitted again ends at the same bits; the number of
     workers changes no more than how sums are rounded.
     """
@@ -79,6 +81,8 @@ def fit(
     progress = TrialProgress(folder, train, report, beat, keeper, recipe.stop_at)
     with tempfile.TemporaryDirectory() as scratch:
         checkpoint = _fetch_checkpoint(folder, Path(scratch), progress)
+        for row in progress.epochs if retell else ():
+            report(row)
         if not progress.finished:
             trainer = pl.Trainer(
                 max_epochs=recipe.max_epochs,

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import pytest
 from cyclopts import App
 
-from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
+from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of, of_option
 from rac_ray.errors import BadInput
+from rac_ray.sweep.options import Option
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,13 @@ def test_help_shows_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         "[default: paper]",
     ):
         assert words in text
+
+
+def test_an_option_that_may_be_given_several_times_gets_all_texts() -> None:
+    found: list[Any] = []
+    app = App(name="program", version_flags=[])
+    flag = of_option(Option("tune", lambda text: text.split(";"), "Fields.", repeated=True))
+    command(app, "verb", "Do it.", [flag], lambda given: found.append(given["tune"]) or 0)
+    for arguments in (["--tune", "a=1|2", "--tune", "b=log(1,2)"], ["--tune", "a=1|2;c=3"], []):
+        call(app, ["verb", *arguments])
+    assert found == [["a=1|2", "b=log(1,2)"], ["a=1|2", "c=3"], None]

@@ -70,7 +70,7 @@ def frames_of(clip_id: str) -> NDArray[np.uint8]:
 def _trial(number: int, key: tuple[str, str, int, int]) -> dict[str, object]:
     source, model, hidden_units, seed = key
     recipe = {"learning_rate": 0.001, "momentum": 0.9, "weight_decay": 1e-5, "batch_size": 64, "max_epochs": 100}
-    names = {"study": "synthetic", "size": "", "experiment": "", "recipe": ""}
+    names = {"study": "synthetic", "size": "", "experiment": "", "variant": "", "recipe": ""}
     return {
         "trial_id": f"{number:012x}", "model": model, "hidden_units": hidden_units, "source": source, "seed": seed,
         "state": "done", "reason": "", "about": "digits=optdigits", "classes": 5, "data": "1e195edc769e190e",
@@ -104,7 +104,7 @@ def _evaluations(predictions: pd.DataFrame, done: dict[object, dict[str, object]
     )
     rows = correct.agg(["sum", "size", "mean"]).reset_index()
     rows = rows.rename(columns={"sum": "correct", "size": "clips", "mean": "top1"})
-    for name in ("study", *KEY, "size", "experiment", "recipe"):
+    for name in ("study", *KEY, "size", "experiment", "variant", "recipe"):
         rows[name] = [done[trial_id][name] for trial_id in rows["trial_id"]]
     own = rows["target"] == rows["source"]
     rows["role"] = np.where(own, "source_" + rows["split"], "target")

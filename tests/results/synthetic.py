@@ -99,6 +99,7 @@ def _key(trial: Training) -> dict[str, Any]:
         "study": "synthetic",
         "size": trial.size,
         "experiment": "",
+        "variant": "",
         "recipe": "",
         "about": "digits=optdigits",
         "data": trial.data,

@@ -173,3 +173,19 @@ def test_time_left_weighs_trials_by_what_was_expected(trainings: list[Training])
 def test_durations() -> None:
     told = {0.4: "0 s", 89: "89 s", 90: "1.5 min", 599: "10.0 min", 600: "10 min", 5399: "90 min", 5400: "1.5 h"}
     assert {seconds: duration(seconds) for seconds in told} == told
+
+
+def test_a_candidate_that_is_cut_has_ended(trainings: list[Training]) -> None:
+    lines: list[str] = []
+    clock = Clock()
+    monitor, queue = monitored(trainings, clock, say=lines.append)
+    first = trainings[0]
+    assert queue.next()
+    queue.started(first.training_id)
+    monitor.started(first, 1, {"CPU": 1})
+    clock.now = 10.0
+    queue.done(first.training_id)
+    monitor.cut(first, 3, 0.25)
+    assert f"{first.training_id} cut    {first.name}: val top-1 0.250 after 3 epochs; 2/4 done, about " in lines[-1]
+    assert monitor.running == {}
+    assert monitor.busy_seconds == 5.0, "half of the machine"

@@ -160,3 +160,22 @@ def test_whatever_happens_every_trial_is_in_one_state_and_the_queue_ends(make_tr
     assert queue.over
     assert queue.counts()["done"] > 20
     assert queue.counts()["failed"] > 0
+
+
+def test_a_held_training_waits_for_a_word(trainings: list[Training], clock: Clock) -> None:
+    queue = queue_of(trainings[:2], clock, held={trainings[1].training_id})
+    first = queue.next()
+    assert first
+    assert first.training == trainings[0]
+    queue.started(trainings[0].training_id)
+    queue.done(trainings[0].training_id)
+    assert queue.next() is None
+    assert not queue.over, "the other one has yet to come"
+    assert queue.counts() == {**NONE, "done": 1, "pending": 1}
+    queue.release(trainings[1].training_id)
+    second = queue.next()
+    assert second
+    assert second.training == trainings[1]
+    queue.started(trainings[1].training_id)
+    queue.done(trainings[1].training_id)
+    assert queue.over

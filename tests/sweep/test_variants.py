@@ -19,6 +19,7 @@ from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, last_options, make_plan, remember_options
+from rac_ray.sweep.search import Candidate
 from rac_ray.training.task import Task
 from tests.records import finish, task_of
 from tests.sweep import faults
@@ -77,6 +78,22 @@ def test_variants_and_recipes_multiply_and_only_filters_them(tmp_path: Path) -> 
     some = plan(tmp_path, "spec=paper,learning_rate<0.002", **asked)
     assert [trial.name for trial in some.trials] == ["timesformer1 h=2 2dot spec=paper learning_rate=0.001 seed=0"]
     assert [part.grid.spec for part in some.parts] == [SPECS["paper"]]
+
+
+def test_each_grid_has_searches_of_its_own(tmp_path: Path) -> None:
+    """Trials with a recipe that was chosen are asked about the clips that are edited in their way."""
+    tuned = plan(tmp_path, spec=["released", "paper"], tune=["learning_rate=log(1e-4,1e-1)"])
+    assert [search.name for search in tuned.searches] == [
+        "timesformer1 h=2 2dot spec=released",
+        "timesformer1 h=2 2dot spec=paper",
+    ]
+    candidates = [search.candidates()[0].training for search in tuned.searches]
+    assert [tuned.part_of(each).grid.spec for each in candidates] == [SPECS["released"], SPECS["paper"]]
+    (search,) = heard(tmp_path, volume=["2"], tune=["learning_rate=log(1e-4,1e-1)"]).searches
+    best = Candidate(training_id="", changes={"learning_rate": 0.01}, state="done", val_top1=[0.5])
+    task = search.tuned(search.task, best)
+    assert [trial.variant for trial in task.trials] == ["volume=2; tuned learning_rate x16"]
+    assert [each.variant for each in task.evaluations_of(task.trials[0])] == ["", "", "volume=2"]
 
 
 @pytest.mark.parametrize(

@@ -275,3 +275,14 @@ def test_every_step_beats_and_rows_tell_clips_and_waiting(
         assert row["clips"] == 8 * train_steps + len(val)
         assert 0 < row["loader_wait_share"] < 0.5
         assert row["gpu_memory_bytes"] == 0
+
+
+def test_an_attempt_that_goes_on_can_tell_the_epochs_before_it_again(
+    make_training, train: Clips, val: Clips, tmp_path: Path
+) -> None:
+    training, told = make_training(max_epochs=2), list[dict[str, Any]]()
+    first = fitted(training, train, val, tmp_path)
+    fitted(training, train, val, tmp_path, report=told.append)
+    assert told == [], "the training was over"
+    fitted(training, train, val, tmp_path, report=told.append, retell=True)
+    assert told == first.epochs

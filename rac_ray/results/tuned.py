@@ -1,0 +1,86 @@
+"""Before and after a search: trials with the recipe as given beside those with the one that was chosen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from rac_ray.results.columns import DIFFERENCE, SIZE_NAME, VARIANT
+from rac_ray.results.recipes import READINGS
+from rac_ray.results.statistics import interval
+from rac_ray.results.verdicts import Verdict
+from rac_ray.sweep.search import tuned_fields
+
+WHAT = ["source", "model", SIZE_NAME, "hidden_units", "target", "split"]
+COMPARED = ("top1", "robustness_ratio", "chance_corrected_ratio")
+BEFORE_AND_AFTER_COLUMNS = [
+    *WHAT, "role", "measure", "as_given", "tuned", "difference", "low", "high", "seeds",
+]  # fmt: skip
+
+
+def pairs_of(trials: pd.DataFrame) -> dict[str, str]:
+    """By what trials with a chosen recipe are told apart, what those are told apart by that have the given one."""
+    told = set(trials[DIFFERENCE])
+    found = {}
+    for recipe, variant in trials[[DIFFERENCE, VARIANT]].drop_duplicates().itertuples(index=False):
+        if tuned_fields(variant):
+            before = READINGS[VARIANT](variant.rpartition("; ")[0])
+            given = recipe.replace(variant, before)
+            if given in told:
+                found[recipe] = given
+    return found
+
+
+def before_and_after(given: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
+    """Means over the seeds that both have, from the evaluations of each, and the mean difference by seed.
+
+    Columns as_given, tuned, difference (tuned less as given) with its 95% interval over seeds; ``measure`` is top1 or,
+    of targets, one of the ratios.
+    """
+    keys = [*WHAT, "role", "seed"]
+    both = given.merge(tuned, on=keys, suffixes=("_given", "_tuned"))
+    rows = []
+    groups: Any = both.groupby([*WHAT, "role"], sort=False)
+    for key, group in groups:
+        for measure in COMPARED if key[-1] == "target" else COMPARED[:1]:
+            before, after = group[f"{measure}_given"].to_numpy(float), group[f"{measure}_tuned"].to_numpy(float)
+            spread = interval((after - before)[None])
+            means = (before.mean(), after.mean(), spread.estimate, spread.low, spread.high, group["seed"].nunique())
+            rows.append((*key, measure, *means))
+    return pd.DataFrame(rows, columns=BEFORE_AND_AFTER_COLUMNS)
+
+
+def side_by_side(table: pd.DataFrame) -> list[str]:
+    """``40.0 to 44.4: +4.4 [1.1, 7.7]`` of each row of ``before_and_after``; top-1 in %."""
+    scales = [100 if measure == "top1" else 1 for measure in table["measure"]]
+    numbers = table[["as_given", "tuned", "difference", "low", "high"]].mul(scales, axis=0).to_numpy(float)
+    return [
+        f"{before:.{d}f} to {after:.{d}f}: {difference:+.{d}f} [{low:.{d}f}, {high:.{d}f}]"
+        for (before, after, difference, low, high), d in zip(
+            numbers, [1 if scale == 100 else 3 for scale in scales], strict=True
+        )
+    ]
+
+
+def verdict_changes(given: Sequence[Verdict], tuned: Sequence[Verdict]) -> pd.DataFrame:
+    """Each claim's verdict as given and tuned, and whether they differ."""
+    after = {verdict.claim.claim_id: verdict.outcome for verdict in tuned}
+    rows = [
+        (each.claim.claim_id, each.outcome, after[each.claim.claim_id], each.outcome != after[each.claim.claim_id])
+        for each in given
+    ]
+    return pd.DataFrame(rows, columns=["claim_id", "as_given", "tuned", "changed"])
+
+
+def changes_in_words(changes: Mapping[str, pd.DataFrame]) -> list[str]:
+    """A sentence for each tuned recipe: whether a verdict changes."""
+    lines = []
+    for recipe, table in changes.items():
+        changed = table.query("changed")
+        told = "; ".join(
+            f"{claim} from {before} to {after}"
+            for claim, before, after in changed[["claim_id", "as_given", "tuned"]].itertuples(index=False)
+        )
+        said = f"changes {len(changed)} of {len(table)} verdicts" if len(changed) else "changes no verdict"
+        lines.append(f"{recipe}: tuning {said}{': ' if told else ''}{told}")
+    return lines
