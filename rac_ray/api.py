@@ -33,6 +33,7 @@ from rac_ray.sweep.asked import (
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.variants import in_common, variations
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,11 +74,13 @@ def run(
     from rac_ray.sweep.session import ray_session
 
     preset = preset_of(study, preset)
-    _, data = where.places(study, preset)
-    grid = study.narrowed(study.presets[preset], asked)
-    session = ray_session(resources, f"{study.name} {preset}") if study.provides(grid) else nullcontext()
+    data = Storage.at(where.places(study, preset)[1])
+    grids = [each.grid for each in variations(study, study.presets[preset], asked)]
+    provided = [grid for grid in grids if study.provides(grid)]
+    session = ray_session(resources, f"{study.name} {preset}") if provided else nullcontext()
     with session:
-        study.provide(grid, Storage.at(data), say)
+        for grid in provided:
+            study.provide(grid, study.folder(grid, data), say)
         precision = precision_for(resources)
         made = planned(study, preset, where, which, asked, precision)
         made = replace(made, retry_failed=retry_failed)
@@ -115,12 +118,17 @@ def plan(
     return Planned(
         trials_of(made, entries, made.ledger.driver(watch=False)),
         (len(made.missing(entries)), len(made.tasks)),
-        study.about(made.grid, made.data),
+        {**_of_parts(made), **in_common(made.tasks)},
         price,
-        study.notes(made.grid, made.tasks),
+        list(dict.fromkeys(note for part in made.parts for note in study.notes(part.grid, part.tasks))),
         searched(made),
         price_plan(candidates, resources, say) if candidates else None,
     )
+
+
+def _of_parts(made: Plan) -> dict[str, str]:
+    """What the study says of the data of each of a plan's grids."""
+    return {name: value for part in made.parts for name, value in made.study.about(part.grid, part.data).items()}
 
 
 def status(
@@ -262,7 +270,7 @@ def submit(
     from rac_ray.sweep.jobs import submit_job, working_dir_of
 
     preset, ledger = preset_of(study, preset), ledger_of(study, preset, where)
-    if not study.provides(study.narrowed(study.presets[preset], asked)):
+    if not any(study.provides(each.grid) for each in variations(study, study.presets[preset], asked)):
         planned(study, preset, where, which, asked, None)
     places = ["--storage", ledger.storage.above.root, "--data", Storage.at(where.places(study, preset)[1]).root]
     job = submit_job(

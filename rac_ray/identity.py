@@ -26,6 +26,8 @@ SCHEDULES = ("constant", "cosine")
 NORMALISATIONS = ("batch", "layer")
 VARIED = "recipe"
 """In what is said of a training: its values on the axes of which several are asked for."""
+UNEDITED = ("source_val", "source_test")
+"""Roles of evaluations that all variants of a trial share."""
 
 
 def seed_for(*parts: int | str) -> int:
@@ -38,6 +40,31 @@ def digest_of(*parts: Any) -> str:
     """16 hex digits over the canonical JSON of ``parts``."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:16]
+
+
+def values_in(variant: str) -> dict[str, str]:
+    """How clips are edited by a trial's or evaluation's variant: ``{"codec": "no"}`` of ``codec=no``; further words of
+    it say other things."""
+    words = (word.partition("=") for word in variant.replace(";", " ").split())
+    return {name: value for name, sign, value in words if sign}
+
+
+def key_of(values: Mapping[str, str]) -> str:
+    """Values by name in one word each: ``flip_validation=no validation=authors``."""
+    return " ".join(f"{name}={value}" for name, value in sorted(values.items()))
+
+
+def belongs(role: str, variant: str, trial_variant: str) -> bool:
+    """Whether an evaluation in a role is one of the trials of a variant.
+
+    Theirs is edited in their way; the source's validation and test clips are everybody's, unless they are edited, too.
+    """
+    return values_in(variant) == values_in(trial_variant) or (not variant and role in UNEDITED)
+
+
+def part_of(target: str, split: str, variant: str = "") -> str:
+    """Domain, its variant and split: ``s1/test``, ``s1 codec=no/test``."""
+    return f"{target} {variant}/{split}" if variant else f"{target}/{split}"
 
 
 @dataclass(frozen=True)
@@ -137,6 +164,9 @@ class Training:
     """What the architecture is built with at that size, beyond hidden units."""
     about: Mapping[str, str] = field(default_factory=dict, compare=False)
     """What readers want to see beside it, as in ``{"digits": "optdigits"}`` of records of 0.1; not in the id."""
+    variants: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Value of each of the study's variants, as in ``{"spec": "paper"}``, as far as a trial does not say otherwise; not
+    in the id, as ``data`` covers what they change."""
 
     def __post_init__(self) -> None:
         if self.recipe.precision == "auto":
@@ -145,7 +175,7 @@ class Training:
     @property
     def training_id(self) -> str:
         """12 hex digits over canonical JSON of all that changes the numbers."""
-        content = {name: value for name, value in asdict(self).items() if name != "about"}
+        content = {name: value for name, value in asdict(self).items() if name not in ("about", "variants")}
         return digest_of({**content, "recipe": self.recipe.identity(), "training_version": TRAINING_VERSION})[:12]
 
     @property
@@ -163,6 +193,16 @@ class Training:
         """Name for people: ``convlstm h=4 2dot seed=42``."""
         varied = f" {self.about[VARIED]}" if VARIED in self.about else ""
         return f"{self.kind} {self.source}{varied} seed={self.seed}"
+
+    @property
+    def grid_key(self) -> str:
+        """Trainings of one key are of one grid: ``flip_validation=no validation=authors``."""
+        return key_of(self.variants)
+
+    @property
+    def clips_key(self) -> str:
+        """Trainings of one key read the same clips: ``2dot spec=released``."""
+        return f"{self.source} {self.grid_key}".strip()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``trial.json`` and records."""
@@ -186,7 +226,7 @@ class Trial:
     """Source-validation top-1 to which the checkpoint is nearest; None: the best checkpoint."""
     variant: str = ""
     """What makes it another trial of the same training, beyond experiment and level: how its recipe came about, or
-    how its clips were edited."""
+    how its clips were edited, as in ``codec=no`` (``values_in``)."""
 
     @property
     def trial_id(self) -> str:
@@ -219,11 +259,17 @@ class Evaluation:
     """``source_val``, ``source_test``, ``target``, or a role of the study's own."""
     content: str
     """Digest of the clips."""
+    variant: str = ""
+    """How the clips were edited, where that is not the study's default, as in ``codec=no``."""
 
     @property
     def part(self) -> str:
-        """Domain and split as ``domain/split``."""
-        return f"{self.target}/{self.split}"
+        """Domain, its variant and split: ``s1/test``, ``s1 codec=no/test``."""
+        return part_of(self.target, self.split, self.variant)
+
+    def is_of(self, trial_variant: str) -> bool:
+        """Whether trials of a variant have it."""
+        return belongs(self.role, self.variant, trial_variant)
 
     def evaluation_id(self, training_id: str, epoch: int) -> str:
         """12 hex digits: whose checkpoint, of which epoch, was asked about which clips.

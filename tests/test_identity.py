@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import Evaluation, Recipe, Training, Trial, digest_of, seed_for
+from rac_ray.identity import Evaluation, Recipe, Training, Trial, digest_of, seed_for, values_in
 
 EXACT = Recipe(precision="32")
 TRAINING = Training("cnn3d", 4, "2dot", 42, EXACT, "feed", about={"digits": "optdigits"})
@@ -90,6 +90,45 @@ def test_an_evaluation_is_of_a_checkpoint_and_of_content() -> None:
     }
     assert len(ids) == 5
     assert replace(evaluation, role="paired").evaluation_id("one", 3) == evaluation.evaluation_id("one", 3)
+
+
+def test_variants_are_not_in_the_id_and_name_the_clips_that_are_shared() -> None:
+    varied = replace(TRAINING, variants={"spec": "paper", "codec": "yes"})
+    assert varied == TRAINING
+    assert varied.training_id == TRAINING.training_id
+    assert (TRAINING.grid_key, TRAINING.clips_key) == ("", "2dot")
+    assert (varied.grid_key, varied.clips_key) == ("codec=yes spec=paper", "2dot codec=yes spec=paper")
+
+
+def test_edited_clips_are_a_part_of_their_own() -> None:
+    evaluation = Evaluation("s1", "test", "target", "cafe")
+    edited = replace(evaluation, variant="codec=no")
+    assert (evaluation.part, edited.part) == ("s1/test", "s1 codec=no/test")
+    assert edited.evaluation_id("one", 3) != evaluation.evaluation_id("one", 3)
+
+
+def test_values_are_words_of_a_variant() -> None:
+    assert values_in("codec=no zoom=2; tuned") == {"codec": "no", "zoom": "2"}
+    assert values_in("tuned") == values_in("") == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "variant", "of_trial", "expected"),
+    [
+        ("target", "", "", True),
+        ("target", "", "tuned", True),
+        ("target", "", "codec=no", False),
+        ("target", "codec=no", "", False),
+        ("target", "codec=no", "codec=no", True),
+        ("target", "codec=no", "codec=no; tuned learning_rate x4", True),
+        ("target", "codec=no", "codec=no zoom=2", False),
+        ("source_val", "", "codec=no", True),
+        ("source_test", "", "codec=no", True),
+        ("source_test", "codec=no", "", False),
+    ],
+)
+def test_trials_have_what_is_edited_in_their_way(role: str, variant: str, of_trial: str, expected: bool) -> None:
+    assert Evaluation("s1", "test", role, "cafe", variant).is_of(of_trial) is expected
 
 
 def test_seeds_for_different_purposes_differ_and_stay() -> None:

@@ -64,7 +64,10 @@ OTHER_VERBS = [
     for command in COMMANDS
     if command.startswith("python sweeps/") and command not in (*RUNS, *SEGMENTATION, *DIVES)
 ]
-PLANNED = {"--tune": 48, "laptop": 48, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, "--models": 2 * 2 * 2}
+PLANNED = {
+    "--tune": 48, "laptop --spec": 24, "laptop": 48, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2,
+    "--models": 2 * 2 * 2,
+}  # fmt: skip
 
 
 def sweep(command: str, *more: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -37,12 +37,12 @@ def generate(
     digits
         Folders of other symbols, IDX images as EMNIST's; each is one more target domain.
     spec
-        The released data, or the paper's text: released or paper.
+        The released data, or the paper's text, in a folder of its own below: released or paper.
     """
     from rac_ray.data.generate import generate as make_shards
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
     from rac_ray.studies.temporal_shape.grid import Grid
-    from rac_ray.studies.temporal_shape.study import check_sources, dataset_of
+    from rac_ray.studies.temporal_shape.study import TemporalShape, check_sources, dataset_of
     from rac_ray.studies.temporal_shape.symbols import all_symbols
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
@@ -62,7 +62,7 @@ def generate(
         paired_clips=paired_clips,
         spec=SPECS[spec],
     )
-    root = Storage.at(folder)
+    root = TemporalShape().folder(grid, Storage.at(folder))
     dataset = dataset_of(grid)
     dataset.require_own(root)
     with ray_session(Resources()):

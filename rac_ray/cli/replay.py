@@ -92,7 +92,7 @@ def _train_again(ledger: Ledger, record: Record) -> Retrained:
             subject.build, recipe, record.seed, feeds.train(), feeds.val(), where, device=device, scaled=subject.scaled
         )
     before = {each.part: each for each in record.evaluations_of(record.trials[0])}
-    asked = [Evaluation(each.target, each.split, each.role, each.content) for each in before.values()]
+    asked = [Evaluation(e.target, e.split, e.role, e.content, e.variant) for e in before.values()]
     place = Place(device=device.type)
     now = evaluate(result.model, feeds, asked, place=place, precision=recipe.precision, scaled=subject.scaled)
     then = ledger.table(record.training_id, "predictions").to_pydict()

@@ -4,8 +4,9 @@ After two presets on one storage, a model has trials of two recipes from one sou
 averages over these: each recipe is looked at on its own (``Analysis.by_recipe``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -39,14 +40,15 @@ READINGS: dict[str, Callable[[Any], str]] = {
 """Reading of a value in words, by column of trials. The first of columns that serve equally well is named."""
 
 
-def recipe_column(trials: pd.DataFrame) -> pd.Series:
+def recipe_column(trials: pd.DataFrame, variants: Sequence[str] = ()) -> pd.Series:
     """What tells each trial from others of its model, source and experiment: ``learning rate 0.005``.
 
     The fewest columns that tell all of them apart, and of these the ones with the fewest values, since models of one
-    preset mostly share them. Empty for all while nothing differs.
+    preset mostly share them. ``variants`` are columns of the study's own. Empty for all while nothing differs.
     """
     cells = trials.groupby(list(CELL), dropna=False, sort=False).ngroup()
-    read = {name: [_read(name, value) for value in trials[name]] for name in READINGS if name in trials}
+    readings = {**{name: partial(_value_of, name) for name in variants}, **READINGS}
+    read = {name: [_read(name, value, readings) for value in trials[name]] for name in readings if name in trials}
     words = pd.DataFrame(read, index=trials.index)
     for variant in trials[VARIANT].unique():  # what a search chose differs by size, and is one recipe
         words.loc[trials[VARIANT] == variant, list(tuned_fields(variant))] = TUNED
@@ -69,8 +71,12 @@ def _only(tables: "Tables", trials: pd.DataFrame) -> "Tables":
     return replace(tables, **kept)
 
 
-def _read(name: str, value: Any) -> str:
-    return f"no {name.replace('_', ' ')}" if pd.isna(value) else READINGS[name](value)
+def _value_of(name: str, value: Any) -> str:
+    return f"{name.replace('_', ' ')} {value}"
+
+
+def _read(name: str, value: Any, readings: Mapping[str, Callable[[Any], str]]) -> str:
+    return f"no {name.replace('_', ' ')}" if pd.isna(value) else readings[name](value)
 
 
 def _kinds(cells: pd.Series, words: pd.DataFrame, names: Sequence[str]) -> int:

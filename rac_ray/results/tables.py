@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import VARIED, Training
+from rac_ray.identity import VARIED, Training, values_in
 from rac_ray.results.candidates import candidate_rows, in_words
 from rac_ray.results.columns import (
     DIFFERENCE,
@@ -115,9 +115,11 @@ def load(
         for row in _trials_of(ledger, entry, plans.get(training_id), driver)
     ]
     chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
-    trials = _frame([row.values() for row in told], TRIAL_COLUMNS).astype({"learned": "boolean", "level": "float64"})
-    trials[DIFFERENCE] = recipe_column(trials)
-    evaluations = _frame([each for row in told for each in row.evaluation_rows()], EVALUATION_COLUMNS)
+    variants = list(dict.fromkeys(name for row in told for name in row.variants))
+    trials = _frame([row.values() for row in told], TRIAL_COLUMNS, variants)
+    trials = trials.astype({"learned": "boolean", "level": "float64"})
+    trials[DIFFERENCE] = recipe_column(trials, variants)
+    evaluations = _frame([each for row in told for each in row.evaluation_rows()], EVALUATION_COLUMNS, variants)
     recipes = dict(zip(trials["trial_id"], trials[DIFFERENCE], strict=True))
     return Tables(
         trials=trials,
@@ -149,13 +151,21 @@ class _Told:
         return self.trial.get("training_id", self.trial["trial_id"])
 
     @property
+    def variants(self) -> dict[str, str]:
+        """Values of the study's variants; those of which older versions did not tell are the study's own."""
+        from rac_ray.studies import own_values
+
+        said = {**self.trial.get("variants", {}), **values_in(self.trial.get(VARIANT, ""))}
+        return {**own_values(self.study), **said}
+
+    @property
     def named(self) -> dict[str, Any]:
         """What evaluations repeat of their trial."""
         own = ("trial_id", *KEY, SIZE_NAME, EXPERIMENT, VARIANT, "data")
         values = {name: self.trial.get(name, "") for name in own}
         said = self.trial.get("about", {}).items()
         about = ", ".join(f"{name}={value}" for name, value in said if name != VARIED)
-        return {**values, STUDY: self.study, "about": about}
+        return {**values, **self.variants, STUDY: self.study, "about": about}
 
     def values(self) -> dict[str, Any]:
         """The row of ``trials``."""
@@ -185,8 +195,8 @@ class _Told:
         named = {**self.named, "selection_rule": self.record.selection_rule, "schema": self.record.schema}
         return [
             {
-                **named,
                 **msgspec.to_builtins(each),
+                **named,
                 "robustness_ratio": float(robustness_ratio(each.top1, best)),
                 "chance_corrected_ratio": float(chance_corrected_ratio(each.top1, best, chance)),
                 "ratio_to_source_test": float(robustness_ratio(each.top1, tested)),
@@ -243,10 +253,11 @@ def _stored(folder: Storage) -> Tables:
     return Tables(**frames)
 
 
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """The rows, in the study's order; experiment and top-5 only where trials have them."""
+def _frame(rows: list[dict[str, Any]], columns: list[str], variants: Sequence[str]) -> pd.DataFrame:
+    """The rows, in the study's order; the study's variants before the recipe, and top-5 only where trials have it."""
     belongs = [TOP5] if any(row.get(TOP5) is not None for row in rows) else []
-    frame = pd.DataFrame(rows, columns=[*columns, *belongs])
+    place = columns.index(DIFFERENCE)
+    frame = pd.DataFrame(rows, columns=[*columns[:place], *variants, *columns[place:], *belongs])
     return frame.sort_values([column for column in KEY if column in columns], kind="stable").reset_index(drop=True)
 
 

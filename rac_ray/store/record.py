@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import Evaluation, Recipe, Training, Trial
+from rac_ray.identity import Evaluation, Recipe, Training, Trial, belongs, part_of
 
 _SCHEMA = 2
 
@@ -30,6 +30,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     content: str
     """Digest of the clips; empty in records of schema 1."""
+    variant: str = ""
     clips: int
     correct: int
     top1: float
@@ -37,8 +38,12 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def part(self) -> str:
-        """Domain and split as ``domain/split``."""
-        return f"{self.target}/{self.split}"
+        """Domain, its variant and split: ``s1/test``, ``s1 codec=no/test``."""
+        return part_of(self.target, self.split, self.variant)
+
+    def is_of(self, trial_variant: str) -> bool:
+        """Whether trials of a variant have it."""
+        return belongs(self.role, self.variant, trial_variant)
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +80,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     size: str = ""
     options: dict[str, Any] = {}
     about: dict[str, str] = {}
+    variants: dict[str, str] = {}
+    """Empty in records of older versions, which know the study's defaults only."""
     trials: list[Named]
     selection_rule: str
     best_epoch: int
@@ -110,12 +117,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return next((each for each in self.selected if each.level == level), None)
 
     def evaluations_of(self, trial: Named, wanted: Mapping[str, str] | None = None) -> list[Evaluated]:
-        """What a trial's checkpoint scored, one per ``domain/split``: of the content that ``wanted`` names by part, or,
-        without it, of the newest."""
+        """What a trial's checkpoint scored, one per part, edited in the trial's way: of the content that ``wanted``
+        names by part, or, without it, of the newest."""
         checkpoint = self.checkpoint(trial.level)
         if checkpoint is None or not checkpoint.reached:
             return []
-        mine = [each for each in self.evaluations if each.epoch == checkpoint.epoch]
+        mine = [each for each in self.evaluations if each.epoch == checkpoint.epoch and each.is_of(trial.variant)]
         if wanted is None or self.schema == 1:
             return list({each.part: each for each in mine}.values())
         return [each for each in mine if wanted.get(each.part) == each.content]
@@ -150,6 +157,7 @@ def evaluated(evaluation: Evaluation, training_id: str, epoch: int, **counts: An
         split=evaluation.split,
         role=evaluation.role,
         content=evaluation.content,
+        variant=evaluation.variant,
         **counts,
     )
 

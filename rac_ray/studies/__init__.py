@@ -1,5 +1,6 @@
 """Studies by name. Importing this loads neither Ray nor torch."""
 
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ def study_named(name: str) -> Study:
         return OtherStudy(name)
     module, cls = BUILT_IN[name]
     return getattr(import_module(module), cls)()
+
+
+@lru_cache
+def own_values(name: str) -> dict[str, str]:
+    """The study's own values of its variants, which records of older versions do not tell; none of an unknown study."""
+    return {variant: values[0] for variant, values in study_named(name).every_variant.items()}
 
 
 def study_of(tables: "Tables") -> Study:

@@ -15,7 +15,7 @@ from rac_ray.results.claims import Claim
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.forecast import Interval
-from rac_ray.sweep.options import Option
+from rac_ray.sweep.options import Option, words
 from rac_ray.sweep.space import SEARCH_OPTIONS
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ class MissingData:
     disk: Interval = field(default_factory=lambda: Interval(0, 0, 0))
     """Bytes; the high end is an upper bound."""
 
+    def __add__(self, other: "MissingData") -> "MissingData":
+        return MissingData(self.seconds + other.seconds, self.disk + other.disk)
+
 
 class Study(ABC):
     """One question with its models, domains, presets and claims."""
@@ -53,6 +56,12 @@ class Study(ABC):
     default_preset: str
     options: Sequence[Option] = ()
     """The study's own; those of a recipe's fields come on top (``all_options``)."""
+    variants: Mapping[str, Sequence[str]] = {}
+    """Values by name, the study's own first, of what changes the clips that models are trained on. Each is an option
+    and an axis: a plan has one grid for each combination that is asked for (``narrowed`` is given one value)."""
+    edits: Mapping[str, Sequence[str]] = {}
+    """The same of what changes only clips that checkpoints are asked about. ``narrowed`` is given all values that are
+    asked for; trials and evaluations of another one than the first say so in their ``variant``: ``codec=no``."""
     probe_seconds: float = 1.0
     """Time to probe each model and size before a run, unless somebody says otherwise; 0: no probe."""
 
@@ -60,13 +69,24 @@ class Study(ABC):
 
     @property
     def all_options(self) -> tuple[Option, ...]:
-        """All that verbs take: the study's own options, each field of a recipe as an axis, and a search for recipes."""
-        own = {option.name for option in self.options}
-        return (*self.options, *(each for each in (*RECIPE_OPTIONS, *SEARCH_OPTIONS) if each.name not in own))
+        """All that verbs take: the study's own options, variants and recipes' fields as axes, a search for recipes."""
+        own = {option.name: option for option in self.options}
+        variants = {name: Option(name, words, _help(name, values)) for name, values in self.every_variant.items()}
+        recipes = {option.name: option for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)}
+        return tuple({**own, **variants, **recipes, **own}.values())
+
+    @property
+    def every_variant(self) -> dict[str, Sequence[str]]:
+        """Values of variants and edits, by name."""
+        return {**self.variants, **self.edits}
 
     @abstractmethod
     def narrowed(self, grid: Any, asked: Mapping[str, Any]) -> Any:
         """A preset's grid with the given options in place of its own. Raises BadInput for values that are none."""
+
+    def values(self, grid: Any) -> Mapping[str, str]:
+        """The value of each variant in a grid, where that need not be the study's own."""
+        return {}
 
     @abstractmethod
     def tasks(self, grid: Any, data: Storage, precision: str) -> "list[Task]":
@@ -85,6 +105,10 @@ class Study(ABC):
         return f"{self.name}-{preset}"
 
     # Data
+
+    def folder(self, grid: Any, data: Storage) -> Storage:
+        """Folder of a grid's clips, given that of its preset; all functions of the study are given this one."""
+        return data
 
     def provides(self, grid: Any) -> bool:
         """Whether ``provide`` has something to do for a grid."""
@@ -175,3 +199,7 @@ class Study(ABC):
         from rac_ray.errors import BadInput
 
         raise BadInput(f"trials of {self.name} cannot be trained again from their records")
+
+
+def _help(name: str, values: Sequence[str]) -> str:
+    return f"{name.replace('_', ' ')}: {' or '.join(values)}; several are an axis"

@@ -63,7 +63,7 @@ def planned(
     if which.precision is not None and which.precision not in PRECISIONS:
         raise one_of("precision", which.precision, PRECISIONS)
     given = which.precision if which.precision not in (None, "auto") else precision
-    only = Only.parse(which.only) if which.only is not None else None
+    only = Only.parse(which.only, tuple(study.every_variant)) if which.only is not None else None
     storage, data = where.places(study, preset)
     return make_plan(study, preset, storage, data, asked, only, given)
 

@@ -23,8 +23,9 @@ def run_task(
     """Tune's function trainable: one attempt at a task, unless nothing is outstanding.
 
     ``tasks`` are all of the run, by training id; ``clips`` the datasets and ``made_from`` what makes the clips again,
-    by source. Whatever is raised becomes a failure file, and the other tasks go on. A full disk is no failure of the
-    task: it halts the sweep. After memory ran out the process ends, so that the next task begins in a clean one.
+    by the trainings' ``clips_key``. Whatever is raised becomes a failure file, and the other tasks go on. A full disk
+    is no failure of the task: it halts the sweep. After memory ran out the process ends, so that the next task begins
+    in a clean one.
     """
     from ray import tune
 
@@ -33,12 +34,12 @@ def run_task(
     record = ledger.record(training_id)
     if record is not None and not task.outstanding(record):
         return  # another process was quicker: a killed driver's orphan, or this task before its node was lost
-    source = task.training.source
-    job = Job(task, attempt, setting, host, time.monotonic(), made_from.get(source), source in clips)
+    key = task.training.clips_key
+    job = Job(task, attempt, setting, host, time.monotonic(), made_from.get(key), key in clips)
     try:
         who = {"host": host, "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
         ledger.begin(training_id, attempt, setting.driver, began_at=now(), **who)
-        _train(job, clips.get(source), config["resources"])
+        _train(job, clips.get(key), config["resources"])
     except Exception as error:
         if disk_is_full(error):
             tune.report({HALT: f"{ledger.storage.root} is full; make room and give the same command again"})

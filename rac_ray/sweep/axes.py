@@ -67,9 +67,7 @@ def with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str]
         raise BadInput(f"{task.counts.train} training clips do not fill one batch of {batch}")
     if {given.recipe.normalisation, training.recipe.normalisation} != {Recipe.normalisation}:
         subject = replace(subject, build=with_normalisation(subject.build, training))
-    return replace(
-        task, training=training, subject=subject, trials=tuple(replace(each, training=training) for each in task.trials)
-    )
+    return replace(task.with_training(training), subject=subject)
 
 
 def _short(value: Any) -> str:

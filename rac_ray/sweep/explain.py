@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rac_ray.identity import Trial
+from rac_ray.identity import Trial, values_in
 from rac_ray.store.entry import Entry
 from rac_ray.store.ledger import Ledger
 
@@ -15,16 +15,23 @@ AXIS_WEIGHT = 10
 """Another seed or size is another trial; another recipe, data or training version may be the same one, changed."""
 
 
-def components(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a trial's id is made of, flat: axes, ``recipe.*``, data fingerprint, training version."""
+def components(trial: Mapping[str, Any], study: str = "") -> dict[str, Any]:
+    """All that a trial's id is made of, flat: axes, variants, ``recipe.*``, data fingerprint, training version.
+
+    Variants of which a trial does not tell are those of the study that is named.
+    """
+    from rac_ray.studies import own_values
+
     own = {name: trial.get(name) for name in COMPONENTS if name != "recipe"}
     flat = {name: value for name, value in own.items() if value not in (None, "", {})}  # seed 0 is one like any other
-    return flat | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
+    variants = {**own_values(study), **trial.get("variants", {}), **values_in(trial.get("variant", ""))}
+    return flat | variants | {f"recipe.{name}": value for name, value in trial["recipe"].items()}
 
 
 def differences(trial: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Components in which two trials differ: (this one's, the other's)."""
-    ours, theirs = components(trial), components(other)
+    study = trial.get("study") or other.get("study") or ""
+    ours, theirs = components(trial, study), components(other, study)
     names = [*ours, *(name for name in theirs if name not in ours)]
     return {name: (ours.get(name), theirs.get(name)) for name in names if ours.get(name) != theirs.get(name)}
 

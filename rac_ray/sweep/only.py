@@ -5,7 +5,7 @@ value, or for = and != several values separated by ``|``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +14,6 @@ from rac_ray.identity import WORD_FIELDS, Recipe
 
 WORDS = ("model", "source", "trial_id", "state", "experiment", "size", "variant", *WORD_FIELDS)
 NUMBERS = ("hidden_units", "seed", *(each.name for each in fields(Recipe) if each.name not in WORD_FIELDS))
-FIELDS = (*WORDS, *NUMBERS)
 ALIASES = {"h": "hidden_units"}
 CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*([^<>=!]*?)\s*")
 ORDER = {
@@ -51,9 +50,10 @@ class Only:
     conditions: tuple[Condition, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> "Only":
-        """Raises BadInput for a condition, field, operator or number that is none."""
-        return cls(text, tuple(_condition(part) for part in text.split(",")))
+    def parse(cls, text: str, variants: Sequence[str] = ()) -> "Only":
+        """Raises BadInput for a condition, field, operator or number that is none; ``variants`` are fields of the
+        study's own."""
+        return cls(text, tuple(_condition(part, (*WORDS, *variants)) for part in text.split(",")))
 
     @property
     def needs_state(self) -> bool:
@@ -64,14 +64,14 @@ class Only:
         return all(condition.holds(values) for condition in self.conditions)
 
 
-def _condition(text: str) -> Condition:
+def _condition(text: str, words: Sequence[str]) -> Condition:
     match = CONDITION.fullmatch(text)
     if match is None or not match[3]:
         raise BadInput(f"--only has {text!r}; valid: field, one of = != < <= > >=, value, as in hidden_units<=8")
     name, operator, value = ALIASES.get(match[1], match[1]), match[2], match[3]
-    if name not in FIELDS:
-        raise one_of("field in --only", name, FIELDS)
-    if operator in ORDER and name in WORDS:
+    if name not in (*words, *NUMBERS):
+        raise one_of("field in --only", name, (*words, *NUMBERS))
+    if operator in ORDER and name in words:
         raise BadInput(f"--only compares {name} with {operator!r}; valid: = and !=")
     if operator in ORDER and "|" in value:
         raise BadInput(f"--only compares {name} {operator} with several values {value!r}; valid: one")

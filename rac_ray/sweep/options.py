@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from rac_ray.errors import BadInput, one_of
+from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
 AnyGrid = TypeVar("AnyGrid")
@@ -64,17 +64,6 @@ def numbers(what: str) -> Callable[[str], list[float | None]]:
             raise BadInput(f"{what} {word!r} is not a number") from error
 
     return lambda text: [parse(word) for word in words(text)]
-
-
-def yes_or_no(what: str) -> Callable[[str], bool]:
-    """A parser of ``yes`` or ``no``."""
-
-    def parse(text: str) -> bool:
-        if text not in ("yes", "no"):
-            raise one_of(what, text, ("yes", "no"))
-        return text == "yes"
-
-    return parse
 
 
 def place(text: str) -> str:

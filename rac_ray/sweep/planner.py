@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput, one_of
-from rac_ray.identity import PRECISIONS, Trial
+from rac_ray.identity import PRECISIONS, Training, Trial, values_in
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -16,10 +17,11 @@ from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.search import Search, SearchBook, searches_of, with_choices
 from rac_ray.sweep.space import SEARCH_OPTIONS
+from rac_ray.sweep.variants import Part, of_variation, parts_of, variations
 from rac_ray.training.task import Task
 
 if TYPE_CHECKING:
-    from rac_ray.studies.study import Study
+    from rac_ray.studies.study import MissingData, Study
 
 BYTES_PER_TRAINING = 500_000
 """Record, predictions and epochs of a training, generously; its checkpoints come on top."""
@@ -35,11 +37,12 @@ OPTIONS = "options.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """A study's grid, or what ``--only`` leaves of it, on a storage and a data folder."""
+    """A study's grids, or what ``--only`` leaves of them, on a storage and a data folder."""
 
     study: "Study"
     preset: str
-    grid: Any
+    grids: Mapping[str, Any]
+    """One for each combination of the study's variants, by the key of its trainings."""
     tasks: tuple[Task, ...]
     data: Storage
     ledger: Ledger
@@ -62,6 +65,15 @@ class Plan:
     @property
     def title(self) -> str:
         return f"{self.study.name} {self.preset}"
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Its grids with their tasks."""
+        return parts_of(self.study, self.grids, self.data, self.tasks)
+
+    def part_of(self, training: Training) -> Part:
+        """The grid of one of its trainings."""
+        return next(part for part in self.parts if part.tasks[0].training.grid_key == training.grid_key)
 
     @property
     def folder(self) -> Storage:
@@ -116,6 +128,10 @@ class Plan:
             self.ledger.adopt(other, training_id)
         return len(found)
 
+    def missing_data(self) -> "MissingData":
+        """The part of the data that has yet to be made."""
+        return reduce(add, (self.study.missing(part.grid, part.data, part.tasks) for part in self.parts))
+
     def bytes_expected(self, entries: Mapping[str, Entry]) -> Interval:
         """Further disk: as finished trainings took, or from weights and predictions; at most ``bytes_needed``."""
         finished = [sum(entry.sizes.values()) for entry in entries.values() if entry.done]
@@ -123,12 +139,12 @@ class Plan:
         weights = sum(WEIGHT_BYTES * parameters_of(task.subject.build) * _checkpoints(task) for task in missing)
         guess = weights + sum(_prediction_bytes(task) + RECORD_BYTES for task in missing)
         expected = sum(finished) / len(finished) * len(missing) if finished else guess
-        data, high = self.study.missing(self.grid, self.data, self.tasks).disk, self.bytes_needed(entries)
+        data, high = self.missing_data().disk, self.bytes_needed(entries)
         return Interval(min(high, weights + data.low), min(high, expected + data.expected), high)
 
     def bytes_needed(self, entries: Mapping[str, Entry]) -> int:
         """Upper bound on disk for the data that is missing and the results of the trainings that are."""
-        data = self.study.missing(self.grid, self.data, self.tasks).disk.high
+        data = self.missing_data().disk.high
         return int(data) + sum(bytes_of(task) for task in self.missing(entries))
 
 
@@ -147,7 +163,7 @@ def _checkpoints(task: Task) -> int:
 
 def _prediction_bytes(task: Task) -> int:
     per_clip = PREDICTION_BYTES + CLASS_BYTES * task.subject.num_classes
-    return per_clip * task.counts.of(task.evaluations) * len({trial.level for trial in task.asked})
+    return per_clip * task.clips_asked
 
 
 @lru_cache(maxsize=4096)
@@ -181,17 +197,30 @@ def make_plan(
     for name in asked or {}:
         if name not in valid:
             raise one_of("option", name, valid)
-    grid = study.narrowed(study.presets[preset], asked or {})
     ledger, root = Ledger(Storage.at(storage).below(study.name)), Storage.at(data)
     last = last_options(study, preset, storage).get("precision")
     known = precision or (last if last in PRECISIONS[1:] else precision_on(local_gpus()))
-    given = with_recipes(study.tasks(grid, root, known), asked or {})
+    grids: dict[str, Any] = {}
+    tasks: list[Task] = []
+    for each in variations(study, study.presets[preset], asked or {}):
+        own = study.tasks(each.grid, study.folder(each.grid, root), known)
+        tasks += with_recipes([of_variation(study, task, each) for task in own], asked or {})
+        grids[each.key] = each.grid
+    given = distinct(tasks)
     searches = searches_of(given, asked or {})
     tasks = with_choices(given, searches, SearchBook(ledger.storage))
     if only is not None:
         tasks = chosen(tasks, only, ledger)
         searches = tuple(search for search in searches if search.serves(tasks))
-    return Plan(study, preset, grid, tuple(tasks), root, ledger, asked or {}, searches=searches)
+    return Plan(study, preset, grids, tuple(tasks), root, ledger, asked or {}, searches=searches)
+
+
+def distinct(tasks: Sequence[Task]) -> list[Task]:
+    """Each training once, the first of its tasks: two grids may come to the same clips."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        found.setdefault(task.training_id, task)
+    return list(found.values())
 
 
 def chosen(tasks: Sequence[Task], only: Only, ledger: Ledger) -> list[Task]:
@@ -216,6 +245,8 @@ def _row(task: Task, trial: Trial, entry: Entry | None, driver: str | None) -> d
     return {
         **asdict(training.recipe),
         **axes,
+        **training.variants,
+        **values_in(trial.variant),
         "experiment": trial.experiment,
         "variant": trial.variant,
         "trial_id": trial.trial_id,
@@ -236,12 +267,11 @@ def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
 def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
     """Keep options for verbs that run nothing, also on machines without the GPUs or the files of the run.
 
-    What narrows the grid is not remembered: those verbs show the whole preset. What changes recipes is.
+    What narrows the grid is not remembered: those verbs show the whole preset. What changes recipes, and which variants
+    there are, is.
     """
-    recipes = [option.name for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)]
-    given = {
-        n: value for n, value in asked.items() if value is not None and (n in recipes or not isinstance(value, list))
-    }
+    axes = {option.name for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)} | set(plan.study.every_variant)
+    given = {n: value for n, value in asked.items() if value is not None and (n in axes or not isinstance(value, list))}
     precision = plan.tasks[0].training.recipe.precision
     plan.folder.write_json(OPTIONS, {**given, "precision": precision})
 

@@ -162,7 +162,7 @@ def price_of(
         if cost is not None
     }
     whole = len(classes) == len(costs)
-    data = plan.study.missing(plan.grid, plan.data, plan.tasks).seconds
+    data = plan.missing_data().seconds
     fixed = START_SECONDS + data / max(1.0, packing.machine.cpus)
     return Price(
         forecast=forecast(list(classes.values()), fixed) if whole else None,
@@ -241,7 +241,7 @@ def _class_forecast(
 
 def _clips_to_evaluate(task: Task, record: Record | None) -> int:
     if record is None:
-        return task.counts.of(task.evaluations) * len({trial.level for trial in task.asked})
+        return task.clips_asked
     return sum(map(task.counts.of, task.outstanding(record).values()))
 
 

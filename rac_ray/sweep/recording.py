@@ -75,7 +75,7 @@ def trained_record(job: "Job", place: Place, result: Fit, seconds: dict[str, flo
         evaluations=[],
         parameters=result.parameters,
         classes=task.subject.num_classes,
-        content={part: setting.content[part] for part in task.trained_on if part in setting.content},
+        content={part: job.content[part] for part in task.trained_on if part in job.content},
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         workers=setting.most_workers,
         per_worker=dict(setting.per_worker),

@@ -66,7 +66,8 @@ def run_plan(
             probing = time.monotonic()
             price = price_of(plan, packing, entries, resources.pricing, say)
             began += time.monotonic() - probing  # the forecast is of the run without the probe
-            plan.study.prepare(plan.grid, plan.data, plan.tasks, say)
+            for part in plan.parts:
+                plan.study.prepare(part.grid, part.data, part.tasks, say)
             require_same_pixels(plan, entries)
             remember_options(plan, plan.asked)
             plan.ledger.register(plan.tasks, entries, plan.study.name)
@@ -129,7 +130,7 @@ def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
     does not have.
     """
     require_precision(plan, machine.gpus)
-    workers = resources.workers or plan.study.workers(plan.grid)
+    workers = resources.workers or max(plan.study.workers(part.grid) for part in plan.parts)
     fewest = resources.fewest_workers or workers
     batch = min(task.training.recipe.batch_size for task in plan.tasks)
     if fewest > workers:
@@ -210,19 +211,28 @@ def require_same_pixels(plan: Plan, entries: Mapping[str, Entry]) -> None:
     An id covers what clips are made from; what other versions of the image libraries make of it shows only in the
     pixels.
     """
-    now = plan.study.content(plan.grid, plan.data, plan.tasks)
+    now = content_of(plan)
     for task in plan.tasks:
         record = entries[task.training_id].record
         if record is None:
             continue
         contents = {each.part: each.content for each in record.evaluations}
         same = [*task.trained_on, *(e.part for e in task.evaluations if contents.get(e.part) == e.content)]
-        other = [part for part in same if record.content.get(part) != now.get(part)]
+        other = [part for part in same if record.content.get(part) != now[task.training.clips_key].get(part)]
         if other:
             raise BadInput(
                 f"trial {task.training_id} was trained with other pixels in {other[0]} than {plan.data.root} holds "
                 "(made by other library versions); use its data folder or another --storage"
             )
+
+
+def content_of(plan: Plan) -> dict[str, Mapping[str, str]]:
+    """Hashes over the pixels of each part of the data, by the key of the trainings that read them."""
+    found = {}
+    for part in plan.parts:
+        content = plan.study.content(part.grid, part.data, part.tasks)
+        found |= {task.training.clips_key: content for task in part.tasks}
+    return found
 
 
 def _tune(
@@ -239,7 +249,7 @@ def _tune(
     from ray import tune
 
     tasks = {task.training_id: task for task in plan.tasks}
-    first = {tasks[training.training_id].training.source: training for training in reversed(queue.trainings)}
+    first = {training.clips_key: training for training in reversed(queue.trainings)}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
     wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
     one_each = "candidates" if plan.is_search else "trials"
@@ -250,13 +260,15 @@ def _tune(
         metrics.state(task.training, queue.states[task.training_id])
     with tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True) as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
-        study, grid, data = plan.study, plan.grid, plan.data
-        readers = {source: study.reader(grid, data, training) for source, training in first.items()}
+        study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
+        readers = {key: study.reader(part.grid, part.data, first[key]) for key, part in parts.items()}
         ours = tune.with_parameters(
             trainable,
             tasks=tasks,
-            clips={source: reader for source, reader in readers.items() if reader is not None},
-            made_from={source: study.made_from(grid, data, tasks[t.training_id]) for source, t in first.items()},
+            clips={key: reader for key, reader in readers.items() if reader is not None},
+            made_from={
+                key: study.made_from(part.grid, part.data, tasks[first[key].training_id]) for key, part in parts.items()
+            },
             setting=setting,
         )
         follower, scheduler = Follower(queue, tasks, plan.ledger, monitor, metrics), None
@@ -272,7 +284,7 @@ def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scr
         ledger=plan.ledger,
         driver=lock.holder.token,
         study=plan.study.name,
-        content=plan.study.content(plan.grid, plan.data, plan.tasks),
+        content=content_of(plan),
         workers=(packing.fewest, packing.workers) if packing.elastic else packing.workers,
         per_worker=packing.per_worker(),
         lost_workers=resources.budgets.preempted if packing.elastic else 0,

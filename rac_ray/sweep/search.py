@@ -172,7 +172,9 @@ def _joined(*words: str) -> str:
 
 def cell_of(training: Training) -> str:
     """What trainings share that differ in nothing but their seed."""
-    own = {name: value for name, value in asdict(training).items() if name not in ("about", "seed", "recipe")}
+    own = {
+        name: value for name, value in asdict(training).items() if name not in ("about", "variants", "seed", "recipe")
+    }
     return digest_of(own, training.recipe.identity())
 
 

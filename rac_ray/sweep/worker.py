@@ -48,8 +48,8 @@ class Setting:
     """Token of the run's driver."""
     study: str
     """The name of the study."""
-    content: Mapping[str, str] = field(default_factory=dict)
-    """Hash over decoded pixels by ``domain/split``."""
+    content: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Hash over decoded pixels by ``domain/split``, by the key of the trainings that read them."""
     workers: int | tuple[int, int] = 1
     """DDP workers per training, or the fewest and the most of a group that shrinks and grows."""
     per_worker: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1})
@@ -98,6 +98,11 @@ class Job:
     @property
     def training_id(self) -> str:
         return self.task.training_id
+
+    @property
+    def content(self) -> Mapping[str, str]:
+        """Hash over decoded pixels by ``domain/split``."""
+        return self.setting.content.get(self.task.training.clips_key, {})
 
     @property
     def folder(self) -> Storage:
@@ -163,7 +168,7 @@ def _stalled(job: Job, sentence: str, stacks: str) -> None:
 def _run(job: Job, group: Group, log: TrialLog | None, beat: Callable[[], None]) -> None:
     training, subject = job.task.training, job.task.subject
     reader = train.get_dataset_shard("clips") if job.shared else None
-    opening = Opening(training.seed, training.recipe.batch_size, group.place, reader, job.setting.content)
+    opening = Opening(training.seed, training.recipe.batch_size, group.place, reader, job.content)
     feeds = subject.feeds(opening)
     record = job.setting.ledger.record(training.training_id)
     if record is None or not job.folder.exists(BEST_CHECKPOINT):
@@ -241,7 +246,7 @@ def _evaluate(job: Job, group: Group, feeds: Feeds, record: Record, beat: Callab
         whole = msgspec.structs.replace(
             with_trials(record, task.asked),
             evaluations=[*kept, *scores],
-            content={**record.content, **content_of(job.task, job.setting.content)},
+            content={**record.content, **content_of(job.task, job.content)},
             dataset=job.made_from,
             seconds={
                 **before,

@@ -1,7 +1,7 @@
 """What one training is to come to: its trials, what they are evaluated on, and what goes to the worker."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rac_ray.data.feed import Subject
 from rac_ray.identity import Evaluation, Training, Trial
@@ -17,7 +17,7 @@ class Counts:
     val: int
     """Clips validated on in each epoch."""
     evaluated: Mapping[str, int]
-    """Clips by ``domain/split`` that each checkpoint is asked about after the training."""
+    """Clips by part that each checkpoint is asked about after the training."""
 
     def of(self, evaluations: Iterable[Evaluation]) -> int:
         """Clips of some evaluations."""
@@ -49,6 +49,20 @@ class Task:
         """The trials that this task serves."""
         return self.trials or (Trial(self.training),)
 
+    def with_training(self, training: Training) -> "Task":
+        """The same of another training."""
+        return replace(self, training=training, trials=tuple(replace(each, training=training) for each in self.trials))
+
+    def evaluations_of(self, trial: Trial) -> list[Evaluation]:
+        """What the checkpoint of one of its trials is asked."""
+        return [each for each in self.evaluations if each.is_of(trial.variant)]
+
+    @property
+    def clips_asked(self) -> int:
+        """Clips that all of its checkpoints together are asked about."""
+        parts = {(trial.level, each.part) for trial in self.asked for each in self.evaluations_of(trial)}
+        return sum(self.counts.evaluated[part] for _, part in parts)
+
     def outstanding(self, record: Record) -> dict[int, list[Evaluation]]:
         """What the checkpoints of a finished training have yet to be asked, by epoch.
 
@@ -56,14 +70,12 @@ class Task:
         counts as epoch -1.
         """
         there = {each.evaluation_id for each in record.evaluations}
-        missing: dict[int, list[Evaluation]] = {}
-        for level in dict.fromkeys(trial.level for trial in self.asked):
-            checkpoint = record.checkpoint(level)
-            if checkpoint is None:
-                missing[-1] = list(self.evaluations)
-            elif checkpoint.reached:
-                epoch = checkpoint.epoch
-                new = [e for e in self.evaluations if e.evaluation_id(self.training_id, epoch) not in there]
-                if new:
-                    missing[epoch] = new
-        return missing
+        wanted: dict[int, dict[str, Evaluation]] = {}
+        for trial in self.asked:
+            checkpoint = record.checkpoint(trial.level)
+            if checkpoint is None or checkpoint.reached:
+                epoch = checkpoint.epoch if checkpoint else -1
+                new = {each.evaluation_id(self.training_id, epoch): each for each in self.evaluations_of(trial)}
+                wanted[epoch] = wanted.get(epoch, {}) | new
+        missing = {epoch: [each for i, each in asked.items() if i not in there] for epoch, asked in wanted.items()}
+        return {epoch: evaluations for epoch, evaluations in missing.items() if evaluations}

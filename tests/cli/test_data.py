@@ -36,9 +36,11 @@ def test_generate_verify_preview(run, tmp_path: Path) -> None:
     assert (tmp_path / "ts/kannada/test-00000-of-00001.parquet").exists()
     (tmp_path / "ts/5dot/test-00000-of-00001.parquet").unlink()
     assert run("verify", folder) == (1, "5dot/test-00000-of-00001.parquet: missing\n", "")
-    code, _, err = run("generate", folder, *sizes, "--spec", "paper")
+    code, out, _ = run("generate", folder, *sizes, "--spec", "paper")
+    assert (code, out.splitlines()[-1]) == (0, f"{folder}/spec-paper: 9 shards made, 270 clips")
+    code, _, err = run("generate", f"{folder}/spec-paper", *sizes)
     assert code == 2
-    assert "spec.background 'flicker' instead of 'static'" in err
+    assert "spec.background 'static' instead of 'flicker'" in err
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,17 @@ def test_data_version_and_precision_tell_trials_apart_too(changes: dict[str, obj
     assert list(dict.fromkeys(both.trials["recipe"])) == said
 
 
+def test_a_studys_variants_are_named_before_what_they_change() -> None:
+    """Two specs have other data, too, and two codecs other trials of one training."""
+    one = preset("one", 0.5, spec="released", codec="yes", variant="")
+    two = preset("two", 0.5, spec="paper", codec="yes", variant="", data="other")
+    three = preset("three", 0.5, spec="paper", codec="no", variant="codec=no", data="other")
+    trials = pd.concat([each.trials for each in (one, two, three)], ignore_index=True)
+    names = dict.fromkeys(recipe_column(trials, ["spec", "codec"]))
+    assert list(names) == ["spec released, codec yes", "spec paper, codec yes", "spec paper, codec no"]
+    assert set(recipe_column(one.trials, ["spec", "codec"])) == {""}
+
+
 def test_other_seeds_of_another_recipe_are_no_replicates() -> None:
     """Seeds 42 and 61 of one recipe, 47 of another one: their mean would be of both."""
     one, two = preset("one", 0.5), preset("two", 0.5, batch_size=8)

@@ -17,9 +17,15 @@ from rac_ray.store.storage import Storage
 from tests.results.conftest import CLIPS, task_of
 
 
+def with_spec(columns: list[str]) -> list[str]:
+    """The columns of a study that has one variant."""
+    place = columns.index("recipe")
+    return [*columns[:place], "spec", *columns[place:]]
+
+
 def test_every_planned_trial_has_a_row(sweep_folder: Path, trials: list[Trial]) -> None:
     table = load(sweep_folder).trials
-    assert list(table.columns) == TRIAL_COLUMNS
+    assert list(table.columns) == with_spec(TRIAL_COLUMNS)
     assert set(table["trial_id"]) == {trial.trial_id for trial in trials}
     rows = table.set_index("trial_id")
     assert rows["state"].value_counts().to_dict() == {"done": 6, "failed": 1, "pending": 1}
@@ -32,12 +38,27 @@ def test_every_planned_trial_has_a_row(sweep_folder: Path, trials: list[Trial]) 
 
 def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -> None:
     table = load(sweep_folder).evaluations
-    assert list(table.columns) == EVALUATION_COLUMNS
+    assert list(table.columns) == with_spec(EVALUATION_COLUMNS)
     assert len(table) == 6 * 4
     row = table.query("trial_id == @trials[0].trial_id and target == 'mnist'").iloc[0]
     assert row["robustness_ratio"] == pytest.approx(0.4 / 0.8)
     assert row["chance_corrected_ratio"] == pytest.approx(0.2 / 0.6)
     assert row["ratio_to_source_test"] == pytest.approx(0.4 / 0.75)
+
+
+def test_variants_are_columns_and_tell_recipes_apart(sweep_folder: Path, trials: list[Trial]) -> None:
+    """Records of older versions, which do not tell, are of the study's own; of an unknown study they are left open."""
+    folder = Ledger(Storage.at(sweep_folder)).folder(trials[0].trial_id)
+    assert set(load(sweep_folder).trials["spec"]) == {"released"}
+    record = folder.read_json("record.json")
+    folder.write_json("record.json", {**record, "variants": {"spec": "paper", "looks": "odd"}})
+    tables = load(sweep_folder)
+    columns = ["trial_id", "looks", "recipe"]
+    changed = tables.trials.query("spec == 'paper'")[columns].to_numpy().tolist()
+    assert changed == [[trials[0].trial_id, "odd", "spec paper"]]
+    assert set(tables.trials["recipe"]) == {"spec paper", "spec released"}
+    assert tables.trials["looks"].dropna().tolist() == ["odd"]
+    assert set(tables.evaluations.query("spec == 'paper'")["trial_id"]) == {trials[0].trial_id}
 
 
 def test_trials_of_other_studies_name_their_classes_and_experiment(sweep_folder: Path, trials: list[Trial]) -> None:

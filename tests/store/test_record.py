@@ -39,6 +39,24 @@ def test_of_each_part_the_newest_content_counts_or_the_one_that_is_wanted() -> N
     assert whole.evaluations_of(trial, {"5dot/test": "other"}) == []
 
 
+def test_a_trial_has_what_was_edited_in_its_way() -> None:
+    edited = Evaluation("5dot", "test", "target", "beef", "codec=no")
+    whole = record(evaluations=[scored(TARGET), scored(edited, correct=9)])
+    whole = with_trials(read_record(whole.as_json()), [Trial(TRAINING, variant="codec=no")])
+    contents = {"5dot/test": "cafe", "5dot codec=no/test": "beef"}
+    for wanted in (None, contents):
+        found = [[each.correct for each in whole.evaluations_of(trial, wanted)] for trial in whole.trials]
+        assert found == [[60], [9]]
+
+
+def test_what_older_versions_did_not_tell_is_left_open() -> None:
+    value = json.loads(record(variants={"spec": "paper"}).as_json())
+    assert value.pop("variants") == {"spec": "paper"}
+    assert value["evaluations"][0].pop("variant") == ""
+    old = read_record(json.dumps(value).encode())
+    assert (old.variants, old.evaluations[0].variant) == ({}, "")
+
+
 def test_a_level_that_was_not_reached_has_no_evaluations() -> None:
     low, high = Trial(TRAINING, "a", 0.4), Trial(TRAINING, "b", 0.9)
     selected = [

@@ -10,7 +10,7 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.results.tables import Tables
-from rac_ray.studies import study_named, study_of
+from rac_ray.studies import own_values, study_named, study_of
 from rac_ray.studies.other import OtherStudy
 
 
@@ -27,6 +27,12 @@ def test_studies_of_this_package_are_known_by_name(recorded: str, name: str) -> 
     assert study.name == name
     assert study.claims
     assert not isinstance(study, OtherStudy)
+
+
+def test_the_studys_own_values_of_variants_are_known_by_name() -> None:
+    assert own_values("ts_grid") == own_values("temporal_shape") == {"spec": "released"}
+    assert own_values("diving48") == {"validation": "authors", "flip_validation": "yes", "codec": "yes"}
+    assert own_values("own_videos") == own_values("") == {}
 
 
 def test_others_have_what_every_study_has() -> None:

@@ -72,15 +72,15 @@ def test_a_plan_by_hand(folder: Path, data: Storage) -> None:
     assert task.resident == (counts.train + counts.val) * 8 * 3 * 16 * 16
     assert plan.study.class_names(2) == ["left", "right"]
     assert plan.study.class_names(3) == ["0", "1", "2"]
-    assert plan.study.about(plan.grid, data) == {"classes": "left, right"}
+    assert plan.study.about(plan.parts[0].grid, data) == {"classes": "left, right"}
 
 
 def test_clips_reach_a_model_as_rgb(folder: Path, data: Storage) -> None:
     plan = planned(folder, data)
     subject = plan.tasks[0].subject
     assert isinstance(subject, ResidentSubject)
-    reader = plan.study.reader(plan.grid, data, plan.tasks[0].training).iterator()
-    content = plan.study.content(plan.grid, data, plan.tasks)
+    reader = plan.study.reader(plan.parts[0].grid, data, plan.tasks[0].training).iterator()
+    content = plan.study.content(plan.parts[0].grid, data, plan.tasks)
     feeds = subject.feeds(Opening(0, 4, reader=reader, content=content))
     clips, labels = next(iter(feeds.val()))
     expected = read_split(data, "day/val")
@@ -133,8 +133,8 @@ def test_an_own_model_that_changes_under_its_name_is_another_training(
 def test_clips_of_a_report_come_from_the_shards(folder: Path, data: Storage) -> None:
     plan = planned(folder, data)
     task = plan.tasks[0]
-    content = dict(plan.study.content(plan.grid, data, plan.tasks))
-    record = record_of(task, content=content, dataset=plan.study.made_from(plan.grid, data, task))
+    content = dict(plan.study.content(plan.parts[0].grid, data, plan.tasks))
+    record = record_of(task, content=content, dataset=plan.study.made_from(plan.parts[0].grid, data, task))
     clip_id, clips = "night/test/right/right001.mp4", read_split(data, "night/test")
     clip = plan.study.clips([record])(clip_id)
     np.testing.assert_array_equal(clip, clips.frames[clips.clip_ids.index(clip_id)].transpose(0, 2, 3, 1))

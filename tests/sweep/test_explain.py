@@ -44,6 +44,14 @@ def test_each_component_is_named(make_training) -> None:
     assert differences(plain(training), finished(training)) == {}
 
 
+def test_variants_are_components_and_older_records_are_of_the_studys_own(make_training) -> None:
+    training = make_training()
+    paper, released = (replace(training, variants={"spec": spec}) for spec in ("paper", "released"))
+    assert differences(plain(paper), finished(training)) == {"spec": ("paper", "released")}
+    assert differences(plain(released), finished(training)) == {}
+    assert differences(plain(released), plain(paper)) == {"spec": ("released", "paper")}
+
+
 def test_a_recipe_field_that_one_version_does_not_have(make_training) -> None:
     trial = plain(make_training())
     older = {**trial, "recipe": {name: value for name, value in trial["recipe"].items() if name != "momentum"}}

@@ -61,6 +61,12 @@ def test_what_a_filter_selects(text: str, ids: list[str]) -> None:
     assert chosen(text) == ids
 
 
+def test_variants_of_the_study_are_fields() -> None:
+    only = Only.parse("spec=paper|own,codec!=no", ("spec", "codec"))
+    rows = [{"spec": spec, "codec": codec} for spec in ("released", "paper", "own") for codec in ("yes", "no")]
+    assert [row for row in rows if only.holds(row)] == [{"spec": each, "codec": "yes"} for each in ("paper", "own")]
+
+
 def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
     assert Only.parse("state=failed,h=2").needs_state
     assert not Only.parse("h=2").needs_state

@@ -29,7 +29,7 @@ def plan_of(tmp_path: Path, grid: Grid = PAPER, **options: Any) -> Plan:
 
 
 def clips_of(plan: Plan) -> dict[str, int]:
-    return dict(planned_dataset(plan.grid, plan.tasks).clips)
+    return dict(planned_dataset(plan.parts[0].grid, plan.tasks).clips)
 
 
 def states_of(plan: Plan) -> list[str]:

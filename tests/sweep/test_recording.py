@@ -82,7 +82,8 @@ def trained(task: Task, folder: Path, **setting: object) -> Record:
 def test_a_record_says_what_was_trained_and_has_no_evaluations_yet(make_task, tmp_path: Path) -> None:
     task = make_task()
     content = {"2dot/train": "t", "2dot/val": "v", "mnist/test": "m"}
-    record = trained(task, tmp_path, content=content, workers=(1, 3), versions={"torch": "2"}, commit="abc")
+    contents = {"2dot": content, "2dot spec=paper": {"2dot/train": "p", "2dot/val": "p"}}
+    record = trained(task, tmp_path, content=contents, workers=(1, 3), versions={"torch": "2"}, commit="abc")
     assert read_record(record.as_json()) == record
     assert record.training() == task.training
     assert (record.best_epoch, record.best_val_top1, record.epochs, record.parameters) == (3, 0.7, 4, 17)

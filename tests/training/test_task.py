@@ -39,6 +39,29 @@ def test_only_what_is_new_is_outstanding(make_task) -> None:
     assert task.outstanding(trained) == {3: list(task.evaluations)}
 
 
+def test_trials_of_another_variant_are_asked_about_their_clips(make_task) -> None:
+    task = make_task()
+    edited = replace(task.evaluations[-1], variant="codec=no")
+    counts = replace(task.counts, evaluated={**task.counts.evaluated, edited.part: CLIPS})
+    plain, other = Trial(task.training), Trial(task.training, variant="codec=no")
+    both = replace(task, evaluations=(*task.evaluations, edited), counts=counts, trials=(plain, other))
+    assert both.evaluations_of(plain) == list(task.evaluations)
+    assert both.evaluations_of(other) == [*task.evaluations[:2], edited]
+    assert both.clips_asked == 4 * CLIPS
+    assert both.outstanding(record_of(task)) == {3: [edited]}
+    assert replace(both, trials=(plain,)).outstanding(record_of(task)) == {}
+
+
+def test_another_training_has_the_same_trials(make_task, make_training) -> None:
+    task = make_task()
+    task = replace(task, trials=(Trial(task.training, "a", 0.4), Trial(task.training, variant="tuned")))
+    other = task.with_training(make_training(seed=7))
+    assert other.training.seed == 7
+    assert [(t.training, t.experiment, t.level, t.variant) for t in other.trials] == [
+        (other.training, "a", 0.4, ""), (other.training, "", None, "tuned"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("reached", [True, False])
 def test_levels_are_asked_of_their_checkpoints_once(make_task, reached: bool) -> None:
     """Two trials share a checkpoint; one level was not reached, and of one the record knows nothing yet."""

@@ -32,8 +32,8 @@ class StreamedSubject:
 
     build: Callable[[], nn.Module]
     data: Storage
-    frames: Mapping[str, Render | None] = field(default_factory=lambda: {"original": None})
-    """What makes the frames of a test domain; None for those of the shards."""
+    frames: Mapping[str, Render | None] = field(default_factory=lambda: {"original/test": None})
+    """What makes the frames of a test part; None for those of the shards."""
     validation: str = "authors"
     flip_validation: bool = False
     num_classes: int = NUM_CLASSES
@@ -89,14 +89,14 @@ class StreamedFeeds:
 
     def asked(self, part: str) -> Asked:
         """The clips of the validation split, or of the test list in a domain."""
-        domain, split = part.split("/")
+        split = part.partition("/")[2]
         opening, subject = self.opening, self.subject
         place = opening.place
         clips = official_places(subject.data, split, subject.validation)
         feed = Feed(
             opening.seed, opening.batch_size, False, flip=False, rank=place.rank, world=place.world, uneven=True
         )
-        render = subject.frames[domain] if split == "test" else None
+        render = subject.frames[part] if split == "test" else None
         batches = StreamedBatches(subject.data, clips, feed, device=place.device, render=render).epoch(0)
         labels = np.array([clip.label for clip in clips], np.int64)
         return Asked([clip.clip_id for clip in clips], labels, batches)

@@ -39,8 +39,8 @@ class DivingGrid:
     """How validation clips are cut from the official train list: ``authors`` or ``grouped``."""
     flip_validation: bool = True
     """Whether validation clips are mirrored at random, too, while it trains, as the authors' were (facts.md 3.1)."""
-    codec: bool = True
-    """Whether edited domains, and the control, go through an MPEG-4 encoder, as the authors' files did."""
+    codecs: tuple[bool, ...] = (True,)
+    """Whether edited domains, and the control, go through an MPEG-4 encoder, as the authors' files did: once, twice."""
     masks: str | None = None
     """Masks of the test clips: path or URI of a Parquet file or of a folder of them."""
     published: str | None = None

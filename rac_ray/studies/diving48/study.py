@@ -17,17 +17,20 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
+from rac_ray.studies.diving48.lists import SPLITS
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
 from rac_ray.studies.study import Study
-from rac_ray.sweep.options import Option, integers, place, with_axes, words, yes_or_no
+from rac_ray.sweep.options import Option, integers, place, with_axes, words
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
 if TYPE_CHECKING:
+    from rac_ray.data.streaming import Render
     from rac_ray.training.probe import Probe
 
 SOURCE = "original"
 """The source domain."""
+YES_OR_NO = ("yes", "no")
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,18 @@ class Diving48(Study):
         Option("seeds", integers("seed"), "seeds (default: the preset's)"),
         Option("masks", place, "masks of the test clips, a Parquet file or a folder of them"),
         Option("published", place, "folder of the authors' modified videos, instead of masks"),
-        Option("validation", str, "how validation clips are cut from the train list: authors or grouped"),
-        Option("flip_validation", yes_or_no("flip of validation clips"), "mirror validation clips, too: yes or no"),
-        Option("codec", yes_or_no("codec"), "send edited clips through the authors' encoder: yes or no"),
+        Option("validation", words, "how validation clips are cut from the train list: authors, grouped"),
+        Option("flip_validation", words, "whether validation clips are mirrored at random, too: yes, no"),
+        Option("codec", words, "whether edited clips go through the authors' encoder: yes, no"),
     )
+    variants = {"validation": tuple(SPLITS), "flip_validation": YES_OR_NO}  # noqa: RUF012
+    edits = {"codec": YES_OR_NO}  # noqa: RUF012
 
     probe_seconds = 0.0
     """A step of the study's sizes takes minutes on a CPU, and memory that few machines have; ``assumed`` counts it."""
 
     def narrowed(self, grid: DivingGrid, asked: Mapping[str, Any]) -> DivingGrid:
-        """The grid that asks for some experiments or seeds only; BadInput for an unknown experiment."""
+        """The grid that asks for some experiments, seeds or variants only; BadInput for an unknown experiment."""
         for letter in asked.get("experiment") or ():
             if letter not in grid.experiments:
                 raise one_of("experiment", letter, grid.experiments)
@@ -61,9 +66,17 @@ class Diving48(Study):
         if asked.get("experiment"):
             changes["only"] = tuple(dict.fromkeys(asked["experiment"]))
         changes |= {name: place(asked[name]) for name in ("masks", "published") if asked.get(name)}
-        variants = ("validation", "flip_validation", "codec")
-        changes |= {name: asked[name] for name in variants if asked.get(name) is not None}
+        if asked.get("validation"):
+            changes["validation"] = asked["validation"]
+        if asked.get("flip_validation"):
+            changes["flip_validation"] = asked["flip_validation"] == "yes"
+        if asked.get("codec"):
+            changes["codecs"] = tuple(value == "yes" for value in asked["codec"])
         return replace(with_axes(grid, {"seeds": "seeds"}, asked), **changes)
+
+    def values(self, grid: DivingGrid) -> Mapping[str, str]:
+        """How validation clips are cut and mirrored."""
+        return {"validation": grid.validation, "flip_validation": YES_OR_NO[not grid.flip_validation]}
 
     def workers(self, grid: DivingGrid) -> int:
         """The study's eight, or what the preset says."""
@@ -74,7 +87,7 @@ class Diving48(Study):
         return f"{self.name}-{preset}" if self.presets[preset].drawn else self.name
 
     def tasks(self, grid: DivingGrid, data: Storage, precision: str) -> list[Task]:
-        """One task per size and seed, with a trial for each experiment that is asked for.
+        """One task per size and seed, with a trial for each experiment and codec that is asked for.
 
         Each has the levels of all its experiments, so that asking for one and later for the others trains nothing
         twice.
@@ -101,7 +114,11 @@ class Diving48(Study):
             for seed in grid.seeds:
                 training = Training(model, size.hidden_units, SOURCE, seed, recipe, content, name, options)
                 asked = {letter: levels[letter] for letter in levels if letter in grid.asked}
-                trials = tuple(Trial(training, letter, level) for letter, level in asked.items())
+                trials = tuple(
+                    Trial(training, letter, level, variant_of(codec))
+                    for codec in grid.codecs
+                    for letter, level in asked.items()
+                )
                 if trials:
                     selection = Selection(tuple(sorted(set(levels.values()))))
                     tasks.append(Task(training, subject, evaluations, counts, selection=selection, trials=trials))
@@ -176,20 +193,31 @@ def trained_content(manifest: Mapping[str, Any], grid: DivingGrid) -> str:
 def evaluations_of(
     manifest: Mapping[str, Any], grid: DivingGrid, masks: str | None
 ) -> tuple[tuple[Evaluation, ...], dict[str, Any]]:
-    """What checkpoints are asked, with what makes the frames of each domain. Raises BadInput for missing masks."""
+    """What checkpoints are asked, with what makes the frames of each part. Raises BadInput for missing masks and for an
+    unknown domain."""
     published = Path(grid.published) if grid.published else None
     train, test = (digest_of(manifest["identity"], manifest["splits"][split]["content"]) for split in ("train", "test"))
     val = Evaluation(SOURCE, "val", "source_val", digest_of(train, manifest["val"][grid.validation]))
-    found, frames = [val], {}
-    for domain in grid.domains:
-        frames[domain] = domain_frames(domain, masks=masks, published=published, codec=grid.codec)
-        if domain == SOURCE:
-            found.append(Evaluation(domain, "test", "source_test", digest_of(test)))
-        else:
-            made_by = digest_of_masks(masks) if masks else None
-            content = digest_of(test, domain, made_by, published is not None, grid.codec)
-            found.append(Evaluation(domain, "test", "target", content))
+    found = [val]
+    frames: dict[str, Render | None] = {}
+    if SOURCE in grid.domains:
+        found.append(Evaluation(SOURCE, "test", "source_test", digest_of(test)))
+        frames[f"{SOURCE}/test"] = None
+    made_by = digest_of_masks(masks) if masks else None
+    for codec in grid.codecs:
+        videos = published if codec else None  # the authors' went through it
+        for domain in grid.domains:
+            if domain != SOURCE:
+                content = digest_of(test, domain, made_by, videos is not None, codec)
+                target = Evaluation(domain, "test", "target", content, variant_of(codec))
+                frames[target.part] = domain_frames(domain, masks=masks, published=videos, codec=codec)
+                found.append(target)
     return tuple(found), frames
+
+
+def variant_of(codec: bool) -> str:
+    """What trials and evaluations of edited clips say that did not go through the authors' encoder."""
+    return "" if codec else "codec=no"
 
 
 def masks_of(grid: DivingGrid, data: Storage) -> str | None:

@@ -16,7 +16,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.study import MissingData, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
-from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, Direction
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, SPECS, Direction
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import shape_names
@@ -31,6 +31,8 @@ CLIP_BYTES = (1_000, 10_000)
 """A clip's least and usual size in a shard: a dot on black, and the mean over the study's domains."""
 CLIPS_PER_SECOND = 1500.0
 """Clips that one core generates."""
+OWN = "own"
+"""What a spec without a name is called."""
 AXES = {"source": "sources", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
 """Options that replace a field of the grid, by name."""
 
@@ -50,14 +52,27 @@ class TemporalShape(Study):
         Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even"),
         Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
         Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
+        Option("spec", words, "clips as they were released, or as the paper's text reads: released, paper"),
     )
+    variants = {"spec": tuple(SPECS)}  # noqa: RUF012
 
     def narrowed(self, grid: Grid, asked: Mapping[str, Any]) -> Grid:
-        """The grid with some axes or its further symbols replaced. Raises BadInput for an axis without values, and for
-        a folder that has no symbols."""
-        narrowed = with_axes(grid, AXES, asked)
-        folders = asked.get("digits")
-        return narrowed if folders is None else replace(narrowed, symbols=all_symbols(words(folders)))
+        """The grid with some axes, its spec or its further symbols replaced.
+
+        Raises BadInput for an axis without values, and for a folder that has no symbols.
+        """
+        folders, spec = asked.get("digits"), asked.get("spec")
+        symbols = grid.symbols if folders is None else all_symbols(words(folders))
+        return replace(with_axes(grid, AXES, asked), symbols=symbols, spec=SPECS[spec] if spec else grid.spec)
+
+    def values(self, grid: Grid) -> Mapping[str, str]:
+        """The name of the spec."""
+        return {"spec": next((name for name, spec in SPECS.items() if spec == grid.spec), OWN)}
+
+    def folder(self, grid: Grid, data: Storage) -> Storage:
+        """The released clips, and those of a spec of one's own, lie in the preset's folder, others below it."""
+        name = self.values(grid)["spec"]
+        return data if name in (*self.variants["spec"][:1], OWN) else data.below(f"spec-{name}")
 
     def tasks(self, grid: Grid, data: Storage, precision: str) -> list[Task]:
         """One task per source, model, hidden units and seed, seeds innermost. Raises BadInput."""

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pandas as pd
 import pytest
 import ray
 import torch
@@ -22,11 +23,14 @@ from rac_ray.identity import Recipe
 from rac_ray.results import load
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos
-from rac_ray.studies.diving48.grid import DivingGrid
+from rac_ray.studies.diving48.domains import Published, Rendered
+from rac_ray.studies.diving48.feed import StreamedSubject
+from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.studies.diving48.synthetic import MASKS, write_dives
 from rac_ray.sweep.failures import Budgets
+from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import price_plan, run_plan
@@ -107,13 +111,111 @@ def test_a_part_of_the_grid(data: Storage, tmp_path: Path) -> None:
 
 
 def test_variants_of_validation_and_encoding_are_options() -> None:
-    options = {option.name: option for option in Diving48().options}
-    said = {"validation": "grouped", "flip_validation": "no", "codec": "no"}
-    grid = Diving48().narrowed(DivingGrid(), {name: options[name].parse(text) for name, text in said.items()})
-    assert (grid.validation, grid.flip_validation, grid.codec) == ("grouped", False, False)
-    assert DivingGrid().flip_validation  # as the authors' was
+    options = {option.name: option for option in Diving48().all_options}
+    assert options["codec"].parse("yes,no") == ["yes", "no"]
+    asked = {"validation": "grouped", "flip_validation": "no", "codec": ["yes", "no"]}
+    grid = Diving48().narrowed(DivingGrid(), asked)
+    assert (grid.validation, grid.flip_validation, grid.codecs) == ("grouped", False, (True, False))
+    assert Diving48().values(DivingGrid()) == {"validation": "authors", "flip_validation": "yes"}  # as the study has it
+    assert Diving48().every_variant == {
+        "validation": ("authors", "grouped"), "flip_validation": ("yes", "no"), "codec": ("yes", "no"),
+    }  # fmt: skip
+
+
+def asking(data: Storage, storage: Path, only: str = "", **asked: Any) -> Plan:
+    """The plan of one training's two levels, with variants."""
+    study = Diving48(presets={"tiny": replace(GRID, masks=f"{data.root}/masks/{MASKS}")}, default_preset="tiny")
+    filter_ = Only.parse(only, tuple(study.every_variant)) if only else None
+    return make_plan(study, "tiny", str(storage), data.root, {"experiment": ["a", "b"], **asked}, filter_)
+
+
+def test_how_validation_clips_are_made_makes_other_trainings(data: Storage, tmp_path: Path) -> None:
+    both = asking(data, tmp_path, flip_validation=["yes", "no"])
+    assert [task.training.about for task in both.tasks] == [
+        {"recipe": "flip_validation=yes"}, {"recipe": "flip_validation=no", "flip_validation": "no"},
+    ]  # fmt: skip
+    assert both.trial_ids[:2] == asking(data, tmp_path).trial_ids
+    assert len(set(both.trial_ids)) == 4
+    assert [cast(StreamedSubject, task.subject).flip_validation for task in both.tasks] == [True, False]
+    assert {part.data.root for part in both.parts} == {data.root}, "the same shards serve all of them"
+    one = asking(data, tmp_path, "flip_validation=no", flip_validation=["yes", "no"])
+    assert one.trial_ids == both.trial_ids[2:]
+
+
+def test_two_ways_to_cut_the_list_are_two_trainings_unless_they_come_to_the_same_clips(
+    data: Storage, tmp_path: Path
+) -> None:
+    both = asking(data, tmp_path, validation=["authors", "grouped"])
+    assert [task.training.about.get("validation") for task in both.tasks] == [None, "grouped"]
+    assert len(set(both.trial_ids)) == 4
+    root, other = data.read_json(MANIFEST), Storage.at(tmp_path / "data")
+    other.write_json(MANIFEST, {**root, "val": dict.fromkeys(root["val"], root["val"]["authors"])})
+    same = make_plan(both.study, "tiny", str(tmp_path), other.root, both.asked)
+    assert same.trial_ids == both.trial_ids[:2], "the id is of the clips, not of the name"
+
+
+def test_the_demo_says_that_it_cuts_the_list_in_another_way(data: Storage, tmp_path: Path) -> None:
+    plan = planned(data, tmp_path, validation="grouped")
+    assert {task.training.about["validation"] for task in plan.tasks} == {"grouped"}
+    assert Diving48().values(PRESETS["demo"])["validation"] == "grouped"
+
+
+def test_a_codec_is_another_trial_of_the_same_training(data: Storage, tmp_path: Path) -> None:
+    plain, both = asking(data, tmp_path), asking(data, tmp_path, codec=["yes", "no"])
+    assert [task.training_id for task in both.tasks] == [task.training_id for task in plain.tasks]
+    assert both.trial_ids[:2] == plain.trial_ids
+    assert [(trial.experiment, trial.variant) for trial in both.trials] == [
+        ("a", ""), ("b", ""), ("a", "codec=no"), ("b", "codec=no"),
+    ]  # fmt: skip
+    (task,) = both.tasks
+    assert [each.part for each in task.evaluations] == [
+        "original/val", "original/test", "control/test", "s1/test", "t/test",
+        "control codec=no/test", "s1 codec=no/test", "t codec=no/test",
+    ]  # fmt: skip
+    assert [each.part for each in task.evaluations_of(both.trials[2])] == [
+        "original/val", "original/test", "control codec=no/test", "s1 codec=no/test", "t codec=no/test",
+    ]  # fmt: skip
+    assert (plain.tasks[0].clips_asked, task.clips_asked) == (2 * 20, 2 * (4 + 4 + 6 * 4))
+    frames = cast(StreamedSubject, task.subject).frames
+    codecs = {part: made.codec for part, made in frames.items() if isinstance(made, Rendered)}
+    assert codecs == {
+        "control/test": True, "s1/test": True, "t/test": True,
+        "control codec=no/test": False, "s1 codec=no/test": False, "t codec=no/test": False,
+    }  # fmt: skip
+    published = asking(data, tmp_path, codec=["yes", "no"], published=str(tmp_path))
+    frames = cast(StreamedSubject, published.tasks[0].subject).frames
+    assert [type(frames[part]) for part in ("s1/test", "s1 codec=no/test")] == [Published, Rendered]
+    alone = asking(data, tmp_path, "codec=no,experiment=a", codec=["yes", "no"])
+    assert [trial.name for trial in alone.trials] == ["a small original seed=42 codec=no"]
     with pytest.raises(BadInput, match="unknown codec 'maybe'; valid: yes, no"):
-        options["codec"].parse("maybe")
+        asking(data, tmp_path, codec=["maybe"])
+
+
+def test_a_codec_that_is_asked_for_later_only_evaluates(data: Storage, tmp_path: Path) -> None:
+    first, both = (asking(data, tmp_path, "experiment=a", codec=codec) for codec in (["yes"], ["yes", "no"]))
+    ran(first)
+    (task,) = both.tasks
+    folder = both.ledger.folder(task.training_id)
+    files = {name: folder.read_bytes(name) for name in ("epochs.parquet", "best.ckpt")}
+    assert [entry.outstanding for entry in both.entries().values()] == [3]
+    ran(both)
+    assert {name: folder.read_bytes(name) for name in files} == files
+    tables = load(both.ledger.storage.root, both.tasks)
+    assert tables.trials[["codec", "recipe", "state"]].to_numpy().tolist() == [
+        ["yes", "codec yes", "done"], ["no", "codec no", "done"],
+    ]  # fmt: skip
+    assert tables.trials["flip_validation"].tolist() == ["yes", "yes"]
+    edited = tables.evaluations.query("role == 'target'")
+    assert edited.groupby("codec")["target"].agg(list).to_dict() == {
+        "no": ["control", "s1", "t"], "yes": ["control", "s1", "t"],
+    }  # fmt: skip
+    shared = tables.evaluations.query("role != 'target'")
+    assert shared.groupby(["target", "split"])["top1"].nunique().to_dict() == {
+        ("original", "test"): 1, ("original", "val"): 1,
+    }  # fmt: skip
+    assert len(tables.predictions) == 2 * 20
+    pd.testing.assert_frame_equal(load(both.ledger.storage.root).evaluations, tables.evaluations)
+    assert not any(" start " in line for line in ran(both))
 
 
 def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_trainings(
@@ -121,7 +223,7 @@ def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_traini
 ) -> None:
     trainings, evaluations = ids(planned(data, tmp_path))
     others = [
-        planned(data, tmp_path, codec=False),
+        planned(data, tmp_path, codecs=(False,)),
         planned(data, tmp_path, domains=(*GRID.domains, "s2")),
         planned(data, tmp_path, experiments={**GRID.experiments, "b": replace(B, top1=0.98)}),
     ]
@@ -159,7 +261,7 @@ def test_without_a_probe_the_price_is_counted(data: Storage, tmp_path: Path) -> 
     assert price.forecast
     assert price.lines()[0] == ("2 trials missing; expected [95% interval] on 2 CPUs (steps assumed, not measured):")
     assert price.peaks == {}
-    notes = plan.study.notes(plan.grid, plan.tasks)
+    notes = plan.study.notes(plan.parts[0].grid, plan.tasks)
     assert [note.partition(":")[0] for note in notes] == ["small", "smaller"]
     assert "* 10^12 operations per clip forward" in notes[0]
 

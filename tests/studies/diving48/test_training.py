@@ -105,7 +105,7 @@ def test_a_group_leaves_levels_weights_and_predictions(by_two: Plan, data: Stora
     place = official_places(data, "test")[2]
     item = {"clip_id": place.clip_id, "file": place.file, "row": place.row, "flip": False}
     subject: Any = task.subject
-    clip = torch.from_numpy(load_clip(data, item, subject.frames["s1"]))
+    clip = torch.from_numpy(load_clip(data, item, subject.frames["s1/test"]))
     with torch.no_grad():
         (logits,) = model(normalised(clip[None])).numpy()
     assert row["clip_id"] == place.clip_id
