@@ -15,10 +15,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rac_ray.api import cancel, clean, describe, load_model, plan, results, run, status
+    from rac_ray.api import cancel, clean, describe, plan, results, run, status
     from rac_ray.errors import BadInput
     from rac_ray.models import register
     from rac_ray.results.tables import Tables, load
+    from rac_ray.results.weights import load_model
     from rac_ray.studies.study import Study
     from rac_ray.sweep.asked import Where, Which
     from rac_ray.sweep.options import Option
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 
 HOMES = {
     "rac_ray.api": (
-        "cancel", "clean", "describe", "load_model", "plan", "results", "run", "status",
+        "cancel", "clean", "describe", "plan", "results", "run", "status",
     ),
     "rac_ray.errors": ("BadInput",),
     "rac_ray.models": ("register",),
     "rac_ray.sweep.asked": ("Where", "Which"),
     "rac_ray.sweep.outcomes": ("Wanted",),
     "rac_ray.results.tables": ("Tables", "load"),
+    "rac_ray.results.weights": ("load_model",),
     "rac_ray.studies.study": ("Study",),
     "rac_ray.sweep.options": ("Option",),
     "rac_ray.sweep.resources": ("Resources",),

@@ -1,11 +1,10 @@
 """Each verb as a plain function with typed arguments and a typed result: for notebooks, and for the command line.
 
 ``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``results`` and ``submit`` take a study;
-options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. ``load`` and ``load_model`` take a
-folder of records. What is wrong with the arguments raises BadInput, before any compute is spent.
+options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong with the
+arguments raises BadInput, before any compute is spent.
 """
 
-import os
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.store.cleaning import leftovers, remove
-from rac_ray.store.ledger import DRIVER, Ledger
+from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import living_holder, request_cancel
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
@@ -36,7 +35,7 @@ from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.variants import in_common, variations
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
@@ -281,33 +280,6 @@ def submit(
         folder=ledger.storage,
     )
     return Submitted(job, shlex.join([*watch, *places]))
-
-
-def load_model(trial: str, path: str | os.PathLike[str], study: Study | None = None) -> "nn.Module":
-    """The model of a finished trial with the weights of its checkpoint, in evaluation mode, on the CPU.
-
-    ``path`` is a sweep's folder, ``<storage>/<sweep>``; ``trial`` a trial's id or the beginning of it; ``study`` is
-    needed for studies from outside of this package. Raises BadInput for a trial that is not there or has no weights.
-    """
-    from rac_ray.store.files import BEST_CHECKPOINT
-    from rac_ray.studies import study_named
-    from rac_ray.sweep.recording import checkpoint_file
-    from rac_ray.training.checkpoints import weights_in
-
-    ledger = Ledger(Storage.at(path))
-    records = [entry.record for entry in ledger.scan().values() if entry.record is not None]
-    found = [(record, each) for record in records for each in record.trials if each.trial_id.startswith(trial)]
-    if len(found) != 1:
-        raise BadInput(f"{len(found)} finished trials of {os.fspath(path)!r} begin with {trial!r}; valid: one")
-    ((record, named),) = found
-    checkpoint, folder = record.checkpoint(named.level), ledger.folder(record.training_id)
-    assert checkpoint is not None
-    name = checkpoint_file(record, checkpoint.epoch) if named.level is not None else BEST_CHECKPOINT
-    if not folder.exists(name):
-        raise BadInput(f"trial {named.trial_id} has no {name} in {folder.root!r}; its weights were deleted")
-    model = (study or study_named(record.study)).built(record)
-    model.load_state_dict(weights_in(folder, name))
-    return model.eval()
 
 
 def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) -> Results:

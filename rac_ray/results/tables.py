@@ -4,41 +4,33 @@ Failed trials and trials that have not run keep their row in ``trials``, with th
 """
 
 import io
-import math
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, fields
 from os import PathLike
 from typing import Any, Literal
 
-import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import VARIED, Training, values_in
-from rac_ray.results.candidates import candidate_rows, in_words
+from rac_ray.results.candidates import candidate_rows
 from rac_ray.results.columns import (
     DIFFERENCE,
     EVALUATION_COLUMNS,
-    EXPERIMENT,
     FAILURE_COLUMNS,
     KEY,
-    OUTCOME,
-    SIZE_NAME,
-    STUDY,
     TOP5,
     TRIAL_COLUMNS,
     VARIANT,
 )
 from rac_ray.results.recipes import recipe_column
-from rac_ray.results.robustness import above_chance, chance_corrected_ratio, robustness_ratio
-from rac_ray.store.entry import Entry, State, added_up
+from rac_ray.results.told import Told, trials_of
+from rac_ray.store.entry import Entry, added_up
 from rac_ray.store.files import TRIAL, is_failure
 from rac_ray.store.ledger import Ledger
-from rac_ray.store.record import Checkpoint, Evaluated, Named, Record, named
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.search import SearchBook
@@ -112,7 +104,7 @@ def load(
         row
         for training_id, entry in sorted(entries.items())
         if entry.sizes and (TRIAL in entry.sizes or entry.record is not None)
-        for row in _trials_of(ledger, entry, plans.get(training_id), driver)
+        for row in trials_of(ledger, entry, plans.get(training_id), driver)
     ]
     chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
     variants = list(dict.fromkeys(name for row in told for name in row.variants))
@@ -131,117 +123,6 @@ def load(
         ),
         candidates=candidate_rows(SearchBook(folder).all(), searches),
     )
-
-
-@dataclass(frozen=True)
-class _Told:
-    """One trial with what its training's folder tells of it."""
-
-    trial: Mapping[str, Any]
-    """Plain values, as ``Trial.as_dict`` has them."""
-    study: str
-    state: State
-    reason: str
-    record: Record | None = None
-    checkpoint: Checkpoint | None = None
-    evaluations: Sequence[Evaluated] = ()
-
-    @property
-    def training_id(self) -> str:
-        return self.trial.get("training_id", self.trial["trial_id"])
-
-    @property
-    def variants(self) -> dict[str, str]:
-        """Values of the study's variants; those of which older versions did not tell are the study's own."""
-        from rac_ray.studies import own_values
-
-        said = {**self.trial.get("variants", {}), **values_in(self.trial.get(VARIANT, ""))}
-        return {**own_values(self.study), **said}
-
-    @property
-    def named(self) -> dict[str, Any]:
-        """What evaluations repeat of their trial."""
-        own = ("trial_id", *KEY, SIZE_NAME, EXPERIMENT, VARIANT, "data")
-        values = {name: self.trial.get(name, "") for name in own}
-        said = self.trial.get("about", {}).items()
-        about = ", ".join(f"{name}={value}" for name, value in said if name != VARIED)
-        return {**values, **self.variants, STUDY: self.study, "about": about}
-
-    def values(self) -> dict[str, Any]:
-        """The row of ``trials``."""
-        trial, record = self.trial, self.record
-        row = {**trial, **trial["recipe"], **self.named, "state": self.state, "reason": self.reason}
-        row |= {"training_id": self.training_id, "options": in_words(trial.get("options", {}))}
-        if record is None:
-            return row
-        row |= {name: getattr(record, name) for name in OUTCOME if name not in ("versions", "precision_used")}
-        row |= {"classes": record.classes, "precision_used": record.recipe.precision}
-        row |= {"versions": in_words(record.versions)}
-        row |= {f"seconds_{name}": value for name, value in record.seconds.items()}
-        if self.checkpoint:
-            row |= {"best_epoch": self.checkpoint.epoch, "best_val_top1": self.checkpoint.val_top1}
-        validated = next((each for each in self.evaluations if each.role == "source_val"), None)
-        tested = next((each for each in self.evaluations if each.role == "source_test"), None)
-        if validated is not None:
-            row["learned"] = above_chance(row["best_val_top1"], validated.clips, record.epochs, record.classes)
-        return {**row, "source_test_top1": tested.top1 if tested else None}
-
-    def evaluation_rows(self) -> list[dict[str, Any]]:
-        """The trial's rows of ``evaluations``."""
-        if self.record is None or self.checkpoint is None:
-            return []
-        best, chance = self.checkpoint.val_top1, 1 / self.record.classes
-        tested = next((each.top1 for each in self.evaluations if each.role == "source_test"), math.nan)
-        named = {**self.named, "selection_rule": self.record.selection_rule, "schema": self.record.schema}
-        return [
-            {
-                **msgspec.to_builtins(each),
-                **named,
-                "robustness_ratio": float(robustness_ratio(each.top1, best)),
-                "chance_corrected_ratio": float(chance_corrected_ratio(each.top1, best, chance)),
-                "ratio_to_source_test": float(robustness_ratio(each.top1, tested)),
-            }
-            for each in self.evaluations
-        ]
-
-
-def _trials_of(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[_Told]:
-    """What there is to tell of each trial of a training: those of the plan, or all that it has served."""
-    record, study = entry.record, ""
-    pairs: list[tuple[Mapping[str, Any], Named | None]]
-    states: list[tuple[State, str]]
-    if task is not None:
-        pairs = [(trial.as_dict(), named(trial)) for trial in task.asked]
-        states = [(entry.state_of(trial, driver), entry.reason_of(trial, driver)) for trial in task.asked]
-    elif record is not None:
-        plain = {name: getattr(record, name) for name in (*Training.__dataclass_fields__, "training_id")}
-        plain |= {"recipe": asdict(record.recipe), "training_version": record.training_version}
-        pairs = [({**plain, **msgspec.to_builtins(trial)}, trial) for trial in record.trials]
-        states = [(entry.state_of(trial, driver), entry.reason_of(trial, driver)) for trial in record.trials]
-    else:
-        written = ledger.trial(entry.training_id)
-        study = written.get("study", "")
-        pairs = [(trial, None) for trial in written.get("trials", [_of_schema_1(written)])]
-        states = [(entry.state(driver), entry.reason(driver))] * len(pairs)
-    wanted = {each.part: each.content for each in task.evaluations} if task else None
-    return [
-        _Told(
-            plain,
-            record.study if record else study,
-            state,
-            without_credentials(reason),
-            record,
-            record.checkpoint(trial.level) if record and trial else None,
-            record.evaluations_of(trial, wanted) if record and trial else (),
-        )
-        for (plain, trial), (state, reason) in zip(pairs, states, strict=True)
-    ]
-
-
-def _of_schema_1(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """``trial.json`` of version 0.1."""
-    about = {"digits": trial["digits"]} if "digits" in trial else {}
-    return {**trial, "about": about}
 
 
 def _stored(folder: Storage) -> Tables:
@@ -277,9 +158,9 @@ def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
 
 def _stacked(
     ledger: Ledger,
-    told: Sequence[_Told],
+    told: Sequence[Told],
     name: Literal["epochs", "predictions"],
-    of: Callable[[pa.Table, _Told], pa.Table],
+    of: Callable[[pa.Table, Told], pa.Table],
 ) -> pd.DataFrame:
     """A table of all trials: each training's file is read once, and ``of`` takes a trial's rows from it."""
     tables, read = [], dict[str, pa.Table]()
@@ -299,11 +180,11 @@ def _stacked(
     return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
 
-def _epochs_of(table: pa.Table, _row: _Told) -> pa.Table:
+def _epochs_of(table: pa.Table, _row: Told) -> pa.Table:
     return table
 
 
-def _predictions_of(table: pa.Table, row: _Told) -> pa.Table:
+def _predictions_of(table: pa.Table, row: Told) -> pa.Table:
     """The predictions of the trial's evaluations; those of schema 1 are all of one trial."""
     if "evaluation_id" not in table.column_names:
         return table

@@ -1,0 +1,40 @@
+"""The weights of finished trials, as models."""
+
+import os
+from typing import TYPE_CHECKING
+
+from rac_ray.errors import BadInput
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.storage import Storage
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rac_ray.studies.study import Study
+
+
+def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" = None) -> "nn.Module":
+    """The model of a finished trial with the weights of its checkpoint, in evaluation mode, on the CPU.
+
+    ``path`` is a sweep's folder, ``<storage>/<sweep>``; ``trial`` a trial's id or the beginning of it; ``study`` is
+    needed for studies from outside of this package. Raises BadInput for a trial that is not there or has no weights.
+    """
+    from rac_ray.store.files import BEST_CHECKPOINT
+    from rac_ray.studies import study_named
+    from rac_ray.sweep.recording import checkpoint_file
+    from rac_ray.training.checkpoints import weights_in
+
+    ledger = Ledger(Storage.at(path))
+    records = [entry.record for entry in ledger.scan().values() if entry.record is not None]
+    found = [(record, each) for record in records for each in record.trials if each.trial_id.startswith(trial)]
+    if len(found) != 1:
+        raise BadInput(f"{len(found)} finished trials of {os.fspath(path)!r} begin with {trial!r}; valid: one")
+    ((record, named),) = found
+    checkpoint, folder = record.checkpoint(named.level), ledger.folder(record.training_id)
+    assert checkpoint is not None
+    name = checkpoint_file(record, checkpoint.epoch) if named.level is not None else BEST_CHECKPOINT
+    if not folder.exists(name):
+        raise BadInput(f"trial {named.trial_id} has no {name} in {folder.root!r}; its weights were deleted")
+    model = (study or study_named(record.study)).built(record)
+    model.load_state_dict(weights_in(folder, name))
+    return model.eval()
