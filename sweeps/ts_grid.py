@@ -3,7 +3,7 @@
 Broomé et al., "Recur, Attend or Convolve? On Whether Temporal Modeling Matters for Cross-Domain Robustness in
 Action Recognition", WACV 2023, sections 3.2 and 4.1.
 
-    python sweeps/ts_grid.py --preset demo      16 trials on few clips, about 4 minutes on two cores
+    python sweeps/ts_grid.py --preset demo      12 trials on few clips, about 5 minutes on two cores
     python sweeps/ts_grid.py --preset laptop    a small real study, about two hours on two cores
     python sweeps/ts_grid.py --preset paper     the study: 10 h x 4 models x 5 seeds x 2 sources = 400 trials
 """

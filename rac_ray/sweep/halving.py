@@ -115,7 +115,7 @@ class Searching:
             rungs=self._halvings[search.search_id].rungs,
             candidates=known_candidates(self.book, search, self.plan.retry_failed),
             trials=search.trials,
-            exhausted=number < search.trials,
+            most=number if number < search.trials else None,
         )
 
     def on_tune(self, follower: Follower) -> "tuple[CandidateFollower, Rungs]":

@@ -74,8 +74,8 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Those that have ended, in their order."""
     trials: int
     """Candidates that were asked for."""
-    exhausted: bool = False
-    """Whether the space has no more than these."""
+    most: int | None = None
+    """Candidates that the space has at most, where that is fewer than were asked for."""
     chosen: str | None = None
     """Training id of the candidate with the best recipe; None while some have not ended, and where all failed."""
 
@@ -91,7 +91,7 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     def ended(self, trials: int) -> bool:
         """Whether so many candidates have ended, or all of a space that has fewer."""
-        return len(self.candidates) >= trials or self.exhausted
+        return len(self.candidates) >= min(trials, self.most or trials)
 
 
 @dataclass(frozen=True)

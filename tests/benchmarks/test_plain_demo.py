@@ -31,7 +31,7 @@ def test_a_tiny_grid_ends_with_every_part_evaluated(tmp_path: Path) -> None:
 
 def test_the_trainings_of_the_demo() -> None:
     trainings = trainings_of(DEMO, "32")
-    assert len({training.training_id for training in trainings}) == 16
+    assert len({training.training_id for training in trainings}) == 12
     assert [training.name for training in trainings[:3]] == [
         "convlstm h=2 2dot seed=42",
         "convlstm h=2 2dot seed=61",

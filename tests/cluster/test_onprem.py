@@ -29,7 +29,7 @@ from tests.cluster.hosts import Host, cannot, hosts
 from tests.test_readme import COMMANDS
 
 BIN = Path(sys.executable).parent
-GRID = "--preset demo --models timesformer1,timesformer8 --hidden-units 2,4 --seeds 42,61"
+GRID = "--preset demo --models timesformer1,timesformer8 --hidden-units 2,4 --seeds 42,61 --max-epochs 2"
 NODES = "import ray; ray.init(log_to_driver=False); print('nodes:', sum(node['Alive'] for node in ray.nodes()))"
 UP_SECONDS = 180
 DOWN_SECONDS = 150

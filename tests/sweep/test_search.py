@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rac_ray.errors import BadInput
@@ -101,6 +102,14 @@ def test_a_space_with_few_points_has_few_candidates(tmp_path: Path) -> None:
     assert (len(search.candidates()), len(recipes)) == (4, 4)
 
 
+def test_a_search_of_a_small_space_has_ended_with_its_last_candidate(tmp_path: Path) -> None:
+    search = one_search(tmp_path, tune=["optimiser=sgd|adamw"], tune_trials=16)
+    for states, ended in ((("done",), False), (("done", "cut"), True)):
+        record = msgspec.structs.replace(record_of(search, *states), most=2)
+        assert record.ended(16) == ended
+        assert (record.best_of(16) is not None) == ended
+
+
 def test_the_best_of_those_that_ran_to_their_end_is_chosen(tmp_path: Path) -> None:
     search = one_search(tmp_path)
     ids = [task.training_id for task in search.candidates()]
@@ -190,15 +199,9 @@ def test_a_file_that_is_no_record_of_a_search_is_named(tmp_path: Path) -> None:
     folder.write_bytes(f"{search.search_id}.json", b'{"schema": 1')
     with pytest.raises(Damaged, match=rf"{search.search_id}.json is not the record of a search"):
         book.read(search.search_id)
-    book.write(replace_schema(record_of(search)))
+    book.write(msgspec.structs.replace(record_of(search), schema=9))
     with pytest.raises(Damaged, match="has schema 9; valid: 1"):
         book.read(search.search_id)
-
-
-def replace_schema(record: SearchRecord) -> SearchRecord:
-    import msgspec
-
-    return msgspec.structs.replace(record, schema=9)
 
 
 def test_cells_do_not_know_their_seed(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def job_in(folder: Path) -> SubmittedJob:
 @pytest.mark.slow
 def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
     """Submitted, watched to its end, its results pulled: all through the real command."""
-    one = "model=timesformer1,h=2,seed=42"
+    one = "model=timesformer1,h=4,seed=42"
     submitted = laptop(one, "run", "--submit", dashboard, "--probe-seconds", "0")
     assert submitted.returncode == 0, submitted.stderr
     job = job_in(tmp_path)

@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from rac_ray.results import load
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import COMMON
+from rac_ray.studies.temporal_shape.grid import DEMO
+from rac_ray.studies.temporal_shape.study import TemporalShape
 
+MODELS = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
+SHORT = ("--seeds", "42", "--max-epochs", "1")
+"""One seed and one epoch of the demo: all that it does, in a minute."""
+FEW = ("--max-epochs", "2")
 DEMO_LIMIT_S = 900
 """Far above the promised five minutes, which the benchmark times: machines of continuous integration are noisy."""
 
@@ -27,46 +34,69 @@ def records(folder: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in paths}
 
 
-@pytest.fixture(scope="module")
-def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a finished demo and what it printed."""
-    folder = tmp_path_factory.mktemp("demo")
-    places = f"ARGS=--storage {folder}/results --data {folder}/data"
-    command = ["make", "--no-print-directory", "demo", places]
+def made(repository: Path, folder: Path, *arguments: str) -> str:
+    """What ``make demo`` prints."""
+    told = " ".join([f"--storage {folder}/results --data {folder}/data", *arguments])
+    command = ["make", "--no-print-directory", "demo", f"ARGS={told}"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=DEMO_LIMIT_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of one seed and one epoch of the demo, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, made(repository, folder, *SHORT)
 
 
 def test_the_demo_prints_its_table_and_stamp(demo: tuple[Path, str]) -> None:
     _, out = demo
     assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
-    assert "16 trials planned = 16 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
-    for model in ("convlstm", "cnn3d", "timesformer1", "timesformer8"):
+    assert "4 trials planned = 4 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
+    for model in MODELS:
         assert any(line.split()[:1] == [model] for line in out.splitlines())
+
+
+def test_the_demo_ends_with_its_figure_and_three_sentences(demo: tuple[Path, str]) -> None:
+    folder, out = demo
+    figure, learned, hard, kept = out.splitlines()[-4:]
+    assert figure == f"figure: {folder}/results/ts_grid/demo/figures/figure3-2dot.png"
+    assert " trials that trained on 2dot have learned: on new clips of it " in learned
+    assert "the easiest and the hardest domain in the mean over models" in hard
+    assert kept.startswith("Of what they know beyond guessing, models keep this much with other looks: ")
 
 
 def test_the_demo_leaves_tables_and_figures(demo: tuple[Path, str]) -> None:
     folder, _ = demo
     tables = load(folder / "results/ts_grid/demo/tables")
-    assert tables.trials["state"].tolist() == ["done"] * 16
-    assert len(tables.evaluations) == 16 * 6
-    assert len(tables.predictions) == 16 * 6 * 160
+    assert tables.trials["state"].tolist() == ["done"] * 4
+    assert len(tables.evaluations) == 4 * 6
+    assert len(tables.predictions) == 4 * (DEMO.val_clips + 5 * DEMO.test_clips)
     figures = {path.name for path in (folder / "results/ts_grid/demo/figures").iterdir()}
     assert figures == {f"{name}-2dot.{suffix}" for name in COMMON for suffix in ("png", "svg")}
 
 
-def test_the_demo_learns(demo: tuple[Path, str]) -> None:
-    """On its source's test split, which selected nothing, each 3D CNN is clear of chance by far."""
-    folder, _ = demo
-    evaluations = load(folder / "results/ts_grid").evaluations
-    assert all(evaluations.query("model == 'cnn3d' and role == 'source_test'")["top1"] > 0.3)
+@pytest.mark.slow
+def test_in_the_demo_every_trial_learns(repository: Path, tmp_path: Path) -> None:
+    """What is promised: above chance on its source in every trial, finite intervals, near domains easier than far."""
+    out = made(repository, tmp_path)
+    assert "All 12 trials that trained on 2dot have learned" in out
+    tables = load(tmp_path / "results/ts_grid")
+    assert tables.trials["learned"].tolist() == [True] * 12
+    accuracy = Analysis(tables, TemporalShape()).accuracy.set_index(["model", "target", "split"])
+    assert set(accuracy["seeds"]) == {3}
+    assert bool((accuracy["high"] - accuracy["low"] < 0.5).all())
+    for model in MODELS:
+        assert accuracy.loc[(model, "5dot", "test"), "mean"] > accuracy.loc[(model, "mnist_bg", "test"), "mean"]
 
 
 def test_the_same_command_again_runs_nothing(demo: tuple[Path, str], repository: Path) -> None:
     folder, first = demo
     before = records(folder)
-    again = subprocess.run(command_of(repository, folder), capture_output=True, text=True, timeout=200, check=False)
+    again = subprocess.run(
+        command_of(repository, folder, *SHORT), capture_output=True, text=True, timeout=200, check=False
+    )
     assert again.returncode == 0
     assert " start " not in again.stdout
     assert records(folder) == before
@@ -81,7 +111,7 @@ def test_on_a_running_cluster(repository: Path, tmp_path: Path) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
-        arguments = ["--address", cluster.address, "--models", "timesformer1", "--hidden-units", "2"]
+        arguments = ["--address", cluster.address, "--models", "timesformer1", "--seeds", "42,61", "--max-epochs", "1"]
         command = command_of(repository, tmp_path, *arguments)
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     finally:
@@ -93,7 +123,7 @@ def test_on_a_running_cluster(repository: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None:
     """Ctrl-C in a terminal: the whole process group gets SIGINT."""
-    command = command_of(repository, tmp_path, "--models", "cnn3d", "--hidden-units", "4")
+    command = command_of(repository, tmp_path, "--models", "cnn3d", "--seeds", "42,61")
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert driver.stdout
     while " start " not in driver.stdout.readline():
@@ -109,7 +139,9 @@ def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None
 def test_sigkill_of_the_driver_and_then_the_same_command(repository: Path, tmp_path: Path) -> None:
     """Finished trials are not trained again: their records' bytes stay, and a training that was killed while it was
     evaluated keeps its learning curve; the rest completes."""
-    command = command_of(repository, tmp_path, "--models", "timesformer1", "--seeds", "0,1,2,3")
+    command = command_of(
+        repository, tmp_path, "--models", "timesformer1", "--hidden-units", "2,4", "--seeds", "0,1,2,3", *FEW
+    )
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 180
     while len(records(tmp_path)) < 2 and time.monotonic() < deadline:

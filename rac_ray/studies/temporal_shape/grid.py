@@ -63,20 +63,16 @@ DEMO = Grid(
     },
 )
 
-CONVOLUTIONAL = Recipe(learning_rate=0.003, batch_size=16, max_epochs=15, patience=5)
-ATTENDING = Recipe(learning_rate=0.003, batch_size=16, max_epochs=40, patience=15)
-
 LAPTOP = Grid(
-    hidden_units=(2, 4, 8),
-    seeds=PAPER_SEEDS[:2],
-    train_clips=800,
-    val_clips=400,
-    test_clips=400,
+    hidden_units=(4, 8, 12),
+    seeds=PAPER_SEEDS[:3],
+    test_clips=500,
+    val_clips=500,
     recipes={
-        "convlstm": CONVOLUTIONAL,
-        "cnn3d": CONVOLUTIONAL,
-        "timesformer1": ATTENDING,
-        "timesformer8": ATTENDING,
+        "convlstm": replace(AT_ONCE, max_epochs=5),
+        "cnn3d": replace(AT_ONCE, batch_size=16, max_epochs=20),
+        "timesformer1": replace(ADAPTIVE, learning_rate=0.003, max_epochs=50, patience=15),
+        "timesformer8": replace(ADAPTIVE, learning_rate=0.001, max_epochs=15, patience=8),
     },
 )
 
