@@ -1,13 +1,14 @@
 """What a search chooses for each model: ``python -m benchmarks.search`` (about half an hour on two cores).
 
 The real search of a sweep, through Ray Tune, on clips of ``2dot``; prints a row per model and size, and each candidate.
-``--trials`` is the number of recipes for each.
+``--trials`` is the number of recipes for each, ``--models`` leaves some out.
 """
 
 import argparse
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def searched(folder: Path, trials: int, grid: Grid = GRID) -> pd.DataFrame:
         stopped = run_plan(candidates, Resources(), lambda line: print(line, file=sys.stderr, flush=True))
         if stopped:
             raise SystemExit(stopped)
-    return candidate_rows(SearchBook(plan.sweep).all(), None)
+    return candidate_rows(SearchBook(plan.sweep).all(), [search.search_id for search in plan.searches])
 
 
 def chosen(candidates: pd.DataFrame) -> pd.DataFrame:
@@ -77,11 +78,13 @@ def main() -> None:
     """Search in a folder of its own, or go on in one that is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
+    grid = replace(GRID, models=tuple(arguments.models.split(",")))
     with tempfile.TemporaryDirectory() as scratch:
         started = time.monotonic()
-        candidates = searched(arguments.folder or Path(scratch), arguments.trials)
+        candidates = searched(arguments.folder or Path(scratch), arguments.trials, grid)
         took = (time.monotonic() - started) / 60
     caption = f"{machine()}: {arguments.trials} candidates each, {', '.join(SPACE)}; {took:.0f} minutes"
     print(markdown(chosen(candidates), caption))
