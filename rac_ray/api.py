@@ -32,6 +32,7 @@ from rac_ray.sweep.asked import (
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
 
 if TYPE_CHECKING:
@@ -223,6 +224,7 @@ def clean(
     """
     ledger = ledger_of(study, preset, where)
     found = leftovers(ledger, ledger.scan(), best_checkpoints)
+    found |= SearchBook(ledger.storage).leftovers(best_checkpoints)
     return Cleaned(found, remove(ledger, found) if yes else 0, yes)
 
 

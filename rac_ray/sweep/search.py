@@ -17,11 +17,12 @@ import msgspec
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Training, Trial, digest_of
-from rac_ray.store.ledger import Ledger
+from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT
+from rac_ray.store.ledger import TRIALS, Ledger
 from rac_ray.store.record import Damaged
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import with_recipe
-from rac_ray.sweep.space import TRIALS, Space, space_of
+from rac_ray.sweep.space import CANDIDATES, Space, space_of
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
@@ -195,7 +196,7 @@ def searches_of(tasks: Sequence[Task], asked: Mapping[str, Any]) -> tuple[Search
         for task, value in product(tasks, values.ends):
             with_recipe(task, {name: value}, several=())
     first = {cell_of(task.training): task for task in reversed(tasks)}
-    trials = TRIALS if asked.get("tune_trials") is None else asked["tune_trials"]
+    trials = CANDIDATES if asked.get("tune_trials") is None else asked["tune_trials"]
     ordered = {cell_of(task.training): first[cell_of(task.training)] for task in tasks}
     return tuple(Search(task, space, trials) for task in ordered.values())
 
@@ -238,6 +239,20 @@ class SearchBook:
         names = [name for name in self.sweep.names(SEARCH) if name.endswith(".json")]
         found = [self.read(name.removesuffix(".json")) for name in sorted(names)]
         return [record for record in found if record is not None]
+
+    def leftovers(self, best_checkpoints: bool = False) -> dict[str, int]:
+        """Bytes of each file that candidates which have ended no longer need, by its path in the sweep's folder.
+
+        Those are running checkpoints of cut ones, too, and, with ``best_checkpoints``, all weights: only the curves of
+        candidates count.
+        """
+        ended = {each.training_id for record in self.all() for each in record.candidates}
+        names = {LAST_CHECKPOINT, *([BEST_CHECKPOINT] if best_checkpoints else [])}
+        return {
+            f"{SEARCH}/{TRIALS}/{path}": size
+            for path, size in self.ledger.storage.sizes(TRIALS).items()
+            if path.partition("/")[0] in ended and path.rpartition("/")[2] in names
+        }
 
     def best(self, search: Search) -> Candidate | None:
         """What a search chose, if it has ended."""

@@ -171,7 +171,7 @@ def trials_of_search(text: str) -> int:
     return number
 
 
-TRIALS = 16
+CANDIDATES = 16
 """Candidates of a search, unless somebody says otherwise."""
 SEARCH_OPTIONS = (
     Option(
@@ -182,7 +182,9 @@ SEARCH_OPTIONS = (
         repeated=True,
     ),
     Option(
-        "tune_trials", trials_of_search, f"candidates of each search, the recipe as given included (default: {TRIALS})"
+        "tune_trials",
+        trials_of_search,
+        f"candidates of each search, the recipe as given included (default: {CANDIDATES})",
     ),
 )
 """What turns a sweep into one that searches its recipes first."""

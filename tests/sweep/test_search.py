@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from rac_ray import api
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.store.record import Damaged
@@ -190,6 +191,23 @@ def test_verbs_that_run_nothing_know_what_was_searched(tmp_path: Path) -> None:
     remember_options(made, made.asked)
     last = last_options(study_of(GRID), "all", str(tmp_path / "results"))
     assert (last["tune"], last["tune_trials"]) == (RATES, 4)
+
+
+def test_checkpoints_of_candidates_that_have_ended_can_go(tmp_path: Path) -> None:
+    search, book = one_search(tmp_path), SearchBook(plan(tmp_path).sweep)
+    first, second = (task.training_id for task in search.candidates()[:2])
+    book.write(record_of(search, "cut"))
+    for training_id in (first, second):
+        for name in ("last.ckpt", "best.ckpt", "epochs.parquet"):
+            book.ledger.folder(training_id).write_bytes(name, b"12")
+    assert book.leftovers() == {f"search/trials/{first}/last.ckpt": 2}, "the second one goes on from its own"
+    assert sorted(book.leftovers(best_checkpoints=True)) == [
+        f"search/trials/{first}/best.ckpt",
+        f"search/trials/{first}/last.ckpt",
+    ]
+    found = api.clean(study_of(GRID), where=api.Where(str(tmp_path / "results")), yes=True)
+    assert found.files == {f"search/trials/{first}/last.ckpt": 2}
+    assert book.leftovers() == {}
 
 
 def test_a_file_that_is_no_record_of_a_search_is_named(tmp_path: Path) -> None:
