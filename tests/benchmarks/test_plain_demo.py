@@ -33,9 +33,9 @@ def test_the_trainings_of_the_demo() -> None:
     trainings = trainings_of(DEMO, "32")
     assert len({training.training_id for training in trainings}) == 12
     assert [training.name for training in trainings[:3]] == [
-        "convlstm h=2 2dot seed=42",
-        "convlstm h=2 2dot seed=61",
         "convlstm h=4 2dot seed=42",
+        "convlstm h=4 2dot seed=61",
+        "convlstm h=4 2dot seed=47",
     ]
 
 
