@@ -5,7 +5,7 @@
 
     found = rac_ray.run(TemporalShape(), "demo", seeds=[42])
     tables = rac_ray.load("results/ts_grid")
-    model = rac_ray.load_model("1c804abdab19", "results/ts_grid")
+    model = rac_ray.load_model("8d54fc745519", "results/ts_grid")
 
 ``run``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean`` and ``results`` are the verbs of the command line
 as plain functions. Importing this loads neither Ray nor torch.
