@@ -8,6 +8,7 @@ import pytest
 from benchmarks.search import GIVEN, GRID, chosen, searched
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
 def test_a_row_per_model_and_size_says_what_was_chosen(tmp_path: Path) -> None:
     quick = replace(GIVEN, max_epochs=1)
