@@ -1,15 +1,15 @@
 """Each verb as a plain function with typed arguments and a typed result: for notebooks, and for the command line.
 
 ``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``results`` and ``submit`` take a study;
-options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong with the
-arguments raises BadInput, before any compute is spent.
+options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong with the arguments
+raises BadInput, before any compute is spent.
 """
 
 import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
@@ -34,9 +34,6 @@ from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
-
-if TYPE_CHECKING:
-    pass
 
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""

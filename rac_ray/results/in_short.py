@@ -39,8 +39,8 @@ def _learned(own: pd.DataFrame) -> str:
 
 def _each(own: pd.DataFrame) -> str:
     """``71% of answers (3D CNN), 48% (ConvLSTM)``, the best first."""
-    first, *others = [f"{_percent(mean)}|({look_of(model).label})" for model, mean in _means(own, "model")]
-    return ", ".join([first.replace("|", " of answers "), *(each.replace("|", " ") for each in others)])
+    (best, most), *others = [(look_of(model).label, _percent(mean)) for model, mean in _means(own, "model")]
+    return ", ".join([f"{most} of answers ({best})", *(f"{share} ({label})" for label, share in others)])
 
 
 def _kept(analysis: "Analysis", source: str) -> str:
