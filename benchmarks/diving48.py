@@ -96,7 +96,11 @@ def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
     long as its share of a GPU step would: here as long as the cores need for a batch, which is the hardest case."""
     import ray
 
-    from rac_ray.data.streaming import Feed, StoredClip, StreamedBatches, load_clip
+    from rac_ray.data.jpegs import JpegClips, load_clip
+    from rac_ray.data.order import Share
+    from rac_ray.data.source import StoredClip
+    from rac_ray.data.streaming import StreamedBatches
+    from rac_ray.studies.diving48.feed import DivingSubject
 
     with tempfile.TemporaryDirectory() as scratch:
         root, dataset = Storage.at(scratch), OfficialVideos(folder, {"train": clips})
@@ -111,7 +115,8 @@ def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
             load_clip(root, {"clip_id": place.clip_id, "file": place.file, "row": place.row, "flip": True})
         alone = min(50, len(places)) / (time.perf_counter() - began)
         ray.init("local", object_store_memory=2_000_000_000, log_to_driver=False)
-        batches = StreamedBatches(root, places, Feed(seed=1, batch_size=8))
+        source = JpegClips(root, lambda: places)
+        batches = StreamedBatches(source, DivingSubject.clip_shape, Share(8, key=1))
         for _ in batches.epoch(0):
             break
         began, batches.seconds, steps = time.perf_counter(), 0.0, 0

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +23,9 @@ import torch
 from benchmarks.plain import NUM_CLASSES, batches_of, build_plain, evaluate, optimiser_of, train_epoch
 from benchmarks.roofline import synchronise
 from rac_ray.data.feed import Opening, Place
-from rac_ray.data.resident import ResidentFeeds, ResidentSubject
+from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.shards import Clips
+from rac_ray.data.subject import ShardSubject
 from rac_ray.identity import Recipe
 from rac_ray.models import Builder
 from rac_ray.store.storage import Storage
@@ -173,8 +174,9 @@ def measure_ours(task: Task, wait: Callable[[], None]) -> Measured:
     recipe = Recipe(**settings, precision="16-mixed" if device.type == "cuda" else "32")
     train, test = (_resident(Path(task.folder) / f"{name}.npz") for name in (TRAIN, TEST))
     build, opening = Builder(task.model, task.hidden_units), Opening(0, task.batch_size, Place(device=task.device))
-    subject = ResidentSubject(build, TRAIN, VAL, (TEST,), NUM_CLASSES, (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE))
-    feeds = ResidentFeeds(subject, opening, {TRAIN: train, VAL: _part(test, 0, 1)})
+    shape = (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE)
+    subject = ShardSubject(build, TRAIN, VAL, NUM_CLASSES, shape, Storage.at(task.folder))
+    feeds = ClipFeeds(subject, replace(opening, clips={TRAIN: train, VAL: _part(test, 0, 1)}))
     training, evaluation = Meter(task), Meter(task)
     steps, in_epoch = len(train) // task.batch_size, itertools.count(1)
 
@@ -214,7 +216,7 @@ def measure_ours(task: Task, wait: Callable[[], None]) -> Measured:
 
     def predict_some() -> None:
         first = next(starts)
-        asked = ResidentFeeds(subject, opening, {TEST: _part(test, first, size)}).asked(TEST)
+        asked = ClipFeeds(subject, replace(opening, clips={TEST: _part(test, first, size)})).asked(TEST)
         predict(model, asked.batches, device=device, precision=recipe.precision)
         evaluation.count(size)
 

@@ -19,7 +19,8 @@ import psutil
 import torch
 from perlin_noise import PerlinNoise
 
-from rac_ray.data.loading import ResidentBatches
+from rac_ray.data.order import Share
+from rac_ray.data.resident import ResidentBatches
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe
 from rac_ray.models import Builder
@@ -110,14 +111,15 @@ def loader_share(clips: Clips) -> Iterator[Row]:
     """Seconds in the resident loader's own iterator as a share of a whole epoch, for the cheapest and another model."""
     for model, hidden_units in (("timesformer1", 2), ("cnn3d", 8)):
         recipe = Recipe(max_epochs=2, precision="32")
-        train, val = (ResidentBatches(clips, recipe.batch_size, order_seed=order) for order in (0, None))
+        shares = Share(recipe.batch_size, key=0), Share(recipe.batch_size, whole_steps=False)
+        train, val = (ResidentBatches(clips, share) for share in shares)
         with tempfile.TemporaryDirectory() as scratch:
             folder, build = Storage.at(scratch), Builder(model, hidden_units)
             result = fit(build, recipe, 0, train, val, folder, device=torch.device("cpu"))
         epoch = min(row["seconds"] for row in result.epochs)
         started = time.perf_counter()
-        for order_seed in (0, None):
-            for _ in ResidentBatches(clips, 64, order_seed=order_seed):
+        for share in shares:
+            for _ in ResidentBatches(clips, share):
                 continue
         share = (time.perf_counter() - started) / epoch
         yield f"resident loader's share of an epoch, {model} h={hidden_units}", f"{100 * share:.2f} %", "under 2 %"

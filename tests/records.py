@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from rac_ray.data.resident import ResidentSubject
+from rac_ray.data.subject import ShardSubject
 from rac_ray.identity import Evaluation, Training
 from rac_ray.models import Builder
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint, Evaluated, Record, evaluated, named
+from rac_ray.store.storage import Storage
 from rac_ray.training.task import Counts, Task
 
 BROKEN = {"class": "code", "reason": "broken", "traceback": ""}
@@ -23,9 +24,8 @@ SECONDS = {"to_first_step": 0.5, "training": 9.0, "evaluation": 1.0, "total": 10
 
 def task_of(training: Training) -> Task:
     """A training on 2dot, to be evaluated on three parts."""
-    subject: Any = ResidentSubject(
-        Builder(training.model, training.hidden_units), "2dot/train", "2dot/val", tuple(ROLES), 5, (20, 1, 64, 64)
-    )
+    build, shape = Builder(training.model, training.hidden_units), (20, 1, 64, 64)
+    subject: Any = ShardSubject(build, "2dot/train", "2dot/val", 5, shape, Storage("/nowhere"))
     named = ((*part.split("/"), part, role) for part, role in ROLES.items())
     evaluations = tuple(Evaluation(domain, split, role, f"content of {part}") for domain, split, part, role in named)
     counts = Counts(train=CLIPS, val=CLIPS, evaluated=dict.fromkeys(ROLES, CLIPS))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from rac_ray.data.feed import Opening, Place
-from rac_ray.data.resident import ResidentFeeds
+from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe
 from rac_ray.store.storage import Storage
@@ -25,10 +25,10 @@ def precision_of(device: torch.device) -> str:
     return precision_on(gpus=device.type == "cuda")
 
 
-def feeds_of(parts: Mapping[str, Clips], model: str, hidden_units: int, batch: int, place: Place) -> ResidentFeeds:
+def feeds_of(parts: Mapping[str, Clips], model: str, hidden_units: int, batch: int, place: Place) -> ClipFeeds:
     """Clips in memory by ``domain/split``, as a worker at ``place`` reads them."""
-    subject = subject_of(model, hidden_units, DIRECTIONS["2dot"])
-    return ResidentFeeds(subject, Opening(SEED, batch, place), dict(parts))
+    subject = subject_of(model, hidden_units, DIRECTIONS["2dot"], Storage(""))
+    return ClipFeeds(subject, Opening(SEED, batch, place, parts))
 
 
 def fitted(

@@ -16,7 +16,8 @@ from benchmarks.gpu.clips import clips
 from benchmarks.plain import build_plain, optimiser_of, train_epoch
 from benchmarks.roofline import synchronise
 from rac_ray.data.feed import Batch
-from rac_ray.data.loading import ResidentBatches
+from rac_ray.data.order import Share
+from rac_ray.data.resident import ResidentBatches
 from rac_ray.identity import Recipe
 from rac_ray.models import build_model
 from rac_ray.training.classifier import Classifier
@@ -97,7 +98,7 @@ def _plain(model: str, hidden_units: int, batches: Iterator[Batch], device: torc
 
 @cache
 def _resident(batch: int, count: int, device: torch.device) -> ResidentBatches:
-    return ResidentBatches(clips("2dot", "train", count), batch, order_seed=0, device=device)
+    return ResidentBatches(clips("2dot", "train", count), Share(batch, key=0), device=device)
 
 
 def _endless(batch: int, count: int, device: torch.device) -> Iterator[Batch]:

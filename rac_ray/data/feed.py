@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from rac_ray.data.order import Mirror
+    from rac_ray.data.shards import Clips
+    from rac_ray.data.source import Source
+    from rac_ray.store.storage import Storage
+
 Batch = tuple["Tensor", "Tensor"]
 
 
@@ -43,10 +48,10 @@ class Opening:
     batch_size: int
     """Clips of a step over all workers."""
     place: Place = field(default_factory=Place)
-    reader: Any = None
-    """Ray Data's iterator over what ``Study.reader`` gave; None where it gave nothing."""
-    content: Mapping[str, str] = field(default_factory=dict)
-    """Hash over decoded pixels by ``domain/split``."""
+    clips: "Mapping[str, Clips]" = field(default_factory=dict)
+    """By ``domain/split``, those that lie in memory; others are streamed."""
+    keep: bool = False
+    """Whether clips that are drawn for an epoch are written to the data folder as well."""
 
 
 class Batches(Protocol):
@@ -58,6 +63,12 @@ class Batches(Protocol):
     def set_epoch(self, epoch: int) -> None:
         """Lightning's word on which epoch comes next."""
         ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the epoch has come; after ``load_state_dict`` iterating goes on from there."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
     def __len__(self) -> int: ...
 
@@ -103,8 +114,23 @@ class Subject(Protocol):
         ...
 
     @property
-    def reading_cpus(self) -> float:
-        """CPUs that tasks which read clips need beside the worker; 0 where clips lie in memory."""
+    def data(self) -> "Storage":
+        """The folder of its clips."""
+        ...
+
+    @property
+    def draws(self) -> bool:
+        """Whether training clips are drawn for each epoch (``endless``) in place of those of ``train``."""
+        ...
+
+    @property
+    def train(self) -> str:
+        """``domain/split`` that is trained on."""
+        ...
+
+    @property
+    def val(self) -> str:
+        """``domain/split`` that is validated on."""
         ...
 
     def build(self) -> "nn.Module":
@@ -119,6 +145,18 @@ class Subject(Protocol):
         """Clips that a worker evaluates at once, on a ``cpu`` or ``cuda`` device, given those of its training steps."""
         ...
 
-    def feeds(self, opening: Opening) -> Feeds:
-        """Open the clips of one worker. Raises BadInput when workers cannot share them."""
+    def source(self, part: str, mirror: "Mirror | None" = None) -> "Source":
+        """The clips of ``domain/split``, mirrored at random where that is asked for."""
+        ...
+
+    def endless(self, opening: Opening) -> "Source | None":
+        """The training clips of such a subject; None of any other."""
+        ...
+
+    def order_key(self, seed: int) -> int:
+        """Of the order in which training clips come, for a training's seed."""
+        ...
+
+    def mirror(self, split: str, seed: int) -> "Mirror | None":
+        """How clips are mirrored while it trains (``train``) and validates (``val``); None: not at all."""
         ...

@@ -1,84 +1,139 @@
-"""Clips that lie in memory: what a training reads from a dataset that all trainings of its source share."""
+"""Clips that lie in memory: read from a source once, shared by the processes of a node, and gathered into batches."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
-from rac_ray.data.feed import Asked, Batch, Opening
-from rac_ray.data.loading import ResidentBatches, ResidentClips, with_channels
+from rac_ray.data.order import Mirror, Share
 from rac_ray.data.shards import Clips
-from rac_ray.identity import seed_for
-from rac_ray.training.classifier import to_unit_range
-from rac_ray.training.evaluate import EVALUATION_BATCHES
+from rac_ray.data.source import Source
+from rac_ray.data.streaming import made_ahead
 
-RESIDENT = ResidentClips()
-"""Decoded clips of this process; reused actors find them here."""
+STEP_CLIPS = 64
+"""Clips of a step while a source is read."""
 
 
-@dataclass(frozen=True)
-class ResidentSubject:
-    """A model, and the ``domain/split`` parts that it trains on, validates on and is asked about."""
+def read_whole(source: Source, shape: tuple[int, ...]) -> Clips:
+    """All clips (T, C, H, W) of a source in memory, through Ray Data where Ray runs."""
+    names = source.clip_ids
+    firsts = range(0, len(names), STEP_CLIPS)
+    steps = [source.items(0, range(first, min(len(names), first + STEP_CLIPS))) for first in firsts]
+    frames, labels, done = np.empty((len(names), *shape), np.uint8), np.empty(len(names), np.int64), 0
+    for loaded in made_ahead(source.load, steps, int(np.prod(shape))):
+        upto = done + len(loaded.labels)
+        frames[done:upto], labels[done:upto] = loaded.frames, loaded.labels
+        done = upto
+    return Clips(frames, labels, names)
 
-    build: Callable[[], nn.Module]
-    train: str
-    val: str
-    asked: tuple[str, ...]
-    num_classes: int
-    clip_shape: tuple[int, int, int, int]
-    reading_cpus: float = 0.0
+
+class SharedClips(Mapping[str, Clips]):
+    """Clips by part in Ray's object store: one copy on each node, which its processes view."""
+
+    def __init__(self, references: Mapping[str, Any]) -> None:
+        self.references = references
+
+    def __getitem__(self, part: str) -> Clips:
+        import ray
+
+        return ray.get(self.references[part])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.references)
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+
+class ResidentBatches:
+    """Batches of (clips (B, T, C, H, W) uint8, labels (B,) int64) of one rank, gathered from clips in memory.
+
+    On a CPU the clips are viewed where they lie, on another device they lie there. Lightning announces the epoch
+    through ``sampler.set_epoch``.
+    """
+
+    def __init__(
+        self, clips: Clips, share: Share, *, mirror: Mirror | None = None, device: torch.device | str = "cpu"
+    ) -> None:
+        self.clips = clips
+        self.share = share
+        self.mirror = mirror
+        self.frames = with_channels(_viewed(clips.frames)).to(device)
+        self.labels = torch.tensor(clips.labels, device=device)
+        self.now = 0
+        """Epoch that iterating gives."""
+        self.done = 0
+        """Steps of it that have been given."""
+        self.first = 0
+        """Step with which iterating begins, once."""
+        self.seconds = 0.0
+        """Time spent on making batches since it was last set to 0."""
+        self.sampler, self.batch_sampler = self, None
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """All that it reads."""
-        return tuple(dict.fromkeys((self.train, self.val, *self.asked)))
-
-    def scaled(self, clips: Tensor) -> Tensor:
-        """Clips of uint8 in [0, 1], without further normalisation."""
-        return to_unit_range(clips)
-
-    def evaluation_batch(self, device_type: str, batch_size: int) -> int:
-        """The same for any recipe."""
-        return EVALUATION_BATCHES[device_type]
-
-    def feeds(self, opening: Opening) -> "ResidentFeeds":
-        """Read what this process does not hold yet."""
-        keys = {part: opening.content[part] for part in self.parts}
-        return ResidentFeeds(self, opening, RESIDENT.get(keys, opening.reader, self.clip_shape))
-
-
-@dataclass(frozen=True)
-class ResidentFeeds:
-    """One worker's batches of clips in memory."""
-
-    subject: ResidentSubject
-    opening: Opening
-    clips: dict[str, Clips]
-
-    def train(self) -> ResidentBatches:
-        """In the order of (seed, epoch). Raises BadInput when the clips do not fill a batch."""
-        return self._batches(self.clips[self.subject.train], order_seed=seed_for("order", self.opening.seed))
-
-    def val(self) -> ResidentBatches:
-        """In the clips' own order."""
-        return self._batches(self.clips[self.subject.val])
+    def clip_ids(self) -> list[str]:
+        """Names of the clips of all workers."""
+        return self.clips.clip_ids
 
     @property
-    def _batches(self) -> Callable[..., ResidentBatches]:
-        place = self.opening.place
-        where = {"device": place.device, "rank": place.rank, "world": place.world}
-        return partial(ResidentBatches, batch_size=self.opening.batch_size, **where)
+    def labels_of_all(self) -> NDArray[np.int64]:
+        """(N,)"""
+        return self.clips.labels
 
-    def asked(self, part: str) -> Asked:
-        """The clips of a part, this worker's in batches on the CPU."""
-        clips = self.clips[part]
-        return Asked(clips.clip_ids, clips.labels, self._looks(clips))
+    def set_epoch(self, epoch: int) -> None:
+        self.now = epoch
 
-    def _looks(self, clips: Clips) -> Iterator[Batch]:
-        place, size = self.opening.place, EVALUATION_BATCHES[torch.device(self.opening.place.device).type]
-        frames = with_channels(torch.tensor(clips.frames[place.rank :: place.world]))
-        labels = torch.tensor(clips.labels[place.rank :: place.world])
-        for first in range(0, len(labels), size):
-            yield frames[first : first + size], labels[first : first + size]
+    def state_dict(self) -> dict[str, Any]:
+        """How far the epoch has come, for a checkpoint in its middle."""
+        return {"done": self.done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.first = state["done"]
+
+    def __len__(self) -> int:
+        return self.share.steps(len(self.clips))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The announced epoch; after a checkpoint in its middle the rest of it."""
+        first, self.first = self.first % max(1, len(self)), 0
+        order = None
+        if self.share.key is not None:
+            order = torch.from_numpy(self.share.order(len(self.clips), self.now)).to(self.labels.device)
+        for step in range(first, len(self)):
+            started = time.perf_counter()
+            batch = self._gathered(order, self.share.mine(step))
+            self.seconds += time.perf_counter() - started
+            self.done = step + 1
+            yield batch
+
+    def _gathered(self, order: Tensor | None, mine: slice) -> tuple[Tensor, Tensor]:
+        if order is None:
+            frames, labels, places = self.frames[mine], self.labels[mine], range(len(self.clips))[mine]
+        else:  # index_select copies whole clips; indexing by a tensor is six times slower
+            frames, labels = self.frames.index_select(0, order[mine]), self.labels.index_select(0, order[mine])
+            places = order[mine].tolist() if self.mirror else ()
+        return self._mirrored(frames, places), labels
+
+    def _mirrored(self, frames: Tensor, places: Any) -> Tensor:
+        if not self.mirror:
+            return frames
+        flips = [self.mirror(self.now, self.clips.clip_ids[place]) for place in places]
+        which = torch.tensor(flips, device=frames.device).view(-1, 1, 1, 1, 1)
+        return torch.where(which, frames.flip(-1), frames)
+
+
+def with_channels(frames: Tensor) -> Tensor:
+    """Clips (N, T, C, H, W), of grey ones (N, T, H, W), too."""
+    return frames.unsqueeze(2) if frames.ndim == 4 else frames
+
+
+def _viewed(frames: np.ndarray) -> Tensor:
+    """The array's own memory, which may be Ray's: nothing writes there."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(frames)

@@ -75,8 +75,8 @@ class Layout:
     """Names of the classes, by label."""
     frames_shape: Sequence[int] | None = None
     """Shape of a clip of raw pixels, which are compressed; None for JPEG files, which are already."""
-    row_group: int = 100
-    """Clips that are read together."""
+    row_group: int = 16
+    """Clips that are read together: one that is asked for alone costs as much as all of them."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def write_shard(root: Storage, shard: Shard, layout: Layout, rows: Rows, origin:
         encoding = {"compression": "zstd", "compression_level": 1}
     schema = layout.columns.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
     table, sink = pa.Table.from_pylist(rows.rows, schema=schema), io.BytesIO()
-    pq.write_table(table, sink, row_group_size=layout.row_group, **encoding)
+    pq.write_table(table, sink, row_group_size=layout.row_group, write_page_checksum=True, **encoding)
     root.write_bytes(shard.name, sink.getvalue())
     return report_on(sink.getvalue(), table)
 
@@ -185,7 +185,7 @@ def clips_of(tables: Iterable[pa.Table], shape: Sequence[int] | None = None) -> 
         for batch in table.select(["clip_id", "label", "frames"]).to_batches():
             if not len(batch):
                 continue
-            frames.append(_decode(batch.column("frames"), clip))
+            frames.append(as_pixels(batch.column("frames"), clip))
             labels.append(batch.column("label").to_numpy())
             clip_ids.extend(batch.column("clip_id").to_pylist())
     if not frames:
@@ -197,8 +197,8 @@ def clips_of(tables: Iterable[pa.Table], shape: Sequence[int] | None = None) -> 
     return Clips(pixels, np.concatenate(labels).astype(np.int64)[order], [clip_ids[i] for i in order])
 
 
-def _decode(column: pa.Array, clip: tuple[int, ...]) -> NDArray[np.uint8]:
-    """View a binary column as (N, *clip) without a copy."""
+def as_pixels(column: pa.Array, clip: tuple[int, ...]) -> NDArray[np.uint8]:
+    """View a binary column as (N, *clip) without a copy. Raises BadInput for clips of another size."""
     _, offsets_buffer, data_buffer = column.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int32)[column.offset : column.offset + len(column) + 1]
     if (np.diff(offsets) != np.prod(clip)).any():

@@ -99,6 +99,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Hash over decoded pixels by ``domain/split``."""
     dataset: dict[str, Any] | None = None
     """What the clips were made from, if they can be made again."""
+    way: str = ""
+    """How training clips came: resident, streamed or online; empty in records of older versions."""
     device: str
     workers: int
     per_worker: dict[str, float] = {}

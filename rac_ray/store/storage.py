@@ -126,11 +126,16 @@ class Storage:
 
     def read_columns(self, name: str, columns: list[str]) -> pa.Table:
         """Some columns of a Parquet file; no byte of the others is fetched."""
+        return self.read_parquet(name, lambda file: file.read(columns))
+
+    def read_parquet(self, name: str, act: Callable[[pq.ParquetFile], Result]) -> Result:
+        """What ``act`` reads of a Parquet file, pages being checked where they have checksums; again for as long as an
+        object store's silence may pass."""
         system, path = self.resolve(name)
 
-        def read() -> pa.Table:
+        def read() -> Result:
             with system.open_input_file(path) as stream:
-                return pq.ParquetFile(stream, pre_buffer=True).read(columns)
+                return act(pq.ParquetFile(stream, pre_buffer=True, page_checksum_verification=True))
 
         return self._ask(read)
 

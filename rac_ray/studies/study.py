@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.dataset import Say
-from rac_ray.identity import Recipe, Training
+from rac_ray.identity import Recipe
 from rac_ray.results.claims import Claim
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS
+from rac_ray.sweep.feeds import FEED, FEED_OPTION
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.options import Option, words
 from rac_ray.sweep.space import SEARCH_OPTIONS
@@ -69,11 +70,12 @@ class Study(ABC):
 
     @property
     def all_options(self) -> tuple[Option, ...]:
-        """All that verbs take: the study's own options, variants and recipes' fields as axes, a search for recipes."""
+        """All that verbs take: the study's own options, variants and recipes' fields as axes, how clips are fed, a
+        search for recipes."""
         own = {option.name: option for option in self.options}
         variants = {name: Option(name, words, _help(name, values)) for name, values in self.every_variant.items()}
         recipes = {option.name: option for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)}
-        return tuple({**own, **variants, **recipes, **own}.values())
+        return tuple({**own, **variants, FEED: FEED_OPTION, **recipes, **own}.values())
 
     @property
     def every_variant(self) -> dict[str, Sequence[str]]:
@@ -132,10 +134,6 @@ class Study(ABC):
     def content(self, grid: Any, data: Storage, tasks: "Sequence[Task]") -> Mapping[str, str]:
         """Hash over decoded pixels by ``domain/split`` of prepared data; empty where nobody counts them."""
         return {}
-
-    def reader(self, grid: Any, data: Storage, training: Training) -> Any:
-        """A Ray Dataset that all trainings of one source read; None: they read on their own."""
-        return None
 
     def made_from(self, grid: Any, data: Storage, task: "Task") -> dict[str, Any] | None:
         """What makes a task's clips again, for its record; None where they cannot be made again."""

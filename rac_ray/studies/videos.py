@@ -118,7 +118,7 @@ class VideoStudy(Study):
 
     def tasks(self, grid: VideoGrid, data: Storage, precision: str) -> list[Task]:
         """One task per model, hidden units and seed, seeds innermost, on the clips that ``provide`` has made."""
-        from rac_ray.data.resident import ResidentSubject
+        from rac_ray.data.subject import ShardSubject
         from rac_ray.data.videos import rgb_shape
 
         manifest = self._manifest(grid, data)
@@ -136,12 +136,11 @@ class VideoStudy(Study):
             recipe = grid.recipes.get(model, grid.recipe).resolved(precision)
             for hidden in grid.hidden_units:
                 build = video_model(grid, model, hidden, len(classes))
-                subject = ResidentSubject(build, train, val, tuple(e.part for e in evaluations), len(classes), shape)
+                subject = ShardSubject(build, train, val, len(classes), shape, data)
                 options = {"weights": _weights_of(build)}
                 for seed in grid.seeds:
                     training = Training(model, hidden, grid.source, seed, recipe, content, options=options)
-                    resident = (counts.train + counts.val) * int(np.prod(shape))
-                    tasks.append(Task(training, subject, evaluations, counts, resident, (train, val)))
+                    tasks.append(Task(training, subject, evaluations, counts, (train, val)))
         return tasks
 
     def about(self, grid: VideoGrid, data: Storage) -> Mapping[str, str]:
@@ -151,13 +150,6 @@ class VideoStudy(Study):
     def content(self, grid: VideoGrid, data: Storage, tasks: Sequence[Task]) -> Mapping[str, str]:
         """From the manifest."""
         return part_keys(data, {part for task in tasks for part in (*task.trained_on, *task.counts.evaluated)})
-
-    def reader(self, grid: VideoGrid, data: Storage, training: Training) -> Any:
-        """All parts in the object store, read once."""
-        from rac_ray.data.loading import open_clips
-
-        evaluations = _evaluations(grid, self._manifest(grid, data))
-        return open_clips(data, [f"{grid.source}/train", *(evaluation.part for evaluation in evaluations)])
 
     def made_from(self, grid: VideoGrid, data: Storage, task: Task) -> dict[str, Any] | None:
         """Where the clips are, so that reports can show them; a bucket's address is kept to ourselves."""

@@ -11,6 +11,7 @@ import ray
 
 from rac_ray.sweep.failures import disk_is_full, failure_of, now
 from rac_ray.sweep.follow import HALT
+from rac_ray.sweep.sharing import Key, parts_of
 from rac_ray.sweep.worker import Job, Setting, train_loop
 from rac_ray.training.task import Task
 
@@ -18,14 +19,14 @@ LOG_TAIL_LINES = 40
 
 
 def run_task(
-    config: dict[str, Any], tasks: Mapping[str, Task], clips: Mapping[str, Any], made_from: Any, setting: Setting
+    config: dict[str, Any], tasks: Mapping[str, Task], clips: Mapping[Key, Any], made_from: Any, setting: Setting
 ) -> None:
     """Tune's function trainable: one attempt at a task, unless nothing is outstanding.
 
-    ``tasks`` are all of the run, by training id; ``clips`` the datasets and ``made_from`` what makes the clips again,
-    by the trainings' ``clips_key``. Whatever is raised becomes a failure file, and the other tasks go on. A full disk
-    is no failure of the task: it halts the sweep. After memory ran out the process ends, so that the next task begins
-    in a clean one.
+    ``tasks`` are all of the run, by training id; ``clips`` are references to those that lie in memory, by data folder
+    and part, and ``made_from`` is what makes clips again, by the trainings' ``clips_key``. Whatever is raised becomes a
+    failure file, and the other tasks go on. A full disk is no failure of the task: it halts the sweep. After memory ran
+    out the process ends, so that the next task begins in a clean one.
     """
     from ray import tune
 
@@ -34,12 +35,13 @@ def run_task(
     record = ledger.record(training_id)
     if record is not None and not task.outstanding(record):
         return  # another process was quicker: a killed driver's orphan, or this task before its node was lost
-    key = task.training.clips_key
-    job = Job(task, attempt, setting, host, time.monotonic(), made_from.get(key), key in clips)
+    root = task.subject.data.root
+    mine = {part: clips[root, part] for part in parts_of(task) if (root, part) in clips}
+    job = Job(task, attempt, setting, host, time.monotonic(), made_from.get(task.training.clips_key), mine)
     try:
         who = {"host": host, "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
         ledger.begin(training_id, attempt, setting.driver, began_at=now(), **who)
-        _train(job, clips.get(key), config["resources"])
+        _train(job, config["resources"])
     except Exception as error:
         if disk_is_full(error):
             tune.report({HALT: f"{ledger.storage.root} is full; make room and give the same command again"})
@@ -51,7 +53,7 @@ def run_task(
         tune.report({"failed": True})
 
 
-def _train(job: Job, clips: Any, resources: dict[str, float]) -> None:
+def _train(job: Job, resources: dict[str, float]) -> None:
     """Hand the task to TorchTrainer: in this process for one worker, in a worker group for more."""
     from ray.train import ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -62,7 +64,6 @@ def _train(job: Job, clips: Any, resources: dict[str, float]) -> None:
     TorchTrainer(
         train_loop,
         train_loop_config={"job": job},
-        datasets={} if clips is None else {"clips": clips},
         scaling_config=ScalingConfig(
             num_workers=workers, use_gpu=per_worker.get("GPU", 0) > 0, resources_per_worker=per_worker
         ),
@@ -71,12 +72,11 @@ def _train(job: Job, clips: Any, resources: dict[str, float]) -> None:
 
 
 def _group_configs(job: Job) -> dict[str, Any]:
-    """A worker group's own configuration: whole data for each rank, and how often it goes on by itself."""
-    from ray.train import DataConfig, FailureConfig, RunConfig
+    """A worker group's own configuration: how often it goes on by itself."""
+    from ray.train import FailureConfig, RunConfig
     from ray.tune.integration.ray_train import TuneReportCallback
 
     return {
-        "dataset_config": DataConfig(datasets_to_split=[]),
         "run_config": RunConfig(
             name=f"{job.training_id}-{job.attempt}",
             storage_path=job.setting.scratch,

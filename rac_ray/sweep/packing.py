@@ -21,6 +21,8 @@ CONTEXT_BYTES = 600_000_000
 """What a process takes of a GPU before its first tensor."""
 PROCESS_BYTES = 1_000_000_000
 """Memory of a CPU trial whose class was not measured."""
+STORE = "object_store_memory"
+"""Ray's name for it among a node's resources."""
 WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
 """What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
 Tune refuses to ask for nothing; a byte is there on every node."""
@@ -43,6 +45,8 @@ class Machine:
     """Most that one node has; a trial's process cannot be larger."""
     node_memory: float = math.inf
     """Bytes of memory of a node; likewise."""
+    store: float = math.inf
+    """Bytes of the smallest object store of a node; infinite where nobody said."""
     grows: bool = False
     """Whether nodes that are not there yet are counted in."""
 
@@ -54,12 +58,13 @@ class Machine:
         nothing else is known: the largest node is then any size.
         """
         cpus, gpus, memory = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU", "memory"))
+        store = min((node.get(STORE, math.inf) for node in nodes), default=math.inf)
         more_gpus = max(0, (num_gpus or 0) - gpus)
         more_cpus = max((num_cpus or 0) - cpus, MOST_PER_GPU * more_gpus, 0)
         if more_cpus:
-            return cls(cpus + more_cpus, gpus + more_gpus, grows=True)
+            return cls(cpus + more_cpus, gpus + more_gpus, store=store, grows=True)
         largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in ("CPU", "memory")}
-        return cls(cpus, gpus, memory, node_cpus=largest["CPU"], node_memory=largest["memory"])
+        return cls(cpus, gpus, memory, node_cpus=largest["CPU"], node_memory=largest["memory"], store=store)
 
 
 @dataclass

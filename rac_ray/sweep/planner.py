@@ -13,6 +13,7 @@ from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS, with_recipes
+from rac_ray.sweep.feeds import Way
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.search import Search, SearchBook, searches_of, with_choices
@@ -54,6 +55,8 @@ class Plan:
     """Searches for recipes; the tasks with those that were chosen are among the plan's."""
     is_search: bool = False
     """Whether these are the candidates of the searches, in a ledger of their own."""
+    delivered: Way = "resident"
+    """How stored clips go to trainings, once that is decided."""
     settled: Mapping[str, State] = field(default_factory=dict)
     """By id, candidates that have ended: one that was cut has no record."""
 

@@ -148,13 +148,13 @@ def price_of(
         probes |= run_probes(unknown, packing, options.seconds)
         remember_probes(stored, device.name, probes)
     costs |= {
-        key: _from_probe(task, probes[_probe_key(task, packing)])
+        key: _from_probe(task, probes[_probe_key(task, packing)], packing)
         for key, task in tasks.items()
         if costs[key] is None and _probe_key(task, packing) in probes
     }
     packing.peaks = {task.training.kind: cost.bytes for key, task in tasks.items() if (cost := costs[key]) is not None}
     guesses = {key: plan.study.assumed(task) for key, task in tasks.items() if costs[key] is None}
-    assumed = {key: _from_probe(tasks[key], guess) for key, guess in guesses.items() if guess is not None}
+    assumed = {key: _from_probe(tasks[key], guess, packing) for key, guess in guesses.items() if guess is not None}
     costs |= assumed
     classes = {
         key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, entries)
@@ -209,9 +209,10 @@ def _from_records(task: Task, records: Sequence[Record], packing: Packing, devic
     return cost_from_records(same, task.counts.train, task.counts.val)
 
 
-def _from_probe(task: Task, probe: Probe) -> Cost:
+def _from_probe(task: Task, probe: Probe, packing: Packing) -> Cost:
+    own = task.resident if packing.machine.gpus and not packing.cpus_besides else 0  # a copy; a CPU's is Ray's
     per_train, per_eval = probe.seconds_per_train_clip, probe.seconds_per_eval_clip
-    return Cost(per_train, per_eval, OVERHEAD_SECONDS, probe.peak_bytes + task.resident)
+    return Cost(per_train, per_eval, OVERHEAD_SECONDS, probe.peak_bytes + own)
 
 
 def _class_forecast(

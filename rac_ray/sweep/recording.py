@@ -12,6 +12,7 @@ from rac_ray.data.feed import Place
 from rac_ray.store.files import BEST_CHECKPOINT, level_file
 from rac_ray.store.record import Checkpoint, Record, named
 from rac_ray.sweep.failures import now
+from rac_ray.sweep.feeds import tells
 from rac_ray.training.fit import Fit
 from rac_ray.training.task import Task
 
@@ -76,6 +77,7 @@ def trained_record(job: "Job", place: Place, result: Fit, seconds: dict[str, flo
         parameters=result.parameters,
         classes=task.subject.num_classes,
         content={part: job.content[part] for part in task.trained_on if part in job.content},
+        way=tells(task, setting.delivered),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         workers=setting.most_workers,
         per_worker=dict(setting.per_worker),

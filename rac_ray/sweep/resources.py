@@ -41,6 +41,8 @@ class Resources:
     """Trials that share a GPU; auto: as many as their measured memory allows."""
     cuda_graphs: bool = False
     """Record the steps of trials of one worker on a GPU once, and replay them."""
+    keep_shards: bool = False
+    """Also write clips that are drawn for an epoch to the data folder."""
     budgets: Budgets = field(default_factory=Budgets, metadata={"prefix": "retry_"})
     pause: float = field(default=5.0, metadata={"flag": "back_off"})
     """Seconds before the first retry of a trial."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import ray
 
+from rac_ray.data.streaming import READING_CPUS
 from rac_ray.errors import BadInput
 from rac_ray.identity import PRECISIONS
 from rac_ray.store.entry import Entry, State
@@ -21,6 +22,7 @@ from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import Lock, holding
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task
+from rac_ray.sweep.feeds import asked_delivery, reads_beside, way_of
 from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor, duration, say_line
@@ -30,7 +32,8 @@ from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
-from rac_ray.sweep.session import cores_here, count_resources_here, ray_session
+from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_session, room_on
+from rac_ray.sweep.sharing import shared_clips
 from rac_ray.sweep.tuning import through_tune
 from rac_ray.sweep.worker import Setting
 
@@ -57,7 +60,9 @@ def run_plan(
     """
     began = time.monotonic()
     with ray_session(resources, plan.title):
-        packing = packing_for(plan, resources, machine_of(resources))
+        machine = machine_of(resources)
+        plan = settled(plan, machine)
+        packing = packing_for(plan, resources, machine)
         with holding(plan.sweep, DRIVER, resources.take_over) as lock:
             adopted = plan.adopt()
             if adopted:
@@ -97,20 +102,22 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
     A cluster is not made to grow for a probe.
     """
     if not resources.pricing.seconds and not resources.address:
-        machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0)
+        machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0, store=object_store_here())
+        plan = settled(plan, machine)
         return price_of(plan, packing_for(plan, resources, machine), plan.entries(), resources.pricing, say)
     with ray_session(resources):
-        packing, pricing = packing_for(plan, resources, machine_of(resources)), resources.pricing
+        machine, pricing = machine_of(resources), resources.pricing
+        plan = settled(plan, machine)
+        packing = packing_for(plan, resources, machine)
         if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
             say("no GPU is up, and a plan starts none: priced from records and earlier probes")
             pricing = replace(pricing, seconds=0)
         return price_of(plan, packing, plan.entries(), pricing, say)
 
 
-def machine_of(resources: Resources) -> Machine:
-    """What the running Ray has, or will have."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return Machine.of(nodes, resources.num_cpus, resources.num_gpus)
+def settled(plan: Plan, machine: Machine) -> Plan:
+    """The plan that says how clips are delivered. Raises BadInput where they do not fit as is asked for."""
+    return replace(plan, delivered=way_of(plan.tasks, asked_delivery(plan.asked), room_on(machine)))
 
 
 def precision_for(resources: Resources) -> str:
@@ -137,7 +144,7 @@ def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
         raise BadInput(f"--fewest-workers is {fewest}; valid: at most {workers}, the workers")
     if workers > batch:
         raise BadInput(f"{workers} workers for steps of {batch} clips; valid: at most one worker per clip")
-    reading = max(task.subject.reading_cpus for task in plan.tasks)
+    reading = READING_CPUS if reads_beside(plan.tasks, plan.delivered) else 0.0
     packing = Packing(
         machine, workers, resources.cpus_per_trial, resources.trials_per_gpu, fewest=fewest, cpus_besides=reading
     )
@@ -261,11 +268,10 @@ def _tune(
     with tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True) as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
         study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
-        readers = {key: study.reader(part.grid, part.data, first[key]) for key, part in parts.items()}
         ours = tune.with_parameters(
             trainable,
             tasks=tasks,
-            clips={key: reader for key, reader in readers.items() if reader is not None},
+            clips=shared_clips(plan.tasks) if plan.delivered == "resident" else {},
             made_from={
                 key: study.made_from(part.grid, part.data, tasks[first[key].training_id]) for key, part in parts.items()
             },
@@ -290,6 +296,8 @@ def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scr
         lost_workers=resources.budgets.preempted if packing.elastic else 0,
         cuda_graphs=resources.cuda_graphs,
         retell=plan.is_search,
+        delivered=plan.delivered,
+        keep_shards=resources.keep_shards,
         stall=resources.stall,
         scratch=scratch,
         commit=commit(),

@@ -8,14 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray.job_config import JobConfig
 
 from rac_ray.errors import BadInput
+from rac_ray.sweep.feeds import Room
 from rac_ray.sweep.monitor import say_line
+from rac_ray.sweep.packing import Machine
 from rac_ray.sweep.resources import Resources
 
-LOCAL_OBJECT_STORE = 2_000_000_000
+STORE_BYTES = (2_000_000_000, 8_000_000_000)
+"""Least and most of a local object store; between them a share of the free memory."""
+STORE_SHARE = 0.3
 WORKER_ENVIRONMENT = {
     # glibc gives large blocks back to the kernel at each free; the page faults cost as much as the arithmetic.
     # Trials run in a thread, whose own arena would ignore the thresholds: one arena for all.
@@ -45,6 +50,12 @@ def cores_here() -> int:
     return max(1, int(min(mine, most)))
 
 
+def object_store_here() -> int:
+    """Bytes of the object store of a local Ray; it takes memory as it is filled."""
+    least, most = STORE_BYTES
+    return min(most, max(least, int(STORE_SHARE * psutil.virtual_memory().available)))
+
+
 @contextmanager
 def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
     """A local Ray for the duration, or a connection to the cluster at ``address``; ``name`` is for its jobs page."""
@@ -59,7 +70,7 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
             "address": "local",  # without it, Ray would join a cluster that `ray start` left a note of, alive or not
             "num_cpus": resources.num_cpus or cores_here(),
             "num_gpus": resources.num_gpus,
-            "object_store_memory": LOCAL_OBJECT_STORE,
+            "object_store_memory": object_store_here(),
             "include_dashboard": resources.dashboard,
         }
     )
@@ -88,3 +99,14 @@ def count_resources_here() -> None:
 
     quiet_and_ordered()
     ray.data.range(1).materialize()
+
+
+def machine_of(resources: Resources) -> Machine:
+    """What the running Ray has, or will have."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Machine.of(nodes, resources.num_cpus, resources.num_gpus)
+
+
+def room_on(machine: Machine) -> Room:
+    """What clips may fill of each node, as far as this one tells of the others."""
+    return Room(machine.store, psutil.virtual_memory().available, machine.gpu_memory or math.inf)

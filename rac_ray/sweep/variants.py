@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import VARIED, key_of
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.feeds import FEED, variant_of
 from rac_ray.sweep.options import require_some
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def variations(study: "Study", grid: Any, asked: Mapping[str, Any]) -> list[Vari
 
     Raises BadInput for values that are none, and for an axis without values.
     """
+    asked = {name: value for name, value in asked.items() if name != FEED} | _feed(study, asked)
     given = {**asked, **_values(study, asked)}
     axes = {name: given[name] for name in study.variants if given.get(name) is not None}
     several = [name for name, values in axes.items() if len(values) > 1]
@@ -56,6 +58,14 @@ def variations(study: "Study", grid: Any, asked: Mapping[str, Any]) -> list[Vari
         values = {**defaults, **study.values(narrowed), **chosen}
         found.append(Variation(narrowed, values, " ".join(f"{name}={chosen[name]}" for name in several)))
     return found
+
+
+def _feed(study: "Study", asked: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is asked of how clips are fed, as far as it makes other trainings."""
+    if asked.get(FEED) is None:
+        return {}
+    values = variant_of(study, asked[FEED])
+    return {FEED: values} if values else {}
 
 
 def _values(study: "Study", asked: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -22,11 +22,14 @@ from ray import train, tune
 from ray.train.torch import get_device
 
 from rac_ray.data.feed import Feeds, Opening, Place
+from rac_ray.data.feeding import ClipFeeds
+from rac_ray.data.resident import SharedClips
 from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Evaluated, Record, with_trials
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.failures import now
+from rac_ray.sweep.feeds import Way
 from rac_ray.sweep.provenance import UNKNOWN
 from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels, trained_record
 from rac_ray.sweep.trial_log import TrialLog
@@ -58,6 +61,10 @@ class Setting:
     """Losses of workers from which a group recovers by itself, from its last checkpoint; then the queue tries again."""
     cuda_graphs: bool = False
     """Whether a single worker's steps are recorded on a GPU and replayed."""
+    delivered: Way = "resident"
+    """How stored clips go to trainings."""
+    keep_shards: bool = False
+    """Whether clips that are drawn for an epoch are written to the data folder as well."""
     retell: bool = False
     """Whether an attempt that goes on from a checkpoint reports the epochs before it, too."""
     stall: StallLimits = field(default_factory=StallLimits)
@@ -92,8 +99,8 @@ class Job:
     """Start of the attempt on that host's monotonic clock, which no change of the date moves."""
     made_from: dict[str, Any] | None = None
     """What makes the task's clips again."""
-    shared: bool = False
-    """Whether the clips come as a dataset that all trainings of the source share."""
+    clips: Mapping[str, Any] = field(default_factory=dict)
+    """References to the clips that lie in the object store, by part."""
 
     @property
     def training_id(self) -> str:
@@ -167,9 +174,8 @@ def _stalled(job: Job, sentence: str, stacks: str) -> None:
 
 def _run(job: Job, group: Group, log: TrialLog | None, beat: Callable[[], None]) -> None:
     training, subject = job.task.training, job.task.subject
-    reader = train.get_dataset_shard("clips") if job.shared else None
-    opening = Opening(training.seed, training.recipe.batch_size, group.place, reader, job.content)
-    feeds = subject.feeds(opening)
+    clips, keep = SharedClips(job.clips), job.setting.keep_shards
+    feeds = ClipFeeds(subject, Opening(training.seed, training.recipe.batch_size, group.place, clips, keep))
     record = job.setting.ledger.record(training.training_id)
     if record is None or not job.folder.exists(BEST_CHECKPOINT):
         record = _train(job, group, feeds, log, beat)

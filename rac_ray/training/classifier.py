@@ -43,6 +43,13 @@ class Totals:
         self.sums.zero_()
         return {"loss": loss / clips, "top1": correct / clips, "clips": clips}
 
+    def restore(self, sums: Tensor, rank: int, world: int) -> None:
+        """Go on from the sums (W, 3) that each of W workers had; in a group of another size the first has all."""
+        if len(sums) == world:
+            self.sums = sums[rank].clone()
+        elif rank == 0:
+            self.sums = sums.sum(dim=0)
+
 
 def recordable(recipe: Recipe) -> bool:
     """Whether every step does the same to the weights: a recording has a learning rate and no clipping of its own."""

@@ -72,7 +72,7 @@ def fit(
     validation top-1 in ``folder``. ``report`` gets each epoch's row, ``beat`` is called after each step.
     ``cuda_graphs`` replays the steps of a single worker on a GPU. With ``retell``, ``report`` gets the rows of the
     epochs before ``last.ckpt``, too. Raises NotFinite when a loss is NaN or infinite, and
-    DamagedCheckpoint. On a CPU a training stopped after any epoch and fitted again ends at the same bits; the number of
+    DamagedCheckpoint. On a CPU a training stopped anywhere and fitted again ends at the same bits; the number of
     workers changes no more than how sums are rounded.
     """
     started = time.monotonic()

@@ -20,7 +20,11 @@ from rac_ray.training.classifier import Classifier, NotFinite
 from rac_ray.training.selection import Keeper
 
 CHECKPOINT_SECONDS = 10.0
-"""Least time between two running checkpoints: what a lost process can lose of a trial."""
+"""Least time between two running checkpoints at ends of epochs."""
+MIDWAY_SECONDS = 60.0
+"""Least time before one in the middle of an epoch: what a lost process can lose of a long one."""
+STEPS_BETWEEN = 8
+"""Steps after which workers look whether such a one is due, all of them together."""
 
 
 class TrialProgress(Checkpoint):
@@ -52,10 +56,12 @@ class TrialProgress(Checkpoint):
         self.finished = False
         self.first_step_at = 0.0
         self._epoch_started = 0.0
+        self.midway: dict[str, Any] = {}
+        """Of an epoch that a checkpoint in its middle has begun: the sums of each worker, and the time that it took."""
         self._saved_at = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        names = ("epochs", "best_top1", "best_weights", "finished")
+        names = ("epochs", "best_top1", "best_weights", "finished", "midway")
         state = {name: getattr(self, name) for name in names}
         return state | ({"levels": dict(self.keeper.kept)} if self.keeper else {})
 
@@ -66,15 +72,31 @@ class TrialProgress(Checkpoint):
             elif self.keeper:
                 self.keeper.kept = dict(value)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Also of a training that goes on in the middle of an epoch, to which Lightning announces no epoch."""
+        self.first_step_at = self._epoch_started = time.monotonic()
+        if self.midway:
+            totals = cast(Classifier, pl_module).train_totals
+            totals.restore(self.midway["sums"], trainer.global_rank, trainer.world_size)
+            self._epoch_started -= self.midway["seconds"]
+            self.batches.seconds = self.midway["waited"]
+            # Lightning does this, too, but not where a schedule has asked it for the number of steps before.
+            self.batches.load_state_dict(self.midway["batches"])
+            self.midway = {}
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._epoch_started = time.monotonic()
         self.batches.seconds = 0.0
-        self.first_step_at = self.first_step_at or self._epoch_started
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         self.beat()
+        last = batch_idx + 1 == trainer.num_training_batches
+        if (batch_idx + 1) % STEPS_BETWEEN == 0 and not last:
+            due = time.monotonic() - self._saved_at > MIDWAY_SECONDS
+            if trainer.strategy.broadcast(due):
+                self._save_midway(trainer, cast(Classifier, pl_module))
 
     def on_validation_batch_end(
         self,
@@ -119,6 +141,18 @@ class TrialProgress(Checkpoint):
         if self.keeper and self.keeper.offer(trainer.current_epoch, top1) and trainer.is_global_zero:
             keep(self.folder, trainer.current_epoch, classifier.model)
         trainer.should_stop |= self.stop_at is not None and top1 >= self.stop_at
+
+    def _save_midway(self, trainer: pl.Trainer, classifier: Classifier) -> None:
+        sums = trainer.strategy.all_gather(classifier.train_totals.sums)
+        seconds = time.monotonic() - self._epoch_started
+        self.midway = {
+            "sums": sums.view(-1, 3).cpu(),
+            "seconds": seconds,
+            "waited": self.batches.seconds,
+            "batches": self.batches.state_dict(),
+        }
+        self._save(trainer)
+        self.midway = {}
 
     def _save(self, trainer: pl.Trainer) -> None:
         with tempfile.TemporaryDirectory() as scratch:

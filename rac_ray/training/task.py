@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 
 from rac_ray.data.feed import Subject
 from rac_ray.identity import Evaluation, Training, Trial
@@ -32,13 +33,16 @@ class Task:
     subject: Subject
     evaluations: tuple[Evaluation, ...]
     counts: Counts
-    resident: int = 0
-    """Bytes of clips that the training keeps in memory."""
     trained_on: tuple[str, ...] = ()
-    """Parts, ``domain/split``, that it trains and validates on."""
+    """Parts, ``domain/split``, that it trains and validates on; clips that are drawn for an epoch are of none."""
     selection: Selection = field(default_factory=Selection)
     trials: tuple[Trial, ...] = ()
     """Trials of the training that are asked for; none named: one, of the best checkpoint."""
+
+    @property
+    def resident(self) -> int:
+        """Bytes of the clips that it trains and validates on."""
+        return (self.counts.train + self.counts.val) * prod(self.subject.clip_shape)
 
     @property
     def training_id(self) -> str:

@@ -1,82 +1,110 @@
-"""Feeds of clips in memory: what a worker trains on, validates on and is asked about."""
+"""Batches of clips in memory."""
+
+from itertools import chain
 
 import numpy as np
 import pytest
 import torch
 
-from rac_ray.data.feed import Opening, Place
-from rac_ray.data.resident import ResidentFeeds, ResidentSubject
+from rac_ray.data.order import Mirror, Share
+from rac_ray.data.resident import ResidentBatches
 from rac_ray.data.shards import Clips
-from rac_ray.errors import BadInput
-from rac_ray.models import Builder
-from rac_ray.training.evaluate import EVALUATION_BATCHES
-
-TRAIN, VAL, TEST = "2dot/train", "2dot/val", "mnist/test"
-SUBJECT = ResidentSubject(Builder("cnn3d", 2), TRAIN, VAL, (VAL, TEST, VAL), 5, (20, 1, 64, 64))
 
 
-def clips_of(count: int, start: int = 0) -> Clips:
-    """Clips whose pixels and labels are their numbers."""
-    numbers = np.arange(start, start + count)
-    frames = np.broadcast_to(numbers[:, None, None, None].astype(np.uint8), (count, 20, 64, 64)).copy()
-    return Clips(frames, numbers.astype(np.int64), [f"clip/{number:06d}" for number in numbers])
+def share_of(batch_size: int, key: int | None, rank: int = 0, world: int = 1) -> Share:
+    """Whole steps in an order of the key, or all clips in their own."""
+    return Share(batch_size, rank, world, whole_steps=key is not None, key=key)
 
 
-def feeds_of(place: Place | None = None, *, seed: int = 3, batch_size: int = 4, train: int = 11) -> ResidentFeeds:
-    clips = {TRAIN: clips_of(train), VAL: clips_of(6, 50), TEST: clips_of(5, 100)}
-    return ResidentFeeds(SUBJECT, Opening(seed, batch_size, place or Place()), clips)
+def drawn(batches: ResidentBatches) -> list[int]:
+    """Labels in the order that the batches give them."""
+    return [int(label) for _, labels in batches for label in labels]
 
 
-def labels_of(batches: object) -> list[list[int]]:
-    return [labels.tolist() for _, labels in batches]  # type: ignore[attr-defined]
+@pytest.fixture
+def numbered(make_clips):
+    """Twenty clips whose labels are their places."""
+    clips = make_clips(20)
+    clips.labels[:] = np.arange(20)
+    return clips
 
 
-def test_each_part_is_read_once() -> None:
-    assert SUBJECT.parts == (TRAIN, VAL, TEST)
+def test_training_order_is_a_permutation_by_seed_and_epoch_without_the_short_batch(numbered) -> None:
+    batches = ResidentBatches(numbered, Share(8, key=5))
+    first = drawn(batches)
+    assert len(batches) == 2
+    assert len(set(first)) == 16
+    assert drawn(batches) == first
+    batches.set_epoch(1)
+    second = drawn(batches)
+    assert second != first
+    assert drawn(ResidentBatches(numbered, Share(8, key=6))) != first
+    again = ResidentBatches(numbered, Share(8, key=5))
+    again.set_epoch(1)
+    assert drawn(again) == second
 
 
-def test_pixels_are_scaled_to_one() -> None:
-    scaled = SUBJECT.scaled(torch.tensor([0, 51, 255], dtype=torch.uint8))
-    assert scaled.dtype == torch.float32
-    assert scaled.tolist() == pytest.approx([0.0, 0.2, 1.0])
-    assert SUBJECT.evaluation_batch("cpu", 7) == EVALUATION_BATCHES["cpu"]
+def test_evaluation_keeps_order_and_every_clip(numbered) -> None:
+    batches = ResidentBatches(numbered, Share(8, whole_steps=False))
+    assert len(batches) == 3
+    assert drawn(batches) == list(range(20))
+    frames, labels = next(iter(batches))
+    assert frames.shape == (8, 20, 1, 64, 64)
+    assert frames.dtype == torch.uint8
+    np.testing.assert_array_equal(frames[:, :, 0].numpy(), numbered.frames[:8])
+    assert labels.dtype == torch.int64
 
 
-def test_training_is_in_an_order_of_the_seed_and_validation_in_the_clips_own() -> None:
-    first = labels_of(feeds_of().train())
-    assert [len(batch) for batch in first] == [4, 4]
-    assert first == labels_of(feeds_of().train())
-    assert first != labels_of(feeds_of(seed=4).train())
-    assert labels_of(feeds_of().val()) == [[50, 51, 52, 53], [54, 55]]
+@pytest.mark.parametrize("key", [None, 3])
+def test_workers_share_each_batch(numbered, key: int | None) -> None:
+    whole = [labels.tolist() for _, labels in ResidentBatches(numbered, share_of(8, key))]
+    halves = [ResidentBatches(numbered, share_of(8, key, rank, 2)) for rank in (0, 1)]
+    shared = [[labels.tolist() for _, labels in half] for half in halves]
+    assert [sorted(left + right) for left, right in zip(*shared, strict=True)] == [sorted(batch) for batch in whole]
+    assert len(halves[0]) == len(halves[1])
 
 
-def test_workers_share_what_they_train_on_and_are_asked() -> None:
-    whole = labels_of(feeds_of().train())
-    halves = [feeds_of(Place(rank, 2)) for rank in (0, 1)]
-    shared = [labels_of(half.train()) for half in halves]
-    assert [sorted(one + two) for one, two in zip(*shared, strict=True)] == [sorted(batch) for batch in whole]
-    asked = [half.asked(TEST) for half in halves]
-    assert [labels_of(each.batches) for each in asked] == [[[100, 102, 104]], [[101, 103]]]
-    for each in asked:
-        assert each.labels.tolist() == [100, 101, 102, 103, 104], "the clips of all workers, in their order"
-        assert each.clip_ids == [f"clip/{number:06d}" for number in range(100, 105)]
+@pytest.mark.parametrize("key", [None, 3])
+def test_workers_share_batches_that_they_do_not_divide(numbered, key: int | None) -> None:
+    whole = [labels.tolist() for _, labels in ResidentBatches(numbered, share_of(8, key))]
+    thirds = [ResidentBatches(numbered, share_of(8, key, rank, 3)) for rank in range(3)]
+    assert [len(next(iter(third))[1]) for third in thirds] == [3, 3, 2]
+    shared = [[labels.tolist() for _, labels in third] for third in thirds]
+    assert [sorted(chain(*each)) for each in zip(*shared, strict=True)] == [sorted(batch) for batch in whole]
 
 
-def test_what_is_asked_comes_in_batches_of_evaluation_with_a_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EVALUATION_BATCHES, "cpu", 2)
-    batches = list(feeds_of().asked(TEST).batches)
-    assert [len(labels) for _, labels in batches] == [2, 2, 1]
-    for frames, labels in batches:
-        assert (frames.shape[1:], frames.dtype) == ((20, 1, 64, 64), torch.uint8)
-        assert (frames == labels[:, None, None, None, None]).all()
+def test_a_last_clip_that_only_one_worker_gets(make_clips) -> None:
+    clips = make_clips(9)
+    halves = [ResidentBatches(clips, share_of(4, None, rank, 2)) for rank in (0, 1)]
+    assert [sum(len(labels) for _, labels in half) for half in halves] == [5, 4]
 
 
-def test_a_worker_without_a_clip_of_a_part_is_asked_nothing() -> None:
-    assert labels_of(feeds_of(Place(5, 6)).asked(TEST).batches) == []
+def test_an_epoch_goes_on_where_a_checkpoint_says(numbered) -> None:
+    batches = ResidentBatches(numbered, Share(4, key=3))
+    whole = [labels.tolist() for _, labels in batches]
+    given = iter(batches)
+    for _ in range(2):
+        next(given)
+    other = ResidentBatches(numbered, Share(4, key=3))
+    other.load_state_dict(batches.state_dict())
+    assert [labels.tolist() for _, labels in other] == whole[2:]
+    assert [labels.tolist() for _, labels in other] == whole, "the next epoch is a whole one"
 
 
-def test_clips_that_do_not_fill_a_batch_are_told() -> None:
-    with pytest.raises(BadInput, match=r"^3 training clips do not fill one batch of 4$"):
-        feeds_of(train=3).train()
-    with pytest.raises(BadInput, match=r"^7 workers for 6 validation clips; valid: one clip each, or more$"):
-        feeds_of(Place(0, 7), batch_size=8).val()
+def test_clips_are_viewed_where_they_lie_and_never_written_to(numbered) -> None:
+    numbered.frames.flags.writeable = False
+    batches = ResidentBatches(numbered, Share(8, whole_steps=False))
+    assert batches.frames.data_ptr() == numbered.frames.ctypes.data
+
+
+@pytest.mark.parametrize("key", [None, 3])
+def test_some_clips_are_mirrored_in_an_epoch(key: int | None) -> None:
+    frames = np.broadcast_to(np.arange(4, dtype=np.uint8), (30, 2, 3, 4, 4)).copy()
+    clips = Clips(frames, np.arange(30), [f"clip {number}" for number in range(30)])
+    mirror = Mirror(5)
+    batches = ResidentBatches(clips, share_of(10, key), mirror=mirror)
+    batches.set_epoch(2)
+    for pixels, labels in batches:
+        for clip, label in zip(pixels, labels.tolist(), strict=True):
+            expected = [3, 2, 1, 0] if mirror(2, f"clip {label}") else [0, 1, 2, 3]
+            assert torch.equal(clip, torch.tensor(expected, dtype=torch.uint8).expand(2, 3, 4, 4))

@@ -9,8 +9,9 @@ import pytest
 from torch import nn
 
 from rac_ray.data.feed import Opening
+from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.manifest import read_split
-from rac_ray.data.resident import ResidentSubject
+from rac_ray.data.subject import ShardSubject
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.models import MODELS
@@ -78,10 +79,8 @@ def test_a_plan_by_hand(folder: Path, data: Storage) -> None:
 def test_clips_reach_a_model_as_rgb(folder: Path, data: Storage) -> None:
     plan = planned(folder, data)
     subject = plan.tasks[0].subject
-    assert isinstance(subject, ResidentSubject)
-    reader = plan.study.reader(plan.parts[0].grid, data, plan.tasks[0].training).iterator()
-    content = plan.study.content(plan.parts[0].grid, data, plan.tasks)
-    feeds = subject.feeds(Opening(0, 4, reader=reader, content=content))
+    assert isinstance(subject, ShardSubject)
+    feeds = ClipFeeds(subject, Opening(0, 4))
     clips, labels = next(iter(feeds.val()))
     expected = read_split(data, "day/val")
     np.testing.assert_array_equal(clips.numpy(), expected.frames[: len(clips)])

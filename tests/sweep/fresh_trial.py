@@ -9,8 +9,8 @@ import tempfile
 import torch
 
 from rac_ray.data.feed import Opening
+from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.manifest import read_split
-from rac_ray.data.resident import ResidentFeeds
 from rac_ray.identity import Training
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -25,9 +25,9 @@ def main() -> None:
     torch.set_num_threads(1)
     training = Training.from_dict(Ledger(Storage.at(sweep)).trial(training_id))
     direction, device, recipe = DIRECTIONS[training.source], torch.device("cpu"), training.recipe
-    subject = subject_of(training.model, training.hidden_units, direction)
+    subject = subject_of(training.model, training.hidden_units, direction, Storage.at(data))
     clips = {part: read_split(Storage.at(data), part) for part in direction.parts}
-    feeds = ResidentFeeds(subject, Opening(training.seed, recipe.batch_size), clips)
+    feeds = ClipFeeds(subject, Opening(training.seed, recipe.batch_size, clips=clips))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Storage.at(scratch)
         result = fit(subject.build, recipe, training.seed, feeds.train(), feeds.val(), folder, device=device)

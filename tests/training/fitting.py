@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from rac_ray.data.feed import Opening, Place
-from rac_ray.data.resident import ResidentFeeds, ResidentSubject
+from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.shards import Clips
+from rac_ray.data.subject import ShardSubject
 from rac_ray.identity import Training
 from rac_ray.models import Builder
 from rac_ray.store.storage import Storage
@@ -22,10 +23,10 @@ def fitted(
     """Fit a training on ``2dot/train`` and ``2dot/val``."""
     place = place or Place()
     build = Builder(training.model, training.hidden_units)
-    subject = ResidentSubject(build, "2dot/train", "2dot/val", (), 5, SHAPE)
+    subject = ShardSubject(build, "2dot/train", "2dot/val", 5, SHAPE, Storage.at(folder))
     recipe = training.recipe
-    opening = Opening(training.seed, recipe.batch_size, place)
-    feeds = ResidentFeeds(subject, opening, {"2dot/train": train, "2dot/val": val})
+    opening = Opening(training.seed, recipe.batch_size, place, {"2dot/train": train, "2dot/val": val})
+    feeds = ClipFeeds(subject, opening)
     weight = place.weight(recipe.batch_size)
     device = torch.device(place.device)
     where = Storage.at(folder)

@@ -3,10 +3,12 @@ import pytest
 import torch
 
 from rac_ray.data.feed import Opening, Place
-from rac_ray.data.resident import ResidentFeeds, ResidentSubject
+from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.shards import Clips
+from rac_ray.data.subject import ShardSubject
 from rac_ray.identity import Evaluation
 from rac_ray.models import Builder, build_model
+from rac_ray.store.storage import Storage
 from rac_ray.training.classifier import NotFinite, to_unit_range
 from rac_ray.training.evaluate import EVALUATION_BATCHES, Predictions, evaluate, predict
 
@@ -14,9 +16,9 @@ CPU = torch.device("cpu")
 MNIST = Evaluation("mnist", "test", "target", "content")
 
 
-def feeds_of(parts: dict[str, Clips], place: Place | None = None) -> ResidentFeeds:
-    subject = ResidentSubject(Builder("cnn3d", 2), "", "", tuple(parts), 5, (20, 1, 64, 64))
-    return ResidentFeeds(subject, Opening(0, 8, place or Place()), parts)
+def feeds_of(parts: dict[str, Clips], place: Place | None = None) -> ClipFeeds:
+    subject = ShardSubject(Builder("cnn3d", 2), "", "", 5, (20, 1, 64, 64), Storage(""))
+    return ClipFeeds(subject, Opening(0, 8, place or Place(), parts))
 
 
 def said(model: torch.nn.Module, parts: dict[str, Clips], precision: str = "32", **options) -> list[Predictions]:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from rac_ray.data.feed import Place
-from rac_ray.data.loading import ResidentBatches
+from rac_ray.data.order import Share
+from rac_ray.data.resident import ResidentBatches
 from rac_ray.data.shards import Clips
 from rac_ray.errors import BadInput
 from rac_ray.identity import TRAINING_VERSION, Training, seed_for
@@ -66,7 +67,7 @@ def test_equals_a_plain_loop(name: str, make_training, train: Clips, val: Clips,
     torch.manual_seed(seed_for("weights", training.seed))
     model = build_model(name, 4)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-5)
-    batches = ResidentBatches(train, 8, order_seed=seed_for("order", training.seed))
+    batches = ResidentBatches(train, Share(8, key=seed_for("order", training.seed)))
     for epoch, row in enumerate(result.epochs):
         model.train()
         batches.set_epoch(epoch)
@@ -79,7 +80,9 @@ def test_equals_a_plain_loop(name: str, make_training, train: Clips, val: Clips,
             losses.append(loss.item())
         model.eval()
         with torch.no_grad():
-            predicted = torch.cat([model(f.float() / 255).argmax(1) for f, _ in ResidentBatches(val, 8)])
+            predicted = torch.cat(
+                [model(f.float() / 255).argmax(1) for f, _ in ResidentBatches(val, Share(8, whole_steps=False))]
+            )
         correct = int((predicted == torch.from_numpy(val.labels)).sum())
         assert row["train_loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-6)
         assert row["val_top1"] == correct / len(val)
@@ -112,6 +115,30 @@ def test_a_gpu_trains_alike_with_and_without_graphs(
     assert "without a CUDA graph" not in caplog.text
     for one, other in zip(usual.epochs, replayed.epochs, strict=True):
         assert other["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 6, 8, 12, 14])
+def test_a_trial_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_bits(
+    steps: int, make_training, train: Clips, val: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three training steps and two of validation an epoch; also with a rate that follows the steps."""
+    monkeypatch.setattr(progress, "MIDWAY_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "STEPS_BETWEEN", 2)
+    training = make_training("cnn3d", schedule="cosine", warm_up=0.5)
+    whole, made = fitted(training, train, val, tmp_path / "whole"), 0
+
+    def stop() -> None:
+        nonlocal made
+        made += 1
+        if made == steps + 1:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fitted(training, train, val, tmp_path / "stopped", beat=stop)
+    again = fitted(training, train, val, tmp_path / "stopped")
+    assert without_clock(again) == without_clock(whole)
+    assert same_weights(again.model, whole.model)
+    assert all(0 < row["seconds"] < 60 for row in again.epochs)
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from rac_ray.data.resident import ResidentSubject
+from rac_ray.data.subject import ShardSubject
 from rac_ray.identity import Recipe
 from rac_ray.models import MODELS, Builder, build_model, count_parameters
+from rac_ray.store.storage import Storage
 from rac_ray.training.probe import FEWEST_CLIPS, Probe
 from rac_ray.training.probe import probe as probe_subject
 
@@ -20,7 +21,7 @@ EXACT = Recipe(precision="32")
 
 
 def probe(name: str, hidden_units: int, recipe: Recipe, seconds: float) -> Probe:
-    subject = ResidentSubject(Builder(name, hidden_units), "", "", (), 5, (20, 1, 64, 64))
+    subject = ShardSubject(Builder(name, hidden_units), "", "", 5, (20, 1, 64, 64), Storage(""))
     return probe_subject(f"{name} h={hidden_units}", subject, recipe, device=CPU, seconds=seconds)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from rac_ray.data.loading import ResidentBatches
+from rac_ray.data.order import Share
+from rac_ray.data.resident import ResidentBatches
 from rac_ray.data.shards import Clips
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
@@ -95,7 +96,7 @@ def fitted(make_clips: Callable[..., Clips], monkeypatch: pytest.MonkeyPatch) ->
     train, val = make_clips(32), make_clips(20, "2dot/val")
 
     def run(folder: Path, wanted: tuple[float, ...], recipe: Recipe = RECIPE, **options: Any) -> tuple[Fit, Keeper]:
-        batches = ResidentBatches(train, 8, order_seed=1), ResidentBatches(val, 8)
+        batches = ResidentBatches(train, Share(8, key=1)), ResidentBatches(val, Share(8, whole_steps=False))
         keeper = Keeper(wanted)
         where = Storage.at(folder)
         return fit(Builder("cnn3d", 4), recipe, 3, *batches, where, device=CPU, keeper=keeper, **options), keeper

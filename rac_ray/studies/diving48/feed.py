@@ -1,14 +1,16 @@
-"""Diving48's clips for one worker: streamed from shards, each domain rendered when its clips are loaded."""
+"""Diving48's clips: JPEG frames in shards, each domain rendered when its clips are loaded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-import numpy as np
 from torch import Tensor, nn
 
-from rac_ray.data.feed import Asked, Opening
+from rac_ray.data.feed import Opening
+from rac_ray.data.jpegs import JpegClips, Render, normalised
 from rac_ray.data.manifest import require_manifest
-from rac_ray.data.streaming import READING_CPUS, Feed, Render, StoredClip, StreamedBatches, normalised, places
+from rac_ray.data.order import Mirror
+from rac_ray.data.source import Source, StoredClip, places
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
@@ -27,7 +29,7 @@ def official_places(root: Storage, part: str, validation: str = "authors") -> li
 
 
 @dataclass(frozen=True)
-class StreamedSubject:
+class DivingSubject:
     """A model, and the shards that it reads."""
 
     build: Callable[[], nn.Module]
@@ -38,7 +40,10 @@ class StreamedSubject:
     flip_validation: bool = False
     num_classes: int = NUM_CLASSES
     clip_shape: tuple[int, int, int, int] = (NUM_FRAMES, CHANNELS, FRAME_SIZE, FRAME_SIZE)
-    reading_cpus: float = READING_CPUS
+    train: str = "original/train"
+    val: str = "original/val"
+    draws: bool = False
+    """Dives are recorded, and cannot be drawn."""
 
     def scaled(self, clips: Tensor) -> Tensor:
         """With ImageNet's mean and deviation taken out."""
@@ -48,55 +53,20 @@ class StreamedSubject:
         """As many as in a training step."""
         return batch_size
 
-    def feeds(self, opening: Opening) -> "StreamedFeeds":
-        """Find the clips. Raises BadInput when there are fewer validation clips than workers."""
-        return StreamedFeeds(self, opening)
-
-
-@dataclass(frozen=True)
-class StreamedFeeds:
-    """One worker's streams."""
-
-    subject: StreamedSubject
-    opening: Opening
-
-    def train(self) -> StreamedBatches:
-        """In the order of (seed, epoch), mirrored at random."""
-        return self._batches("train")
-
-    def val(self) -> StreamedBatches:
-        """In the clips' own order."""
-        batches = self._batches("val", shuffle=False, flip=self.subject.flip_validation)
-        world = self.opening.place.world
-        if len(batches.clips) < world:
-            raise BadInput(f"{len(batches.clips)} validation clips for {world} workers; valid: one each, or more")
-        return batches
-
-    def _batches(self, part: str, *, shuffle: bool = True, flip: bool = True) -> StreamedBatches:
-        opening, subject = self.opening, self.subject
-        place = opening.place
-        feed = Feed(
-            seed_for("order", opening.seed),
-            opening.batch_size,
-            shuffle,
-            flip,
-            rank=place.rank,
-            world=place.world,
-            uneven=True,
-        )
-        clips = official_places(subject.data, part, subject.validation)
-        return StreamedBatches(subject.data, clips, feed, device=place.device)
-
-    def asked(self, part: str) -> Asked:
-        """The clips of the validation split, or of the test list in a domain."""
+    def source(self, part: str, mirror: Mirror | None = None) -> Source:
+        """The clips of the train, validation or test list, the latter in a domain."""
         split = part.partition("/")[2]
-        opening, subject = self.opening, self.subject
-        place = opening.place
-        clips = official_places(subject.data, split, subject.validation)
-        feed = Feed(
-            opening.seed, opening.batch_size, False, flip=False, rank=place.rank, world=place.world, uneven=True
-        )
-        render = subject.frames[part] if split == "test" else None
-        batches = StreamedBatches(subject.data, clips, feed, device=place.device, render=render).epoch(0)
-        labels = np.array([clip.label for clip in clips], np.int64)
-        return Asked([clip.clip_id for clip in clips], labels, batches)
+        find = partial(official_places, self.data, split, self.validation)
+        return JpegClips(self.data, find, self.frames[part] if split == "test" else None, mirror)
+
+    def endless(self, opening: Opening) -> Source | None:
+        """None."""
+        return None
+
+    def order_key(self, seed: int) -> int:
+        """Of a stream of its own."""
+        return seed_for("order", seed_for("order", seed))
+
+    def mirror(self, split: str, seed: int) -> Mirror | None:
+        """Training clips at random, and validation clips where the authors' way is asked for (facts.md 3.1)."""
+        return Mirror(seed_for("order", seed)) if split == "train" or self.flip_validation else None

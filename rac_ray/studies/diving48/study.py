@@ -25,7 +25,7 @@ from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
 if TYPE_CHECKING:
-    from rac_ray.data.streaming import Render
+    from rac_ray.data.jpegs import Render
     from rac_ray.training.probe import Probe
 
 SOURCE = "original"
@@ -92,7 +92,7 @@ class Diving48(Study):
         Each has the levels of all its experiments, so that asking for one and later for the others trains nothing
         twice.
         """
-        from rac_ray.studies.diving48.feed import StreamedSubject
+        from rac_ray.studies.diving48.feed import DivingSubject
         from rac_ray.studies.diving48.models import builder
 
         root = require_manifest(data)
@@ -109,7 +109,7 @@ class Diving48(Study):
         for (model, name), levels in levels_of(grid).items():
             size, recipe = grid.sizes[name], grid.recipe.resolved(precision)
             build = builder(size)
-            subject = StreamedSubject(build, data, frames, grid.validation, grid.flip_validation)
+            subject = DivingSubject(build, data, frames, grid.validation, grid.flip_validation)
             options = {"architecture": size.architecture, **size.options}
             for seed in grid.seeds:
                 training = Training(model, size.hidden_units, SOURCE, seed, recipe, content, name, options)

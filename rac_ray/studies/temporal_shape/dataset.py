@@ -155,7 +155,7 @@ class GeneratedClips(Dataset):
 
 def rendered_rows(dataset: GeneratedClips, shard: Shard) -> Rows:
     """The clips of a shard."""
-    return Rows([_row(shard.part, index, dataset.clip(shard.part, index)) for index in shard.places])
+    return Rows([row_of(shard.part, index, dataset.clip(shard.part, index)) for index in shard.places])
 
 
 def clip_id_of(part: str, index: int) -> str:
@@ -163,7 +163,8 @@ def clip_id_of(part: str, index: int) -> str:
     return f"{part}/{index:06d}"
 
 
-def _row(part: str, index: int, clip: Clip) -> dict[str, Any]:
+def row_of(part: str, index: int, clip: Clip) -> dict[str, Any]:
+    """A clip's row in a shard."""
     path, (domain, _, split) = clip.trajectory, part.partition("/")
     return {
         "clip_id": clip_id_of(part, index),

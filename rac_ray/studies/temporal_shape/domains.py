@@ -101,9 +101,14 @@ class Direction:
         return f"{self.trained_on}/train"
 
     @property
+    def val(self) -> str:
+        """The part that is validated on."""
+        return f"{self.trained_on}/val"
+
+    @property
     def evaluations(self) -> dict[str, str]:
         """Parts that the best checkpoint is evaluated on, with their role."""
-        source = {f"{self.trained_on}/val": "source_val", f"{self.trained_on}/test": "source_test"}
+        source = {self.val: "source_val", f"{self.trained_on}/test": "source_test"}
         targets = {f"{domain}/test": "target" for domain in (*self.targets, *self.also)}
         counterfactual = (self.trained_on, *self.targets) if self.paired else ()
         return {**source, **targets, **{f"{domain}/{PAIRED}": PAIRED for domain in counterfactual}}
@@ -227,14 +232,14 @@ def _stream_key(seed: int, domain: str, stream: str, purpose: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
 
 
-def _generator(spec: TemporalShapeSpec, domain: str, split: str, place: int, purpose: str) -> Generator:
-    return Generator(Philox(key=_stream_key(spec.seed, domain, STREAMS[split], purpose), counter=place << 64))
+def _generator(spec: TemporalShapeSpec, domain: str, stream: str, place: int, purpose: str) -> Generator:
+    return Generator(Philox(key=_stream_key(spec.seed, domain, stream, purpose), counter=place << 64))
 
 
 def _draw_label(spec: TemporalShapeSpec, rng: Generator, place: int) -> int:
     if spec.labels == "uniform":
         return int(rng.integers(len(LABEL_NAMES)))
-    turn = _generator(spec, "any", "train", place // len(LABEL_NAMES), "balance").permutation(len(LABEL_NAMES))
+    turn = _generator(spec, "any", "source", place // len(LABEL_NAMES), "balance").permutation(len(LABEL_NAMES))
     return int(turn[place % len(LABEL_NAMES)])
 
 
@@ -260,10 +265,21 @@ def make_clip(spec: TemporalShapeSpec, domain_name: str, split: str, index: int,
 
     ``symbols`` are the images (N, 28, 28) of a domain beyond ``DOMAINS``; MNIST is loaded where a domain shows it.
     """
+    return _clip_at(spec, domain_name, split, STREAMS[split], pool_index(split, index), symbols)
+
+
+def endless_clip(spec: TemporalShapeSpec, domain_name: str, seed: int, epoch: int, index: int) -> Clip:
+    """Clip ``index`` of an epoch of a training with this seed, which no other epoch and no split has."""
+    return _clip_at(spec, domain_name, "train", f"endless/{seed}/{epoch}", index)
+
+
+def _clip_at(
+    spec: TemporalShapeSpec, domain_name: str, split: str, stream: str, place: int, symbols: Frames | None = None
+) -> Clip:
+    """The clip at a place of a stream; its symbols are those of the split."""
     domain = DOMAINS[domain_name] if symbols is None else SYMBOLS
-    place = pool_index(split, index)
     drawn_for, stage, centre = _drawn_for(domain_name, domain, split)
-    path_rng = _generator(spec, drawn_for, split, place, "path")
+    path_rng = _generator(spec, drawn_for, stream, place, "path")
     label = _draw_label(spec, path_rng, place)
     trajectory = draw_trajectory(path_rng, label, stage)
     digit, octaves, noise_seeds, visible = -1, 0, (), NUM_FRAMES
@@ -271,7 +287,7 @@ def make_clip(spec: TemporalShapeSpec, domain_name: str, split: str, index: int,
         # A digit's corner is truncated before the dot's centre is found: a sum may round up to the next pixel.
         frames, visible = draw_dots(np.trunc(trajectory.positions) + centre, width, spec.dot_at_border)
     else:
-        look_rng = _generator(spec, drawn_for, split, place, "look")
+        look_rng = _generator(spec, drawn_for, stream, place, "look")
         pool = digits_of(split) if symbols is None else symbols
         digit = int(look_rng.integers(len(pool)))
         octaves, noise_seeds = _background(spec, domain, look_rng)

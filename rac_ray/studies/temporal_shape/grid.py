@@ -37,12 +37,15 @@ class Grid:
     paired_clips: int = 0
     """Counterfactual clips per domain to evaluate on as well, each the same but for its looks in all domains."""
     spec: TemporalShapeSpec = field(default_factory=TemporalShapeSpec)
+    endless: bool = False
+    """Whether each epoch has ``train_clips`` new training clips in place of the same ones."""
 
     def recipe(self, model: str) -> Recipe:
         return self.recipes.get(model, Recipe())
 
 
 PAPER = Grid(paired_clips=500)
+ONLINE = replace(PAPER, endless=True)
 
 ADAPTIVE = Recipe(optimiser="adamw", batch_size=8, clip_norm=1.0, warm_up=0.5, patience=100)
 """What teaches all four models something within minutes; SGD leaves the transformers guessing for hours."""
@@ -77,4 +80,4 @@ LAPTOP = Grid(
     },
 )
 
-PRESETS = {"demo": DEMO, "laptop": LAPTOP, "paper": PAPER}
+PRESETS = {"demo": DEMO, "laptop": LAPTOP, "online": ONLINE, "paper": PAPER}

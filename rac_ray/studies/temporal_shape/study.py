@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +11,28 @@ from numpy.typing import NDArray
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys
 from rac_ray.errors import one_of
-from rac_ray.identity import Evaluation, Training
+from rac_ray.identity import Evaluation, Training, digest_of
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import MissingData, Study
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, SPECS, Direction
+from rac_ray.studies.temporal_shape.endless import EndlessClips
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import shape_names
 from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
+from rac_ray.sweep.feeds import FEED, ONLINE, STORED
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.options import Option, integers, places, with_axes, words
 from rac_ray.sweep.planner import parameters_of
 from rac_ray.training.task import Counts, Task
+
+if TYPE_CHECKING:
+    from rac_ray.data.source import Source
+    from rac_ray.data.subject import ShardSubject
 
 CLIP_BYTES = (1_000, 10_000)
 """A clip's least and usual size in a shard: a dot on black, and the mean over the study's domains."""
@@ -54,20 +61,23 @@ class TemporalShape(Study):
         Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
         Option("spec", words, "clips as they were released, or as the paper's text reads: released, paper"),
     )
-    variants = {"spec": tuple(SPECS)}  # noqa: RUF012
+    variants = {"spec": tuple(SPECS), FEED: (STORED, ONLINE)}  # noqa: RUF012
 
     def narrowed(self, grid: Grid, asked: Mapping[str, Any]) -> Grid:
         """The grid with some axes, its spec or its further symbols replaced.
 
         Raises BadInput for an axis without values, and for a folder that has no symbols.
         """
-        folders, spec = asked.get("digits"), asked.get("spec")
+        folders, spec, feed = asked.get("digits"), asked.get("spec"), asked.get(FEED)
         symbols = grid.symbols if folders is None else all_symbols(words(folders))
-        return replace(with_axes(grid, AXES, asked), symbols=symbols, spec=SPECS[spec] if spec else grid.spec)
+        endless = feed == ONLINE if feed else grid.endless
+        spec = SPECS[spec] if spec else grid.spec
+        return replace(with_axes(grid, AXES, asked), symbols=symbols, spec=spec, endless=endless)
 
     def values(self, grid: Grid) -> Mapping[str, str]:
-        """The name of the spec."""
-        return {"spec": next((name for name, spec in SPECS.items() if spec == grid.spec), OWN)}
+        """The name of the spec, and whether training clips are stored or drawn."""
+        spec = next((name for name, spec in SPECS.items() if spec == grid.spec), OWN)
+        return {"spec": spec, FEED: ONLINE if grid.endless else STORED}
 
     def folder(self, grid: Grid, data: Storage) -> Storage:
         """The released clips, and those of a spec of one's own, lie in the preset's folder, others below it."""
@@ -83,12 +93,13 @@ class TemporalShape(Study):
         for name in grid.sources:
             direction = direction_of(grid, name)
             shared = self._shared(grid, dataset, direction)
+            drawn = partial(EndlessClips, dataset, direction.trained_on, grid.train_clips) if grid.endless else None
+            content = trained_content(grid, dataset, direction)
             for model in grid.models:
                 recipe = grid.recipe(model).resolved(precision)
                 for hidden in grid.hidden_units:
-                    subject = subject_of(model, hidden, direction)
+                    subject = subject_of(model, hidden, direction, data, drawn)
                     for seed in grid.seeds:
-                        content = dataset.fingerprint(subject.parts[:2])
                         training = Training(model, hidden, name, seed, recipe, content)
                         tasks.append(Task(training, subject, **shared))
         return tasks
@@ -100,12 +111,10 @@ class TemporalShape(Study):
             target, split = part.split("/")
             evaluations.append(Evaluation(target, split, role, dataset.fingerprint([part])))
         evaluated = {part: dataset.clips[part] for part in direction.evaluations}
-        val = next(part for part, role in direction.evaluations.items() if role == "source_val")
         return {
             "evaluations": tuple(evaluations),
             "counts": Counts(grid.train_clips, grid.val_clips, evaluated),
-            "resident": (grid.train_clips + grid.val_clips) * NUM_FRAMES * FRAME_SIZE**2,
-            "trained_on": (direction.train, val),
+            "trained_on": (direction.val,) if grid.endless else (direction.train, direction.val),
         }
 
     def prepare(self, grid: Grid, data: Storage, tasks: Sequence[Task], say: Say) -> None:
@@ -127,15 +136,11 @@ class TemporalShape(Study):
         """From the manifest."""
         return part_keys(data, planned_dataset(grid, tasks).clips)
 
-    def reader(self, grid: Grid, data: Storage, training: Training) -> Any:
-        """All parts of a source in the object store, read once."""
-        from rac_ray.data.loading import open_clips
-
-        return open_clips(data, direction_of(grid, training.source).parts)
-
     def made_from(self, grid: Grid, data: Storage, task: Task) -> dict[str, Any]:
-        """Spec, digits and counts."""
-        return planned_dataset(grid, [task]).as_dict(direction_of(grid, task.training.source).parts)
+        """Spec, digits and counts; of clips that are drawn for an epoch, how many they are."""
+        dataset = planned_dataset(grid, [task])
+        parts = [part for part in direction_of(grid, task.training.source).parts if part in dataset.clips]
+        return {**dataset.as_dict(parts), **({"endless": grid.train_clips} if grid.endless else {})}
 
     # Results
 
@@ -152,12 +157,15 @@ class TemporalShape(Study):
     def again(self, record: Record) -> tuple[Any, Any]:
         """Rendered again."""
         from rac_ray.data.feed import Opening
-        from rac_ray.data.resident import ResidentFeeds
+        from rac_ray.data.feeding import ClipFeeds
 
         clips = rendered_parts(record)
-        direction = DIRECTIONS[record.source].within(clips)
-        subject = subject_of(record.model, record.hidden_units, direction)
-        return subject, ResidentFeeds(subject, Opening(record.seed, record.recipe.batch_size), clips)
+        direction, dataset = DIRECTIONS[record.source].within(clips), record.dataset or {}
+        drawn = None
+        if "endless" in dataset:
+            drawn = partial(EndlessClips, GeneratedClips.from_dict(dataset), direction.trained_on, dataset["endless"])
+        subject = subject_of(record.model, record.hidden_units, direction, Storage(""), drawn)
+        return subject, ClipFeeds(subject, Opening(record.seed, record.recipe.batch_size, clips=clips))
 
 
 def check_sources(sources: Sequence[str]) -> None:
@@ -187,7 +195,16 @@ def dataset_of(grid: Grid) -> GeneratedClips:
     """The clips that a grid's sources train and are evaluated on."""
     sizes = {"train": grid.train_clips, "val": grid.val_clips, "test": grid.test_clips, PAIRED: grid.paired_clips}
     parts = dict.fromkeys(part for source in grid.sources for part in direction_of(grid, source).parts)
-    return GeneratedClips(grid.spec, {part: sizes[part.partition("/")[2]] for part in parts}, grid.symbols)
+    stored = {part: sizes[split] for part in parts if (split := part.partition("/")[2]) != "train" or not grid.endless}
+    return GeneratedClips(grid.spec, stored, grid.symbols)
+
+
+def trained_content(grid: Grid, dataset: GeneratedClips, direction: Direction) -> str:
+    """Digest of what is trained and validated on; training clips that are drawn follow from it and the seed."""
+    if not grid.endless:
+        return dataset.fingerprint([direction.train, direction.val])
+    val = dataset.fingerprint([direction.val])
+    return digest_of(dataset.identity(), direction.trained_on, grid.train_clips, "endless", val)
 
 
 def planned_dataset(grid: Grid, tasks: Sequence[Task]) -> GeneratedClips:
@@ -196,17 +213,17 @@ def planned_dataset(grid: Grid, tasks: Sequence[Task]) -> GeneratedClips:
     return dataset_of(replace(grid, sources=sources))
 
 
-def subject_of(model: str, hidden_units: int, direction: Direction) -> Any:
-    """A model with the parts that it reads."""
-    from rac_ray.data.resident import ResidentSubject
+def subject_of(
+    model: str,
+    hidden_units: int,
+    direction: Direction,
+    data: Storage,
+    drawn: "Callable[[int, Storage | None], Source] | None" = None,
+) -> "ShardSubject":
+    """A model with the parts that it trains and validates on."""
+    from rac_ray.data.subject import ShardSubject
     from rac_ray.models import Builder
 
-    val = next(part for part, role in direction.evaluations.items() if role == "source_val")
-    return ResidentSubject(
-        Builder(model, hidden_units),
-        direction.train,
-        val,
-        tuple(direction.evaluations),
-        len(LABEL_NAMES),
-        (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE),
-    )
+    shape = (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE)
+    build = Builder(model, hidden_units)
+    return ShardSubject(build, direction.train, direction.val, len(LABEL_NAMES), shape, data, drawn)

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from rac_ray.data.generate import generate
+from rac_ray.data.jpegs import JpegClips, load_clip
 from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, rows_of, write_masks
-from rac_ray.data.streaming import Feed, StreamedBatches, load_clip, places
+from rac_ray.data.order import Share
+from rac_ray.data.source import places
+from rac_ray.data.streaming import StreamedBatches
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos, find_clip
@@ -36,7 +39,8 @@ def root(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> Storage:
 def test_the_feed_renders_a_domain_in_its_tasks(root: Storage, domain: str) -> None:
     frames = domain_frames(domain, masks=f"{root.root}/masks")
     clips = places(root, "test")
-    batches = StreamedBatches(root, clips, Feed(1, 2, shuffle=False, flip=False), render=frames)
+    source = JpegClips(root, lambda: clips, render=frames)
+    batches = StreamedBatches(source, (32, 3, 224, 224), Share(2, whole_steps=False))
     ((found, _),) = batches.epoch(0)
     table = MaskTable.read(root, "masks")
     for place, seen in zip(clips, found.numpy(), strict=True):

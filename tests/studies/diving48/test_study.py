@@ -24,7 +24,7 @@ from rac_ray.results import load
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.domains import Published, Rendered
-from rac_ray.studies.diving48.feed import StreamedSubject
+from rac_ray.studies.diving48.feed import DivingSubject
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
@@ -136,7 +136,7 @@ def test_how_validation_clips_are_made_makes_other_trainings(data: Storage, tmp_
     ]  # fmt: skip
     assert both.trial_ids[:2] == asking(data, tmp_path).trial_ids
     assert len(set(both.trial_ids)) == 4
-    assert [cast(StreamedSubject, task.subject).flip_validation for task in both.tasks] == [True, False]
+    assert [cast(DivingSubject, task.subject).flip_validation for task in both.tasks] == [True, False]
     assert {part.data.root for part in both.parts} == {data.root}, "the same shards serve all of them"
     one = asking(data, tmp_path, "flip_validation=no", flip_validation=["yes", "no"])
     assert one.trial_ids == both.trial_ids[2:]
@@ -176,14 +176,14 @@ def test_a_codec_is_another_trial_of_the_same_training(data: Storage, tmp_path: 
         "original/val", "original/test", "control codec=no/test", "s1 codec=no/test", "t codec=no/test",
     ]  # fmt: skip
     assert (plain.tasks[0].clips_asked, task.clips_asked) == (2 * 20, 2 * (4 + 4 + 6 * 4))
-    frames = cast(StreamedSubject, task.subject).frames
+    frames = cast(DivingSubject, task.subject).frames
     codecs = {part: made.codec for part, made in frames.items() if isinstance(made, Rendered)}
     assert codecs == {
         "control/test": True, "s1/test": True, "t/test": True,
         "control codec=no/test": False, "s1 codec=no/test": False, "t codec=no/test": False,
     }  # fmt: skip
     published = asking(data, tmp_path, codec=["yes", "no"], published=str(tmp_path))
-    frames = cast(StreamedSubject, published.tasks[0].subject).frames
+    frames = cast(DivingSubject, published.tasks[0].subject).frames
     assert [type(frames[part]) for part in ("s1/test", "s1 codec=no/test")] == [Published, Rendered]
     alone = asking(data, tmp_path, "codec=no,experiment=a", codec=["yes", "no"])
     assert [trial.name for trial in alone.trials] == ["a small original seed=42 codec=no"]

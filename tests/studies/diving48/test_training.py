@@ -15,7 +15,7 @@ import ray
 import torch
 from torch import Tensor, nn
 
-from rac_ray.data.streaming import load_clip, normalised
+from rac_ray.data.jpegs import load_clip, normalised
 from rac_ray.models import Builder
 from rac_ray.store.files import level_file
 from rac_ray.store.record import Record

@@ -1,0 +1,159 @@
+"""What the clips of a part are, however they are fed: where they lie, and how some of them are loaded.
+
+A source is opened in the worker that trains; what it hands to Ray's tasks is small: a function, and plain values that
+name the clips.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from rac_ray.data.manifest import require_manifest
+from rac_ray.data.shards import as_pixels
+from rac_ray.errors import BadInput
+from rac_ray.store.storage import Storage
+
+Item = dict[str, Any]
+"""One clip to load, in plain values; what they are is the source's business."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Some clips, as models see them."""
+
+    frames: NDArray[np.uint8]
+    """(N, T, C, H, W)"""
+    labels: NDArray[np.int64]
+    """(N,)"""
+
+
+class Source(Protocol):
+    """The clips of a part."""
+
+    @property
+    def clip_ids(self) -> list[str]:
+        """Names, in the clips' own order; as many as an epoch has clips."""
+        ...
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,)"""
+        ...
+
+    def items(self, epoch: int, places: Sequence[int]) -> list[Item]:
+        """What names the clips at these places of the own order, in an epoch."""
+        ...
+
+    @property
+    def load(self) -> Callable[[Sequence[Item]], Loaded]:
+        """Loads clips; goes to tasks by pickle."""
+        ...
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """Where a clip lies."""
+
+    clip_id: str
+    label: int
+    file: str
+    row: int
+
+
+def places(root: Storage, part: str, clip_ids: Collection[str] | None = None) -> list[StoredClip]:
+    """The clips of a part's shards in their order, or those of ``clip_ids``.
+
+    Raises BadInput for a part that is not there, and for clips that no shard has.
+    """
+    manifest = require_manifest(root)
+    if part not in manifest["splits"]:
+        raise BadInput(f"{root.root!r} has no split {part!r}; valid: {', '.join(manifest['splits'])}")
+    found = []
+    for shard in manifest["splits"][part]["shards"]:
+        table = root.read_columns(shard["file"], ["clip_id", "label"])
+        rows = zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), strict=True)
+        found += [StoredClip(clip_id, label, shard["file"], row) for row, (clip_id, label) in enumerate(rows)]
+    if clip_ids is None:
+        return found
+    wanted = set(clip_ids)
+    lacking = sorted(wanted - {place.clip_id for place in found} - set(manifest["splits"][part]["left_out"]))
+    if lacking:
+        raise BadInput(f"{root.root!r} has no clip {lacking[0]!r} in {part!r}")
+    return [place for place in found if place.clip_id in wanted]
+
+
+@dataclass(frozen=True)
+class StoredClips:
+    """Clips of raw pixels in shards, ordered by clip id."""
+
+    root: Storage
+    part: str
+    """``domain/split``"""
+    shape: tuple[int, int, int, int]
+    """(T, C, H, W) of a clip."""
+
+    @cached_property
+    def places(self) -> list[StoredClip]:
+        """Where they lie; read from the shards when it is first asked for."""
+        return sorted(places(self.root, self.part), key=lambda place: place.clip_id)
+
+    @property
+    def clip_ids(self) -> list[str]:
+        return [place.clip_id for place in self.places]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        return np.array([place.label for place in self.places], np.int64)
+
+    def items(self, epoch: int, places: Sequence[int]) -> list[Item]:
+        """File, row, name and label."""
+        return [vars(self.places[place]) for place in places]
+
+    @property
+    def load(self) -> Callable[[Sequence[Item]], Loaded]:
+        return partial(load_pixels, self.root, self.shape)
+
+
+def load_pixels(root: Storage, shape: tuple[int, ...], items: Sequence[Item]) -> Loaded:
+    """Clips of raw pixels; of each file the row groups that hold any of them are read once.
+
+    Raises BadInput when another clip lies where one was, or one of another size, and ArrowInvalid for a damaged file.
+    """
+    frames = np.empty((len(items), *shape), np.uint8)
+    by_file: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        by_file.setdefault(item["file"], []).append(place)
+    for file, mine in by_file.items():
+        read = partial(_fill, frames, [(place, items[place]) for place in mine], file)
+        root.read_parquet(file, read)
+    return Loaded(frames, np.array([item["label"] for item in items], np.int64))
+
+
+def _fill(frames: NDArray[np.uint8], wanted: Sequence[tuple[int, Item]], name: str, file: pq.ParquetFile) -> None:
+    """Copy the clips of one file into their places of ``frames``."""
+    firsts = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))])
+    by_group: dict[int, list[tuple[int, Item]]] = {}
+    for place, item in wanted:
+        by_group.setdefault(int(np.searchsorted(firsts, item["row"], "right")) - 1, []).append((place, item))
+    for group, mine in by_group.items():
+        if group >= file.num_row_groups:
+            raise BadInput(
+                f"{name} has {firsts[-1]} clips by now, and {mine[0][1]['clip_id']!r} was in row {mine[0][1]['row']}"
+            )
+        table = file.read_row_group(group, columns=["clip_id", "frames"], use_threads=False)
+        pixels, clip_ids = as_pixels(table["frames"].combine_chunks(), frames.shape[1:]), table["clip_id"]
+        for place, item in mine:
+            row = item["row"] - int(firsts[group])
+            require_same(name, item, clip_ids[row].as_py())
+            frames[place] = pixels[row]
+
+
+def require_same(name: str, item: Item, found: str) -> None:
+    """Raise BadInput when a file has another clip by now than it had."""
+    if found != item["clip_id"]:
+        raise BadInput(f"{name} row {item['row']} is clip {found!r} by now, and was {item['clip_id']!r}")

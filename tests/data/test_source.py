@@ -1,0 +1,60 @@
+"""Clips of raw pixels in shards, read without Ray."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from rac_ray.data.manifest import read_split
+from rac_ray.data.source import StoredClips, load_pixels
+from rac_ray.errors import BadInput
+from rac_ray.store.storage import Storage
+
+SHAPE = (20, 1, 64, 64)
+
+
+@pytest.fixture
+def source(folder: Storage) -> StoredClips:
+    return StoredClips(folder, "2dot/train", SHAPE)
+
+
+def test_clips_are_those_of_the_shards_in_the_order_of_their_names(folder: Storage, source: StoredClips) -> None:
+    expected = read_split(folder, "2dot/train")
+    assert source.clip_ids == expected.clip_ids
+    np.testing.assert_array_equal(source.labels, expected.labels)
+    assert {place.file for place in source.places} == {f"2dot/train-0000{n}-of-00002.parquet" for n in (0, 1)}
+
+
+def test_any_clips_in_any_order(folder: Storage, source: StoredClips) -> None:
+    """Over several files and row groups, one of them twice."""
+    chosen, expected = [9, 0, 6, 6, 7, 3], read_split(folder, "2dot/train")
+    loaded = source.load(source.items(5, chosen))
+    np.testing.assert_array_equal(loaded.frames[:, :, 0], expected.frames[chosen])
+    np.testing.assert_array_equal(loaded.labels, expected.labels[chosen])
+    assert loaded.frames.shape == (6, *SHAPE)
+
+
+def test_what_changed_under_way_is_told(folder: Storage, source: StoredClips) -> None:
+    items = source.items(0, [0, 8])
+    first = Path(folder.root, "2dot/train-00000-of-00002.parquet")
+    with pytest.raises(BadInput, match=r"row 0 is clip '2dot/train/000000' by now, and was 'other'"):
+        load_pixels(folder, SHAPE, [{**items[0], "clip_id": "other"}])
+    with pytest.raises(BadInput, match=r"has 7 clips by now, and '2dot/train/000000' was in row 7"):
+        load_pixels(folder, SHAPE, [{**items[0], "row": 7}])
+    with pytest.raises(BadInput, match=r"a clip has another size than \(20, 1, 32, 64\)"):
+        load_pixels(folder, (20, 1, 32, 64), items)
+    first.unlink()
+    with pytest.raises(FileNotFoundError, match=re.escape(str(first))):
+        load_pixels(folder, SHAPE, items)
+
+
+def test_a_flipped_bit_is_found_by_the_pages_checksum(folder: Storage, source: StoredClips) -> None:
+    items = source.items(0, [0])
+    path = Path(folder.root, items[0]["file"])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises((OSError, pa.ArrowException), match=r"(?i)crc|checksum"):
+        load_pixels(folder, SHAPE, items)
