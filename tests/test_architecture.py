@@ -45,9 +45,9 @@ def test_no_import_runs_upwards(room: str, path: Path) -> None:
 
 
 ALLOWED = {
-    ("resident.py", "training.classifier"), ("resident.py", "training.evaluate"),
+    ("subject.py", "training.classifier"), ("subject.py", "training.evaluate"),
 }  # fmt: skip
-"""Where a reader would look for them: what a resident feed has of scaling and evaluation batches."""
+"""Where a reader would look for them: what a subject has of scaling and evaluation batches."""
 
 
 @pytest.mark.parametrize("room", ["data", "sweep", "training", "results"])

@@ -117,10 +117,14 @@ class Decoder:
         return code
 
 
+def decoded_frame(jpeg: bytes) -> Frames:
+    """A stored frame as pixels (H, W, 3)."""
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
 def decoded_frames(jpegs: Sequence[bytes]) -> Frames:
-    """Stored frames as pixels."""
-    frames = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) for jpeg in jpegs]
-    return np.stack([np.asarray(frame, np.uint8) for frame in frames])
+    """Stored frames as pixels (T, H, W, 3)."""
+    return np.stack([decoded_frame(jpeg) for jpeg in jpegs])
 
 
 _DECODED = (

@@ -1,4 +1,4 @@
-"""Clips of JPEG frames in shards, as Diving48's: decoded, rendered and mirrored when they are loaded."""
+"""Clips of JPEG frames in shards: decoded, rendered and mirrored when they are loaded."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rac_ray.data.decoder import Frames, decoded_frames
+from rac_ray.data.decoder import Frames, decoded_frame, decoded_frames
 from rac_ray.data.order import Mirror
-from rac_ray.data.source import Item, Loaded, StoredClip, require_same
+from rac_ray.data.source import Item, Loaded, StoredClip, from_shard, require_same
 from rac_ray.store.storage import Storage
 
 INPUT_SIZE = 224
@@ -65,18 +65,17 @@ def load_clips(root: Storage, render: Render | None, items: Sequence[Item]) -> L
 
 
 def load_clip(root: Storage, item: Item, render: Render | None = None) -> Frames:
-    """One clip as a model sees it, (T, 3, 224, 224) uint8: rendered, mirrored, resized without antialiasing.
+    """One clip as a model sees it, (T, 3, 224, 224) uint8: rendered, resized without antialiasing, mirrored.
 
-    Raises BadInput when another clip lies where it was, and ArrowInvalid for a damaged file.
+    Raises BadInput for a shard that is gone or damaged, and when another clip lies where it was.
     """
-    frames = decoded_frames(root.read_parquet(item["file"], partial(_jpegs, item)))
-    if render is not None:
-        frames = render(item["clip_id"], frames)
-    resized = np.stack(
-        [cv2.resize(frame, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR) for frame in frames]
-    )
-    mirrored = resized[:, :, ::-1] if item["flip"] else resized
-    return np.ascontiguousarray(mirrored.transpose(0, 3, 1, 2))
+    jpegs = from_shard(root, item["file"], partial(_jpegs, item))
+    frames = map(decoded_frame, jpegs) if render is None else render(item["clip_id"], decoded_frames(jpegs))
+    seen = np.empty((len(jpegs), 3, INPUT_SIZE, INPUT_SIZE), np.uint8)
+    for frame, channels in zip(frames, seen, strict=True):
+        resized = cv2.resize(frame, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_LINEAR)
+        cv2.split(cv2.flip(resized, 1) if item["flip"] else resized, list(channels))
+    return seen
 
 
 def _jpegs(item: Item, file: pq.ParquetFile) -> list[bytes]:

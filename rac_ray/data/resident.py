@@ -12,24 +12,6 @@ from torch import Tensor
 
 from rac_ray.data.order import Mirror, Share
 from rac_ray.data.shards import Clips
-from rac_ray.data.source import Source
-from rac_ray.data.streaming import made_ahead
-
-STEP_CLIPS = 64
-"""Clips of a step while a source is read."""
-
-
-def read_whole(source: Source, shape: tuple[int, ...]) -> Clips:
-    """All clips (T, C, H, W) of a source in memory, through Ray Data where Ray runs."""
-    names = source.clip_ids
-    firsts = range(0, len(names), STEP_CLIPS)
-    steps = [source.items(0, range(first, min(len(names), first + STEP_CLIPS))) for first in firsts]
-    frames, labels, done = np.empty((len(names), *shape), np.uint8), np.empty(len(names), np.int64), 0
-    for loaded in made_ahead(source.load, steps, int(np.prod(shape))):
-        upto = done + len(loaded.labels)
-        frames[done:upto], labels[done:upto] = loaded.frames, loaded.labels
-        done = upto
-    return Clips(frames, labels, names)
 
 
 class SharedClips(Mapping[str, Clips]):

@@ -108,7 +108,8 @@ def write_shard(root: Storage, shard: Shard, layout: Layout, rows: Rows, origin:
     encoding: Any = {"compression": "none", "use_dictionary": False}
     if layout.frames_shape:
         metadata |= {"frames_shape": layout.frames_shape, "frames_dtype": "uint8"}
-        encoding = {"compression": "zstd", "compression_level": 1}
+        latents = [name for name in layout.columns.names if name != "frames"]
+        encoding = {"compression": "zstd", "compression_level": 1, "use_dictionary": latents}
     schema = layout.columns.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
     table, sink = pa.Table.from_pylist(rows.rows, schema=schema), io.BytesIO()
     pq.write_table(table, sink, row_group_size=layout.row_group, write_page_checksum=True, **encoding)

@@ -7,16 +7,20 @@ name the clips.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.shards import as_pixels
 from rac_ray.errors import BadInput
+from rac_ray.store.object_store import TRANSIENT
 from rac_ray.store.storage import Storage
+
+Found = TypeVar("Found")
 
 Item = dict[str, Any]
 """One clip to load, in plain values; what they are is the source's business."""
@@ -119,10 +123,31 @@ class StoredClips:
         return partial(load_pixels, self.root, self.shape)
 
 
+def from_shard(root: Storage, name: str, act: Callable[[pq.ParquetFile], Found]) -> Found:
+    """What ``act`` reads of a shard. Raises BadInput for one that is gone, and for one that is damaged."""
+    try:
+        return root.read_parquet(name, act)
+    except FileNotFoundError as error:
+        raise BadInput(f"shard {root.address(name)} is gone; the verb `run` makes it again") from error
+    except (pa.ArrowException, OSError) as error:
+        if not is_damage(error):
+            raise
+        said = " ".join(str(error).split())[:100]
+        raise BadInput(f"shard {root.address(name)} is damaged ({said}); the verb `run` makes it again") from error
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether a file's bytes are wrong, as Parquet's and the codecs' checks tell, rather than the disk or network."""
+    if isinstance(error, OSError):
+        return error.errno is None and not TRANSIENT.search(str(error))
+    return True
+
+
 def load_pixels(root: Storage, shape: tuple[int, ...], items: Sequence[Item]) -> Loaded:
     """Clips of raw pixels; of each file the row groups that hold any of them are read once.
 
-    Raises BadInput when another clip lies where one was, or one of another size, and ArrowInvalid for a damaged file.
+    Raises BadInput for a shard that is gone or damaged, and when another clip, or one of another size, lies where one
+    was.
     """
     frames = np.empty((len(items), *shape), np.uint8)
     by_file: dict[str, list[int]] = {}
@@ -130,7 +155,7 @@ def load_pixels(root: Storage, shape: tuple[int, ...], items: Sequence[Item]) ->
         by_file.setdefault(item["file"], []).append(place)
     for file, mine in by_file.items():
         read = partial(_fill, frames, [(place, items[place]) for place in mine], file)
-        root.read_parquet(file, read)
+        from_shard(root, file, read)
     return Loaded(frames, np.array([item["label"] for item in items], np.int64))
 
 

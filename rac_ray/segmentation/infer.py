@@ -25,8 +25,8 @@ from torch.nn.functional import interpolate
 from rac_ray.data.decoder import decoded_frames
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.masks import HEIGHT, SCHEMA, WIDTH, rows_of, write_masks
+from rac_ray.data.reading import quiet_and_ordered
 from rac_ray.data.source import StoredClip, places
-from rac_ray.data.streaming import quiet_and_ordered
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.finetune import image_tensor
 from rac_ray.segmentation.network import checkpoint_bytes, digest, parsed_checkpoint

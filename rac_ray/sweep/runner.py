@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import ray
 
-from rac_ray.data.streaming import READING_CPUS
+from rac_ray.data.ahead import READING_CPUS
 from rac_ray.errors import BadInput
 from rac_ray.identity import PRECISIONS
 from rac_ray.store.entry import Entry, State

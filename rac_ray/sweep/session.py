@@ -95,7 +95,7 @@ def count_resources_here() -> None:
     """
     import ray.data
 
-    from rac_ray.data.streaming import quiet_and_ordered
+    from rac_ray.data.reading import quiet_and_ordered
 
     quiet_and_ordered()
     ray.data.range(1).materialize()

@@ -5,7 +5,8 @@ from typing import Any
 
 import ray
 
-from rac_ray.data.resident import read_whole
+from rac_ray.data.reading import read_whole
+from rac_ray.data.source import Source
 from rac_ray.training.task import Task
 
 Key = tuple[str, str]
@@ -21,10 +22,11 @@ def parts_of(task: Task) -> list[str]:
 
 def shared_clips(tasks: Iterable[Task]) -> dict[Key, Any]:
     """References to the clips of every part that tasks read, as ``Clips``; they live as long as the driver."""
-    found: dict[Key, Any] = {}
+    by_shape: dict[tuple[int, ...], dict[Key, Source]] = {}
     for task in tasks:
+        sources = by_shape.setdefault(task.subject.clip_shape, {})
         for part in parts_of(task):
             key = task.subject.data.root, part
-            if key not in found:
-                found[key] = ray.put(read_whole(task.subject.source(part), task.subject.clip_shape))
-    return found
+            if key not in sources:
+                sources[key] = task.subject.source(part)
+    return {key: ray.put(clips) for shape, sources in by_shape.items() for key, clips in read_whole(sources, shape)}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.data.manifest import read_split
@@ -46,15 +46,30 @@ def test_what_changed_under_way_is_told(folder: Storage, source: StoredClips) ->
     with pytest.raises(BadInput, match=r"a clip has another size than \(20, 1, 32, 64\)"):
         load_pixels(folder, (20, 1, 32, 64), items)
     first.unlink()
-    with pytest.raises(FileNotFoundError, match=re.escape(str(first))):
+    with pytest.raises(BadInput, match=rf"^shard {re.escape(str(first))} is gone; the verb `run` makes it again$"):
         load_pixels(folder, SHAPE, items)
 
 
-def test_a_flipped_bit_is_found_by_the_pages_checksum(folder: Storage, source: StoredClips) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_flipped_bit_of_pixels_is_found_by_the_pages_checksum(
+    share: float, folder: Storage, source: StoredClips
+) -> None:
+    items = source.items(0, range(7))
+    path = Path(folder.root, items[0]["file"])
+    group = pq.read_metadata(path).row_group(0)
+    (frames,) = (group.column(n) for n in range(group.num_columns) if group.column(n).path_in_schema == "frames")
+    content = bytearray(path.read_bytes())
+    assert frames.dictionary_page_offset is None
+    content[frames.data_page_offset + 40 + int((frames.total_compressed_size - 41) * share)] ^= 1
+    path.write_bytes(content)
+    sentence = rf"^shard {re.escape(str(path))} is damaged \(.*\); the verb `run` makes it again$"
+    with pytest.raises(BadInput, match=sentence):
+        load_pixels(folder, SHAPE, items)
+
+
+def test_a_shard_that_is_cut_short_is_damaged(folder: Storage, source: StoredClips) -> None:
     items = source.items(0, [0])
     path = Path(folder.root, items[0]["file"])
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 1
-    path.write_bytes(content)
-    with pytest.raises((OSError, pa.ArrowException), match=r"(?i)crc|checksum"):
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=r"is damaged"):
         load_pixels(folder, SHAPE, items)

@@ -15,7 +15,9 @@ from ray.train.torch import TorchTrainer
 
 from rac_ray.data.jpegs import JpegClips
 from rac_ray.data.order import Mirror, Share
-from rac_ray.data.resident import ResidentBatches, read_whole
+from rac_ray.data.reading import read_whole
+from rac_ray.data.resident import ResidentBatches
+from rac_ray.data.shards import Clips
 from rac_ray.data.source import StoredClips, places
 from rac_ray.data.streaming import StreamedBatches
 from rac_ray.store.storage import Storage
@@ -50,6 +52,10 @@ def same(one: list[tuple[NDArray[np.uint8], list[int]]], other: list[tuple[NDArr
     return all(a == b and np.array_equal(clips, others) for (clips, a), (others, b) in pairs)
 
 
+def whole(source: StoredClips | JpegClips, shape: tuple[int, ...]) -> Clips:
+    return dict(read_whole({"all": source}, shape))["all"]
+
+
 def gathered(batches: ResidentBatches, epoch: int) -> list[tuple[NDArray[np.uint8], list[int]]]:
     batches.set_epoch(epoch)
     return [(clips.numpy(), labels.tolist()) for clips, labels in batches]
@@ -57,7 +63,7 @@ def gathered(batches: ResidentBatches, epoch: int) -> list[tuple[NDArray[np.uint
 
 @pytest.mark.parametrize("share", [Share(8, key=3), Share(8, 1, 2, key=3), Share(7, 2, 3, whole_steps=False)])
 def test_batches_are_those_of_clips_in_memory(shapes: StoredClips, share: Share) -> None:
-    resident = ResidentBatches(read_whole(shapes, GREY), share)
+    resident = ResidentBatches(whole(shapes, GREY), share)
     streamed = StreamedBatches(shapes, GREY, share)
     for epoch in (0, 1):
         assert same(seen(streamed, epoch), gathered(resident, epoch))
@@ -67,7 +73,7 @@ def test_batches_are_those_of_clips_in_memory(shapes: StoredClips, share: Share)
 
 def test_mirrored_batches_are_those_of_clips_in_memory(dives: Storage) -> None:
     share, mirror = Share(4, key=3), Mirror(3)
-    resident = ResidentBatches(read_whole(dives_of(dives), SHAPE), share, mirror=mirror)
+    resident = ResidentBatches(whole(dives_of(dives), SHAPE), share, mirror=mirror)
     assert same(seen(StreamedBatches(dives_of(dives, mirror), SHAPE, share), 2), gathered(resident, 2))
 
 
@@ -84,8 +90,8 @@ def test_an_epoch_has_every_clip_once_and_is_the_same_again(dives: Storage) -> N
 def test_a_worker_that_comes_back_goes_on_in_the_middle(shapes: StoredClips) -> None:
     """Three steps, then a new process's batches from step 3: nothing twice, nothing lost."""
     share = Share(4, key=7)
-    whole = seen(StreamedBatches(shapes, GREY, share), 4)
-    assert same(seen(StreamedBatches(shapes, GREY, share), 4, done=3), whole[3:])
+    all_steps = seen(StreamedBatches(shapes, GREY, share), 4)
+    assert same(seen(StreamedBatches(shapes, GREY, share), 4, done=3), all_steps[3:])
     assert seen(StreamedBatches(shapes, GREY, share), 4, done=10) == []
     batches = StreamedBatches(shapes, GREY, share)
     batches.set_epoch(4)
@@ -95,7 +101,7 @@ def test_a_worker_that_comes_back_goes_on_in_the_middle(shapes: StoredClips) -> 
     other = StreamedBatches(shapes, GREY, share)
     other.load_state_dict(batches.state_dict())
     other.set_epoch(4)
-    assert [labels.tolist() for _, labels in other] == [labels for _, labels in whole[3:]]
+    assert [labels.tolist() for _, labels in other] == [labels for _, labels in all_steps[3:]]
 
 
 def consume(source: JpegClips, diary: Path, _config: object) -> None:

@@ -17,15 +17,15 @@ from rac_ray.store.storage import Storage
 from tests.results.conftest import CLIPS, task_of
 
 
-def with_spec(columns: list[str]) -> list[str]:
-    """The columns of a study that has one variant."""
+def with_variants(columns: list[str]) -> list[str]:
+    """The columns of a study that has two variants."""
     place = columns.index("recipe")
-    return [*columns[:place], "spec", *columns[place:]]
+    return [*columns[:place], "spec", "feed", *columns[place:]]
 
 
 def test_every_planned_trial_has_a_row(sweep_folder: Path, trials: list[Trial]) -> None:
     table = load(sweep_folder).trials
-    assert list(table.columns) == with_spec(TRIAL_COLUMNS)
+    assert list(table.columns) == with_variants(TRIAL_COLUMNS)
     assert set(table["trial_id"]) == {trial.trial_id for trial in trials}
     rows = table.set_index("trial_id")
     assert rows["state"].value_counts().to_dict() == {"done": 6, "failed": 1, "pending": 1}
@@ -38,7 +38,7 @@ def test_every_planned_trial_has_a_row(sweep_folder: Path, trials: list[Trial]) 
 
 def test_evaluations_carry_the_ratios(sweep_folder: Path, trials: list[Trial]) -> None:
     table = load(sweep_folder).evaluations
-    assert list(table.columns) == with_spec(EVALUATION_COLUMNS)
+    assert list(table.columns) == with_variants(EVALUATION_COLUMNS)
     assert len(table) == 6 * 4
     row = table.query("trial_id == @trials[0].trial_id and target == 'mnist'").iloc[0]
     assert row["robustness_ratio"] == pytest.approx(0.4 / 0.8)

@@ -26,6 +26,7 @@ from tests.sweep import faults
 from tests.sweep.running import run
 from tests.sweep.tiny_sweep import GRID, plan_of
 
+STORED = {"feed": "stored"}
 STUDY = TemporalShape("tiny", {"all": replace(GRID, seeds=(0,))}, "all")
 
 
@@ -43,9 +44,9 @@ def test_each_value_is_a_grid_of_its_own(tmp_path: Path) -> None:
         "timesformer1 h=2 2dot spec=paper seed=0",
     ]
     released, paper = (task.training for task in both.tasks)
-    assert (released.variants, paper.variants) == ({"spec": "released"}, {"spec": "paper"})
+    assert (released.variants, paper.variants) == ({"spec": "released", **STORED}, {"spec": "paper", **STORED})
     assert (released.about, paper.about) == ({"recipe": "spec=released"}, {"recipe": "spec=paper", "spec": "paper"})
-    assert (released.clips_key, paper.clips_key) == ("2dot spec=released", "2dot spec=paper")
+    assert (released.clips_key, paper.clips_key) == ("2dot feed=stored spec=released", "2dot feed=stored spec=paper")
     assert both.part_of(paper) == both.parts[1]
     assert released.data != paper.data
 
@@ -55,7 +56,7 @@ def test_the_studys_own_value_moves_no_id(tmp_path: Path) -> None:
     (training,) = (task.training for task in plain.tasks)
     assert plan(tmp_path, spec=["released"]).trial_ids == plain.trial_ids
     assert plan(tmp_path, spec=["released", "paper"]).trial_ids[0] == plain.trial_ids[0]
-    assert (training.variants, training.about) == ({"spec": "released"}, {})
+    assert (training.variants, training.about) == ({"spec": "released", **STORED}, {})
     assert training.training_id == replace(training, variants={}).training_id
 
 
@@ -105,7 +106,7 @@ def test_each_grid_has_searches_of_its_own(tmp_path: Path) -> None:
         ({}, "spec=paper", "--only 'spec=paper' leaves none of the 1 planned trials; they have spec released"),
         ({}, "spec<paper", "--only compares spec with '<'; valid: = and !="),
         ({}, "codec=no", "unknown field in --only 'codec'; valid: model, source, trial_id, state, experiment, size, "
-                         "variant, precision, optimiser, schedule, normalisation, spec, hidden_units, "),
+                         "variant, precision, optimiser, schedule, normalisation, spec, feed, hidden_units, "),
     ],
 )  # fmt: skip
 def test_bad_values_are_told_in_one_sentence(asked: dict[str, Any], only: str, message: str, tmp_path: Path) -> None:
