@@ -79,7 +79,7 @@ def places(root: Storage, part: str, clip_ids: Collection[str] | None = None) ->
         raise BadInput(f"{root.root!r} has no split {part!r}; valid: {', '.join(manifest['splits'])}")
     found = []
     for shard in manifest["splits"][part]["shards"]:
-        table = root.read_columns(shard["file"], ["clip_id", "label"])
+        table = from_shard(root, shard["file"], lambda file: file.read(["clip_id", "label"]))
         rows = zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), strict=True)
         found += [StoredClip(clip_id, label, shard["file"], row) for row, (clip_id, label) in enumerate(rows)]
     if clip_ids is None:
@@ -127,13 +127,13 @@ def from_shard(root: Storage, name: str, act: Callable[[pq.ParquetFile], Found])
     """What ``act`` reads of a shard. Raises BadInput for one that is gone, and for one that is damaged."""
     try:
         return root.read_parquet(name, act)
-    except FileNotFoundError as error:
-        raise BadInput(f"shard {root.address(name)} is gone; the verb `run` makes it again") from error
+    except FileNotFoundError:
+        raise BadInput(f"shard {root.address(name)} is gone; the verb `run` makes it again") from None
     except (pa.ArrowException, OSError) as error:
         if not is_damage(error):
             raise
         said = " ".join(str(error).split())[:100]
-        raise BadInput(f"shard {root.address(name)} is damaged ({said}); the verb `run` makes it again") from error
+        raise BadInput(f"shard {root.address(name)} is damaged ({said}); the verb `run` makes it again") from None
 
 
 def is_damage(error: Exception) -> bool:

@@ -84,11 +84,21 @@ def classify(name: str, message: str) -> FailureClass:
     return "out of memory" if any(words in message for words in OUT_OF_MEMORY.get(found, ())) else found
 
 
+def causes(error: BaseException) -> list[BaseException]:
+    """An exception and what it came of, the first cause last: of a worker group its first worker's, of a Ray task what
+    it raised. The chain may be a circle: an exception that Ray hands on is raised anew by whoever asks again."""
+    found: list[BaseException] = []
+    cause: BaseException | None = next(iter(getattr(error, "worker_failures", {}).values()), error)
+    while cause is not None and not any(cause is each for each in found):
+        found.append(cause)
+        raised = getattr(cause, "cause", None)  # by a Ray task
+        cause = raised if isinstance(raised, BaseException) else cause.__cause__
+    return found
+
+
 def failure_of(error: BaseException) -> dict[str, Any]:
     """What is kept of an exception. A worker group's error is told by its first worker's."""
-    cause = next(iter(getattr(error, "worker_failures", {}).values()), error)
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+    cause = causes(error)[-1]
     name, message = type(cause).__name__, " ".join(str(cause).split())
     if "Traceback (most recent call last)" in message:  # Ray wraps what a remote function raised in its traceback
         name, _, message = str(cause).strip().splitlines()[-1].partition(": ")
@@ -114,12 +124,8 @@ def lost_process(error: BaseException | None) -> dict[str, Any]:
 
 def disk_is_full(error: BaseException) -> bool:
     """Whether an exception, or what caused it, is a disk or quota without room."""
-    cause: BaseException | None = next(iter(getattr(error, "worker_failures", {}).values()), error)
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in FULL_DISK:
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    known = [each for cause in causes(error) for each in (cause, cause.__context__)]
+    return any(isinstance(each, OSError) and each.errno in FULL_DISK for each in known)
 
 
 def now() -> str:

@@ -3,18 +3,23 @@
 Each is a trainable for ``run_plan``; it breaks the first attempt at a trial and leaves later ones alone.
 """
 
+import hashlib
+import json
 import os
 import signal
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import torch
 
+from rac_ray.data import ahead
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task
+from rac_ray.training import progress
 from rac_ray.training.classifier import Classifier
 
 DAY = 86_400.0
@@ -65,6 +70,49 @@ def runs_out_of_gpu_memory(config: dict[str, Any], **given: Any) -> None:
 
 def kills_itself(config: dict[str, Any], **given: Any) -> None:
     _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, **given)
+
+
+def kills_itself_midway(diary: str, config: dict[str, Any], **given: Any) -> None:
+    """Every step leaves a checkpoint; the first attempt dies in the fifth step of the second epoch.
+
+    Each attempt writes down the clips of its steps, by their digests.
+    """
+    original, attempt = Classifier.training_step, config["attempt"]
+
+    def training_step(self: Classifier, batch: Any, batch_idx: int) -> Any:
+        clips = [hashlib.sha256(clip.numpy().tobytes()).hexdigest() for clip in batch[0]]
+        line = {"epoch": self.current_epoch, "step": batch_idx, "clips": clips}
+        with Path(diary, str(attempt)).open("a") as lines:
+            lines.write(json.dumps(line) + "\n")
+        if (attempt, self.current_epoch, batch_idx) == (1, 1, 4):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, batch, batch_idx)
+
+    with (
+        patch.object(Classifier, "training_step", training_step),
+        patch.object(progress, "MIDWAY_SECONDS", -1.0),
+        patch.object(progress, "STEPS_BETWEEN", 1),
+    ):
+        run_task(config, **given)
+
+
+def harms_a_shard(harm: str, data: str, config: dict[str, Any], **given: Any) -> None:
+    """A shard of training clips is deleted or damaged in the third step; few clips are made ahead."""
+    original, calls = Classifier.training_step, []
+
+    def training_step(self: Classifier, batch: Any, batch_idx: int) -> Any:
+        calls.append(batch_idx)
+        if len(calls) == 3 and config["attempt"] == 1:
+            (shard,) = Path(data, "2dot").glob("train-*.parquet")
+            content = bytearray(shard.read_bytes())
+            content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
+            shard.unlink()
+            if harm == "damages":
+                shard.write_bytes(content)
+        return original(self, batch, batch_idx)
+
+    with patch.object(Classifier, "training_step", training_step), patch.object(ahead, "TASK_CLIPS", 4):
+        run_task(config, **given)
 
 
 def trains_nothing(config: dict[str, Any], **given: Any) -> None:

@@ -1,0 +1,119 @@
+"""The three ways in which clips reach trainings, in real sweeps: the same bits, and what happens when a feed breaks."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rac_ray.store.files import BEST_CHECKPOINT
+from rac_ray.sweep.planner import Plan
+from rac_ray.training.checkpoints import weights_in
+from tests.sweep import faults
+from tests.sweep.running import data, run  # noqa: F401 - a fixture
+from tests.sweep.tiny_sweep import GRID, plan_of
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+ONE = replace(GRID, models=("cnn3d",), seeds=(3,), train_clips=64, val_clips=16)
+
+
+@pytest.fixture
+def make(tmp_path: Path, data: str) -> Callable[..., Plan]:  # noqa: F811
+    """A plan of one training, fed in a way."""
+
+    def made(feed: str, **changes: Any) -> Plan:
+        return plan_of(replace(ONE, **changes), tmp_path / feed, Path(data), asked={"feed": [feed]})
+
+    return made
+
+
+def outcome(plan: Plan) -> tuple[Any, ...]:
+    """All that a training came to, to the bit: weights, epochs without their times, predictions."""
+    (training_id,) = (task.training_id for task in plan.tasks)
+    weights = weights_in(plan.ledger.folder(training_id), BEST_CHECKPOINT)
+    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights.values())).hexdigest()
+    epochs = plan.ledger.table(training_id, "epochs").drop_columns(["seconds", "loader_wait_share"])
+    return digest, epochs.to_pylist(), plan.ledger.table(training_id, "predictions").to_pylist()
+
+
+def way(plan: Plan) -> str:
+    record = plan.ledger.record(plan.tasks[0].training_id)
+    assert record is not None
+    return record.way
+
+
+def test_streamed_clips_train_to_the_bits_of_resident_ones(make: Callable[..., Plan]) -> None:
+    resident, streamed = make("resident"), make("streamed")
+    run(resident)
+    run(streamed)
+    assert outcome(streamed) == outcome(resident)
+    assert (way(resident), way(streamed)) == ("resident", "streamed")
+
+
+def test_drawn_clips_train_to_the_same_bits_again(make: Callable[..., Plan], tmp_path: Path) -> None:
+    drawn = make("online")
+    run(drawn)
+    again = plan_of(ONE, tmp_path / "again", Path(drawn.data.root), asked={"feed": ["online"]})
+    run(again)
+    assert outcome(again) == outcome(drawn)
+    assert way(drawn) == "online"
+    record = drawn.ledger.record(drawn.tasks[0].training_id)
+    assert record is not None
+    assert record.content.keys() == {"2dot/val", *(each.part for each in record.evaluations)}
+    assert not list(Path(drawn.data.root).rglob("*endless*"))
+
+
+def seen(diary: Path) -> dict[int, list[str]]:
+    """Clips by epoch, as steps that count saw them: those of the first attempt up to its last checkpoint."""
+    lines = [json.loads(line) for path in sorted(diary.iterdir()) for line in path.read_text().splitlines()]
+    steps = {(line["epoch"], line["step"]): line["clips"] for line in lines}
+    return {
+        epoch: [clip for (e, _), clips in sorted(steps.items()) if e == epoch for clip in clips] for epoch, _ in steps
+    }
+
+
+@pytest.mark.parametrize("feed", ["resident", "streamed", "online"])
+def test_a_kill_in_the_middle_of_an_epoch_skips_and_repeats_no_clip(
+    feed: str, make: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """The trial goes on from a checkpoint in the middle of the epoch, to the same bits."""
+    (tmp_path / "whole").mkdir()
+    undisturbed = plan_of(ONE, tmp_path / "undisturbed", Path(make(feed).data.root), asked={"feed": [feed]})
+    run(undisturbed)
+    (diary := tmp_path / "diary").mkdir()
+    plan = make(feed)
+    run(plan, partial(faults.kills_itself_midway, str(diary)))
+    assert outcome(plan) == outcome(undisturbed)
+    first, second = sorted(diary.iterdir())
+    begun = [json.loads(line) for line in first.read_text().splitlines()]
+    taken_up = json.loads(second.read_text().splitlines()[0])
+    assert (begun[-1]["epoch"], begun[-1]["step"]) == (1, 4)
+    assert (taken_up["epoch"], taken_up["step"]) == (1, 4), "the killed step, no earlier one"
+    for clips in seen(diary).values():
+        assert len(clips) == 64
+        assert max(Counter(clips).values()) == 1
+    (failure,) = plan.ledger.failures(plan.tasks[0].training_id)
+    assert failure["class"] == "preempted"
+
+
+@pytest.mark.parametrize("harm", ["deletes", "damages"])
+def test_a_shard_that_goes_or_rots_is_a_failure_of_the_data(harm: str, tmp_path: Path) -> None:
+    """The sentence names it; the next run makes it again and the trial goes on, to the bits of an undisturbed one."""
+    undisturbed = plan_of(ONE, tmp_path / "undisturbed", tmp_path / "other", asked={"feed": ["streamed"]})
+    run(undisturbed)
+    plan = plan_of(ONE, tmp_path / "results", tmp_path / "data", asked={"feed": ["streamed"]})
+    lines = run(plan, partial(faults.harms_a_shard, harm, plan.data.root))
+    training_id = plan.tasks[0].training_id
+    failures = plan.ledger.failures(training_id)
+    assert [failure["class"] for failure in failures] == ["data", "data"]
+    words = {"deletes": "is gone", "damages": "is damaged"}[harm]
+    assert f"2dot/train-00000-of-00001.parquet {words}" in failures[0]["reason"]
+    assert "1 failed" in lines[-1]
+    run(replace(plan, retry_failed=True))
+    assert outcome(plan) == outcome(undisturbed)
