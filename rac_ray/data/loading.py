@@ -5,7 +5,7 @@ The order of clips is made deterministic by sorting by clip id once, and permute
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -13,7 +13,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from rac_ray.data.manifest import require_manifest
+from rac_ray.data.manifest import clips_root, files_of, is_elsewhere, require_manifest
+from rac_ray.data.parquet_rows import open_rows
 from rac_ray.data.shards import Clips, clips_of
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ray.data import DataIterator, Dataset
 
 
-def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
+def open_clips(root: Storage, parts: Collection[str]) -> "Dataset":
     """Read ``domain/split`` parts with Ray Data into the object store, once for the whole sweep."""
     import ray.data
 
@@ -30,6 +31,8 @@ def open_clips(root: Storage, parts: Iterable[str]) -> "Dataset":
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    if is_elsewhere(manifest):
+        return open_rows(clips_root(root, manifest), files_of(manifest, parts), parts)
     system, folder = root.resolve()
     files = [f"{folder}/{entry['file']}" for part in parts for entry in manifest["splits"][part]["shards"]]
     columns = ["clip_id", "domain", "split", "label", "frames"]
