@@ -26,6 +26,8 @@ BESIDE = (
     "cli/test_values.py",
     "cluster/",
     "data/test_feed.py",
+    "data/test_parquet_checks.py",
+    "data/test_parquet_rows.py",
     "data/test_resident.py",
     "models/",
     "results/",

@@ -88,9 +88,12 @@ def files_in(folder: Storage) -> dict[str, list[int]]:
     """Size and time of each Parquet file below a folder, in the order of their names.
 
     Files and folders whose names begin with a point or an underscore are left alone, as pyarrow does. Raises BadInput
-    where there are none.
+    where there are none, and for a file in place of a folder.
     """
-    stamps = folder.stamps()
+    try:
+        stamps = folder.stamps()
+    except NotADirectoryError as error:
+        raise BadInput(f"folder of clips {folder.root!r} is a file; valid: the folder that it is in") from error
     seen = [name for name in stamps if not any(piece.startswith((".", "_")) for piece in name.split("/"))]
     found = {name: list(stamps[name]) for name in sorted(seen) if name.endswith(".parquet")}
     if not found:
