@@ -52,7 +52,11 @@ def files_of(manifest: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
 
 def label_names(root: Storage, part: str) -> list[str]:
     """Names of the classes of a part that the folder has, by label."""
-    shard = require_manifest(root)["splits"][part]["shards"][0]["file"]
+    manifest = require_manifest(root)
+    if is_elsewhere(manifest):
+        names = {int(label): name for label, name in manifest["label_names"].items()}
+        return [names.get(label, str(label)) for label in range(max(names) + 1)]
+    shard = manifest["splits"][part]["shards"][0]["file"]
     return metadata_of(pq.read_table(io.BytesIO(root.read_bytes(shard)), columns=["label"]))["labels"]
 
 

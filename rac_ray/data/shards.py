@@ -217,3 +217,10 @@ def sizes_of(column: pa.Array) -> NDArray[np.integer]:
 def _offsets(column: pa.Array) -> NDArray[np.integer]:
     wide = np.int64 if pa.types.is_large_binary(column.type) else np.int32
     return np.frombuffer(column.buffers()[1], wide)[column.offset : column.offset + len(column) + 1]
+
+
+def channels_last(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Clips (N, T, C, H, W) as (N, T, H, W, C); grey ones, stored with or without their channel, as (N, T, H, W)."""
+    if frames.ndim == 4:
+        return frames
+    return frames[:, :, 0] if frames.shape[2] == 1 else frames.transpose(0, 1, 3, 4, 2)

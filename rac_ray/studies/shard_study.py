@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys, read_split, require_manifest
+from rac_ray.data.shards import channels_last
 from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, digest_of
 from rac_ray.store.record import Record
@@ -222,7 +223,7 @@ def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable
         if entry and contents != {entry["content"]}:
             raise BadInput(f"data folder {data!r} has other clips of {part} by now than trials were asked")
         clips = read_split(root, part) if entry else None
-        found |= dict(zip(clips.clip_ids, _shown(clips.frames), strict=True)) if clips else {}
+        found |= dict(zip(clips.clip_ids, channels_last(clips.frames), strict=True)) if clips else {}
 
     def frames_of(clip_id: str) -> NDArray[np.uint8]:
         if clip_id not in found:
@@ -230,8 +231,3 @@ def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable
         return found[clip_id]
 
     return frames_of
-
-
-def _shown(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Clips (N, T, C, H, W) with their channels last, of grey ones without any."""
-    return frames[:, :, 0] if frames.shape[2] == 1 else frames.transpose(0, 1, 3, 4, 2)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 SHAPE = (8, 3, 16, 16)
 """(T, C, H, W)"""
 PARTS = {"day/train": 8, "day/val": 4, "day/test": 4, "night/test": 6, "fog/test": 2}
+DOMAINS = ("day", "night", "fog")
 NAMES = ("dark", "bright")
 
 Row = dict[str, Any]

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rac_ray.data.loading import ResidentClips, open_clips
 from rac_ray.data.manifest import part_keys, read_manifest, read_split, verify
 from rac_ray.data.parquet_folder import LARGE_GROUP, files_in, indexed
+from rac_ray.data.preview import first_of_each_class, write_preview
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from tests.data.parquet_clips import PARTS, SHAPE, Row, by_datasets, by_pandas, rows_of, write_folder
+from tests.data.parquet_clips import DOMAINS, NAMES, PARTS, SHAPE, Row, by_datasets, by_pandas, rows_of, write_folder
 from tests.object_server import CREDENTIALS, ObjectServer, object_server
 
 Index = Callable[..., tuple[dict[str, Any], list[str]]]
@@ -81,6 +83,17 @@ def test_workers_read_the_same_clips(tmp_path: Path, rows: list[Row], data: Stor
     for part in keys:
         np.testing.assert_array_equal(found[part].frames, frames_of(rows, part))
         assert found[part].clip_ids == read_split(data, part).clip_ids
+
+
+def test_pictures_are_in_colour(tmp_path: Path, rows: list[Row], data: Storage, index: Index) -> None:
+    index(write_folder(tmp_path / "clips", rows))
+    files = write_preview(data, tmp_path / "pictures")
+    assert sorted(path.stem for path in files) == ["contact-sheet", *sorted(f"{d}-{n}" for d in DOMAINS for n in NAMES)]
+    first = first_of_each_class(data)["night", "bright"]
+    np.testing.assert_array_equal(first, frames_of(rows, "night/test")[1].transpose(0, 2, 3, 1))
+    with Image.open(tmp_path / "pictures/night-bright.gif") as gif:
+        shown = np.asarray(gif.convert("RGB"))[1::3, 1::3]
+    assert np.abs(shown.mean(axis=(0, 1)) - first[0].mean(axis=(0, 1))).max() < 4
 
 
 def test_an_index_counts_while_files_are_as_they_were(

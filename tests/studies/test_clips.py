@@ -1,5 +1,6 @@
 """The study of other people's clips: its plans and a small sweep, on a folder that a real Ray has indexed."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import rac_ray
 from rac_ray import Where
 from rac_ray.api import ledger_of
 from rac_ray.data.manifest import read_split
+from rac_ray.data.parquet_checks import NAME_COLUMN
+from rac_ray.data.parquet_rows import COLUMNS
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.results import load
@@ -220,3 +223,13 @@ def test_bad_options_are_named_before_a_file_is_read() -> None:
     assert [option.name for option in ClipStudy.options] == [
         "clips", "source", "targets", "models", "hidden_units", "seeds",
     ]  # fmt: skip
+
+
+def test_the_documented_script_is_a_study(repository: Path) -> None:
+    page = (repository / "examples/own_videos/README.md").read_text()
+    script = re.findall(r"```python\n(from rac_ray.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(script[0], names)
+    study = names["STUDY"]
+    assert study.narrowed(study.presets["all"], {"seeds": [3]}).clip_shape == (16, 3, 64, 64)
+    assert all(f"| `{column}` |" in page for column in (*COLUMNS, NAME_COLUMN))
