@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import rac_ray
-from rac_ray import Where
+from rac_ray import Resources, Where
 from rac_ray.api import ledger_of
 from rac_ray.data.manifest import read_split
 from rac_ray.data.parquet_checks import NAME_COLUMN
@@ -24,6 +24,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.clips import ClipGrid, ClipStudy
 from rac_ray.sweep.outcomes import Results
 from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.resources import Pricing
 from rac_ray.training.task import Counts
 from tests.data.parquet_clips import PARTS, SHAPE, Row, by_pandas, rows_of, write_folder
 from tests.records import record_of
@@ -37,6 +38,8 @@ GRID = ClipGrid(
     num_frames=SHAPE[0],
     frame_size=SHAPE[2],
 )
+
+NO_PROBE = Resources(num_cpus=2, pricing=Pricing(seconds=0))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Where:
 
 @pytest.fixture(scope="module")
 def ran(local_ray: None, folder: Path, where: Where) -> Results:
-    return rac_ray.run(study_of(folder), where=where, say=lambda _line: None)
+    return rac_ray.run(study_of(folder), where=where, resources=NO_PROBE, say=lambda _line: None)
 
 
 @pytest.fixture(scope="module")
