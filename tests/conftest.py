@@ -28,6 +28,8 @@ BESIDE = (
     "data/test_feed.py",
     "data/test_feeding.py",
     "data/test_order.py",
+    "data/test_parquet_checks.py",
+    "data/test_parquet_rows.py",
     "data/test_resident.py",
     "data/test_source.py",
     "models/",

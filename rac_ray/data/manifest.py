@@ -1,6 +1,7 @@
 """A data folder's ``manifest.json``, written last: its spec, every file's SHA-256, every split's hash over pixels.
 
-What the manifest claims can be recomputed from the shards; ``verify`` does.
+What the manifest claims can be recomputed from the shards; ``verify`` does. The manifest of clips that lie
+elsewhere, in files that somebody else wrote (``parquet_folder``), has their folder's address as its ``root``.
 """
 
 import hashlib
@@ -12,7 +13,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from rac_ray.data.shards import Clips, Shard, ShardReport, clips_of, metadata_of, report_on
+from rac_ray.data.parquet_rows import rows_of
+from rac_ray.data.shards import Clips, Shard, ShardReport, clip_digests, clips_of, metadata_of, report_on
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
@@ -24,13 +26,37 @@ def read_split(root: Storage, part: str) -> Clips:
     manifest = read_manifest(root)
     if manifest is None or part not in manifest["splits"]:
         raise BadInput(f"data folder {root.root!r} has no {part}; make it with `rac-ray data generate`")
-    files = [root.read_bytes(entry["file"]) for entry in manifest["splits"][part]["shards"]]
+    if is_elsewhere(manifest):
+        folder, shape = clips_root(root, manifest), manifest["identity"]["clip_shape"]
+        return clips_of(
+            (table for file in files_of(manifest, [part]) for table in rows_of(folder, file, [part])), shape
+        )
+    files = [root.read_bytes(file) for file in files_of(manifest, [part])]
     return clips_of(pq.read_table(io.BytesIO(content), columns=["clip_id", "label", "frames"]) for content in files)
+
+
+def is_elsewhere(manifest: Mapping[str, Any]) -> bool:
+    """Whether the clips lie in files that somebody else wrote, which may hold several parts each."""
+    return "root" in manifest
+
+
+def clips_root(root: Storage, manifest: Mapping[str, Any]) -> Storage:
+    """The folder that the files of a manifest in ``root`` are in."""
+    return Storage.at(manifest["root"]) if is_elsewhere(manifest) else root
+
+
+def files_of(manifest: Mapping[str, Any], parts: Iterable[str]) -> list[str]:
+    """The files, each once, that hold clips of the parts; their paths below ``clips_root``."""
+    return list(dict.fromkeys(entry["file"] for part in parts for entry in manifest["splits"][part]["shards"]))
 
 
 def label_names(root: Storage, part: str) -> list[str]:
     """Names of the classes of a part that the folder has, by label."""
-    shard = require_manifest(root)["splits"][part]["shards"][0]["file"]
+    manifest = require_manifest(root)
+    if is_elsewhere(manifest):
+        names = {int(label): name for label, name in manifest["label_names"].items()}
+        return [names.get(label, str(label)) for label in range(max(names) + 1)]
+    shard = manifest["splits"][part]["shards"][0]["file"]
     return metadata_of(pq.read_table(io.BytesIO(root.read_bytes(shard)), columns=["label"]))["labels"]
 
 
@@ -117,6 +143,8 @@ def verify(root: Storage) -> list[str]:
     manifest = read_manifest(root)
     if manifest is None:
         return [f"{root.root}: there is no {MANIFEST}"]
+    if is_elsewhere(manifest):
+        return _differing(root, manifest)
     problems = []
     for part, entry in manifest["splits"].items():
         reports = []
@@ -136,3 +164,14 @@ def verify(root: Storage) -> list[str]:
             differing = [key for key in found if key in entry and found[key] != entry[key]]
             problems += [f"{part}: {key} is {found[key]}, the manifest says {entry[key]}" for key in differing]
     return problems
+
+
+def _differing(root: Storage, manifest: Mapping[str, Any]) -> list[str]:
+    """Of the parts of clips that lie elsewhere, those that are not what they were."""
+    folder = clips_root(root, manifest)
+    gone = [f"{file}: missing" for file in manifest["files"] if not folder.exists(file)]
+    return gone or [
+        f"{part}: content differs from the manifest's"
+        for part, entry in manifest["splits"].items()
+        if content_hash([clip_digests(read_split(root, part))]) != entry["content"]
+    ]

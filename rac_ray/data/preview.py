@@ -9,6 +9,7 @@ from PIL import Image
 from skimage.util import montage
 
 from rac_ray.data.manifest import label_names, read_split, require_manifest
+from rac_ray.data.shards import channels_last
 from rac_ray.store.storage import Storage
 
 GIF_SCALE = 3
@@ -17,16 +18,20 @@ SHEET_FRAMES = slice(0, None, 2)
 
 
 def first_of_each_class(root: Storage) -> dict[tuple[str, str], NDArray[np.uint8]]:
-    """The first clip (T, H, W) of each (domain, class) that the folder's first split of the domain holds."""
+    """The first clip of each (domain, class) that the folder's first split of the domain holds.
+
+    (T, H, W), or (T, H, W, 3) in colour.
+    """
     manifest = require_manifest(root)
     parts = {part.partition("/")[0]: part for part in reversed(manifest["splits"])}
     found: dict[tuple[str, str], NDArray[np.uint8]] = {}
     for domain, part in sorted(parts.items()):
         clips = read_split(root, part)
+        frames = channels_last(clips.frames)
         for label, name in enumerate(label_names(root, part)):
             places = np.flatnonzero(clips.labels == label)
             if len(places):
-                found[domain, name] = clips.frames[places[0]]
+                found[domain, name] = frames[places[0]]
     return found
 
 
@@ -47,8 +52,9 @@ def write_preview(root: Storage, out: Path) -> list[Path]:
 def _contact_sheet(clips: dict[tuple[str, str], NDArray[np.uint8]]) -> Figure:
     """Rows are (domain, class), columns are every second frame."""
     rows = np.stack([frames[SHEET_FRAMES] for frames in clips.values()])
-    height, width = rows.shape[-2:]
-    sheet = montage(rows.reshape(-1, height, width), grid_shape=rows.shape[:2], padding_width=2, fill=96)
+    height, colours = rows.shape[2], rows.shape[4:]
+    options = {"channel_axis": -1, "fill": [96] * 3} if colours else {"fill": 96}
+    sheet = montage(rows.reshape(-1, *rows.shape[2:]), grid_shape=rows.shape[:2], padding_width=2, **options)
     figure = Figure(figsize=(10, 0.8 * len(clips) + 0.2), layout="constrained")
     axes = figure.subplots()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)

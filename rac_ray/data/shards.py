@@ -186,7 +186,7 @@ def clips_of(tables: Iterable[pa.Table], shape: Sequence[int] | None = None) -> 
         for batch in table.select(["clip_id", "label", "frames"]).to_batches():
             if not len(batch):
                 continue
-            frames.append(as_pixels(batch.column("frames"), clip))
+            frames.append(pixels_of(batch.column("frames"), clip))
             labels.append(batch.column("label").to_numpy())
             clip_ids.extend(batch.column("clip_id").to_pylist())
     if not frames:
@@ -198,11 +198,30 @@ def clips_of(tables: Iterable[pa.Table], shape: Sequence[int] | None = None) -> 
     return Clips(pixels, np.concatenate(labels).astype(np.int64)[order], [clip_ids[i] for i in order])
 
 
-def as_pixels(column: pa.Array, clip: tuple[int, ...]) -> NDArray[np.uint8]:
-    """View a binary column as (N, *clip) without a copy. Raises BadInput for clips of another size."""
-    _, offsets_buffer, data_buffer = column.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int32)[column.offset : column.offset + len(column) + 1]
+def pixels_of(column: pa.Array, clip: tuple[int, ...]) -> NDArray[np.uint8]:
+    """View a column of binary or large_binary as (N, *clip) without a copy.
+
+    Raises BadInput for clips of another size.
+    """
+    offsets = _offsets(column)
     if (np.diff(offsets) != np.prod(clip)).any():
         raise BadInput(f"a clip has another size than {clip}: these shards are of another dataset")
-    data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+    data = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
     return data.reshape(-1, *clip)
+
+
+def sizes_of(column: pa.Array) -> NDArray[np.integer]:
+    """Bytes (N,) of each value of such a column."""
+    return np.diff(_offsets(column))
+
+
+def _offsets(column: pa.Array) -> NDArray[np.integer]:
+    wide = np.int64 if pa.types.is_large_binary(column.type) else np.int32
+    return np.frombuffer(column.buffers()[1], wide)[column.offset : column.offset + len(column) + 1]
+
+
+def channels_last(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Clips (N, T, C, H, W) as (N, T, H, W, C); grey ones, stored with or without their channel, as (N, T, H, W)."""
+    if frames.ndim == 4:
+        return frames
+    return frames[:, :, 0] if frames.shape[2] == 1 else frames.transpose(0, 1, 3, 4, 2)

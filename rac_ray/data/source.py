@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from rac_ray.data.manifest import require_manifest
-from rac_ray.data.shards import as_pixels
+from rac_ray.data.manifest import clips_root, files_of, is_elsewhere, require_manifest
+from rac_ray.data.parquet_rows import named, parts_in
+from rac_ray.data.shards import pixels_of
 from rac_ray.errors import BadInput
 from rac_ray.store.object_store import TRANSIENT
 from rac_ray.store.storage import Storage
@@ -77,11 +78,17 @@ def places(root: Storage, part: str, clip_ids: Collection[str] | None = None) ->
     manifest = require_manifest(root)
     if part not in manifest["splits"]:
         raise BadInput(f"{root.root!r} has no split {part!r}; valid: {', '.join(manifest['splits'])}")
+    folder, mixed = clips_root(root, manifest), is_elsewhere(manifest)
     found = []
-    for shard in manifest["splits"][part]["shards"]:
-        table = from_shard(root, shard["file"], lambda file: file.read(["clip_id", "label"]))
-        rows = zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), strict=True)
-        found += [StoredClip(clip_id, label, shard["file"], row) for row, (clip_id, label) in enumerate(rows)]
+    for file in files_of(manifest, [part]):
+        columns = ["clip_id", "label", *(("domain", "split") if mixed else ())]
+        table = from_shard(folder, file, lambda opened, columns=columns: opened.read(columns))
+        parts = parts_in(table) if mixed else [part] * len(table)
+        for row, (clip_id, label, of) in enumerate(
+            zip(table["clip_id"].to_pylist(), table["label"].to_pylist(), parts, strict=True)
+        ):
+            if of == part:
+                found.append(StoredClip(named(part, clip_id) if mixed else clip_id, label, file, row))
     if clip_ids is None:
         return found
     wanted = set(clip_ids)
@@ -120,7 +127,8 @@ class StoredClips:
 
     @property
     def load(self) -> Callable[[Sequence[Item]], Loaded]:
-        return partial(load_pixels, self.root, self.shape)
+        folder = clips_root(self.root, require_manifest(self.root))
+        return partial(load_pixels, folder, self.part, self.shape)
 
 
 def from_shard(root: Storage, name: str, act: Callable[[pq.ParquetFile], Found]) -> Found:
@@ -143,8 +151,8 @@ def is_damage(error: Exception) -> bool:
     return True
 
 
-def load_pixels(root: Storage, shape: tuple[int, ...], items: Sequence[Item]) -> Loaded:
-    """Clips of raw pixels; of each file the row groups that hold any of them are read once.
+def load_pixels(root: Storage, part: str, shape: tuple[int, ...], items: Sequence[Item]) -> Loaded:
+    """Clips of raw pixels of a part; of each file the row groups that hold any of them are read once.
 
     Raises BadInput for a shard that is gone or damaged, and when another clip, or one of another size, lies where one
     was.
@@ -154,12 +162,14 @@ def load_pixels(root: Storage, shape: tuple[int, ...], items: Sequence[Item]) ->
     for place, item in enumerate(items):
         by_file.setdefault(item["file"], []).append(place)
     for file, mine in by_file.items():
-        read = partial(_fill, frames, [(place, items[place]) for place in mine], file)
+        read = partial(_fill, frames, [(place, items[place]) for place in mine], file, part)
         from_shard(root, file, read)
     return Loaded(frames, np.array([item["label"] for item in items], np.int64))
 
 
-def _fill(frames: NDArray[np.uint8], wanted: Sequence[tuple[int, Item]], name: str, file: pq.ParquetFile) -> None:
+def _fill(
+    frames: NDArray[np.uint8], wanted: Sequence[tuple[int, Item]], name: str, part: str, file: pq.ParquetFile
+) -> None:
     """Copy the clips of one file into their places of ``frames``."""
     firsts = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))])
     by_group: dict[int, list[tuple[int, Item]]] = {}
@@ -171,10 +181,10 @@ def _fill(frames: NDArray[np.uint8], wanted: Sequence[tuple[int, Item]], name: s
                 f"{name} has {firsts[-1]} clips by now, and {mine[0][1]['clip_id']!r} was in row {mine[0][1]['row']}"
             )
         table = file.read_row_group(group, columns=["clip_id", "frames"], use_threads=False)
-        pixels, clip_ids = as_pixels(table["frames"].combine_chunks(), frames.shape[1:]), table["clip_id"]
+        pixels, clip_ids = pixels_of(table["frames"].combine_chunks(), frames.shape[1:]), table["clip_id"]
         for place, item in mine:
             row = item["row"] - int(firsts[group])
-            require_same(name, item, clip_ids[row].as_py())
+            require_same(name, item, named(part, clip_ids[row].as_py()))
             frames[place] = pixels[row]
 
 

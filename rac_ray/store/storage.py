@@ -94,13 +94,21 @@ class Storage:
 
         Files under temporary names are left out, or, with ``temporary``, are the only ones.
         """
+        return {
+            name: info.size
+            for name, info in self._files(folder).items()
+            if (TEMPORARY_MARK in info.base_name) == temporary
+        }
+
+    def stamps(self) -> dict[str, tuple[int, int]]:
+        """Bytes, and time of the last change in nanoseconds since 1970, of every file below the folder."""
+        return {name: (info.size, info.mtime_ns) for name, info in self._files().items()}
+
+    def _files(self, folder: str = "") -> dict[str, fs.FileInfo]:
+        """Every file below ``folder`` by its path relative to it; none when it does not exist."""
         system, path = self.resolve(folder)
         infos = self._ask(lambda: system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True)))
-        return {
-            info.path[len(path.rstrip("/")) + 1 :]: info.size
-            for info in infos
-            if info.type == fs.FileType.File and (TEMPORARY_MARK in info.base_name) == temporary
-        }
+        return {info.path[len(path.rstrip("/")) + 1 :]: info for info in infos if info.type == fs.FileType.File}
 
     def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
         """The content of many files, read side by side; files that have gone meanwhile are left out."""

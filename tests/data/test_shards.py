@@ -19,9 +19,11 @@ from rac_ray.data.shards import (
     clip_digests,
     clips_of,
     metadata_of,
+    pixels_of,
     read_shard,
     report_on,
     shards_of,
+    sizes_of,
     write_shard,
 )
 from rac_ray.errors import BadInput
@@ -113,3 +115,12 @@ def test_the_shape_of_clips_is_in_their_metadata_or_given(folder: Storage) -> No
     assert clips_of([table.replace_schema_metadata(None)], (10, 2, 64, 64)).frames.shape == (3, 10, 2, 64, 64)
     with pytest.raises(BadInput, match=r"a clip has another size than \(20, 64, 65\): these shards are of another"):
         clips_of([table], (20, 64, 65))
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_pixels_are_viewed_whatever_the_width_of_offsets(kind: pa.DataType) -> None:
+    column = pa.array([b"abcd", b"efgh", b"ijkl", b"m"], kind)[1:]
+    assert pixels_of(column[:2], (2, 2)).tolist() == [[[101, 102], [103, 104]], [[105, 106], [107, 108]]]
+    assert sizes_of(column).tolist() == [4, 4, 1]
+    with pytest.raises(BadInput, match=r"a clip has another size than \(2, 2\)"):
+        pixels_of(column, (2, 2))

@@ -40,14 +40,14 @@ def test_what_changed_under_way_is_told(folder: Storage, source: StoredClips) ->
     items = source.items(0, [0, 8])
     first = Path(folder.root, "2dot/train-00000-of-00002.parquet")
     with pytest.raises(BadInput, match=r"row 0 is clip '2dot/train/000000' by now, and was 'other'"):
-        load_pixels(folder, SHAPE, [{**items[0], "clip_id": "other"}])
+        load_pixels(folder, "2dot/train", SHAPE, [{**items[0], "clip_id": "other"}])
     with pytest.raises(BadInput, match=r"has 7 clips by now, and '2dot/train/000000' was in row 7"):
-        load_pixels(folder, SHAPE, [{**items[0], "row": 7}])
+        load_pixels(folder, "2dot/train", SHAPE, [{**items[0], "row": 7}])
     with pytest.raises(BadInput, match=r"a clip has another size than \(20, 1, 32, 64\)"):
-        load_pixels(folder, (20, 1, 32, 64), items)
+        load_pixels(folder, "2dot/train", (20, 1, 32, 64), items)
     first.unlink()
     with pytest.raises(BadInput, match=rf"^shard {re.escape(str(first))} is gone; the verb `run` makes it again$"):
-        load_pixels(folder, SHAPE, items)
+        load_pixels(folder, "2dot/train", SHAPE, items)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
@@ -64,7 +64,7 @@ def test_a_flipped_bit_of_pixels_is_found_by_the_pages_checksum(
     path.write_bytes(content)
     sentence = rf"^shard {re.escape(str(path))} is damaged \(.*\); the verb `run` makes it again$"
     with pytest.raises(BadInput, match=sentence):
-        load_pixels(folder, SHAPE, items)
+        load_pixels(folder, "2dot/train", SHAPE, items)
 
 
 def test_a_shard_that_is_cut_short_is_damaged(folder: Storage, source: StoredClips) -> None:
@@ -72,4 +72,4 @@ def test_a_shard_that_is_cut_short_is_damaged(folder: Storage, source: StoredCli
     path = Path(folder.root, items[0]["file"])
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BadInput, match=r"is damaged"):
-        load_pixels(folder, SHAPE, items)
+        load_pixels(folder, "2dot/train", SHAPE, items)

@@ -97,6 +97,14 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+def test_stamps_tell_a_file_that_was_written_again(tmp_path: Path) -> None:
+    storage = Storage.at(tmp_path)
+    assert storage.below("nothing").stamps() == {}
+    storage.write_bytes("a/b.bin", b"1234")
+    os.utime(tmp_path / "a/b.bin", ns=(0, 1_700_000_000_123_456_789))
+    assert storage.stamps() == {"a/b.bin": (4, 1_700_000_000_123_456_789)}
+
+
 def test_sizes_of_all_files_in_one_listing(tmp_path: Path) -> None:
     storage = Storage.at(tmp_path)
     assert storage.sizes("nothing") == {}
