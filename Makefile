@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-diving48 bench-diving48-models bench-search bench-gpu clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-diving48 bench-diving48-models bench-feeds bench-search bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -48,6 +48,9 @@ bench-diving48: $(INSTALLED)
 
 bench-diving48-models: $(INSTALLED)
 	$(BIN)/python -m benchmarks.diving48_models
+
+bench-feeds: $(INSTALLED)
+	$(BIN)/python -m benchmarks.feeds $(ARGS)
 
 bench-search: $(INSTALLED)
 	$(BIN)/python -m benchmarks.search $(ARGS)

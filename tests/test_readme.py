@@ -65,8 +65,8 @@ OTHER_VERBS = [
     if command.startswith("python sweeps/") and command not in (*RUNS, *SEGMENTATION, *DIVES)
 ]
 PLANNED = {
-    "--tune": 72, "laptop --spec": 36, "laptop": 72, "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2,
-    "--models": 2 * 2 * 2,
+    "--tune": 72, "laptop --spec": 36, "laptop --feed": 36, "laptop": 72,
+    "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, "--models": 2 * 2 * 2,
 }  # fmt: skip
 
 
@@ -194,6 +194,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-paired",
         "bench-diving48",
         "bench-diving48-models",
+        "bench-feeds",
         "bench-search",
         "bench-gpu",
     ):

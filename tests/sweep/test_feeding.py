@@ -78,12 +78,18 @@ def seen(diary: Path) -> dict[int, list[str]]:
     }
 
 
-@pytest.mark.parametrize("feed", ["resident", "streamed", "online"])
+@pytest.mark.parametrize(
+    "feed",
+    [
+        pytest.param("resident", marks=pytest.mark.slow),
+        "streamed",
+        pytest.param("online", marks=pytest.mark.slow),
+    ],
+)
 def test_a_kill_in_the_middle_of_an_epoch_skips_and_repeats_no_clip(
     feed: str, make: Callable[..., Plan], tmp_path: Path
 ) -> None:
     """The trial goes on from a checkpoint in the middle of the epoch, to the same bits."""
-    (tmp_path / "whole").mkdir()
     undisturbed = plan_of(ONE, tmp_path / "undisturbed", Path(make(feed).data.root), asked={"feed": [feed]})
     run(undisturbed)
     (diary := tmp_path / "diary").mkdir()
@@ -102,7 +108,7 @@ def test_a_kill_in_the_middle_of_an_epoch_skips_and_repeats_no_clip(
     assert failure["class"] == "preempted"
 
 
-@pytest.mark.parametrize("harm", ["deletes", "damages"])
+@pytest.mark.parametrize("harm", ["damages", pytest.param("deletes", marks=pytest.mark.slow)])
 def test_a_shard_that_goes_or_rots_is_a_failure_of_the_data(harm: str, tmp_path: Path) -> None:
     """The sentence names it; the next run makes it again and the trial goes on, to the bits of an undisturbed one."""
     undisturbed = plan_of(ONE, tmp_path / "undisturbed", tmp_path / "other", asked={"feed": ["streamed"]})

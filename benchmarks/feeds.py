@@ -1,0 +1,156 @@
+"""The feeds: ``python -m benchmarks.feeds`` (about four minutes on two cores).
+
+How long trainings wait for clips that are streamed or drawn; clips per second of the feed beside PyTorch's
+``DataLoader`` and beside plain processes that hand on nothing, of Temporal Shape and of clips like Diving48's; memory
+while an epoch of twenty object stores is read.
+"""
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import ray
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.diving48 import make_videos
+from benchmarks.run import Row, machine
+from rac_ray.cli.exits import run_command
+from rac_ray.data.feed import Opening
+from rac_ray.data.feeding import ClipFeeds
+from rac_ray.data.generate import generate
+from rac_ray.data.jpegs import JpegClips
+from rac_ray.data.order import Mirror, Share
+from rac_ray.data.source import Source, StoredClips, places
+from rac_ray.data.streaming import StreamedBatches
+from rac_ray.data.subject import ShardSubject
+from rac_ray.identity import Recipe
+from rac_ray.models import Builder
+from rac_ray.store.storage import Storage
+from rac_ray.studies.diving48.dataset import OfficialVideos
+from rac_ray.studies.diving48.feed import DivingSubject
+from rac_ray.studies.temporal_shape.dataset import GeneratedClips
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
+from rac_ray.studies.temporal_shape.endless import EndlessClips
+from rac_ray.training.fit import fit
+
+GREY = (20, 1, 64, 64)
+STORE = 100_000_000
+"""Bytes of the object store."""
+PROCESSES = 2
+
+
+class Ready(Dataset[tuple[np.ndarray, int]]):
+    """A source's clips as PyTorch's loaders want them."""
+
+    def __init__(self, source: Source, order: Sequence[int]) -> None:
+        self.load, self.items = source.load, source.items(0, order)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
+        loaded = self.load([self.items[place]])
+        return loaded.frames[0], int(loaded.labels[0])
+
+
+def plain(load: Callable[[Sequence[dict]], object], items: list[dict], batch: int) -> None:
+    """What one plain process does: batch after batch, each thrown away."""
+    cv2.setNumThreads(1)
+    for first in range(0, len(items), batch):
+        load(items[first : first + batch])
+
+
+def rates(source: Source, shape: tuple[int, ...], batch: int) -> Iterator[tuple[str, float]]:
+    """Clips per second in a random order: of plain processes, of PyTorch's loader, of our feed."""
+    share = Share(batch, key=1)
+    clips = share.steps(len(source.clip_ids)) * batch
+    order = share.order(len(source.clip_ids), 0)[:clips].tolist()
+    items = source.items(0, order)
+    context = multiprocessing.get_context("fork")
+    began = time.perf_counter()
+    workers = [context.Process(target=plain, args=(source.load, items[n::PROCESSES], batch)) for n in range(PROCESSES)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    yield f"{PROCESSES} plain processes", clips / (time.perf_counter() - began)
+    began = time.perf_counter()
+    for _ in DataLoader(Ready(source, order), batch, num_workers=PROCESSES, multiprocessing_context="fork"):
+        continue
+    yield f"DataLoader, {PROCESSES} workers", clips / (time.perf_counter() - began)
+    batches = StreamedBatches(source, shape, share)
+    for _ in batches.epoch(1):  # starts Ray's processes
+        continue
+    began = time.perf_counter()
+    for _ in batches.epoch(0):
+        continue
+    yield "our feed", clips / (time.perf_counter() - began)
+
+
+def waits(root: Storage, model: str, drawn: bool) -> Iterator[Row]:
+    """Share of an epoch in which a training on one core waits for clips, the other core making them."""
+    dataset = GeneratedClips(TemporalShapeSpec(), {"2dot/train": 4000, "2dot/val": 200})
+    endless = partial(EndlessClips, dataset, "2dot", 4000) if drawn else None
+    recipe, build = Recipe(max_epochs=2, precision="32"), Builder(model, 8)
+    subject = ShardSubject(build, "2dot/train", "2dot/val", 5, GREY, root, endless)
+    feeds = ClipFeeds(subject, Opening(0, recipe.batch_size))
+    with tempfile.TemporaryDirectory() as scratch:
+        told = fit(build, recipe, 0, feeds.train(), feeds.val(), Storage.at(scratch), device=torch.device("cpu")).epochs
+    how = "drawn" if drawn else "streamed"
+    for row in told:
+        name = f"waiting in epoch {row['epoch']}, {model} h=8, {how} ({row['clips'] / row['seconds']:.0f} clips/s)"
+        yield name, f"{100 * row['loader_wait_share']:.1f} %", "at most 5 %"
+
+
+def memory(root: Storage) -> Iterator[Row]:
+    """Growth of all processes and the object store over an epoch of twenty times its bytes."""
+    batches = StreamedBatches(StoredClips(root, "2dot/train", GREY), GREY, Share(64, key=1))
+    used, me = [], psutil.Process()
+    for step, _ in enumerate(batches.epoch(0)):
+        if step % 20 == 0:
+            used.append(sum(each.memory_full_info().pss for each in (me, *me.children(recursive=True))))
+    size = len(batches.clip_ids) * int(np.prod(GREY))
+    first, most, last = (round(each / 1e6) for each in (used[1], max(used), used[-1]))
+    name = f"an epoch of {size / 1e9:.1f} GB through an object store of {STORE / 1e6:.0f} MB: memory of all processes"
+    yield name, f"{first} MB at first, {most} MB at most, {last} MB at last", "flat"
+
+
+def main() -> int:
+    torch.set_num_threads(1)
+    print(f"{machine()}, {time.strftime('%Y-%m-%d')}\n")
+    print("| what | found | wanted |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as scratch:
+        shapes, dives = Storage.at(f"{scratch}/shapes"), Storage.at(f"{scratch}/dives")
+        videos = OfficialVideos(Path(scratch), {"train": make_videos(Path(scratch), 240)})
+        ray.init("local", num_cpus=2, object_store_memory=20 * STORE, include_dashboard=False, log_to_driver=False)
+        generate(shapes, GeneratedClips(TemporalShapeSpec(), {"2dot/train": 4000, "2dot/val": 200}))
+        generate(dives, videos)
+        jpegs = JpegClips(dives, partial(places, dives, "train"), mirror=Mirror(1))
+        for name, source, shape, batch in (
+            ("Temporal Shape", StoredClips(shapes, "2dot/train", GREY), GREY, 64),
+            ("Diving48", jpegs, DivingSubject.clip_shape, 8),
+        ):
+            for how, rate in rates(source, shape, batch):
+                print(f"| {name}, clips/s, {how} | {rate:.0f} | ours 80 % of plain |", flush=True)
+        for model, drawn in (("cnn3d", False), ("timesformer1", True)):
+            for what in waits(shapes, model, drawn):
+                print(f"| {' | '.join(what)} |", flush=True)
+        ray.shutdown()
+        large = Storage.at(f"{scratch}/large")
+        ray.init("local", num_cpus=2, object_store_memory=STORE, include_dashboard=False, log_to_driver=False)
+        generate(large, GeneratedClips(TemporalShapeSpec(), {"2dot/train": 25_000}))
+        for what in memory(large):
+            print(f"| {' | '.join(what)} |", flush=True)
+        ray.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
