@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,11 +61,15 @@ class Ready(Dataset[tuple[np.ndarray, int]]):
         return loaded.frames[0], int(loaded.labels[0])
 
 
-def plain(load: Callable[[Sequence[dict]], object], items: list[dict], batch: int) -> None:
-    """What one plain process does: batch after batch, each thrown away."""
+def plain(load: Callable[[Sequence[dict]], object], items: list[dict], batch: int, together: Any, took: Any) -> None:
+    """What one plain process does, once all are ready: batch after batch, each thrown away."""
     cv2.setNumThreads(1)
+    load(items[:1])
+    together.wait()
+    began = time.perf_counter()
     for first in range(0, len(items), batch):
         load(items[first : first + batch])
+    took.put(time.perf_counter() - began)
 
 
 def rates(source: Source, shape: tuple[int, ...], batch: int) -> Iterator[tuple[str, float]]:
@@ -73,18 +78,21 @@ def rates(source: Source, shape: tuple[int, ...], batch: int) -> Iterator[tuple[
     clips = share.steps(len(source.clip_ids)) * batch
     order = share.order(len(source.clip_ids), 0)[:clips].tolist()
     items = source.items(0, order)
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a fork of a process with Arrow's threads may wait for ever
+    together, took = context.Barrier(PROCESSES), context.Queue()
+    for number in range(PROCESSES):
+        given = (source.load, items[number::PROCESSES], batch, together, took)
+        context.Process(target=plain, args=given, daemon=True).start()
+    yield f"{PROCESSES} plain processes", clips / max(took.get() for _ in range(PROCESSES))
+    ready = Ready(source, order)
+    loader = DataLoader(ready, batch, num_workers=PROCESSES, multiprocessing_context="spawn", persistent_workers=True)
+    for _ in loader:  # starts its processes
+        continue
     began = time.perf_counter()
-    workers = [context.Process(target=plain, args=(source.load, items[n::PROCESSES], batch)) for n in range(PROCESSES)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
-    yield f"{PROCESSES} plain processes", clips / (time.perf_counter() - began)
-    began = time.perf_counter()
-    for _ in DataLoader(Ready(source, order), batch, num_workers=PROCESSES, multiprocessing_context="fork"):
+    for _ in loader:
         continue
     yield f"DataLoader, {PROCESSES} workers", clips / (time.perf_counter() - began)
+    del loader
     batches = StreamedBatches(source, shape, share)
     for _ in batches.epoch(1):  # starts Ray's processes
         continue

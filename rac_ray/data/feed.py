@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rac_ray.data.order import Mirror
     from rac_ray.data.shards import Clips
     from rac_ray.data.source import Source
-    from rac_ray.store.storage import Storage
 
 Batch = tuple["Tensor", "Tensor"]
 
@@ -113,9 +112,8 @@ class Subject(Protocol):
         """(T, C, H, W) of a clip as the model sees it."""
         ...
 
-    @property
-    def data(self) -> "Storage":
-        """The folder of its clips."""
+    def key(self, part: str) -> str:
+        """Of the clips of ``domain/split``: subjects of one key have the same ones."""
         ...
 
     @property

@@ -28,6 +28,10 @@ class ShardSubject:
     """What draws training clips anew in each epoch, by the training's seed, and writes them to the data folder where it
     is given one; None: those of ``train`` are stored."""
 
+    def key(self, part: str) -> str:
+        """The part in its folder."""
+        return self.data.address(part)
+
     @property
     def draws(self) -> bool:
         """Whether there is something that draws."""

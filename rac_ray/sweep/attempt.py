@@ -11,7 +11,7 @@ import ray
 
 from rac_ray.sweep.failures import disk_is_full, failure_of, now
 from rac_ray.sweep.follow import HALT
-from rac_ray.sweep.sharing import Key, parts_of
+from rac_ray.sweep.sharing import parts_of
 from rac_ray.sweep.worker import Job, Setting, train_loop
 from rac_ray.training.task import Task
 
@@ -19,14 +19,14 @@ LOG_TAIL_LINES = 40
 
 
 def run_task(
-    config: dict[str, Any], tasks: Mapping[str, Task], clips: Mapping[Key, Any], made_from: Any, setting: Setting
+    config: dict[str, Any], tasks: Mapping[str, Task], clips: Mapping[str, Any], made_from: Any, setting: Setting
 ) -> None:
     """Tune's function trainable: one attempt at a task, unless nothing is outstanding.
 
-    ``tasks`` are all of the run, by training id; ``clips`` are references to those that lie in memory, by data folder
-    and part, and ``made_from`` is what makes clips again, by the trainings' ``clips_key``. Whatever is raised becomes a
-    failure file, and the other tasks go on. A full disk is no failure of the task: it halts the sweep. After memory ran
-    out the process ends, so that the next task begins in a clean one.
+    ``tasks`` are all of the run, by training id; ``clips`` are references to those that lie in memory, by
+    ``Subject.key``, and ``made_from`` is what makes clips again, by the trainings' ``clips_key``. Whatever is raised
+    becomes a failure file, and the other tasks go on. A full disk is no failure of the task: it halts the sweep. After
+    memory ran out the process ends, so that the next task begins in a clean one.
     """
     from ray import tune
 
@@ -35,8 +35,8 @@ def run_task(
     record = ledger.record(training_id)
     if record is not None and not task.outstanding(record):
         return  # another process was quicker: a killed driver's orphan, or this task before its node was lost
-    root = task.subject.data.root
-    mine = {part: clips[root, part] for part in parts_of(task) if (root, part) in clips}
+    keys = {part: task.subject.key(part) for part in parts_of(task)}
+    mine = {part: clips[key] for part, key in keys.items() if key in clips}
     job = Job(task, attempt, setting, host, time.monotonic(), made_from.get(task.training.clips_key), mine)
     try:
         who = {"host": host, "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}

@@ -69,15 +69,15 @@ class Room:
     """Bytes of a GPU; infinite without one."""
 
 
-def bytes_by_part(tasks: Iterable[Task]) -> dict[tuple[str, str], int]:
-    """Size of the clips that tasks read, as models see them, by data folder and part; drawn ones are not kept."""
-    found: dict[tuple[str, str], int] = {}
+def bytes_by_key(tasks: Iterable[Task]) -> dict[str, int]:
+    """Size of the clips that tasks read, as models see them, by the key of a part; drawn ones are not kept."""
+    found: dict[str, int] = {}
     for task in tasks:
         subject, counts = task.subject, task.counts
         clips = {subject.val: counts.val, **{each.part: counts.evaluated[each.part] for each in task.evaluations}}
         if not subject.draws:
             clips[subject.train] = counts.train
-        found |= {(subject.data.root, part): number * prod(subject.clip_shape) for part, number in clips.items()}
+        found |= {subject.key(part): number * prod(subject.clip_shape) for part, number in clips.items()}
     return found
 
 
@@ -86,7 +86,7 @@ def way_of(tasks: Sequence[Task], asked: str, room: Room) -> Way:
 
     Raises BadInput where they are to be resident and the object store is too small.
     """
-    size = sum(bytes_by_part(tasks).values())
+    size = sum(bytes_by_key(tasks).values())
     trained = max((task.resident for task in tasks), default=0)
     fits = size <= STORE_SHARE * room.store
     if asked == "resident" and not fits:

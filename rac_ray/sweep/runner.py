@@ -60,9 +60,7 @@ def run_plan(
     """
     began = time.monotonic()
     with ray_session(resources, plan.title):
-        machine = machine_of(resources)
-        plan = settled(plan, machine)
-        packing = packing_for(plan, resources, machine)
+        plan, packing = placed(plan, resources, machine_of(resources))
         with holding(plan.sweep, DRIVER, resources.take_over) as lock:
             adopted = plan.adopt()
             if adopted:
@@ -103,21 +101,21 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
     """
     if not resources.pricing.seconds and not resources.address:
         machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0, store=object_store_here())
-        plan = settled(plan, machine)
-        return price_of(plan, packing_for(plan, resources, machine), plan.entries(), resources.pricing, say)
+        plan, packing = placed(plan, resources, machine)
+        return price_of(plan, packing, plan.entries(), resources.pricing, say)
     with ray_session(resources):
-        machine, pricing = machine_of(resources), resources.pricing
-        plan = settled(plan, machine)
-        packing = packing_for(plan, resources, machine)
+        plan, packing = placed(plan, resources, machine_of(resources))
+        pricing = resources.pricing
         if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
             say("no GPU is up, and a plan starts none: priced from records and earlier probes")
             pricing = replace(pricing, seconds=0)
         return price_of(plan, packing, plan.entries(), pricing, say)
 
 
-def settled(plan: Plan, machine: Machine) -> Plan:
-    """The plan that says how clips are delivered. Raises BadInput where they do not fit as is asked for."""
-    return replace(plan, delivered=way_of(plan.tasks, asked_delivery(plan.asked), room_on(machine)))
+def placed(plan: Plan, resources: Resources, machine: Machine) -> tuple[Plan, Packing]:
+    """The plan that says how clips are delivered on a machine, and how trainings are packed there. Raises BadInput."""
+    plan = replace(plan, delivered=way_of(plan.tasks, asked_delivery(plan.asked), room_on(machine)))
+    return plan, packing_for(plan, resources, machine)
 
 
 def precision_for(resources: Resources) -> str:

@@ -9,9 +9,6 @@ from rac_ray.data.reading import read_whole
 from rac_ray.data.source import Source
 from rac_ray.training.task import Task
 
-Key = tuple[str, str]
-"""Data folder and part."""
-
 
 def parts_of(task: Task) -> list[str]:
     """All ``domain/split`` parts that a task reads from its data folder."""
@@ -20,13 +17,14 @@ def parts_of(task: Task) -> list[str]:
     return list(dict.fromkeys((*trained, *(each.part for each in task.evaluations))))
 
 
-def shared_clips(tasks: Iterable[Task]) -> dict[Key, Any]:
-    """References to the clips of every part that tasks read, as ``Clips``; they live as long as the driver."""
-    by_shape: dict[tuple[int, ...], dict[Key, Source]] = {}
+def shared_clips(tasks: Iterable[Task]) -> dict[str, Any]:
+    """References to the clips of every part that tasks read, as ``Clips``, by ``Subject.key``; they live as long as
+    the driver."""
+    by_shape: dict[tuple[int, ...], dict[str, Source]] = {}
     for task in tasks:
         sources = by_shape.setdefault(task.subject.clip_shape, {})
         for part in parts_of(task):
-            key = task.subject.data.root, part
+            key = task.subject.key(part)
             if key not in sources:
                 sources[key] = task.subject.source(part)
     return {key: ray.put(clips) for shape, sources in by_shape.items() for key, clips in read_whole(sources, shape)}

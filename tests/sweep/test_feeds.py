@@ -10,7 +10,7 @@ from rac_ray.errors import BadInput
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.studies.temporal_shape.grid import DEMO, PRESETS
 from rac_ray.studies.temporal_shape.study import TemporalShape
-from rac_ray.sweep.feeds import Room, bytes_by_part, delivery, reads_beside, tells, variant_of, way_of
+from rac_ray.sweep.feeds import Room, bytes_by_key, delivery, reads_beside, tells, variant_of, way_of
 from rac_ray.sweep.planner import Plan, make_plan
 
 CLIP = 20 * 64 * 64
@@ -45,10 +45,10 @@ def test_other_words_are_named(study: Any, asked: list[str], sentence: str) -> N
 
 def test_the_size_of_clips_by_hand(tmp_path: Path) -> None:
     tasks, root = planned(tmp_path).tasks, f"{tmp_path}/data"
-    sizes = bytes_by_part(tasks)
-    assert sizes[root, "2dot/train"] == 100 * CLIP
+    sizes = bytes_by_key(tasks)
+    assert sizes[f"{root}/2dot/train"] == 100 * CLIP
     assert sum(sizes.values()) == (100 + 10 + 5 * 5) * CLIP
-    drawn = bytes_by_part(planned(tmp_path, feed=["online"]).tasks)
+    drawn = bytes_by_key(planned(tmp_path, feed=["online"]).tasks)
     assert sum(drawn.values()) == (10 + 5 * 5) * CLIP
 
 

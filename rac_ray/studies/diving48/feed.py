@@ -45,6 +45,10 @@ class DivingSubject:
     draws: bool = False
     """Dives are recorded, and cannot be drawn."""
 
+    def key(self, part: str) -> str:
+        """The part in its folder, and how validation clips were cut, which takes them from the training clips."""
+        return f"{self.data.address(part)} {self.validation}"
+
     def scaled(self, clips: Tensor) -> Tensor:
         """With ImageNet's mean and deviation taken out."""
         return normalised(clips)

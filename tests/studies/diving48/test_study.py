@@ -138,6 +138,8 @@ def test_how_validation_clips_are_made_makes_other_trainings(data: Storage, tmp_
     assert len(set(both.trial_ids)) == 4
     assert [cast(DivingSubject, task.subject).flip_validation for task in both.tasks] == [True, False]
     assert {part.data.root for part in both.parts} == {data.root}, "the same shards serve all of them"
+    cut = asking(data, tmp_path, validation=["authors", "grouped"]).tasks
+    assert len({task.subject.key("original/val") for task in cut}) == 2, "of which each has other validation clips"
     one = asking(data, tmp_path, "flip_validation=no", flip_validation=["yes", "no"])
     assert one.trial_ids == both.trial_ids[2:]
 
