@@ -104,8 +104,7 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
         plan, packing = placed(plan, resources, machine)
         return price_of(plan, packing, plan.entries(), resources.pricing, say)
     with ray_session(resources):
-        plan, packing = placed(plan, resources, machine_of(resources))
-        pricing = resources.pricing
+        (plan, packing), pricing = placed(plan, resources, machine_of(resources)), resources.pricing
         if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
             say("no GPU is up, and a plan starts none: priced from records and earlier probes")
             pricing = replace(pricing, seconds=0)

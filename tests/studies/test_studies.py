@@ -30,7 +30,7 @@ def test_studies_of_this_package_are_known_by_name(recorded: str, name: str) -> 
 
 
 def test_the_studys_own_values_of_variants_are_known_by_name() -> None:
-    assert own_values("ts_grid") == own_values("temporal_shape") == {"spec": "released"}
+    assert own_values("ts_grid") == own_values("temporal_shape") == {"spec": "released", "feed": "stored"}
     assert own_values("diving48") == {"validation": "authors", "flip_validation": "yes", "codec": "yes"}
     assert own_values("own_videos") == own_values("") == {}
 

@@ -14,6 +14,7 @@ from rac_ray.models import build_model
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import MissingData, Study
 from rac_ray.sweep.axes import RECIPE_OPTIONS
+from rac_ray.sweep.feeds import FEED_OPTION
 from rac_ray.sweep.space import SEARCH_OPTIONS
 from rac_ray.training.task import Task
 from tests.records import record_of, task_of
@@ -44,7 +45,7 @@ def test_what_a_study_leaves_open_is_nothing_to_do(tmp_path: Path) -> None:
     assert (study.about(None, data), study.content(None, data, []), study.notes(None, [])) == ({}, {}, [])
     assert study.data_folder("all") == "least-all"
     assert (study.every_variant, study.values(None), study.folder(None, data)) == ({}, {}, data)
-    assert study.all_options == (*RECIPE_OPTIONS, *SEARCH_OPTIONS)
+    assert study.all_options == (FEED_OPTION, *RECIPE_OPTIONS, *SEARCH_OPTIONS)
     study.provide(None, data, print)
     assert list(tmp_path.iterdir()) == []
 
