@@ -48,7 +48,7 @@ class Told:
         from rac_ray.studies import own_values
 
         said = {**self.trial.get("variants", {}), **values_in(self.trial.get(VARIANT, ""))}
-        return {**own_values(self.study), **said}
+        return {**own_values(self.study), **dict(sorted(said.items()))}
 
     @property
     def named(self) -> dict[str, Any]:

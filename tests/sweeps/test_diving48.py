@@ -57,7 +57,7 @@ def test_an_experiment_needs_its_gpus(folder: Path) -> None:
     done = script(f"{DIVES[2].removeprefix('python sweeps/diving48.py ')} --num-cpus 64 --num-gpus 4", folder)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: one training with --workers 8 and --cpus-per-trial 1 needs 8.98 CPUs and 8 GPUs, the cluster has "
+        "error: one training with --workers 8 and --cpus-per-trial 1 needs 8 CPUs and 8 GPUs, the cluster has "
         "64 CPUs and 4 GPUs\n",
     )
 
@@ -129,7 +129,7 @@ def test_results_before_anything_has_run(folder: Path) -> None:
             "65 workers for steps of 64 clips; valid: at most one worker per clip",
         ),
         (
-            "plan --masks data/masks --num-cpus 2",
+            "plan --masks data/masks --num-cpus 2 --feed streamed",
             "one training with --workers 8 and --cpus-per-trial 1 needs 8.98 CPUs, the cluster has 2 CPUs",
         ),
         ("--masks data/masks --gpu", "unknown option: --gpu. Did you mean --num-gpus?; see --help"),
