@@ -2,7 +2,7 @@
 
 On videos made here (400 x 300 pixels, 150 frames, H.264), since the dataset cannot be had: clips per second and core of
 decoding to shards, bytes per clip, peak memory of the decoding process and its child at 10 and 200 clips; clips per
-second of the feed, in one process and through Ray Data, and the share of time that a training loop waits for it.
+second of the feed, in one process and through Ray's tasks, and the share of time that a training loop waits for it.
 """
 
 import argparse
@@ -92,8 +92,8 @@ def decoding(folder: Path, clips: list[Annotation]) -> tuple[float, float, float
 
 
 def feed(folder: Path, clips: list[Annotation]) -> tuple[float, float, float]:
-    """Clips per second in this process, then through Ray Data on all cores, and the wait share of a loop that works as
-    long as its share of a GPU step would: here as long as the cores need for a batch, which is the hardest case."""
+    """Clips per second in this process, then through Ray's tasks on all cores, and the wait share of a loop that works
+    as long as its share of a GPU step would: here as long as the cores need for a batch, which is the hardest case."""
     import ray
 
     from rac_ray.data.jpegs import JpegClips, load_clip
@@ -164,7 +164,7 @@ def main() -> int:
         alone, through, share = feed(Path(scratch), clips)
     rates = ", ".join(f"{domain} {rate:.1f}" for domain, rate in rendering().items())
     print(f"\nrendered from frames and masks, clips/s of one process: {rates}")
-    print(f"\nfeed: {alone:.1f} clips/s in one process, {through:.1f} through Ray Data on all cores;")
+    print(f"\nfeed: {alone:.1f} clips/s in one process, {through:.1f} through Ray's tasks on all cores;")
     print(f"a loop that works as long as the cores need for a batch waits {100 * share:.0f} % of its time")
     return 0
 

@@ -1,4 +1,4 @@
-"""Run a plan on Ray: data by the study, clips by Ray Data, trainings by Tune, each trained by TorchTrainer.
+"""Run a plan on Ray: data by the study, clips as they are fed, trainings by Tune, each trained by TorchTrainer.
 
 A training of one worker runs TorchTrainer in its own process, which Tune reuses for the next one; one of several
 workers gets a real worker group with DDP. The ledger, not Tune's files, is the truth: Tune's go to a folder that is
