@@ -1,6 +1,8 @@
 """Clips of raw pixels in shards, read without Ray."""
 
 import re
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from rac_ray.data.manifest import read_split
 from rac_ray.data.source import StoredClips, load_pixels
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
+from tests.object_server import CREDENTIALS, object_server
 
 SHAPE = (20, 1, 64, 64)
 
@@ -73,3 +76,25 @@ def test_a_shard_that_is_cut_short_is_damaged(folder: Storage, source: StoredCli
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BadInput, match=r"is damaged"):
         load_pixels(folder, "2dot/train", SHAPE, items)
+
+
+@pytest.mark.parametrize("seconds", [1.5, pytest.param(30.0, marks=pytest.mark.slow)])
+def test_a_bucket_that_is_silent_for_a_while_is_asked_again(
+    seconds: float, folder: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with object_server() as server:
+        bucket = Storage.at(server.uri("silent"))
+        for name in folder.sizes():
+            bucket.write_bytes(name, folder.read_bytes(name))
+        source = StoredClips(bucket, "2dot/train", SHAPE)
+        items = source.items(0, [8, 2])
+        outage, began = threading.Thread(target=server.fails_for, args=([("hang", seconds)],)), time.monotonic()
+        outage.start()
+        while server.fault == "none":
+            time.sleep(0.01)
+        loaded = source.load(items)
+        assert time.monotonic() - began >= seconds
+        outage.join()
+    np.testing.assert_array_equal(loaded.frames[:, :, 0], read_split(folder, "2dot/train").frames[[8, 2]])
