@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rac_ray.data.order import Mirror
     from rac_ray.data.shards import Clips
-    from rac_ray.data.source import Source
+    from rac_ray.data.source import Source, StoredSource
 
 Batch = tuple["Tensor", "Tensor"]
 
@@ -143,7 +143,7 @@ class Subject(Protocol):
         """Clips that a worker evaluates at once, on a ``cpu`` or ``cuda`` device, given those of its training steps."""
         ...
 
-    def source(self, part: str, mirror: "Mirror | None" = None) -> "Source":
+    def source(self, part: str, mirror: "Mirror | None" = None) -> "StoredSource":
         """The clips of ``domain/split``, mirrored at random where that is asked for."""
         ...
 

@@ -36,12 +36,15 @@ class ClipFeeds:
 
     def asked(self, part: str) -> Asked:
         """The clips of a part that the model is evaluated on, this worker's in batches on the CPU."""
-        place = self.opening.place
+        place, subject = self.opening.place, self.subject
         device_type = place.device.partition(":")[0]
-        size = self.subject.evaluation_batch(device_type, place.share(self.opening.batch_size))
+        size = subject.evaluation_batch(device_type, place.share(self.opening.batch_size))
         share = Share(size * place.world, place.rank, place.world, whole_steps=False)
-        batches = self._batches(part, share, None, "cpu")
-        return Asked(batches.clip_ids, batches.labels_of_all, batches)
+        if part in self.opening.clips:
+            clips = self.opening.clips[part]
+            return Asked(clips.clip_ids, clips.labels, ResidentBatches(clips, share))
+        source = subject.source(part)
+        return Asked(source.clip_ids, source.labels, StreamedBatches(source, subject.clip_shape, share))
 
     def _batches(
         self, part: str, share: Share, mirror: Mirror | None, device: str

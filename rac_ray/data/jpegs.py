@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rac_ray.data.decoder import Frames, decoded_frame, decoded_frames
 from rac_ray.data.order import Mirror
-from rac_ray.data.source import Item, Loaded, StoredClip, from_shard, require_same
+from rac_ray.data.source import Item, Loaded, Placed, StoredClip, from_shard, require_same
 from rac_ray.store.storage import Storage
 
 INPUT_SIZE = 224
@@ -26,7 +25,7 @@ Render = Callable[[str, Frames], Frames]
 
 
 @dataclass(frozen=True)
-class JpegClips:
+class JpegClips(Placed):
     """Clips of a folder's shards, in the order of ``places``."""
 
     root: Storage
@@ -35,17 +34,9 @@ class JpegClips:
     render: Render | None = None
     mirror: Mirror | None = None
 
-    @cached_property
-    def places(self) -> list[StoredClip]:
+    def found(self) -> list[StoredClip]:
+        """As ``find`` says."""
         return self.find()
-
-    @property
-    def clip_ids(self) -> list[str]:
-        return [place.clip_id for place in self.places]
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        return np.array([place.label for place in self.places], np.int64)
 
     def items(self, epoch: int, places: Sequence[int]) -> list[Item]:
         """File, row, name and label, and whether the clip is mirrored in this epoch."""

@@ -1,6 +1,7 @@
 """Orders of clips: those that PyTorch would give, without PyTorch, and which clips a worker gets in which step."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,45 @@ class Share:
     def mine(self, step: int) -> slice:
         """Places of this worker's clips of a step in the order."""
         return slice(step * self.batch_size + self.rank, (step + 1) * self.batch_size, self.world)
+
+
+class ShareBatches:
+    """What batches of a share have in common: the epoch that iterating gives, and how far it has come.
+
+    Lightning announces the epoch through ``sampler.set_epoch``.
+    """
+
+    def __init__(self, share: Share, clip_ids: list[str]) -> None:
+        self.share = share
+        self.clip_ids = clip_ids
+        """Names of the clips of all workers."""
+        self.now = 0
+        """Epoch that iterating gives."""
+        self.done = 0
+        """Steps of it that have been given."""
+        self.first = 0
+        """Step with which iterating begins, once."""
+        self.seconds = 0.0
+        """Time spent on batches since it was last set to 0."""
+        self.sampler, self.batch_sampler = self, None
+
+    def set_epoch(self, epoch: int) -> None:
+        self.now = epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the epoch has come, for a checkpoint in its middle."""
+        return {"done": self.done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.first = state["done"]
+
+    def __len__(self) -> int:
+        return self.share.steps(len(self.clip_ids))
+
+    def begin(self) -> int:
+        """Step with which iterating begins now; the next time it is 0."""
+        first, self.first = self.first % max(1, len(self)), 0
+        return first
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from rac_ray.data.order import Mirror, Share
+from rac_ray.data.order import Mirror, Share, ShareBatches
 from rac_ray.data.shards import Clips
 
 
@@ -32,61 +31,27 @@ class SharedClips(Mapping[str, Clips]):
         return len(self.references)
 
 
-class ResidentBatches:
+class ResidentBatches(ShareBatches):
     """Batches of (clips (B, T, C, H, W) uint8, labels (B,) int64) of one rank, gathered from clips in memory.
 
-    On a CPU the clips are viewed where they lie, on another device they lie there. Lightning announces the epoch
-    through ``sampler.set_epoch``.
+    On a CPU the clips are viewed where they lie, on another device they lie there.
     """
 
     def __init__(
         self, clips: Clips, share: Share, *, mirror: Mirror | None = None, device: torch.device | str = "cpu"
     ) -> None:
+        super().__init__(share, clips.clip_ids)
         self.clips = clips
-        self.share = share
         self.mirror = mirror
         self.frames = with_channels(_viewed(clips.frames)).to(device)
         self.labels = torch.tensor(clips.labels, device=device)
-        self.now = 0
-        """Epoch that iterating gives."""
-        self.done = 0
-        """Steps of it that have been given."""
-        self.first = 0
-        """Step with which iterating begins, once."""
-        self.seconds = 0.0
-        """Time spent on making batches since it was last set to 0."""
-        self.sampler, self.batch_sampler = self, None
-
-    @property
-    def clip_ids(self) -> list[str]:
-        """Names of the clips of all workers."""
-        return self.clips.clip_ids
-
-    @property
-    def labels_of_all(self) -> NDArray[np.int64]:
-        """(N,)"""
-        return self.clips.labels
-
-    def set_epoch(self, epoch: int) -> None:
-        self.now = epoch
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far the epoch has come, for a checkpoint in its middle."""
-        return {"done": self.done}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.first = state["done"]
-
-    def __len__(self) -> int:
-        return self.share.steps(len(self.clips))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The announced epoch; after a checkpoint in its middle the rest of it."""
-        first, self.first = self.first % max(1, len(self)), 0
         order = None
         if self.share.key is not None:
             order = torch.from_numpy(self.share.order(len(self.clips), self.now)).to(self.labels.device)
-        for step in range(first, len(self)):
+        for step in range(self.begin(), len(self)):
             started = time.perf_counter()
             batch = self._gathered(order, self.share.mine(step))
             self.seconds += time.perf_counter() - started

@@ -4,6 +4,7 @@ A source is opened in the worker that trains; what it hands to Ray's tasks is sm
 name the clips.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -45,11 +46,6 @@ class Source(Protocol):
         """Names, in the clips' own order; as many as an epoch has clips."""
         ...
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """(N,)"""
-        ...
-
     def items(self, epoch: int, places: Sequence[int]) -> list[Item]:
         """What names the clips at these places of the own order, in an epoch."""
         ...
@@ -57,6 +53,15 @@ class Source(Protocol):
     @property
     def load(self) -> Callable[[Sequence[Item]], Loaded]:
         """Loads clips; goes to tasks by pickle."""
+        ...
+
+
+class StoredSource(Source, Protocol):
+    """The clips of a part that are there before they are asked for."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,)"""
         ...
 
 
@@ -98,20 +103,17 @@ def places(root: Storage, part: str, clip_ids: Collection[str] | None = None) ->
     return [place for place in found if place.clip_id in wanted]
 
 
-@dataclass(frozen=True)
-class StoredClips:
-    """Clips of raw pixels in shards, ordered by clip id."""
+class Placed(ABC):
+    """Names and labels of clips that lie in shards."""
 
-    root: Storage
-    part: str
-    """``domain/split``"""
-    shape: tuple[int, int, int, int]
-    """(T, C, H, W) of a clip."""
+    @abstractmethod
+    def found(self) -> list[StoredClip]:
+        """Where the clips lie, in their own order."""
 
     @cached_property
     def places(self) -> list[StoredClip]:
-        """Where they lie; read from the shards when it is first asked for."""
-        return sorted(places(self.root, self.part), key=lambda place: place.clip_id)
+        """The same, looked for when it is first needed."""
+        return self.found()
 
     @property
     def clip_ids(self) -> list[str]:
@@ -121,14 +123,33 @@ class StoredClips:
     def labels(self) -> NDArray[np.int64]:
         return np.array([place.label for place in self.places], np.int64)
 
+
+@dataclass(frozen=True)
+class StoredClips(Placed):
+    """Clips of raw pixels in shards, ordered by clip id."""
+
+    root: Storage
+    part: str
+    """``domain/split``"""
+    shape: tuple[int, int, int, int]
+    """(T, C, H, W) of a clip."""
+
+    def found(self) -> list[StoredClip]:
+        """As the shards say."""
+        return sorted(places(self.root, self.part), key=lambda place: place.clip_id)
+
+    @cached_property
+    def folder(self) -> Storage:
+        """The folder of the files; read from the manifest once."""
+        return clips_root(self.root, require_manifest(self.root))
+
     def items(self, epoch: int, places: Sequence[int]) -> list[Item]:
         """File, row, name and label."""
         return [vars(self.places[place]) for place in places]
 
     @property
     def load(self) -> Callable[[Sequence[Item]], Loaded]:
-        folder = clips_root(self.root, require_manifest(self.root))
-        return partial(load_pixels, folder, self.part, self.shape)
+        return partial(load_pixels, self.folder, self.part, self.shape)
 
 
 def from_shard(root: Storage, name: str, act: Callable[[pq.ParquetFile], Found]) -> Found:

@@ -9,19 +9,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rac_ray.data.ahead import MadeAhead
-from rac_ray.data.order import Share
+from rac_ray.data.order import Share, ShareBatches
 from rac_ray.data.source import Loaded, Source
 
 
-class StreamedBatches:
+class StreamedBatches(ShareBatches):
     """Batches of (clips (B, T, C, H, W) uint8, labels (B,) int64) of one rank, made ahead.
 
     ``for batch in batches.epoch(3, done=10)`` goes on in epoch 3 after ten steps. In training the first clips of the
@@ -32,44 +30,15 @@ class StreamedBatches:
         self, source: Source, shape: Sequence[int], share: Share, *, device: torch.device | str = "cpu"
     ) -> None:
         """``shape`` (T, C, H, W) is that of a clip."""
+        super().__init__(share, source.clip_ids)
         self.source = source
         self.shape = tuple(shape)
-        self.share = share
-        self.clip_ids = source.clip_ids
-        """Names of the clips of all workers."""
         self.device = torch.device(device)
-        self.seconds = 0.0
-        """Time spent on waiting for batches since it was last set to 0."""
-        self.now = 0
-        """Epoch that iterating gives; Lightning announces it through ``sampler.set_epoch``."""
-        self.done = 0
-        """Steps of it that have been given."""
-        self.first = 0
-        """Step with which iterating begins, once."""
         self._next: tuple[int, MadeAhead] | None = None
-        self.sampler, self.batch_sampler = self, None
-
-    @property
-    def labels_of_all(self) -> NDArray[np.int64]:
-        """(N,)"""
-        return self.source.labels
-
-    def set_epoch(self, epoch: int) -> None:
-        self.now = epoch
-
-    def state_dict(self) -> dict[str, Any]:
-        """How far the epoch has come, for a checkpoint in its middle."""
-        return {"done": self.done}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.first = state["done"]
-
-    def __len__(self) -> int:
-        return self.share.steps(len(self.clip_ids))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The epoch that is announced when the first batch is asked for: after a checkpoint, Lightning says it late."""
-        first, self.first = self.first % max(1, len(self)), 0
+        first = self.begin()
         for step, batch in enumerate(self.epoch(self.now, first), first):
             self.done = step + 1
             if self.done == len(self) and self.share.whole_steps:

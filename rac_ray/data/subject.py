@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from rac_ray.data.feed import Opening
 from rac_ray.data.order import Mirror
-from rac_ray.data.source import Source, StoredClips
+from rac_ray.data.source import Source, StoredClips, StoredSource
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
 from rac_ray.training.classifier import to_unit_range
@@ -45,7 +45,7 @@ class ShardSubject:
         """The same for any recipe."""
         return EVALUATION_BATCHES[device_type]
 
-    def source(self, part: str, mirror: Mirror | None = None) -> Source:
+    def source(self, part: str, mirror: Mirror | None = None) -> StoredSource:
         """As they lie in the shards."""
         return StoredClips(self.data, part, self.clip_shape)
 

@@ -10,7 +10,7 @@ from rac_ray.data.feed import Opening
 from rac_ray.data.jpegs import JpegClips, Render, normalised
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.order import Mirror
-from rac_ray.data.source import Source, StoredClip, places
+from rac_ray.data.source import Source, StoredClip, StoredSource, places
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
@@ -57,7 +57,7 @@ class DivingSubject:
         """As many as in a training step."""
         return batch_size
 
-    def source(self, part: str, mirror: Mirror | None = None) -> Source:
+    def source(self, part: str, mirror: Mirror | None = None) -> StoredSource:
         """The clips of the train, validation or test list, the latter in a domain."""
         split = part.partition("/")[2]
         find = partial(official_places, self.data, split, self.validation)

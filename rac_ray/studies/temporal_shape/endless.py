@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rac_ray.data.shards import Rows, Shard, write_shard
 from rac_ray.data.source import Item, Loaded
@@ -36,11 +35,6 @@ class EndlessClips:
     def clip_ids(self) -> list[str]:
         """Their numbers in an epoch."""
         return [f"{index:06d}" for index in range(self.clips)]
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Not known before they are drawn."""
-        raise NotImplementedError("labels of clips that are drawn for an epoch come with the clips")
 
     def items(self, epoch: int, places: Sequence[int]) -> list[Item]:
         """Epoch and number."""
