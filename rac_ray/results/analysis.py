@@ -20,7 +20,8 @@ from rac_ray.results.recipes import by_recipe
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
 from rac_ray.results.tuned import before_and_after, pairs_of, side_by_side, verdict_changes
-from rac_ray.results.verdicts import Verdict, judge, verdict_table
+from rac_ray.results.verdict_words import verdict_table
+from rac_ray.results.verdicts import Verdict, judge
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study

@@ -22,7 +22,7 @@ from rac_ray.results.outputs import FIGURES, write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
-from rac_ray.results.verdicts import sentences, standing, verdict_table
+from rac_ray.results.verdict_words import sentences, standing, verdict_table
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage

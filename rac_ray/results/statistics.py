@@ -191,6 +191,20 @@ def mean_p(per_seed: ArrayLike) -> float:
     return float(2 * stats.t.sf(abs(estimate) / np.sqrt(spread.total), spread.freedom))
 
 
+def clip_p(draws: ArrayLike) -> float:
+    """Two-sided p of a value against zero with only clips as replicates: row 0 of ``draws`` (1 + D,) as observed.
+
+    It speaks of these trials on more clips, not of further seeds. By a normal; 1 without resamplings.
+    """
+    values = np.asarray(draws, float)
+    known = values[1:][~np.isnan(values[1:])]
+    if not len(known) or np.isnan(values[0]):
+        return 1.0
+    if known.std() == 0:
+        return 1.0 if values[0] == 0 else 0.0
+    return float(2 * stats.norm.sf(abs(values[0]) / known.std()))
+
+
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
     """Two-sided p of paired differences by seed (S,), under random signs; exact when there are few.
 

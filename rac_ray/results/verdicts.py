@@ -1,61 +1,59 @@
-"""What a sweep says to its study's claims: reproduced, contradicted, underpowered or not run.
+"""What a sweep says to its study's claims.
 
-- *reproduced*: every contrast's 95% interval lies above zero, and the claim's p, corrected by Holm over all claims
-  that could be tested, is below 0.05. A claim of several contrasts holds only if all do, so that the largest of their
-  p counts and nothing else is corrected (an intersection-union test, Berger 1982).
-- *contradicted*: the same for the opposite of one contrast, its p and interval corrected for their number.
-- *underpowered*: neither; with the number of seeds that an effect as observed would need.
-- *not run*: a contrast lacks trials; for ratios, trials that have learned: guessing has a ratio of 1.
+Each contrast of a claim is measured in three ways (``measures``): as the paper does, chance-corrected, and at matched
+source accuracy. A ruling is one of:
 
-Seeds are the replicates, and p is of the mean over seeds. Beside it stands a permutation's, of the two models within
-seeds, or of sizes within seeds for slopes; by that, five seeds cannot fall below 0.0625. With fewer than three seeds
-nothing is decided.
+- *reproduced*: every contrast is above zero in every measure that applies to it. The largest of their p counts
+  (an intersection-union test, Berger 1982), is corrected by Holm over all claims that could be tested, and is below
+  0.05.
+- *contradicted*: the opposite of one contrast, likewise in every measure, its p corrected for the number of contrasts.
+- *reproduced* (or *contradicted*) *in the paper's measure only*: the paper's statistic shows it, and another measure
+  does not.
+- *holds* (or *fails*) *for these models*: with fewer than three seeds. The trained models are taken as they are and
+  only clips are replicates; nothing is said about their architectures.
+- *underpowered*: none of these; with the number of seeds that an effect as observed would need.
+- *not run*: a contrast lacks trials, or fewer than half of the trials of a model have learned.
+
+Seeds are the replicates, and p is of the mean over seeds. Beside it stands a permutation's of the paper's measure, of
+the two models within seeds, or of sizes within seeds for slopes; by that, five seeds cannot fall below 0.0625.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from typing import Literal, NamedTuple
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from rac_ray.results.answers import Answers, Draws
+from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim, Contrast, Term
-from rac_ray.results.columns import EXPERIMENT, SIZE_NAME
-from rac_ray.results.statistics import (
-    CONFIDENCE,
-    NOTHING,
-    Estimate,
-    holm,
-    interval,
-    mean_p,
-    seeds_needed,
-    sign_flip_p,
-    slopes,
-    trend_p,
-)
+from rac_ray.results.measures import MEASURES, NOBODY, Name, Sample, Silent, measured
+from rac_ray.results.sides import Side, shared_keys, side_of
+from rac_ray.results.statistics import CONFIDENCE, Estimate, clip_p, holm, interval, mean_p, seeds_needed
 
-Ruling = Literal["reproduced", "contradicted", "underpowered", "not run"]
+Ruling = Literal[
+    "reproduced",
+    "contradicted",
+    "reproduced in the paper's measure only",
+    "contradicted in the paper's measure only",
+    "holds for these models",
+    "fails for these models",
+    "underpowered",
+    "not run",
+]
+DECIDED: tuple[Ruling, ...] = ("reproduced", "contradicted")
 ALPHA = 1 - CONFIDENCE
-MOSTLY = 0.5
-"""Share of a model's trials that must have learned for a claim on its ratios, which then stands on those that have."""
 FEW = 3
-"""Seeds without which nothing is decided."""
+"""Seeds without which nothing is decided about architectures."""
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """What was measured of one contrast."""
+class Finding:
+    """One contrast in one measure."""
 
-    contrast: Contrast
     effect: Estimate
     """Higher minus lower; positive speaks for the claim."""
-    strict: Estimate
-    """The same at a level corrected for the number of contrasts of the claim."""
     p: float
-    """p value of the mean over seeds."""
+    """Two-sided, of the mean over seeds; with fewer than three seeds, of the clips."""
     permutation_p: float
     seeds: int
     pairs: int
@@ -65,218 +63,230 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What was measured of one contrast."""
+
+    contrast: Contrast
+    by_measure: Mapping[Name, Finding | Silent]
+    learned_only: Finding | None
+    """The paper's measure of the trials that learned; None where all did, and where the claim is about top-1."""
+
+    @property
+    def paper(self) -> Finding:
+        found = self.by_measure["paper"]
+        assert isinstance(found, Finding)
+        return found
+
+    @property
+    def found(self) -> dict[Name, Finding]:
+        """Of the measures that say something."""
+        return {name: each for name, each in self.by_measure.items() if isinstance(each, Finding)}
+
+    @property
+    def p_for(self) -> float:
+        """Of "above zero in every measure": 1 while one that is needed is silent or says the opposite."""
+        return self._p(sign=1)
+
+    @property
+    def p_against(self) -> float:
+        """Of "below zero in every measure"."""
+        return self._p(sign=-1)
+
+    def _p(self, sign: int) -> float:
+        each = [_p_of(found, sign) for found in self.by_measure.values()]
+        return max(p for p in each if p is not None)
+
+
+def _p_of(found: Finding | Silent, sign: int) -> float | None:
+    """p of an effect in a direction; None of a measure that is not asked."""
+    if isinstance(found, Silent):
+        return 1.0 if found.needed else None
+    return found.p if sign * found.effect.estimate > 0 else 1.0
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What became of one claim."""
 
     claim: Claim
     outcome: Ruling
-    findings: tuple[Measurement, ...]
+    measurements: tuple[Measurement, ...]
     p_for: float = float("nan")
-    """p value of the claim, corrected over claims."""
+    """p value of the claim in every measure, corrected over claims once it is decided."""
     p_against: float = float("nan")
     """p value of the claim's opposite, likewise."""
+    p_for_paper: float = float("nan")
+    """The same in the paper's measure alone."""
+    p_against_paper: float = float("nan")
+    lacking: str = ""
+    """Why it has not run."""
+
+    @property
+    def seeds(self) -> int:
+        """Fewest seeds that a contrast stands on."""
+        return min((each.paper.seeds for each in self.measurements), default=0)
 
     @property
     def weakest(self) -> Measurement | None:
-        """The finding that speaks least for the claim, relative to its uncertainty."""
-        return min(self.findings, key=_strength) if self.findings else None
+        """The contrast whose paper's measure speaks least for the claim, relative to its uncertainty."""
+        return min(self.measurements, key=_strength) if self.measurements else None
+
+    @property
+    def telling(self) -> "Telling | None":
+        """Which contrast, in which measure, speaks least for the ruling (in the paper's sense for it or against it)."""
+        sign = -1 if self.outcome.startswith(("contradicted", "fails")) else 1
+        each = [
+            Telling(measurement, name, found)
+            for measurement in (self._against if sign < 0 else self.measurements)
+            for name, found in measurement.by_measure.items()
+            if isinstance(found, Finding) or found.needed
+        ]
+        return min(each, key=lambda telling: _least(telling.found, sign), default=None)
+
+    @property
+    def _against(self) -> Sequence[Measurement]:
+        """The contrast that speaks most against the claim in the paper's measure."""
+        return sorted(self.measurements, key=_strength)[:1]
+
+    @property
+    def split(self) -> bool:
+        """Whether the trials that learned, alone, would give another ruling by the paper's measure."""
+        learned = [each.learned_only or each.paper for each in self.measurements]
+        return _plain_ruling(learned) != _plain_ruling([each.paper for each in self.measurements])
 
     @property
     def seeds_missing(self) -> int | None:
         """Seeds still needed to decide; 0 when it is decided, None when no number would do or it is unknown."""
-        if self.outcome in ("reproduced", "contradicted"):
+        if self.outcome in DECIDED:
             return 0
-        open_ones = [each for each in self.findings if each.effect.low <= 0]
-        wanted = [each.needed for each in open_ones or self.findings]
+        open_ones = [
+            found for each in self.measurements for found in each.found.values() if not found.effect.low > 0
+        ]  # fmt: skip
+        wanted = [each.needed for each in open_ones or [each.paper for each in self.measurements]]
         if not wanted or any(needed is None for needed in wanted):
             return None
-        return max(1, max(needed or 0 for needed in wanted) - min(each.seeds for each in self.findings))
+        return max(1, max(needed or 0 for needed in wanted) - self.seeds)
 
 
 def judge(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:
     """A verdict on each claim, corrected over those that could be tested."""
-    verdicts = [_tested(answers, claim, len(claims)) for claim in claims]
+    return decided([tested(answers, claim, len(claims)) for claim in claims])
+
+
+def tested(answers: Answers, claim: Claim, claims: int) -> Verdict:
+    """A claim's measurements and its p values before they are corrected over so many claims."""
+    found = [measure(answers, each, claims) for each in claim.contrasts]
+    whole = tuple(each for each in found if isinstance(each, Measurement))
+    if len(whole) < len(found):
+        return Verdict(claim, "not run", whole, lacking=next(each for each in found if isinstance(each, str)))
+    count = len(whole)
+    return Verdict(
+        claim,
+        "underpowered",
+        whole,
+        p_for=max(each.p_for for each in whole),
+        p_against=min(1.0, *(count * each.p_against for each in whole)),
+        p_for_paper=max(_p_of(each.paper, 1) or 0.0 for each in whole),
+        p_against_paper=min(1.0, *(count * (_p_of(each.paper, -1) or 0.0) for each in whole)),
+    )
+
+
+class Telling(NamedTuple):
+    """What decides how far a ruling goes."""
+
+    measurement: Measurement
+    measure: Name
+    found: Finding | Silent
+
+
+P_VALUES = ("p_for", "p_against", "p_for_paper", "p_against_paper")
+
+
+def decided(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Rulings on tested claims: their p corrected by Holm over those that could be tested, each kind by itself."""
     run = [place for place, verdict in enumerate(verdicts) if verdict.outcome != "not run"]
-    for_it, against = (holm([getattr(verdicts[place], name) for place in run]) for name in ("p_for", "p_against"))
-    for place, p_for, p_against in zip(run, for_it, against, strict=True):
-        verdicts[place] = _decided(replace(verdicts[place], p_for=float(p_for), p_against=float(p_against)))
-    return verdicts
+    corrected = {name: holm([getattr(verdicts[place], name) for place in run]) for name in P_VALUES}
+    ruled = list(verdicts)
+    for number, place in enumerate(run):
+        p_values = {name: float(each[number]) for name, each in corrected.items()}
+        ruled[place] = _ruled(replace(verdicts[place], **p_values))
+    return ruled
 
 
-def _tested(answers: Answers, claim: Claim, claims: int) -> Verdict:
-    count = len(claim.contrasts)
-    findings = tuple(found for each in claim.contrasts if (found := measure(answers, each, count, claims)))
-    if len(findings) < count:
-        return Verdict(claim, "not run", findings)
-    p_for = max(each.p if each.effect.estimate > 0 else 1.0 for each in findings)
-    p_against = min(1.0, *(count * each.p if each.strict.high < 0 else 1.0 for each in findings))
-    return Verdict(claim, "underpowered", findings, p_for, p_against)
+def _ruled(verdict: Verdict) -> Verdict:
+    few = verdict.seeds < FEW
+    rulings: Mapping[str, tuple[Ruling, Ruling]] = {
+        "p_for": ("reproduced", "holds for these models"),
+        "p_against": ("contradicted", "fails for these models"),
+        "p_for_paper": ("reproduced in the paper's measure only", "underpowered"),
+        "p_against_paper": ("contradicted in the paper's measure only", "underpowered"),
+    }
+    shown = next((names[few] for p, names in rulings.items() if getattr(verdict, p) < ALPHA), "underpowered")
+    return replace(verdict, outcome=shown)
 
 
-def _decided(verdict: Verdict) -> Verdict:
-    if min(each.seeds for each in verdict.findings) < FEW:
-        return verdict
-    if verdict.p_for < ALPHA and all(each.effect.low > 0 for each in verdict.findings):
-        return replace(verdict, outcome="reproduced")
-    if verdict.p_against < ALPHA:
-        return replace(verdict, outcome="contradicted")
-    return verdict
+def measure(answers: Answers, contrast: Contrast, claims: int = 1) -> Measurement | str:
+    """A contrast in each measure, of one of so many claims; a sentence when trials are lacking for it."""
+    sides = [side_of(answers, each) if isinstance(each, Term) else each for each in (contrast.higher, contrast.lower)]
+    lacking = [each for each, side in zip((contrast.higher, contrast.lower), sides, strict=True) if side is None]
+    if lacking:
+        return f"no trial has finished that tells of {lacking[0]}"
+    higher, lower = (side for side in sides if side is not None)
+    if not len(shared_keys(higher, lower)):
+        return f"no two trials share seed and size for {contrast}"
+    asked = partial(measured, higher=higher, lower=lower, over=contrast.over)
+    by_measure: dict[Name, Finding | Silent] = {name: _finding(asked(name), claims) for name in MEASURES}
+    paper = by_measure["paper"]
+    if isinstance(paper, Silent):
+        return f"{contrast} {paper.why}"
+    if by_measure["corrected"] == NOBODY:
+        return f"fewer than half of the trials have learned for {contrast}"
+    return Measurement(contrast, by_measure, _learned_only(higher, lower, contrast, claims))
 
 
-def measure(answers: Answers, contrast: Contrast, contrasts: int = 1, claims: int = 1) -> Measurement | None:
-    """A contrast's effect on the trials that both sides have; None when there are none.
-
-    It is one of so many contrasts of its claim, which is one of so many claims.
-    """
-    higher, lower = (_side(answers, each) for each in (contrast.higher, contrast.lower))
-    keys = _shared_keys(higher, lower)
-    if not len(keys):
+def _learned_only(higher: Side | float, lower: Side | float, contrast: Contrast, claims: int) -> Finding | None:
+    sides = [side for side in (higher, lower) if isinstance(side, Side)]
+    if all(side.learned.all() or side.below is None for side in sides):
         return None
-    differences = higher.at(keys) - lower.at(keys)
-    per_seed, permutation_p = (_trend if contrast.over == "slope" else _mean)(differences, keys)
-    if not per_seed.shape[1]:
+    kept = [side.only(side.learned) if isinstance(side, Side) else side for side in (higher, lower)]
+    if not len(shared_keys(*kept)):
         return None
-    return Measurement(
-        contrast,
-        effect=interval(per_seed),
-        strict=interval(per_seed, level=1 - ALPHA / contrasts),
-        p=mean_p(per_seed),
-        permutation_p=permutation_p,
-        seeds=per_seed.shape[1],
-        pairs=len(keys),
-        needed=seeds_needed(per_seed, level=1 - ALPHA / claims),
+    found = _finding(measured("paper", kept[0], kept[1], contrast.over), claims)
+    return found if isinstance(found, Finding) else None
+
+
+def _finding(sample: Sample | Silent, claims: int) -> Finding | Silent:
+    if isinstance(sample, Silent):
+        return sample
+    seeds = sample.per_seed.shape[1]
+    if not seeds:
+        return Silent("cannot be told: no trial has a ratio", needed=True)
+    replicates = sample.per_seed if seeds >= FEW else sample.value[:, None]
+    return Finding(
+        effect=interval(replicates),
+        p=mean_p(replicates) if seeds >= FEW else clip_p(sample.value),
+        permutation_p=sample.permutation_p,
+        seeds=seeds,
+        pairs=sample.pairs,
+        needed=seeds_needed(sample.per_seed, level=1 - ALPHA / claims),
     )
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One side of a contrast: a constant, or values (1 + D, N) with the column of each (seed, stratum, size)."""
-
-    values: Draws
-    places: pd.Series | None
-
-    def at(self, keys: pd.Index) -> Draws:
-        """(1 + D, len(keys)), or what broadcasts to it."""
-        return self.values if self.places is None else self.values[:, self.places.loc[keys].to_numpy()]
+def _plain_ruling(findings: Sequence[Finding]) -> str:
+    """By one measure and without a correction over claims."""
+    if all(each.effect.low > 0 for each in findings):
+        return "for"
+    return "against" if any(each.effect.high < 0 for each in findings) else "open"
 
 
-def _side(answers: Answers, term: Term | float) -> _Side:
-    if not isinstance(term, Term):
-        return _Side(np.array([[term]]), None)
-    trials, strata = answers.trials, [EXPERIMENT, None] if term.experiments else ["hidden_units", SIZE_NAME]
-    wanted = {"model": [term.model], "source": [term.source]}
-    wanted |= {"hidden_units": list(term.sizes)} if term.sizes else {}
-    wanted |= {EXPERIMENT: list(term.experiments)} if term.experiments else {}
-    chosen = np.ones(len(trials), bool)
-    for name, valid in wanted.items():
-        chosen &= trials[name].isin(valid).to_numpy()
-    if term.against is not None and chosen.any():
-        learned = trials["learned"].to_numpy(bool)
-        chosen &= learned & (learned[chosen].mean() >= MOSTLY)
-    places = np.flatnonzero(chosen)
-    values = _values(answers, term, places) if len(places) else np.empty((1, 0))
-    places, values = places[~np.isnan(values[0])], values[:, ~np.isnan(values[0])]
-    keys = [trials[name].iloc[places] if name else np.full(len(places), "") for name in ("seed", *strata)]
-    index = pd.MultiIndex.from_arrays(keys, names=["seed", "stratum", "size"])
-    return _Side(values, pd.Series(range(len(places)), index=index))
+def _strength(measurement: Measurement) -> float:
+    return _least(measurement.paper, 1)
 
 
-def _shared_keys(*sides: _Side) -> pd.Index:
-    """(seed, stratum, size) of the trials that both sides have."""
-    first, *others = [side.places.index for side in sides if side.places is not None]
-    for other in others:
-        first = first.intersection(other)
-    return first
-
-
-def _values(answers: Answers, term: Term, places: NDArray[np.int64]) -> Draws:
-    parts = [(target, term.split) for target in term.targets]
-    return np.mean([answers.relative(part, term.against, places) for part in parts], axis=0)
-
-
-def _mean(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
-    seeds = keys.get_level_values("seed").to_numpy()
-    per_seed = np.stack([differences[:, seeds == seed].mean(axis=1) for seed in np.unique(seeds)], axis=1)
-    return per_seed, sign_flip_p(per_seed[0])
-
-
-def _trend(differences: Draws, keys: pd.Index) -> tuple[Draws, float]:
-    """Slopes per doubling of the sizes that at least half of the seeds have, of the seeds that have them all."""
-    columns = pd.Series(range(len(keys)), index=keys).unstack(["stratum", "size"])
-    columns = columns.loc[:, columns.notna().mean() >= 0.5].dropna(axis=0)
-    if columns.shape[1] < 2 or not len(columns):
-        return np.empty((len(differences), 0)), 1.0
-    columns = columns.sort_index(axis=1)
-    doublings = np.log2(columns.columns.get_level_values("stratum").to_numpy(float))
-    rows = differences[:, columns.to_numpy(int)]
-    return slopes(rows, doublings), trend_p(rows[0], doublings)
-
-
-def _strength(finding: Measurement) -> float:
-    estimate, low, high = finding.effect
+def _least(found: Finding | Silent, sign: int) -> float:
+    """How much a finding speaks for (sign 1) or against (-1) a contrast, in half widths of its interval."""
+    if isinstance(found, Silent):
+        return -math.inf
+    estimate, low, high = found.effect
     width = (high - low) / 2
-    return estimate / width if width > 0 else math.inf * (1 if estimate > 0 else -1)
-
-
-def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """One row per contrast, the claim's outcome on each; claims that have not run, too."""
-    rows = []
-    for verdict in verdicts:
-        found = {finding.contrast: finding for finding in verdict.findings}
-        for contrast in verdict.claim.contrasts:
-            finding = found.get(contrast)
-            effect = finding.effect if finding else NOTHING
-            rows.append(
-                {
-                    "claim_id": verdict.claim.claim_id,
-                    "outcome": verdict.outcome,
-                    "contrast": str(contrast),
-                    "effect": effect.estimate,
-                    "low": effect.low,
-                    "high": effect.high,
-                    "p": finding.p if finding else float("nan"),
-                    "permutation_p": finding.permutation_p if finding else float("nan"),
-                    "claim_p": verdict.p_for,
-                    "seeds": finding.seeds if finding else 0,
-                    "pairs": finding.pairs if finding else 0,
-                    "seeds_missing": verdict.seeds_missing,
-                    "where": verdict.claim.where,
-                    "quote": verdict.claim.quote,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
-    """How final verdicts are: over how many claims p values are corrected, and whether that can still change."""
-    run = sum(verdict.outcome != "not run" for verdict in verdicts)
-    said = f"{run} of {len(verdicts)} claims could be tested; p values are corrected over these"
-    return f"{said}. Provisional: {unfinished} trials have not finished" if unfinished else said
-
-
-def sentences(verdict: Verdict) -> list[str]:
-    """A verdict for people: outcome, quote, the weakest contrast with its figures, what is missing."""
-    lines = [f'{verdict.outcome:<12}  {verdict.claim.claim_id}: "{verdict.claim.quote}" ({verdict.claim.where})']
-    finding = verdict.weakest
-    if finding is None:
-        return lines
-    effect, count = finding.effect, len(verdict.claim.contrasts)
-    which = f"weakest of {count}: " if count > 1 else ""
-    p = "" if np.isnan(verdict.p_for) else f", p {min(verdict.p_for, verdict.p_against):.3f} (Holm)"
-    lines.append(
-        f"{'':12}  {which}{finding.contrast}: {effect.estimate:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}]"
-        f"{p}, {finding.seeds} seeds, {finding.pairs} pairs"
-    )
-    if verdict.outcome == "underpowered":
-        lines.append(f"{'':12}  {_missing(verdict)}")
-    return lines
-
-
-def _missing(verdict: Verdict) -> str:
-    """What it would take to decide, in words."""
-    missing, fewest = verdict.seeds_missing, min(each.seeds for each in verdict.findings)
-    if fewest < FEW:
-        return f"at least {FEW - fewest} more seeds are needed to decide anything"
-    if missing is None:
-        return "more seeds alone would not decide it, were the effect as observed: it is small for so few clips"
-    return f"{missing} more seeds would decide it, were the effect as observed"
+    return sign * estimate / width if width > 0 else math.inf * (1 if sign * estimate > 0 else -1)

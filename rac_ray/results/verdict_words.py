@@ -1,0 +1,146 @@
+"""Verdicts as a table and as sentences for people who never saw the paper."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rac_ray.results.measures import Name, Silent
+from rac_ray.results.statistics import NOTHING
+from rac_ray.results.verdicts import FEW, Finding, Measurement, Verdict
+
+CALLED: Mapping[Name, str] = {
+    "paper": "as the paper measures",
+    "corrected": "chance-corrected",
+    "matched": "at matched source accuracy",
+}
+BECAUSE: Mapping[Name, str] = {
+    "paper": "the paper's own measure does not show it",
+    "corrected": "a ratio of raw accuracies also rewards a model that knows little and guesses elsewhere",
+    "matched": "the models differ in how accurate they are at home, and that may be all",
+}
+"""What it means that a measure does not show what the paper's does."""
+OTHERS: tuple[Name, ...] = ("corrected", "matched")
+INDENT = " " * 14
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per contrast, the claim's outcome on each; claims that have not run, too.
+
+    ``effect low high p`` are in the paper's measure over all trials, ``learned_only`` the same of those that learned;
+    ``corrected`` and ``matched``, each with low, high and p, are the other measures. ``claim_p`` counts all of them.
+    """
+    return pd.DataFrame([_row(verdict, contrast) for verdict in verdicts for contrast in verdict.claim.contrasts])
+
+
+def _row(verdict: Verdict, contrast: object) -> dict[str, Any]:
+    measurement = next((each for each in verdict.measurements if each.contrast == contrast), None)
+    paper = measurement.paper if measurement else None
+    effect = paper.effect if paper else NOTHING
+    row = {
+        "claim_id": verdict.claim.claim_id,
+        "outcome": verdict.outcome,
+        "contrast": str(contrast),
+        "effect": effect.estimate,
+        "low": effect.low,
+        "high": effect.high,
+        "p": paper.p if paper else float("nan"),
+        "permutation_p": paper.permutation_p if paper else float("nan"),
+    }
+    for name in OTHERS:
+        found = measurement.by_measure[name] if measurement else None
+        spread = found.effect if isinstance(found, Finding) else NOTHING
+        row |= {name: spread.estimate, f"{name}_low": spread.low, f"{name}_high": spread.high}
+        row |= {f"{name}_p": found.p if isinstance(found, Finding) else float("nan")}
+    learned = measurement.learned_only if measurement else None
+    return {
+        **row,
+        "learned_only": learned.effect.estimate if learned else float("nan"),
+        "claim_p": verdict.p_for,
+        "claim_p_against": verdict.p_against,
+        "claim_p_paper": verdict.p_for_paper,
+        "seeds": paper.seeds if paper else 0,
+        "pairs": paper.pairs if paper else 0,
+        "seeds_missing": verdict.seeds_missing,
+        "reason": reason(verdict),
+        "where": verdict.claim.where,
+        "quote": verdict.claim.quote,
+    }
+
+
+def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
+    """How final verdicts are: over how many claims p values are corrected, and whether that can still change."""
+    run = sum(verdict.outcome != "not run" for verdict in verdicts)
+    said = f"{run} of {len(verdicts)} claims could be tested; p values are corrected over these"
+    return f"{said}. Provisional: {unfinished} trials have not finished" if unfinished else said
+
+
+def sentences(verdict: Verdict) -> list[str]:
+    """A verdict for people: outcome, quote, the three measures of its weakest contrast, and why it is not more."""
+    claim = verdict.claim
+    lines = [f'{verdict.outcome:<12}  {claim.claim_id}: "{claim.quote}" ({claim.where})']
+    telling = verdict.telling
+    if telling is not None and verdict.outcome != "not run":
+        measurement, *_ = telling
+        which = f"weakest of {len(claim.contrasts)}: " if len(claim.contrasts) > 1 else ""
+        paper = measurement.paper
+        lines.append(f"{INDENT}{which}{measurement.contrast}; {_of(paper.seeds, 'seed')}, {paper.pairs} pairs")
+        lines.append(f"{INDENT}{in_measures(measurement)}{_p(verdict)}")
+    return [*lines, *([f"{INDENT}{said}"] if (said := reason(verdict)) else [])]
+
+
+def in_measures(measurement: Measurement) -> str:
+    """Each measure's effect with its interval, those that are not asked left out."""
+    told = [
+        f"{CALLED[name]} {_effect(found)}"
+        for name, found in measurement.by_measure.items()
+        if isinstance(found, Finding) or found.needed
+    ]
+    return "; ".join(told)
+
+
+def reason(verdict: Verdict) -> str:
+    """Why a verdict is not more than it is, in sentences; empty where there is nothing to say."""
+    if verdict.outcome == "not run":
+        return verdict.lacking
+    said = []
+    if verdict.outcome.endswith("measure only") and (telling := verdict.telling):
+        _, name, found = telling
+        said.append(f"{CALLED[name]} it {'' if isinstance(found, Silent) else 'is '}{_effect(found)}: {BECAUSE[name]}")
+    if verdict.outcome.endswith("these models"):
+        said.append(
+            f"with {_of(verdict.seeds, 'seed')} only clips are replicates: this is about the models that were trained, "
+            f"not about their architectures, for which at least {_of(FEW - verdict.seeds, 'more seed')} are needed"
+        )
+    if verdict.outcome == "underpowered":
+        said.append(_missing(verdict))
+    if verdict.split:
+        said.append("by the trials that learned, alone, the paper's measure would rule otherwise")
+    return "; ".join(said)
+
+
+def _missing(verdict: Verdict) -> str:
+    """What it would take to decide, in words."""
+    if verdict.seeds < FEW:
+        return f"at least {_of(FEW - verdict.seeds, 'more seed')} are needed to decide anything"
+    if verdict.seeds_missing is None:
+        return "more seeds alone would not decide it, were the effect as observed: it is small for so few clips"
+    return f"{verdict.seeds_missing} more seeds would decide it, were the effect as observed"
+
+
+def _effect(found: Finding | Silent) -> str:
+    if isinstance(found, Silent):
+        return found.why
+    estimate, low, high = found.effect
+    return f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _p(verdict: Verdict) -> str:
+    if np.isnan(verdict.p_for):
+        return ""
+    return f"; p {min(verdict.p_for, verdict.p_against):.3f} (in every measure; Holm)"
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
