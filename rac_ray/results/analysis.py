@@ -17,6 +17,7 @@ from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
 from rac_ray.results.recipes import by_recipe
+from rac_ray.results.sensitivity import sensitivity_table, shown
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
 from rac_ray.results.tuned import before_and_after, pairs_of, side_by_side, verdict_changes
@@ -172,7 +173,8 @@ class Analysis:
         """The tables of trials of one recipe."""
         per_source = [sheet for source in self.answers.sources for sheet in self._sheets_of(source)]
         of_study = self.study.sheets(self)
-        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), self._claims(), self._unfinished()]
+        claims = [self._claims(), self._sensitivity()]
+        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), *claims, self._unfinished()]
         return [sheet for sheet in sheets if len(sheet.long)]
 
     def _sheets_of(self, source: str) -> list[Sheet]:
@@ -204,9 +206,20 @@ class Analysis:
         return Sheet("flips", title, self.flips, rounded(self.flips))
 
     def _claims(self) -> Sheet:
-        title = "Claims: each contrast's effect with its interval; p of a claim is corrected by Holm"
+        title = (
+            "Claims: each contrast's effect with its interval as the paper measures, chance-corrected, and at matched "
+            "source accuracy; p of a claim is that of all measures that apply, corrected by Holm"
+        )
         table = verdict_table(self.verdicts)
         return Sheet("claims", title, table, rounded(table))
+
+    def _sensitivity(self) -> Sheet:
+        title = (
+            "Claims under other choices: how many of the limits that the paper's words allow, and of shares of trials "
+            "that must have learned, give which verdict"
+        )
+        table = sensitivity_table(self.answers, self.study.readings or [self.study.claims])
+        return Sheet("claims-by-choice", title, table, shown(table))
 
     def _unfinished(self) -> Sheet:
         trials = self.tables.trials

@@ -58,7 +58,6 @@ class Silent:
 
 NOT_ASKED = Silent("is not asked: the claim is about top-1 itself", needed=False)
 NO_MATCH = Silent("is not asked: there is no second model to match", needed=False)
-NOBODY = Silent("cannot be told: fewer than half of the trials have learned", needed=True)
 APART = Silent("cannot be told: no trial of one model is as accurate at home as one of the other", needed=True)
 TWO_SIZES = Silent("cannot be told: it needs two sizes", needed=True)
 ONE_CURVE = Silent("is not asked: a model's accuracy at home and its size go together", needed=False)
@@ -110,8 +109,6 @@ def _corrected(higher: Side | float, lower: Side | float, over: Over) -> Sample 
     sides = [side for side in (higher, lower) if isinstance(side, Side)]
     if any(side.source is None for side in sides):
         return NOT_ASKED
-    if not all(side.mostly_learned for side in sides):
-        return NOBODY
     keys = shared_keys(higher, lower)
     first, second = (side.at(keys) if isinstance(side, Side) else side for side in (higher, lower))
     if over == "slope":
@@ -142,8 +139,6 @@ def _matched(higher: Side | float, lower: Side | float, over: Over) -> Sample | 
         return ONE_CURVE
     if not (isinstance(higher, Side) and isinstance(lower, Side)):
         return NO_MATCH
-    if not (higher.mostly_learned and lower.mostly_learned):
-        return NOBODY
     low = max(_chooser(side).min() for side in (higher, lower)) - CALIPER / 2
     high = min(_chooser(side).max() for side in (higher, lower)) + CALIPER / 2
     near = [side.only((_chooser(side) >= low) & (_chooser(side) <= high)) for side in (higher, lower)]

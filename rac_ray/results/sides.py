@@ -11,8 +11,6 @@ from rac_ray.results.claims import Term
 from rac_ray.results.columns import EXPERIMENT, SIZE_NAME
 
 VALIDATION, TEST = "source_val", "source_test"
-MOSTLY = 0.5
-"""Share of a model's trials that must have learned for a claim on its ratios."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,6 @@ class Side:
     chance: float
     keys: pd.MultiIndex
     """(seed, stratum, size) of each trial: what trials of two models are paired by."""
-
-    @property
-    def mostly_learned(self) -> bool:
-        return bool(len(self.learned)) and float(self.learned.mean()) >= MOSTLY
 
     @property
     def value(self) -> Draws:
@@ -76,9 +70,10 @@ def side_of(answers: Answers, term: Term) -> Side | None:
     if not len(places):
         return None
     keys = [trials[name].iloc[places] if name else np.full(len(places), "") for name in ("seed", *strata)]
+    targets = [answers.measure("top1", (target, term.split), places) for target in term.targets]
     side = Side(
         term,
-        np.mean([answers.measure("top1", (target, term.split), places) for target in term.targets], axis=0),
+        np.mean(np.broadcast_arrays(*targets), axis=0),
         *_denominators(answers, term, places),
         trials["learned"].to_numpy(bool)[places],
         answers.chance(term.source),

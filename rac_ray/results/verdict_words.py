@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rac_ray.results.findings import ALPHA, FEW, Finding, Measurement
 from rac_ray.results.measures import Name, Silent
 from rac_ray.results.statistics import NOTHING
-from rac_ray.results.verdicts import FEW, Finding, Measurement, Verdict
+from rac_ray.results.verdicts import Verdict
 
 CALLED: Mapping[Name, str] = {
     "paper": "as the paper measures",
@@ -21,6 +22,7 @@ BECAUSE: Mapping[Name, str] = {
     "matched": "the models differ in how accurate they are at home, and that may be all",
 }
 """What it means that a measure does not show what the paper's does."""
+SURE = "not sure enough once it is corrected over all claims"
 OTHERS: tuple[Name, ...] = ("corrected", "matched")
 INDENT = " " * 14
 
@@ -80,9 +82,8 @@ def sentences(verdict: Verdict) -> list[str]:
     """A verdict for people: outcome, quote, the three measures of its weakest contrast, and why it is not more."""
     claim = verdict.claim
     lines = [f'{verdict.outcome:<12}  {claim.claim_id}: "{claim.quote}" ({claim.where})']
-    telling = verdict.telling
-    if telling is not None and verdict.outcome != "not run":
-        measurement, *_ = telling
+    if (telling := verdict.telling) and verdict.outcome != "not run":
+        measurement = telling.measurement
         which = f"weakest of {len(claim.contrasts)}: " if len(claim.contrasts) > 1 else ""
         paper = measurement.paper
         lines.append(f"{INDENT}{which}{measurement.contrast}; {_of(paper.seeds, 'seed')}, {paper.pairs} pairs")
@@ -92,12 +93,7 @@ def sentences(verdict: Verdict) -> list[str]:
 
 def in_measures(measurement: Measurement) -> str:
     """Each measure's effect with its interval, those that are not asked left out."""
-    told = [
-        f"{CALLED[name]} {_effect(found)}"
-        for name, found in measurement.by_measure.items()
-        if isinstance(found, Finding) or found.needed
-    ]
-    return "; ".join(told)
+    return "; ".join(f"{CALLED[name]} {_effect(found)}" for name, found in measurement.asked.items())
 
 
 def reason(verdict: Verdict) -> str:
@@ -106,12 +102,13 @@ def reason(verdict: Verdict) -> str:
         return verdict.lacking
     said = []
     if verdict.outcome.endswith("measure only") and (telling := verdict.telling):
-        _, name, found = telling
-        said.append(f"{CALLED[name]} it {'' if isinstance(found, Silent) else 'is '}{_effect(found)}: {BECAUSE[name]}")
+        name, found = telling.measure, telling.found
+        why = SURE if isinstance(found, Finding) and found.p < ALPHA else BECAUSE[name]
+        said.append(f"{CALLED[name]} it {'' if isinstance(found, Silent) else 'is '}{_effect(found)}: {why}")
     if verdict.outcome.endswith("these models"):
         said.append(
             f"with {_of(verdict.seeds, 'seed')} only clips are replicates: this is about the models that were trained, "
-            f"not about their architectures, for which at least {_of(FEW - verdict.seeds, 'more seed')} are needed"
+            f"not about their architectures, for which at least {_more(verdict)} needed"
         )
     if verdict.outcome == "underpowered":
         said.append(_missing(verdict))
@@ -123,10 +120,15 @@ def reason(verdict: Verdict) -> str:
 def _missing(verdict: Verdict) -> str:
     """What it would take to decide, in words."""
     if verdict.seeds < FEW:
-        return f"at least {_of(FEW - verdict.seeds, 'more seed')} are needed to decide anything"
+        return f"at least {_more(verdict)} needed to decide anything"
     if verdict.seeds_missing is None:
         return "more seeds alone would not decide it, were the effect as observed: it is small for so few clips"
     return f"{verdict.seeds_missing} more seeds would decide it, were the effect as observed"
+
+
+def _more(verdict: Verdict) -> str:
+    missing = FEW - verdict.seeds
+    return f"{_of(missing, 'more seed')} {'is' if missing == 1 else 'are'}"
 
 
 def _effect(found: Finding | Silent) -> str:

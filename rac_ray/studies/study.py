@@ -153,6 +153,9 @@ class Study(ABC):
 
     claims: Sequence[Claim] = ()
     """Claims that a verdict is given on."""
+
+    readings: Sequence[Sequence[Claim]] = ()
+    """The claims with each choice of limits that the paper's words allow, as given first; none: only as given."""
     printed: Sequence[str] = ("figure3",)
     """Beginnings of the names of tables that a terminal gets; all are in the files."""
 

@@ -29,7 +29,7 @@ def sheets() -> dict[str, Sheet]:
 def test_every_table_of_both_directions_is_there(sheets: dict[str, Sheet]) -> None:
     per_source = ["figure3", "robustness", "figure4", "accuracy-by-size"]
     assert list(sheets) == [f"{name}-{source}" for source in ("2dot", "mnist_bg") for name in per_source] + [
-        "comparisons", "claims", "unfinished",
+        "comparisons", "claims", "claims-by-choice", "unfinished",
     ]  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_a_sweep_without_a_finished_trial_has_claims_and_what_is_missing(
     sweep_folder: Path, trials: list[Trial]
 ) -> None:
     tables = load(sweep_folder, [task_of(trials[7])])
-    assert [sheet.name for sheet in Analysis(tables, SHAPES).sheets] == ["claims", "unfinished"]
+    assert [sheet.name for sheet in Analysis(tables, SHAPES).sheets] == ["claims", "claims-by-choice", "unfinished"]
 
 
 def test_numbers_are_rounded_and_gaps_are_dashes() -> None:
