@@ -26,6 +26,7 @@ from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.domains import Published, Rendered
 from rac_ray.studies.diving48.feed import DivingSubject
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
+from rac_ray.studies.diving48.shape_texture import RENDERING
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.studies.diving48.synthetic import MASKS, write_dives
@@ -239,6 +240,20 @@ def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_traini
         planned(data, tmp_path, recipe=stopped),
     ]
     assert [ids(other)[0] == trainings for other in moved] == [False, True, False]
+
+
+def test_other_pixels_of_the_same_domain_are_another_evaluation(
+    data: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is rendered; the authors' own videos, and clips that nobody edits, are what they were."""
+    plans = [planned(data, tmp_path), planned(data, tmp_path, published=str(tmp_path))]
+    monkeypatch.setattr("rac_ray.studies.diving48.study.RENDERING", RENDERING + 1)
+    later = [planned(data, tmp_path), planned(data, tmp_path, published=str(tmp_path))]
+    assert [ids(plan)[0] for plan in later] == [ids(plan)[0] for plan in plans]
+    contents = [{e.part: e.content for task in plan.tasks for e in task.evaluations} for plan in (*plans, *later)]
+    pairs = zip(contents[:2], contents[2:], strict=True)
+    moved = [[part for part in old if old[part] != new[part]] for old, new in pairs]
+    assert moved == [["control/test", "s1/test", "t/test"], ["control/test"]]
 
 
 def test_bad_input_is_named(data: Storage, tmp_path: Path) -> None:
