@@ -50,6 +50,7 @@ GRID = DivingGrid(
     sizes=SIZES,
     recipe=Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2),
     domains=("original", "control", "s1", "t"),
+    seeds=(42,),
     workers=1,
 )
 
@@ -83,7 +84,7 @@ def ids(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, tmp_path: Path) -> None:
-    plan = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe))
+    plan = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe, seeds=(42,)))
     assert [task.training.size for task in plan.tasks] == [
         "convlstm-4x128", "cnn3d-4x128", "timesformer-85m", "cnn3d-11", "cnn3d-6x128", "timesformer-15m",
     ]  # fmt: skip
@@ -92,9 +93,15 @@ def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, 
     levels = {trial.experiment: trial.level for trial in recurrent.trials}
     assert levels == dict(zip("abcdefgh", (0.30, 0.35, 0.383, 0.5007, 0.30, 0.35, 0.40, 0.45), strict=True))
     assert len({trial.trial_id for trial in plan.trials}) == len(plan.trials)
-    seeds = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe, seeds=(42, 61)))
-    assert len(seeds.tasks) == 12
+    seeds = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe))
+    assert {task.training.seed for task in seeds.tasks} == {42, 61, 47}
+    assert (len(seeds.tasks), len(seeds.trials)) == (18, 3 * 23)
     assert {trial.trial_id for trial in plan.trials} < {trial.trial_id for trial in seeds.trials}
+
+
+def test_the_studys_own_seed_is_easy_to_ask_for_and_the_demo_has_no_other() -> None:
+    assert Diving48().narrowed(PRESETS["paper"], {"seeds": [42]}).seeds == (42,)
+    assert (PRESETS["paper"].seeds, PRESETS["demo"].seeds) == ((42, 61, 47), (42,))
 
 
 def test_a_part_of_the_grid(data: Storage, tmp_path: Path) -> None:
