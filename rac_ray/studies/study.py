@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rac_ray.data.dataset import Say
 from rac_ray.identity import Recipe
 from rac_ray.results.claims import Claim
+from rac_ray.results.paper import Printed
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.feeds import FEED, FEED_OPTION
@@ -153,6 +154,8 @@ class Study(ABC):
 
     claims: Sequence[Claim] = ()
     """Claims that a verdict is given on."""
+    printed_numbers: Printed | None = None
+    """What the paper prints of the claims' terms, so that they are looked up in it, too; None: there is no paper."""
     printed: Sequence[str] = ("figure3",)
     """Beginnings of the names of tables that a terminal gets; all are in the files."""
 

@@ -18,6 +18,7 @@ from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import Rendered, domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
+from rac_ray.studies.diving48.published import PRINTED
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
 from rac_ray.studies.diving48.shape_texture import RENDERING
 from rac_ray.studies.study import Study
@@ -161,6 +162,7 @@ class Diving48(Study):
     # Results
 
     claims = DIVING48
+    printed_numbers = PRINTED
     printed = DIVING_PRINTED
 
     def class_names(self, classes: int) -> list[str]:

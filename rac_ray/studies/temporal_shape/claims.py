@@ -1,6 +1,7 @@
 """What the paper says of Temporal Shape (section 4.1), as data: a new claim is one entry in a tuple."""
 
 from rac_ray.results.claims import Claim, Contrast, Term, every
+from rac_ray.results.paper import Printed
 
 NEAR_CHANCE = 0.2 + 0.1
 """Top-1 below which a domain counts as "too challenging", a model as "near random": the paper gives no number."""
@@ -24,6 +25,8 @@ RECURRENT, CONVOLVING, ATTENDING = "convlstm", "cnn3d", ("timesformer8", "timesf
 NOT_CONVOLVING = (RECURRENT, *ATTENDING)
 GROWING = (CONVOLVING, ATTENDING[0])
 """Figure 4 leaves TimeSf-1 out, for its near random validation accuracy at small sizes."""
+
+PRINTED = Printed(note="it prints no number of Temporal Shape: figures 3 and 4 are images")
 
 TEMPORAL_SHAPE = (
     Claim(

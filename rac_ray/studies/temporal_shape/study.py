@@ -15,7 +15,7 @@ from rac_ray.identity import Evaluation, Training, digest_of
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import MissingData, Study
-from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
+from rac_ray.studies.temporal_shape.claims import PRINTED, TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, SPECS, Direction
 from rac_ray.studies.temporal_shape.endless import EndlessClips
@@ -145,6 +145,7 @@ class TemporalShape(Study):
     # Results
 
     claims = TEMPORAL_SHAPE
+    printed_numbers = PRINTED
 
     def class_names(self, classes: int) -> list[str]:
         """Circle, spiral, line, rectangle, arc."""
