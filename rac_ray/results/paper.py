@@ -2,6 +2,8 @@
 
 A contrast may come out differently by two ways to average. The paper's is each model's mean over all experiments that
 the model is in. Ours is paired: the mean over the experiments that both sides have, here those printed of both.
+
+``Drawn`` is what a paper only draws: which parts of ours are in its figures.
 """
 
 import math
@@ -35,6 +37,18 @@ class Printed:
             return side
         parts = [self.figures.get(replace(side, target=target), NOTHING) for target in side.targets]
         return math.fsum(parts) / len(parts)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the paper's figures of a source show, in its order; what else there is stands apart in ours."""
+
+    accuracy: Sequence[str] | None = None
+    """Target domains beside the source's validation clips in its figure of accuracy; None: whatever there is."""
+    ratios: Sequence[str] | None = None
+    """Target domains in its figure of ratios against size; None: whatever there is."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Models that are not in the latter, with the reason."""
 
 
 class PaperEffect(NamedTuple):
