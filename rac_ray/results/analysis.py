@@ -16,6 +16,7 @@ from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
+from rac_ray.results.paper import paper_table
 from rac_ray.results.recipes import by_recipe
 from rac_ray.results.sensitivity import sensitivity_table, shown
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
@@ -120,15 +121,15 @@ class Analysis:
 
         Where there are several recipes, every table has the rows of each, with the recipe as its first column.
         """
-        of_searches = [sheet for sheet in (*self._tuned(), self._candidates()) if len(sheet.long)]
+        of_all = [sheet for sheet in (*self._tuned(), self._candidates(), *self._paper()) if len(sheet.long)]
         of_recipes = {recipe: part.own_sheets for recipe, part in self.by_recipe.items()}
         if len(of_recipes) == 1:
-            return [*next(iter(of_recipes.values())), *of_searches]
+            return [*next(iter(of_recipes.values())), *of_all]
         found: dict[str, dict[str, Sheet]] = {}
         for recipe, sheets in of_recipes.items():
             for sheet in sheets:
                 found.setdefault(sheet.name, {})[recipe] = sheet
-        return [*(_joined(sheets) for sheets in found.values()), *of_searches]
+        return [*(_joined(sheets) for sheets in found.values()), *of_all]
 
     @cached_property
     def verdict_changes(self) -> dict[str, pd.DataFrame]:
@@ -167,6 +168,20 @@ class Analysis:
             "that others had left behind (cut), and that failed"
         )
         return Sheet("search", title, table, rounded(table.drop(columns=["trial_id"])))
+
+    def _paper(self) -> list[Sheet]:
+        """The claims on the paper's own numbers, where a study knows of such."""
+        printed = self.study.printed_numbers
+        if printed is None:
+            return []
+        table = paper_table(self.study.claims, printed)
+        title = (
+            "Claims on the paper's own numbers: each contrast by its averages of each model, and by our pairing, over "
+            f"the experiments that are printed of both sides; {printed.note}"
+        )
+        told = {"claim_id": "claim_id", "contrast": "contrast", "carries": "carries", "in_words": "in the paper"}
+        shown = pd.DataFrame({name: table[column] for column, name in told.items()})
+        return [Sheet("claims-in-the-paper", title, table, shown)]
 
     @cached_property
     def own_sheets(self) -> list[Sheet]:

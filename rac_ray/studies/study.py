@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rac_ray.data.dataset import Say
 from rac_ray.identity import Recipe
 from rac_ray.results.claims import Claim
+from rac_ray.results.paper import Drawn, Printed
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.feeds import FEED, FEED_OPTION
@@ -153,9 +154,10 @@ class Study(ABC):
 
     claims: Sequence[Claim] = ()
     """Claims that a verdict is given on."""
-
     readings: Sequence[Sequence[Claim]] = ()
     """The claims with each choice of limits that the paper's words allow, as given first; none: only as given."""
+    printed_numbers: Printed | None = None
+    """What the paper prints of the claims' terms, so that they are looked up in it, too; None: there is no paper."""
     printed: Sequence[str] = ("figure3",)
     """Beginnings of the names of tables that a terminal gets; all are in the files."""
 
@@ -169,9 +171,13 @@ class Study(ABC):
 
     def figures(self, source: str) -> "Mapping[str, Draw]":
         """Figures of a source by the names of their files; the default are those of every study."""
-        from rac_ray.results.figures import COMMON
+        from rac_ray.results.figures import COMMON, LEFT_OUT
 
-        return COMMON
+        return {**COMMON, **LEFT_OUT} if self.drawn_in_paper(source).left_out else COMMON
+
+    def drawn_in_paper(self, source: str) -> Drawn:
+        """What the paper's figures of a source show, where there is a paper."""
+        return Drawn()
 
     def clips(self, records: "Sequence[Record]") -> "Callable[[str], NDArray[np.uint8]]":
         """Frames (T, H, W) or (T, H, W, 3) by clip id, of the targets that trials were asked, to the pixel.

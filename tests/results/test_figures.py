@@ -1,6 +1,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,17 +11,20 @@ from rac_ray.results import load
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import (
     COMMON,
+    LEFT_OUT,
     THRESHOLDS,
     draw_all,
     figure3,
     figure4,
+    figure4_all_models,
     learning_curves,
     parameters,
     profiles,
 )
 from rac_ray.results.looks import rendered
+from rac_ray.results.paper import Drawn
 from rac_ray.store.storage import Storage
-from tests.results.studies import SHAPES
+from tests.results.studies import SHAPES, Shapes
 from tests.results.synthetic import by_name, sweep
 
 
@@ -114,3 +118,68 @@ def test_trials_that_never_reached_their_level_have_learning_curves(sized: Analy
     state = sized.tables.trials["state"].mask(sized.tables.trials["seed"] == 42, "unreached")
     part = Analysis(replace(sized.tables, trials=sized.tables.trials.assign(state=state)), SHAPES)
     assert len(learning_curves(part, "2dot").axes[0].lines) == 10 + 1
+
+
+class Printed(Shapes):
+    """A study whose paper draws two of four targets, in this order, and leaves a model out of figure 4."""
+
+    def drawn_in_paper(self, source: str) -> Drawn:
+        return Drawn(("mnist", "5dot"), ("mnist", "5dot"), {"timesformer1": "it guesses"})
+
+
+def of_paper(**settings: Any) -> Analysis:
+    """TimeSf-1 guesses at h 2; other models, and larger ones, learn."""
+    truth = {"timesformer1": 0.2, "cnn3d": 0.8}
+    drawn = sweep(lambda model, size, *_: truth[model] if size == 2 else 0.8, of_clips=0.0, sizes=(2, 8), **settings)
+    return Analysis(drawn, Printed("printed"))
+
+
+@pytest.fixture(scope="module")
+def printed() -> Analysis:
+    return of_paper(models=("cnn3d", "timesformer1"))
+
+
+def test_bars_that_the_paper_does_not_have_stand_apart(printed: Analysis) -> None:
+    (axes,) = figure3(printed, "2dot").axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "2dot\nval", "mnist\ntest", "5dot\ntest", "2dot\ntest", "mnist_bg\ntest", "mnist_bg_half\ntest",
+    ]  # fmt: skip
+    assert np.diff(axes.get_xticks()) == pytest.approx([1, 1, 1.4, 1, 1])
+    (said,) = axes.texts
+    assert (said.get_text(), said.get_position()[0]) == ("(not in the paper's figure)", pytest.approx(4.4))
+    assert not figure3(Analysis(printed.tables, SHAPES), "2dot").axes[0].texts
+
+
+def test_figure4_has_the_papers_models_and_first_the_papers_targets(printed: Analysis) -> None:
+    figure = figure4(printed, "2dot")
+    assert [axes.get_title().split("\n") for axes in figure.axes] == [
+        ["2dot to mnist"], ["2dot to 5dot"],
+        ["2dot to mnist_bg", "(not in the paper's figure)"], ["2dot to mnist_bg_half", "(not in the paper's figure)"],
+    ]  # fmt: skip
+    left = [axes.get_position().x0 for axes in figure.axes]
+    assert np.diff(left)[1] > 1.05 * np.diff(left)[0]
+    assert {str(line.get_label()) for line in figure.axes[0].lines} >= {"3D CNN"}
+    assert "TimeSf-1" not in {str(line.get_label()) for axes in figure.axes for line in axes.lines}
+    assert figure.get_supxlabel().endswith("; without TimeSf-1, as in the paper: it guesses")
+
+
+def test_the_model_that_is_left_out_has_a_figure_and_its_guesses_are_hollow(printed: Analysis) -> None:
+    assert list(printed.study.figures("2dot")) == [*COMMON, *LEFT_OUT]
+    figure = figure4_all_models(printed, "2dot")
+    lines = {str(line.get_label()): line for line in figure.axes[0].lines}
+    assert lines["TimeSf-1"].get_markevery() == [1], "no trial of h 2 has learned"
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    assert [list(np.asarray(line.get_xdata(), float)) for line in hollow] == [[2.0], [2.0] * 5]
+    trials = printed.tables.trials
+    of_never = printed.tables.evaluations["trial_id"].isin(trials.loc[~trials["learned"].astype(bool), "trial_id"])
+    ratios = printed.tables.evaluations.loc[of_never].query("target == 'mnist'")["robustness_ratio"]
+    assert np.asarray(hollow[1].get_ydata(), float) == pytest.approx(ratios.to_numpy())
+    legend = figure.axes[-1].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["3D CNN", "TimeSf-1", "never learned"]
+
+
+def test_nobody_is_left_out_where_nobody_else_has_run() -> None:
+    figure = figure4(of_paper(models=("timesformer1",), seeds=(42,)), "2dot")
+    assert "TimeSf-1" in {str(line.get_label()) for line in figure.axes[0].lines}
+    assert "without" not in figure.get_supxlabel()

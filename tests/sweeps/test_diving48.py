@@ -46,10 +46,10 @@ def test_the_plan_of_the_study(folder: Path) -> None:
     done = script(DIVES[1].removeprefix("python sweeps/diving48.py "), folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert sum("  pending  " in line for line in lines) == 23
-    assert "23 trials planned = 0 done + 0 failed + 0 running + 23 pending" in lines
-    assert "6 of 6 trainings are missing; each serves several trials" in lines
-    assert "6 trials missing; expected [95% interval] on 96 CPUs and 8 GPUs (steps assumed, not measured):" in lines
+    assert sum("  pending  " in line for line in lines) == 3 * 23
+    assert "69 trials planned = 0 done + 0 failed + 0 running + 69 pending" in lines
+    assert "18 of 18 trainings are missing; each serves several trials" in lines
+    assert "18 trials missing; expected [95% interval] on 96 CPUs and 8 GPUs (steps assumed, not measured):" in lines
     assert any(line.startswith("cnn3d-4x128: 2.78 * 10^12 operations per clip forward") for line in lines)
 
 
@@ -65,8 +65,13 @@ def test_an_experiment_needs_its_gpus(folder: Path) -> None:
 def test_results_of_nothing_are_all_pending(folder: Path) -> None:
     done = script("status --masks data/masks", folder)
     assert (done.returncode, done.stdout.splitlines()[0]) == (
-        3, "23 trials planned = 0 done + 0 failed + 0 running + 23 pending",
+        3, "69 trials planned = 0 done + 0 failed + 0 running + 69 pending",
     )  # fmt: skip
+
+
+def test_the_studys_own_seed_is_a_third_of_that(folder: Path) -> None:
+    done = script("status --masks data/masks --seeds 42", folder)
+    assert done.stdout.splitlines()[0] == "23 trials planned = 0 done + 0 failed + 0 running + 23 pending"
 
 
 def finished(folder: Path, storage: Path) -> Plan:
@@ -88,23 +93,22 @@ def finished(folder: Path, storage: Path) -> Plan:
 def test_the_last_runs_options_count_where_none_are_given(folder: Path, tmp_path: Path) -> None:
     """A run on GPUs, with masks, that finds everything done; then verbs on a machine without, of another folder."""
     plan = finished(folder, tmp_path / "results")
-    done = "23 trials planned = 22 done + 1 unreached + 0 failed + 0 running + 0 pending"
+    done = "69 trials planned = 66 done + 3 unreached + 0 failed + 0 running + 0 pending"
     places = f"--storage {tmp_path}/results --data {folder}/data/diving48"
     unknown = script(f"status {places}", tmp_path)
     assert (unknown.returncode, "domain 'control' needs masks" in unknown.stderr) == (2, True)
     ran = script(f"--masks data/masks --num-cpus 64 --num-gpus 8 {places}", folder)
     assert (ran.returncode, done in ran.stdout, " start " in ran.stdout) == (0, True, False), ran.stdout + ran.stderr
-    shown = script(f"status {places}", tmp_path)
-    (unreached,) = [trial for trial in plan.trials if trial.training.size == "cnn3d-6x128" and trial.experiment == "h"]
+    shown, never = script(f"status {places}", tmp_path), "never reached a validation top-1 of"
+    late = [trial for trial in plan.trials if trial.training.size == "cnn3d-6x128" and trial.experiment == "h"]
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.splitlines() == [
         done,
         "driver: none",
-        f"{unreached.trial_id}  unreached {unreached.name}: never reached a validation top-1 of "
-        f"{unreached.level:g}: 0.5000 at best",
+        *(f"{trial.trial_id}  unreached {trial.name}: {never} {trial.level:g}: 0.5000 at best" for trial in late),
     ]
-    described = script(f"describe {unreached.trial_id} {places}", tmp_path)
-    assert "state: unreached (never reached a validation top-1 of " in described.stdout
+    described = script(f"describe {late[0].trial_id} {places}", tmp_path)
+    assert f"state: unreached ({never} " in described.stdout
 
 
 def test_results_before_anything_has_run(folder: Path) -> None:

@@ -1,6 +1,13 @@
 """Numbers that the paper prints, to stand beside ours (section 4.2, tables 1 to 5; facts.md section 5)."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from rac_ray.results.claims import Term
+from rac_ray.results.paper import Printed
+
+ORIGINAL = "original"
+"""Diving48's source domain."""
 
 
 class Ratios(NamedTuple):
@@ -49,6 +56,34 @@ def top1(experiment: str, model: str) -> dict[str, float]:
     """Top-1 on ``val``, ``s1``, ``s2`` and ``t`` that a printed row implies: ratio times validation top-1."""
     val, row = VALIDATION_TOP1[experiment], PRINTED_RATIOS[experiment][model]
     return {"val": val, "s1": row.s1 * val, "s2": row.s2 * val, "t": row.t * val}
+
+
+def _terms() -> Iterator[tuple[Term, float]]:
+    for experiment, rows in PRINTED_RATIOS.items():
+        for model, row in rows.items():
+            yield from _of_row(model, row, experiment)
+            for target in ("s1", "s2", "t"):
+                accuracy = top1(experiment, model)[target]
+                yield Term(model, ORIGINAL, target, against=None, experiments=experiment), accuracy
+    for model, (mean, _) in AVERAGES.items():
+        yield from _of_row(model, mean, ALL)
+
+
+def _of_row(model: str, row: Ratios, experiments: str) -> Iterator[tuple[Term, float]]:
+    for target in ("s1", "s2", "t"):
+        yield Term(model, ORIGINAL, target, experiments=experiments), getattr(row, target)
+    yield Term(model, ORIGINAL, "t", against="s1", experiments=experiments), row.t_over_s1
+
+
+ALL = "abcdefgh"
+"""What table 1 averages over: of each model those that it is in."""
+PRINTED = Printed(
+    dict(_terms()),
+    {ALL: "table 1", "a": "table 2", "b": "table 3", "c": "table 4", "d": "table 5"},
+    "it prints the ratios of a to d, and averages over a to h; top-1 is a ratio times the validation top-1; "
+    "e to h are only drawn",
+)
+"""Tables 1 to 5, by the terms of claims."""
 
 
 class Answered(NamedTuple):

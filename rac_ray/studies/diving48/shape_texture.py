@@ -2,8 +2,9 @@
 
 Frames are rendered at the size at which the masks were made, 369 x 492 pixels. S1 keeps the two best-scored divers'
 silhouettes sharp before a blurred frame, S2 the support of their masks, nearly their boxes; T fills the support of all
-with the mean colour of ImageNet. ``control`` is unedited. The authors' files went through an MPEG-4 encoder: ``codec``
-sends any domain, the control too, through one, so that the codec's shift is not taken for a domain's.
+with the mean colour of ImageNet. ``control`` is unedited. As with the authors, frames are floats in [0, 1] until all is
+done, and are then truncated, not rounded, to whole grey levels. Their files went through an MPEG-4 encoder: ``codec``
+sends any domain through one. Both happen to the control, too, so that only the edit tells it from the other domains.
 """
 
 import io
@@ -31,6 +32,11 @@ SHAPE_INSTANCES = 2
 """Divers that S1 and S2 keep, by score: a synchronised dive has two."""
 FRAMES_PER_SECOND = 5
 """Of the authors' modified videos."""
+RENDERING = 2
+"""Raised whenever the same frames and masks give other pixels; it is in the digest of what is rendered. 1: rounded."""
+
+Floats = NDArray[np.float32]
+"""A frame (H, W, 3) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,18 @@ DOMAINS: Mapping[str, Edit] = {
 """A new domain is one row. ``original`` is what models train on; ``control`` is the same clip, for ``codec``."""
 
 
-def resized(frames: Frames) -> Frames:
-    """Frames at the masks' size, bilinear without antialiasing, as the authors resized tensors."""
-    return np.stack([cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR) for frame in frames])
+def resized(frame: Frames) -> Floats:
+    """A frame (H, W, 3) uint8 at the masks' size, in [0, 1]: PyTorch's bilinear, no antialiasing, as the authors'."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    pixels = torch.tensor(frame).permute(2, 0, 1)[None].float().div(255)
+    return interpolate(pixels, size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False)[0].permute(1, 2, 0).numpy()
+
+
+def whole(frame: Floats) -> Frames:
+    """Grey levels of a frame in [0, 1], truncated as the authors' cast does it."""
+    return (frame * np.float32(255)).astype(np.uint8)
 
 
 def render(domain: str, frames: Frames, masks: Sequence[FrameMasks], *, codec: bool = False) -> Frames:
@@ -72,7 +87,7 @@ def render(domain: str, frames: Frames, masks: Sequence[FrameMasks], *, codec: b
     if len(frames) != len(masks):
         raise BadInput(f"{len(masks)} frames of masks for a clip of {len(frames)}")
     edit = DOMAINS[domain]
-    edited = np.stack([EDITS[edit.keep](f, _union(edit, m)) for f, m in zip(resized(frames), masks, strict=True)])
+    edited = np.stack([EDITS[edit.keep](resized(f), _union(edit, m)) for f, m in zip(frames, masks, strict=True)])
     return reencoded(edited) if codec else edited
 
 
@@ -81,21 +96,20 @@ def _union(edit: Edit, masks: FrameMasks) -> NDArray[np.bool_]:
     return getattr(masks, edit.mask)[: edit.instances].any(axis=0)
 
 
-def _untouched(frame: Frames, _mask: NDArray[np.bool_]) -> Frames:
-    return frame
+def _untouched(frame: Floats, _mask: NDArray[np.bool_]) -> Frames:
+    return whole(frame)
 
 
-def _diver_kept(frame: Frames, mask: NDArray[np.bool_]) -> Frames:
-    floats = frame.astype(np.float32)  # of whole numbers OpenCV's blur is off by more than rounding
-    blurred = cv2.GaussianBlur(floats, (KERNEL, KERNEL), SIGMA, borderType=cv2.BORDER_REFLECT_101)
-    return np.where(mask[..., None], frame, np.rint(blurred).astype(np.uint8))
+def _diver_kept(frame: Floats, mask: NDArray[np.bool_]) -> Frames:
+    blurred = cv2.GaussianBlur(frame, (KERNEL, KERNEL), SIGMA, borderType=cv2.BORDER_REFLECT_101)
+    return whole(np.where(mask[..., None], frame, blurred))
 
 
-def _diver_filled(frame: Frames, mask: NDArray[np.bool_]) -> Frames:
-    return np.where(mask[..., None], np.array(FILL, np.uint8), frame)
+def _diver_filled(frame: Floats, mask: NDArray[np.bool_]) -> Frames:
+    return np.where(mask[..., None], np.array(FILL, np.uint8), whole(frame))
 
 
-EDITS: Mapping[str, Callable[[Frames, NDArray[np.bool_]], Frames]] = {
+EDITS: Mapping[str, Callable[[Floats, NDArray[np.bool_]], Frames]] = {
     "all": _untouched,
     "diver": _diver_kept,
     "background": _diver_filled,

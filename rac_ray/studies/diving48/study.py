@@ -15,10 +15,12 @@ from rac_ray.results.analysis import Analysis, Sheet
 from rac_ray.results.figures import Draw
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
-from rac_ray.studies.diving48.domains import domain_frames
+from rac_ray.studies.diving48.domains import Rendered, domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
+from rac_ray.studies.diving48.published import PRINTED
 from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
+from rac_ray.studies.diving48.shape_texture import RENDERING
 from rac_ray.studies.study import Study
 from rac_ray.sweep.options import Option, integers, place, with_axes, words
 from rac_ray.training.selection import Selection
@@ -160,6 +162,7 @@ class Diving48(Study):
     # Results
 
     claims = DIVING48
+    printed_numbers = PRINTED
     printed = DIVING_PRINTED
 
     def class_names(self, classes: int) -> list[str]:
@@ -208,9 +211,11 @@ def evaluations_of(
         videos = published if codec else None  # the authors' went through it
         for domain in grid.domains:
             if domain != SOURCE:
-                content = digest_of(test, domain, made_by, videos is not None, codec)
+                made = domain_frames(domain, masks=masks, published=videos, codec=codec)
+                version = [RENDERING] if isinstance(made, Rendered) else []
+                content = digest_of(test, domain, made_by, videos is not None, codec, *version)
                 target = Evaluation(domain, "test", "target", content, variant_of(codec))
-                frames[target.part] = domain_frames(domain, masks=masks, published=videos, codec=codec)
+                frames[target.part] = made
                 found.append(target)
     return tuple(found), frames
 

@@ -10,9 +10,8 @@ from rac_ray.results.answers import Answers, distinct
 from rac_ray.results.columns import EXPERIMENT, TOP5
 from rac_ray.results.statistics import NOTHING, Estimate, interval
 from rac_ray.studies.diving48 import published
+from rac_ray.studies.diving48.published import ORIGINAL
 
-ORIGINAL = "original"
-"""Diving48's source domain."""
 RATIOS: Mapping[str, tuple[str, str]] = {
     "S1/V": ("s1", "source_val"),
     "S2/V": ("s2", "source_val"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from rac_ray.results.claims import Claim, Contrast, Term, every
+from rac_ray.results.paper import Printed
 
 
 @dataclass(frozen=True)
@@ -134,3 +135,4 @@ def claims_by(limits: Limits) -> tuple[Claim, ...]:
 TEMPORAL_SHAPE = claims_by(Limits())
 READINGS = [claims_by(Limits(*each)) for each in product(NEAR_CHANCE, VERY_LOW, LARGE, SMALL)]
 """The claims with every combination of limits, ours first."""
+PRINTED = Printed(note="it prints no number of Temporal Shape: figures 3 and 4 are images")

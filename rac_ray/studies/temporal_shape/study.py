@@ -12,16 +12,17 @@ from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys
 from rac_ray.errors import one_of
 from rac_ray.identity import Evaluation, Training, digest_of
+from rac_ray.results.paper import Drawn
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import MissingData, Study
-from rac_ray.studies.temporal_shape.claims import READINGS, TEMPORAL_SHAPE
+from rac_ray.studies.temporal_shape.claims import PRINTED, READINGS, TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, SPECS, Direction
 from rac_ray.studies.temporal_shape.endless import EndlessClips
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
-from rac_ray.studies.temporal_shape.results import shape_names
+from rac_ray.studies.temporal_shape.results import DRAWN, shape_names
 from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.sweep.feeds import FEED, ONLINE, STORED
@@ -146,10 +147,15 @@ class TemporalShape(Study):
 
     claims = TEMPORAL_SHAPE
     readings = READINGS
+    printed_numbers = PRINTED
 
     def class_names(self, classes: int) -> list[str]:
         """Circle, spiral, line, rectangle, arc."""
         return shape_names(classes)
+
+    def drawn_in_paper(self, source: str) -> Drawn:
+        """Figures 3 and 4."""
+        return DRAWN.get(source, Drawn())
 
     def clips(self, records: Sequence[Record]) -> Callable[[str], NDArray[np.uint8]]:
         """Rendered again."""

@@ -8,6 +8,7 @@ from rac_ray.results.analysis import Analysis, Sheet
 from rac_ray.results.figures import Draw
 from rac_ray.results.tables import Tables
 from rac_ray.studies.diving48.claims import DIVING48
+from rac_ray.studies.diving48.published import PRINTED
 from rac_ray.studies.diving48.results import DIVING_FIGURES, diving_sheets
 from rac_ray.studies.other import OtherStudy
 from tests.results.synthetic import sweep
@@ -19,6 +20,7 @@ class Dives(OtherStudy):
     """Diving48's results, without its models or data."""
 
     claims = DIVING48
+    printed_numbers = PRINTED
 
     def sheets(self, analysis: Analysis) -> list[Sheet]:
         return diving_sheets(analysis)

@@ -26,6 +26,7 @@ from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.domains import Published, Rendered
 from rac_ray.studies.diving48.feed import DivingSubject
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
+from rac_ray.studies.diving48.shape_texture import RENDERING
 from rac_ray.studies.diving48.sizes import Experiment, Size
 from rac_ray.studies.diving48.study import Diving48
 from rac_ray.studies.diving48.synthetic import MASKS, write_dives
@@ -49,6 +50,7 @@ GRID = DivingGrid(
     sizes=SIZES,
     recipe=Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2),
     domains=("original", "control", "s1", "t"),
+    seeds=(42,),
     workers=1,
 )
 
@@ -82,7 +84,7 @@ def ids(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, tmp_path: Path) -> None:
-    plan = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe))
+    plan = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe, seeds=(42,)))
     assert [task.training.size for task in plan.tasks] == [
         "convlstm-4x128", "cnn3d-4x128", "timesformer-85m", "cnn3d-11", "cnn3d-6x128", "timesformer-15m",
     ]  # fmt: skip
@@ -91,9 +93,15 @@ def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, 
     levels = {trial.experiment: trial.level for trial in recurrent.trials}
     assert levels == dict(zip("abcdefgh", (0.30, 0.35, 0.383, 0.5007, 0.30, 0.35, 0.40, 0.45), strict=True))
     assert len({trial.trial_id for trial in plan.trials}) == len(plan.trials)
-    seeds = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe, seeds=(42, 61)))
-    assert len(seeds.tasks) == 12
+    seeds = planned(data, tmp_path, DivingGrid(recipe=GRID.recipe))
+    assert {task.training.seed for task in seeds.tasks} == {42, 61, 47}
+    assert (len(seeds.tasks), len(seeds.trials)) == (18, 3 * 23)
     assert {trial.trial_id for trial in plan.trials} < {trial.trial_id for trial in seeds.trials}
+
+
+def test_the_studys_own_seed_is_easy_to_ask_for_and_the_demo_has_no_other() -> None:
+    assert Diving48().narrowed(PRESETS["paper"], {"seeds": [42]}).seeds == (42,)
+    assert (PRESETS["paper"].seeds, PRESETS["demo"].seeds) == ((42, 61, 47), (42,))
 
 
 def test_a_part_of_the_grid(data: Storage, tmp_path: Path) -> None:
@@ -239,6 +247,20 @@ def test_other_masks_domains_and_levels_are_other_evaluations_of_the_same_traini
         planned(data, tmp_path, recipe=stopped),
     ]
     assert [ids(other)[0] == trainings for other in moved] == [False, True, False]
+
+
+def test_other_pixels_of_the_same_domain_are_another_evaluation(
+    data: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is rendered; the authors' own videos, and clips that nobody edits, are what they were."""
+    plans = [planned(data, tmp_path), planned(data, tmp_path, published=str(tmp_path))]
+    monkeypatch.setattr("rac_ray.studies.diving48.study.RENDERING", RENDERING + 1)
+    later = [planned(data, tmp_path), planned(data, tmp_path, published=str(tmp_path))]
+    assert [ids(plan)[0] for plan in later] == [ids(plan)[0] for plan in plans]
+    contents = [{e.part: e.content for task in plan.tasks for e in task.evaluations} for plan in (*plans, *later)]
+    pairs = zip(contents[:2], contents[2:], strict=True)
+    moved = [[part for part in old if old[part] != new[part]] for old, new in pairs]
+    assert moved == [["control/test", "s1/test", "t/test"], ["control/test"]]
 
 
 def test_bad_input_is_named(data: Storage, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_motions_are_told_by_time_and_survive_a_mirror() -> None:
 def test_frames_have_the_figure_where_its_mask_is(tmp_path: Path) -> None:
     dive = Dive("clip_00001", DRAWN_CLASSES[2], 3)
     kept = np.linspace(0, IN_VIDEO - 1, 32).round().astype(int)
-    frames = resized(dive.frames()[kept]).astype(float)
+    frames = 255 * np.stack([resized(frame) for frame in dive.frames()[kept]])
     write_masks(Storage.at(tmp_path), "one.parquet", dive.mask_rows())
     masks = MaskTable.read(Storage.at(tmp_path), "one.parquet").clip("clip_00001", 32, HEIGHT, WIDTH)
     for frame, mask in zip(frames, masks, strict=True):

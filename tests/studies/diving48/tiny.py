@@ -46,6 +46,7 @@ def tiny_plan(data: Storage, storage: Path, **changes: Any) -> Plan:
         sizes={"tiny": Size("timesformer1", 4, {"depth": 1})},
         recipe=RECIPE,
         domains=("original", "s1", "t"),
+        seeds=(42,),
         masks=f"{data.root}/masks.parquet",
         workers=1,
     )
