@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from rac_ray.results.answers import Answers, Draws, Part
+from rac_ray.results.flips import ROLE as PAIRED
 from rac_ray.results.robustness import above_chance
 from rac_ray.studies.temporal_shape.grid import MODELS, PAPER, PAPER_HIDDEN_UNITS
 
@@ -62,6 +63,8 @@ class Asked:
     clips: int
     epochs: int = 1
     """Evaluations among which the best one counts."""
+    same_clips: str = ""
+    """Sets of one name here have clips that are equally hard, number by number."""
 
 
 def best_of_epochs(top1: ArrayLike, clips: int = PAPER.val_clips) -> Array:
@@ -73,10 +76,13 @@ def best_of_epochs(top1: ArrayLike, clips: int = PAPER.val_clips) -> Array:
     return np.minimum(1.0, share + BEST_OF_EPOCHS * np.sqrt(variance / clips))
 
 
-def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200) -> Answers:
-    """One sweep of the paper's grid in this world; the same one for the same numbers."""
+def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200, paired: bool = False) -> Answers:
+    """One sweep of the paper's grid in this world; the same one for the same numbers.
+
+    With ``paired`` trials are asked the same clips in every domain, too.
+    """
     rng = np.random.default_rng(draw)
-    trials, evaluations = _grid(tuple(world.accuracy), seeds)
+    trials, evaluations = _grid(tuple(world.accuracy), seeds, paired)
     model = np.array([MODELS.index(each) for each in trials["model"]])
     size = np.array([SIZES.index(each) for each in trials["hidden_units"]])
     guesses = rng.random(len(trials)) < world.never_learns[model, size]
@@ -93,6 +99,8 @@ def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200) -> A
             test = asked.get((domain, "test"))
             skill_there = skill if test is None else np.where(mine, skill, test.skill)
             asked[domain, "test"] = Asked(skill_there, PAPER.test_clips)
+            if paired:
+                asked[domain, PAIRED] = Asked(skill_there, PAPER.paired_clips, same_clips=PAIRED)
             if not place:
                 asked[domain, "val"] = Asked(skill, PAPER.val_clips, EPOCHS)
     return answered(rng, trials, evaluations, asked, draws)
@@ -107,8 +115,10 @@ def answered(
     """
     top1, right = {}, {}
     learned = np.ones(len(trials), bool)
+    alike: dict[str, Array] = {}
     for part, each in asked.items():
-        right[part] = _right(rng, each)
+        difficulty = alike.setdefault(each.same_clips or repr(part), rng.normal(size=(each.clips, 1)))
+        right[part] = _right(rng, each, difficulty)
         top1[part] = _weights(each.clips, draws) @ right[part].astype(np.float32).astype(float)
         top1[part][:, np.isnan(each.skill)] = np.nan
         if each.epochs > 1:
@@ -117,9 +127,8 @@ def answered(
     return Answers(trials.assign(learned=learned), top1, right, evaluations)
 
 
-def _right(rng: Generator, asked: Asked) -> NDArray[np.bool_]:
+def _right(rng: Generator, asked: Asked, difficulty: Array) -> NDArray[np.bool_]:
     """(n clips, N) right answers, of the best epoch."""
-    difficulty = rng.normal(size=(asked.clips, 1))
     chance = ndtr((asked.skill - np.sqrt(SHARED) * difficulty) / np.sqrt(1 - SHARED))
     chance = np.nan_to_num(chance, copy=False).astype(np.float32)
     right = rng.random((asked.epochs, *chance.shape), np.float32) < chance
@@ -134,7 +143,7 @@ def _luck(rng: Generator, trials: pd.DataFrame, by_model: float, by_trial: float
 
 
 @lru_cache
-def _grid(sources: tuple[str, ...], seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _grid(sources: tuple[str, ...], seeds: int, paired: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     keys = ["source", "model", "hidden_units", "seed"]
     trials = pd.MultiIndex.from_product([sources, MODELS, SIZES, range(seeds)], names=keys).to_frame(index=False)
     per_size = np.array(PER_SIZE)[[MODELS.index(model) for model in trials["model"]]]
@@ -147,6 +156,7 @@ def _grid(sources: tuple[str, ...], seeds: int) -> tuple[pd.DataFrame, pd.DataFr
         own = OWN_DOMAIN[source]
         rows += [(source, own, "val", "source_val", PAPER.val_clips), (source, own, "test", "source_test", 0)]
         rows += [(source, target, "test", "target", 0) for target in TARGETS[source]]
+        rows += [(source, domain, PAIRED, PAIRED, 0) for domain in (own, *TARGETS[source]) if paired]
     evaluations = pd.DataFrame(rows, columns=["source", "target", "split", "role", "clips"])
     return trials, evaluations.replace({"clips": {0: PAPER.test_clips}})
 
