@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from rac_ray.results.answers import Answers, Draws, Part
+from rac_ray.results.flips import ROLE as PAIRED
 from rac_ray.results.robustness import above_chance
 from rac_ray.studies.temporal_shape.grid import MODELS, PAPER, PAPER_HIDDEN_UNITS
 
@@ -63,6 +63,8 @@ class Asked:
     clips: int
     epochs: int = 1
     """Evaluations among which the best one counts."""
+    same_clips: str = ""
+    """Sets of one name here have clips that are equally hard, number by number."""
 
 
 def best_of_epochs(top1: ArrayLike, clips: int = PAPER.val_clips) -> Array:
@@ -74,12 +76,15 @@ def best_of_epochs(top1: ArrayLike, clips: int = PAPER.val_clips) -> Array:
     return np.minimum(1.0, share + BEST_OF_EPOCHS * np.sqrt(variance / clips))
 
 
-def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200) -> Answers:
-    """One sweep of the paper's grid in this world; the same one for the same numbers."""
+def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200, paired: bool = False) -> Answers:
+    """One sweep of the paper's grid in this world; the same one for the same numbers.
+
+    With ``paired`` trials are asked the same clips in every domain, too.
+    """
     rng = np.random.default_rng(draw)
-    trials, evaluations = _grid(tuple(world.accuracy), seeds)
-    model = trials["model"].map(MODELS.index).to_numpy()
-    size = trials["hidden_units"].map(SIZES.index).to_numpy()
+    trials, evaluations = _grid(tuple(world.accuracy), seeds, paired)
+    model = np.array([MODELS.index(each) for each in trials["model"]])
+    size = np.array([SIZES.index(each) for each in trials["hidden_units"]])
     guesses = rng.random(len(trials)) < world.never_learns[model, size]
     scale = world.noise * np.asarray(NOISE)[model] * ~guesses
     everywhere = _luck(rng, trials, BY_MODEL[0], BY_TRIAL[0])
@@ -94,6 +99,8 @@ def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200) -> A
             test = asked.get((domain, "test"))
             skill_there = skill if test is None else np.where(mine, skill, test.skill)
             asked[domain, "test"] = Asked(skill_there, PAPER.test_clips)
+            if paired:
+                asked[domain, PAIRED] = Asked(skill_there, PAPER.paired_clips, same_clips=PAIRED)
             if not place:
                 asked[domain, "val"] = Asked(skill, PAPER.val_clips, EPOCHS)
     return answered(rng, trials, evaluations, asked, draws)
@@ -108,8 +115,10 @@ def answered(
     """
     top1, right = {}, {}
     learned = np.ones(len(trials), bool)
+    alike: dict[str, Array] = {}
     for part, each in asked.items():
-        right[part] = _right(rng, each)
+        difficulty = alike.setdefault(each.same_clips or repr(part), rng.normal(size=(each.clips, 1)))
+        right[part] = _right(rng, each, difficulty)
         top1[part] = _weights(each.clips, draws) @ right[part].astype(np.float32).astype(float)
         top1[part][:, np.isnan(each.skill)] = np.nan
         if each.epochs > 1:
@@ -118,9 +127,8 @@ def answered(
     return Answers(trials.assign(learned=learned), top1, right, evaluations)
 
 
-def _right(rng: Generator, asked: Asked) -> NDArray[np.bool_]:
+def _right(rng: Generator, asked: Asked, difficulty: Array) -> NDArray[np.bool_]:
     """(n clips, N) right answers, of the best epoch."""
-    difficulty = rng.normal(size=(asked.clips, 1))
     chance = ndtr((asked.skill - np.sqrt(SHARED) * difficulty) / np.sqrt(1 - SHARED))
     chance = np.nan_to_num(chance, copy=False).astype(np.float32)
     right = rng.random((asked.epochs, *chance.shape), np.float32) < chance
@@ -135,10 +143,10 @@ def _luck(rng: Generator, trials: pd.DataFrame, by_model: float, by_trial: float
 
 
 @lru_cache
-def _grid(sources: tuple[str, ...], seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _grid(sources: tuple[str, ...], seeds: int, paired: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     keys = ["source", "model", "hidden_units", "seed"]
     trials = pd.MultiIndex.from_product([sources, MODELS, SIZES, range(seeds)], names=keys).to_frame(index=False)
-    per_size = trials["model"].map(dict(zip(MODELS, PER_SIZE, strict=True)))
+    per_size = np.array(PER_SIZE)[[MODELS.index(model) for model in trials["model"]]]
     trials = trials.assign(
         trial_id=trials.index.astype(str), size="", experiment="", recipe="", classes=CLASSES,
         parameters=trials["hidden_units"] * per_size,
@@ -148,6 +156,7 @@ def _grid(sources: tuple[str, ...], seeds: int) -> tuple[pd.DataFrame, pd.DataFr
         own = OWN_DOMAIN[source]
         rows += [(source, own, "val", "source_val", PAPER.val_clips), (source, own, "test", "source_test", 0)]
         rows += [(source, target, "test", "target", 0) for target in TARGETS[source]]
+        rows += [(source, domain, PAIRED, PAIRED, 0) for domain in (own, *TARGETS[source]) if paired]
     evaluations = pd.DataFrame(rows, columns=["source", "target", "split", "role", "clips"])
     return trials, evaluations.replace({"clips": {0: PAPER.test_clips}})
 
@@ -226,7 +235,7 @@ def undertrained() -> World:
 
 
 def different(effect: float = 0.1) -> World:
-    """The paper's claims hold: what models keep above chance, and its slopes, differ by ``effect`` where they say so."""
+    """The paper's claims hold, in all senses: what models keep above chance, and its slopes, differ by ``effect``."""
     return World(f"different by {effect:g}", _claimed(effect, even=False), NEVER)
 
 
@@ -241,7 +250,8 @@ def at_the_limits(effect: float = 0.25) -> World:
     and top-1 of the 3D CNN on MNIST-bg."""
     accuracy = _claimed(effect, even=False)
     limit, (_, convolving, one_frame, _) = 0.3, range(len(MODELS))
-    accuracy["2dot"][one_frame, :2, 0] = brentq(lambda top1: float(best_of_epochs(top1)) - limit, CHANCE, limit)
+    near = np.linspace(CHANCE, limit, 1001)
+    accuracy["2dot"][one_frame, :2, 0] = np.interp(limit, best_of_epochs(near), near)
     accuracy["2dot"][convolving, :, 3] = limit
     return World("at the limits", accuracy, NEVER)
 

@@ -72,15 +72,15 @@ class Analysis:
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:
-        return accuracy_table(self.tables, self.answers)
+        return accuracy_table(self.answers)
 
     @cached_property
     def accuracy_by_size(self) -> pd.DataFrame:
-        return accuracy_table(self.tables, self.answers, by_size=True)
+        return accuracy_table(self.answers, by_size=True)
 
     @cached_property
     def ratios(self) -> pd.DataFrame:
-        return ratio_table(self.tables, self.answers)
+        return ratio_table(self.answers)
 
     @cached_property
     def robustness(self) -> pd.DataFrame:

@@ -66,6 +66,11 @@ class Answers:
         return distinct(self.evaluations, ["source", "target", "split", "role"])
 
     @cached_property
+    def role_of(self) -> dict[tuple[str, str, str], str]:
+        """Role of an evaluation set by source, target and split."""
+        return {(source, target, split): role for source, target, split, role in self.roles.to_numpy().tolist()}
+
+    @cached_property
     def experiments(self) -> list[str]:
         """The study's experiments that trials belong to, in ascending order; empty where it has none."""
         return sorted(filter(None, set(self.trials[EXPERIMENT])))

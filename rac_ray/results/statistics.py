@@ -6,7 +6,7 @@ shared by all trials; whoever resamples them does it for all trials at once (``a
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,7 +45,9 @@ class Spread:
     """Degrees of freedom of the total (Satterthwaite)."""
 
 
-def interval(per_seed: ArrayLike, *, level: float = CONFIDENCE, seed: int = 0) -> Estimate:
+def interval(
+    per_seed: ArrayLike, *, level: float = CONFIDENCE, seed: int = 0, least: float = 0.0, unseen: float = 0.0
+) -> Estimate:
     """Interval of the mean over seeds, by a bootstrap of seeds and clips.
 
     ``per_seed`` (1 + D, S): row 0 holds each seed's value as observed, the others hold it for D resamplings of the
@@ -56,17 +58,45 @@ def interval(per_seed: ArrayLike, *, level: float = CONFIDENCE, seed: int = 0) -
     draws are stretched around the estimate: to an unbiased variance, and from a normal's to a t quantile (the idea of
     Hesterberg 2015, "What teachers should know about the bootstrap", section 5.3, with Satterthwaite's degrees of
     freedom for the sum of both variances). With one seed only the clips vary.
+
+    ``least``: a variance of the mean that is known from elsewhere, below which it is not taken, as a few equal seeds
+    may have less by luck (``failure_variance``). ``unseen``: how far off the truth may be where nothing varies at all
+    (``unseen_share``); without it such an interval has no width.
     """
     values = _whole(per_seed)
     if values.size == 0 or np.isnan(values[0]).any():
         return NOTHING
     estimate = float(values[0].mean())
     draws, spread = _draws(values, seed), spread_of(values, seed=seed)
-    deviation = float(draws.std())
-    if deviation == 0 or spread.total == 0:
-        return Estimate(estimate, estimate, estimate)
+    if least > spread.total:
+        share = least / spread.total if spread.total else np.inf
+        spread = replace(spread, total=least, freedom=spread.freedom * share**2)
+    if spread.total == 0:
+        return Estimate(estimate, estimate - unseen, estimate + unseen)
+    if draws.std() == 0:
+        draws = stats.norm.ppf((np.arange(SEED_DRAWS) + 0.5) / SEED_DRAWS) + estimate
     low, high = _stretched(estimate, draws, spread, level)
     return Estimate(estimate, float(low), float(high))
+
+
+def failure_variance(values: ArrayLike, failed: ArrayLike, cell: int) -> float:
+    """Variance of the mean of ``cell`` trials that comes from how many of them never learn; 0 where all or none do.
+
+    ``values`` (N,) and whether each of these trials has ``failed``: of all sizes of a model, from which a cell's few
+    seeds borrow. Five seeds that have all learned say little of a share of failures like a fifth, with which that
+    happens in a third of the cells (0.8^5), and their own interval then leaves the expected mean far outside.
+    """
+    figures, lost = np.asarray(values, float), np.asarray(failed, bool)
+    if lost.all() or not lost.any():
+        return 0.0
+    gap = figures[~lost].mean() - figures[lost].mean()
+    return float(lost.mean() * (1 - lost.mean()) * gap**2 / cell)
+
+
+def unseen_share(clips: int, *, level: float = CONFIDENCE) -> float:
+    """The largest share of clips with an answer of which none of ``clips`` clips has shown any: the bound of Clopper
+    and Pearson (1934), as if all trials failed on the same clips."""
+    return 1.0 - ((1 - level) / 2) ** (1 / clips)
 
 
 def _stretched(estimate: float | Values, draws: Values, spread: Spread, level: float) -> Values:

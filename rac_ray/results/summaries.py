@@ -11,10 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rac_ray.results.answers import Answers, Draws, Part, distinct
+from rac_ray.results.answers import DENOMINATORS, Answers, Draws, Part, distinct
 from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.curves import common_range, effective_robustness, mean_between
-from rac_ray.results.statistics import NOTHING, Estimate, interquartile_mean, interval, statistic_interval
+from rac_ray.results.statistics import (
+    NOTHING,
+    Estimate,
+    failure_variance,
+    interquartile_mean,
+    interval,
+    statistic_interval,
+    unseen_share,
+)
 from rac_ray.results.tables import Tables
 
 FIGURE3_ROLES = ("source_val", "source_test", "target")
@@ -23,7 +31,7 @@ BASIS = ["trials", "seeds", "sizes", "never_learned"]
 SPREAD = ["mean", "low", "high"]
 
 
-def accuracy_table(tables: Tables, answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
+def accuracy_table(answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
     """Mean top-1 over hidden units and seeds per source, model and evaluation set: the numbers of the paper's Figure 3.
 
     With ``by_size`` one row per size, too: the tables that the paper leaves to its supplement.
@@ -31,17 +39,17 @@ def accuracy_table(tables: Tables, answers: Answers, *, by_size: bool = False) -
     """
     rows = []
     for group, places in _groups(answers, by_size):
+        grid = answers.grid(places)
         for part in answers.parts(group["source"], FIGURE3_ROLES):
-            values = answers.measure("top1", part, places)
-            spread = _clipped(interval(answers.per_seed(values, places)))
-            middle = _clipped(_middle(answers, "top1", part, places))
+            spread = _clipped(_mean(answers, "top1", part, places, by_size=by_size))
+            middle = _clipped(_middle(answers, "top1", part, grid))
             rows.append(
                 {
                     **group,
                     **_part(answers, group["source"], part),
                     **_named(spread),
                     **dict(zip(("iqm", "iqm_low", "iqm_high"), middle, strict=True)),
-                    **_basis(tables, answers, places),
+                    **_basis(answers, places),
                 }
             )
     size = BY_SIZE if by_size else []
@@ -49,7 +57,7 @@ def accuracy_table(tables: Tables, answers: Answers, *, by_size: bool = False) -
     return pd.DataFrame(rows, columns=columns)
 
 
-def ratio_table(tables: Tables, answers: Answers) -> pd.DataFrame:
+def ratio_table(answers: Answers) -> pd.DataFrame:
     """Robustness ratio per source, model, size and target: the numbers of the paper's Figure 4.
 
     Columns mean, low, high (over seeds and clips), ratio_to_source_test, and min and max over seeds.
@@ -62,11 +70,11 @@ def ratio_table(tables: Tables, answers: Answers) -> pd.DataFrame:
                 {
                     **group,
                     "target": part[0],
-                    **_named(interval(answers.per_seed(ratios, places))),
+                    **_named(_mean(answers, "robustness_ratio", part, places, by_size=True)),
                     "ratio_to_source_test": float(answers.measure("ratio_to_source_test", part, places)[0].mean()),
                     "min": float(ratios[0].min()),
                     "max": float(ratios[0].max()),
-                    **_basis(tables, answers, places),
+                    **_basis(answers, places),
                 }
             )
     columns = ["source", "model", *BY_SIZE, "target", *SPREAD, "ratio_to_source_test", "min", "max", *BASIS]
@@ -84,18 +92,18 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     """
     rows = []
     for group, places in _groups(answers, by_size=False):
-        learned = _learned(tables, answers, places)
+        means = {
+            "ratio": ("robustness_ratio", places),
+            "ratio_to_source_test": ("ratio_to_source_test", places),
+            "chance_corrected_ratio": ("chance_corrected_ratio", _learned(answers, places)),
+        }
+        grid = answers.grid(places)
         for part in answers.parts(group["source"], ["target"]):
-            statistics = {
-                "ratio": (answers.measure("robustness_ratio", part, places), places),
-                "ratio_to_source_test": (answers.measure("ratio_to_source_test", part, places), places),
-                "chance_corrected_ratio": (answers.measure("chance_corrected_ratio", part, learned), learned),
-                "effective": (_effective(answers, part, places), places),
-            }
-            spreads = {name: interval(answers.per_seed(*each)) for name, each in statistics.items()}
-            spreads["ratio_iqm"] = _middle(answers, "robustness_ratio", part, places)
+            spreads = {name: _mean(answers, measure, part, of) for name, (measure, of) in means.items()}
+            spreads["effective"] = interval(answers.per_seed(_effective(answers, part, places), places))
+            spreads["ratio_iqm"] = _middle(answers, "robustness_ratio", part, grid)
             spreads["area"] = interval(_areas(tables, answers, part, places))
-            basis = _basis(tables, answers, places)
+            basis = _basis(answers, places)
             rows += [
                 {**group, "target": part[0], "statistic": name, **_named(spread), **basis}
                 for name, spread in spreads.items()
@@ -146,32 +154,48 @@ def _groups(answers: Answers, by_size: bool) -> Iterator[tuple[dict[str, Any], N
 
 
 def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
-    roles = answers.roles.set_index(["source", "target", "split"])["role"]
-    return {"target": part[0], "split": part[1], "role": str(roles[(source, *part)])}
+    return {"target": part[0], "split": part[1], "role": answers.role_of[source, *part]}
 
 
-def _middle(answers: Answers, measure: str, part: Part, places: NDArray[np.int64]) -> Estimate:
-    """Interquartile mean over seeds and sizes, of those that make a whole grid."""
-    grid = answers.grid(places)
+def _mean(answers: Answers, measure: str, part: Part, places: NDArray[np.int64], *, by_size: bool = False) -> Estimate:
+    """Mean over trials; with ``by_size`` they are of one size, and borrow from the others how many never learn."""
+    values, least = answers.measure(measure, part, places), 0.0
+    if not len(places) or part not in answers.right:
+        return interval(answers.per_seed(values, places))
+    source, model = answers.trials.loc[places[0], ["source", "model"]]
+    if by_size:
+        alike = answers.places(source=source, model=model)
+        failed = ~answers.trials["learned"].to_numpy(bool)[alike]
+        least = failure_variance(answers.measure(measure, part, alike)[0], failed, len(places))
+    unseen = unseen_share(len(answers.right[part]))
+    if measure in DENOMINATORS:
+        below = answers.parts(source, [DENOMINATORS[measure][0]])
+        unseen /= float(answers.top1[below[0]][0, places].mean()) if below else 1.0
+    return interval(answers.per_seed(values, places), least=least, unseen=unseen)
+
+
+def _middle(answers: Answers, measure: str, part: Part, grid: NDArray[np.int64]) -> Estimate:
+    """Interquartile mean over a ``grid`` of seeds and sizes."""
     if not grid.size:
         return NOTHING
     scores = answers.measure(measure, part, grid.ravel())
     return statistic_interval(scores.reshape(-1, *grid.shape), interquartile_mean)
 
 
-def _basis(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> dict[str, int]:
-    chosen = answers.trials.loc[places]
+def _basis(answers: Answers, places: NDArray[np.int64]) -> dict[str, int]:
+    seeds, size, hidden_units, learned = (
+        answers.trials[name].to_numpy()[places] for name in ("seed", *BY_SIZE, "learned")
+    )
     return {
         "trials": len(places),
-        "seeds": int(chosen["seed"].nunique()),
-        "sizes": len(chosen[BY_SIZE].drop_duplicates()),
-        "never_learned": len(places) - len(_learned(tables, answers, places)),
+        "seeds": len(set(seeds)),
+        "sizes": len(set(zip(size, hidden_units, strict=True))),
+        "never_learned": len(places) - int(learned.sum()),
     }
 
 
-def _learned(tables: Tables, answers: Answers, places: NDArray[np.int64]) -> NDArray[np.int64]:
-    learned = tables.trials.set_index("trial_id")["learned"]
-    return places[learned.loc[answers.trials.loc[places, "trial_id"]].to_numpy(bool)]
+def _learned(answers: Answers, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    return places[answers.trials["learned"].to_numpy(bool)[places]]
 
 
 def _named(spread: Estimate) -> dict[str, float]:

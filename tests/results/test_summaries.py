@@ -36,7 +36,7 @@ def one(table: pd.DataFrame, query: str) -> dict[Any, Any]:
 
 
 def test_figure_3s_numbers_are_means_over_sizes_and_seeds(tables: Tables, answers: Answers) -> None:
-    table = accuracy_table(tables, answers)
+    table = accuracy_table(answers)
     assert list(dict.fromkeys(table["model"])) == ["convlstm", "cnn3d", "timesformer1", "timesformer8"]
     row = one(table, "model == 'cnn3d' and target == '5dot'")
     rows = tables.evaluations.query("model == 'cnn3d' and target == '5dot'")
@@ -49,14 +49,14 @@ def test_figure_3s_numbers_are_means_over_sizes_and_seeds(tables: Tables, answer
 
 
 def test_by_size_there_is_a_row_for_each(tables: Tables, answers: Answers) -> None:
-    table = accuracy_table(tables, answers, by_size=True)
+    table = accuracy_table(answers, by_size=True)
     row = one(table, "model == 'convlstm' and hidden_units == 32 and target == 'mnist'")
     rows = tables.evaluations.query("model == 'convlstm' and hidden_units == 32 and target == 'mnist'")
     assert (row["mean"], row["trials"], row["sizes"]) == (pytest.approx(rows["top1"].mean()), 5, 1)
 
 
 def test_figure_4s_numbers_are_ratios_by_size(tables: Tables, answers: Answers) -> None:
-    table = ratio_table(tables, answers)
+    table = ratio_table(answers)
     assert len(table) == 4 * 2 * 4
     row = one(table, "model == 'cnn3d' and hidden_units == 2 and target == 'mnist'")
     rows = tables.evaluations.query("model == 'cnn3d' and hidden_units == 2 and target == 'mnist'")["robustness_ratio"]
@@ -91,7 +91,7 @@ def test_a_source_without_a_test_split_has_no_ratio_to_it(tables: Tables) -> Non
 def test_an_empty_sweep_has_empty_tables() -> None:
     tables = sweep(truth, models=())
     answers = Answers.of(tables)
-    for table in (accuracy_table(tables, answers), ratio_table(tables, answers), robustness_table(tables, answers)):
+    for table in (accuracy_table(answers), ratio_table(answers), robustness_table(tables, answers)):
         assert table.empty
         assert "mean" in table
 
@@ -104,7 +104,7 @@ def test_unequal_seeds_and_sizes_still_have_a_row(tables: Tables) -> None:
     ]
     ids = set(chosen["trial_id"])
     part = Tables(*(frame[frame["trial_id"].isin(ids)] for frame in vars(tables).values()))
-    row = one(accuracy_table(part, Answers.of(part)), "target == 'mnist'")
+    row = one(accuracy_table(Answers.of(part)), "target == 'mnist'")
     assert (row["trials"], row["seeds"], row["sizes"]) == (5, 5, 2)
     assert np.isfinite([row[name] for name in ("mean", "low", "high", "iqm")]).all()
 
@@ -114,15 +114,15 @@ def test_sizes_of_the_same_hidden_units_are_not_merged() -> None:
     drawn = sweep(lambda model, size, *_: size / 10, models=("cnn3d",), sizes=(4, 8), between_seeds=0.0)
     tables = by_name(drawn, {("cnn3d", 4): "cnn3d-4x128", ("cnn3d", 8): "cnn3d-6x128"})
     answers = Answers.of(tables)
-    rows = accuracy_table(tables, answers, by_size=True).query("target == 'mnist'").set_index("size")
+    rows = accuracy_table(answers, by_size=True).query("target == 'mnist'").set_index("size")
     assert rows["mean"].to_dict() == {
         "cnn3d-4x128": pytest.approx(0.4, abs=0.03),
         "cnn3d-6x128": pytest.approx(0.8, abs=0.03),
     }
     assert rows["hidden_units"].tolist() == [128, 128]
-    assert ratio_table(tables, answers).groupby("size")["trials"].unique().map(list).to_dict() == {
+    assert ratio_table(answers).groupby("size")["trials"].unique().map(list).to_dict() == {
         "cnn3d-4x128": [5],
         "cnn3d-6x128": [5],
     }
-    assert one(accuracy_table(tables, answers), "target == 'mnist'")["sizes"] == 2
+    assert one(accuracy_table(answers), "target == 'mnist'")["sizes"] == 2
     assert answers.grid(answers.places(model="cnn3d")).shape == (5, 2)
