@@ -225,7 +225,7 @@ class Analysis:
             "Claims: each contrast's effect with its interval as the paper measures, chance-corrected, and at matched "
             "source accuracy; p of a claim is that of all measures that apply, corrected by Holm"
         )
-        table = verdict_table(self.verdicts)
+        table = verdict_table(self.verdicts, self.study.printed_numbers)
         return Sheet("claims", title, table, rounded(table))
 
     def _sensitivity(self) -> Sheet:

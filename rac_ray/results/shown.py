@@ -114,16 +114,21 @@ def _first_look(analysis: Analysis, folder: Storage) -> list[str]:
 def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:
     """Verdicts for people, what they stand on, and their rows; of each recipe where there are several."""
     unfinished = counts["planned"] - counts["done"] - counts["unreached"]
+    printed = analysis.study.printed_numbers
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
         lines += [
             "",
             *([f"{recipe}:"] if recipe else []),
-            *(line for each in part.verdicts for line in sentences(each)),
+            *(line for each in part.verdicts for line in sentences(each, printed)),
         ]
         stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished))
         lines.append(stands[-1])
-        rows += _plain(verdict_table(part.verdicts).assign(**({DIFFERENCE: recipe} if recipe else {})))
+        rows += _plain(
+            verdict_table(part.verdicts, analysis.study.printed_numbers).assign(
+                **({DIFFERENCE: recipe} if recipe else {})
+            )
+        )
     return lines, "; ".join(stands), rows
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rac_ray.results.claims import Claim, Contrast
 from rac_ray.results.findings import ALPHA, FEW, Finding, Measurement
 from rac_ray.results.measures import Name, Silent
+from rac_ray.results.paper import Printed, paper_effect
 from rac_ray.results.statistics import NOTHING
 from rac_ray.results.verdicts import Verdict
 
@@ -27,16 +29,20 @@ OTHERS: tuple[Name, ...] = ("corrected", "matched")
 INDENT = " " * 14
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+def verdict_table(verdicts: Sequence[Verdict], printed: Printed | None = None) -> pd.DataFrame:
     """One row per contrast, the claim's outcome on each; claims that have not run, too.
 
     ``effect low high p`` are in the paper's measure over all trials, ``learned_only`` the same of those that learned;
     ``corrected`` and ``matched``, each with low, high and p, are the other measures. ``claim_p`` counts all of them.
+    ``paper`` and ``paper_paired`` are the contrast on the numbers that the paper prints, by its averages and by our
+    pairing, and ``carries`` whether they speak for it.
     """
-    return pd.DataFrame([_row(verdict, contrast) for verdict in verdicts for contrast in verdict.claim.contrasts])
+    numbers = printed or Printed()
+    rows = [_row(verdict, contrast, numbers) for verdict in verdicts for contrast in verdict.claim.contrasts]
+    return pd.DataFrame(rows)
 
 
-def _row(verdict: Verdict, contrast: object) -> dict[str, Any]:
+def _row(verdict: Verdict, contrast: Contrast, printed: Printed) -> dict[str, Any]:
     measurement = next((each for each in verdict.measurements if each.contrast == contrast), None)
     paper = measurement.paper if measurement else None
     effect = paper.effect if paper else NOTHING
@@ -56,8 +62,12 @@ def _row(verdict: Verdict, contrast: object) -> dict[str, Any]:
         row |= {name: spread.estimate, f"{name}_low": spread.low, f"{name}_high": spread.high}
         row |= {f"{name}_p": found.p if isinstance(found, Finding) else float("nan")}
     learned = measurement.learned_only if measurement else None
+    own = paper_effect(contrast, printed)
     return {
         **row,
+        "paper": own.averages,
+        "paper_paired": own.paired,
+        "carries": own.carries,
         "learned_only": learned.effect.estimate if learned else float("nan"),
         "claim_p": verdict.p_for,
         "claim_p_against": verdict.p_against,
@@ -78,8 +88,9 @@ def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
     return f"{said}. Provisional: {unfinished} trials have not finished" if unfinished else said
 
 
-def sentences(verdict: Verdict) -> list[str]:
-    """A verdict for people: outcome, quote, the three measures of its weakest contrast, and why it is not more."""
+def sentences(verdict: Verdict, printed: Printed | None = None) -> list[str]:
+    """A verdict for people: outcome, quote, the three measures of its weakest contrast, the same in the paper where it
+    prints them, and why it is not more."""
     claim = verdict.claim
     lines = [f'{verdict.outcome:<12}  {claim.claim_id}: "{claim.quote}" ({claim.where})']
     if (telling := verdict.telling) and verdict.outcome != "not run":
@@ -88,12 +99,28 @@ def sentences(verdict: Verdict) -> list[str]:
         paper = measurement.paper
         lines.append(f"{INDENT}{which}{measurement.contrast}; {_of(paper.seeds, 'seed')}, {paper.pairs} pairs")
         lines.append(f"{INDENT}{in_measures(measurement)}{_p(verdict)}")
+        lines += [f"{INDENT}{said}" for said in in_the_paper(claim, measurement.contrast, printed or Printed())]
     return [*lines, *([f"{INDENT}{said}"] if (said := reason(verdict)) else [])]
 
 
 def in_measures(measurement: Measurement) -> str:
     """Each measure's effect with its interval, those that are not asked left out."""
     return "; ".join(f"{CALLED[name]} {_effect(found)}" for name, found in measurement.asked.items())
+
+
+def in_the_paper(claim: Claim, contrast: Contrast, printed: Printed) -> list[str]:
+    """What the paper's own numbers say of a contrast, and how many of its claim's they carry; empty: it prints none."""
+    each = [paper_effect(one, printed).carries for one in claim.contrasts]
+    known = [carries for carries in each if carries != "not printed"]
+    if not known:
+        return []
+    own = paper_effect(contrast, printed)
+    said = [str(own)] if own.carries != "not printed" else []
+    if set(known) != {"yes"}:
+        said.append(
+            f"of {_of(len(known), 'contrast')} that the paper prints, its own numbers carry {known.count('yes')}"
+        )
+    return said
 
 
 def reason(verdict: Verdict) -> str:

@@ -1,6 +1,7 @@
 """What is said of a verdict, and its rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.findings import Finding, Measurement
 from rac_ray.results.measures import APART, NOT_ASKED, Silent
+from rac_ray.results.paper import Printed
 from rac_ray.results.statistics import Estimate
-from rac_ray.results.verdict_words import in_measures, reason, sentences, standing, verdict_table
+from rac_ray.results.verdict_words import in_measures, in_the_paper, reason, sentences, standing, verdict_table
 from rac_ray.results.verdicts import Ruling, Verdict
 
 CONTRAST = Contrast(Term("convlstm", "2dot", "mnist"), Term("cnn3d", "2dot", "mnist"))
@@ -135,3 +137,29 @@ def test_a_claim_that_has_not_run_says_why() -> None:
     assert standing([found], 3) == (
         "0 of 1 claims could be tested; p values are corrected over these. Provisional: 3 trials have not finished"
     )
+
+
+def test_the_papers_own_numbers_stand_beside_ours() -> None:
+    """A paper that prints .4 and .3 of all, and of experiment a the opposite."""
+
+    def ratio(model: str, experiments: str) -> Term:
+        return Term(model, "2dot", "mnist", experiments=experiments)
+
+    first, second = Contrast(ratio("a", "ab"), ratio("b", "ab")), Contrast(ratio("b", "ab"), ratio("a", "ab"))
+    printed = Printed({ratio("a", "ab"): 0.4, ratio("b", "ab"): 0.3}, {"ab": "table 1"})
+    claim = Claim("drop", "it drops less", "figure 3", (first, second))
+    assert in_the_paper(claim, first, printed) == [
+        "the paper's own numbers: +0.100 (table 1)",
+        "of 2 contrasts that the paper prints, its own numbers carry 1",
+    ]
+    assert in_the_paper(replace(claim, contrasts=(first,)), first, printed) == [
+        "the paper's own numbers: +0.100 (table 1)"
+    ]
+    assert in_the_paper(claim, first, Printed()) == []
+    table = verdict_table([Verdict(claim, "not run", ())], printed)
+    assert table[["paper", "carries"]].to_numpy().tolist() == [[0.1, "yes"], [-0.1, "no"]]
+    found = verdict("reproduced", finding(0.2), NOT_ASKED, NOT_ASKED, contrasts=(first,))
+    assert sentences(replace(found, claim=claim), printed)[3:] == [
+        "              the paper's own numbers: +0.100 (table 1)",
+        "              of 2 contrasts that the paper prints, its own numbers carry 1",
+    ]
