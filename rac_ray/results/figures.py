@@ -194,7 +194,7 @@ COMMON: Mapping[str, Draw] = {
 }
 """Figures by the beginning of their files' names; a study may have others (``Study.figures``)."""
 LEFT_OUT: Mapping[str, Draw] = {"figure4-all-models": figure4_all_models}
-"""The same, of a source where the paper leaves models out."""
+"""The same, of a source of which models have run that the paper leaves out, and others."""
 
 
 class Drawing(NamedTuple):
@@ -215,7 +215,9 @@ def drawings(analysis: Analysis) -> Iterator[Drawing]:
     """Every figure of every source that has a finished trial, of each recipe."""
     for recipe, part in analysis.by_recipe.items():
         for source in part.answers.sources:
-            for kind, draw in part.study.figures(source).items():
+            models, left_out = part.answers.models(source), part.study.drawn_in_paper(source).left_out
+            some = 0 < len([model for model in models if model in left_out]) < len(models)
+            for kind, draw in {**part.study.figures(source), **(LEFT_OUT if some else {})}.items():
                 name = "-".join(filter(None, (kind, source, re.sub(r"[^\w.]+", "-", recipe))))
                 about = (draw.__doc__ or "").partition("\n")[0].rstrip(".")
                 yield Drawing(name, kind, ", ".join(filter(None, (source, recipe))), partial(draw, part, source), about)

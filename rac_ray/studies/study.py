@@ -171,9 +171,9 @@ class Study(ABC):
 
     def figures(self, source: str) -> "Mapping[str, Draw]":
         """Figures of a source by the names of their files; the default are those of every study."""
-        from rac_ray.results.figures import COMMON, LEFT_OUT
+        from rac_ray.results.figures import COMMON
 
-        return {**COMMON, **LEFT_OUT} if self.drawn_in_paper(source).left_out else COMMON
+        return COMMON
 
     def drawn_in_paper(self, source: str) -> Drawn:
         """What the paper's figures of a source show, where there is a paper."""

@@ -14,6 +14,7 @@ from rac_ray.results.figures import (
     LEFT_OUT,
     THRESHOLDS,
     draw_all,
+    drawings,
     figure3,
     figure4,
     figure4_all_models,
@@ -164,7 +165,10 @@ def test_figure4_has_the_papers_models_and_first_the_papers_targets(printed: Ana
 
 
 def test_the_model_that_is_left_out_has_a_figure_and_its_guesses_are_hollow(printed: Analysis) -> None:
-    assert list(printed.study.figures("2dot")) == [*COMMON, *LEFT_OUT]
+    assert [drawing.kind for drawing in drawings(printed)] == [*COMMON, *LEFT_OUT]
+    for model in ("cnn3d", "timesformer1"):
+        alone = of_paper(models=(model,), seeds=(42,))
+        assert [drawing.kind for drawing in drawings(alone)] == list(COMMON)
     figure = figure4_all_models(printed, "2dot")
     lines = {str(line.get_label()): line for line in figure.axes[0].lines}
     assert lines["TimeSf-1"].get_markevery() == [1], "no trial of h 2 has learned"
