@@ -140,7 +140,7 @@ def coverage(made: Callable[[int], pd.DataFrame], sweeps: int) -> pd.DataFrame:
     slack = 1e-9
     held = (found["low"] <= truth + slack) & (truth <= found["high"] + slack)
     found = found.assign(held=held, empty=found["low"] == found["high"], half=(found["high"] - found["low"]) / 2)
-    by_row = found.groupby(key, sort=False)[["held", "empty", "half"]].mean().reset_index()
+    by_row = pd.DataFrame(found.groupby(key, sort=False)[["held", "empty", "half"]].agg("mean")).reset_index()
     summary = {
         "rows": ("row", "size"),
         "held": ("held", "mean"),
