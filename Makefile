@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-calibration bench-diving48 bench-diving48-models bench-feeds bench-search bench-gpu clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -45,6 +45,9 @@ bench-paired: $(INSTALLED)
 
 bench-calibration: $(INSTALLED)
 	$(BIN)/python -m benchmarks.calibration $(ARGS)
+
+bench-coverage: $(INSTALLED)
+	$(BIN)/python -m benchmarks.coverage $(ARGS)
 
 bench-diving48: $(INSTALLED)
 	$(BIN)/python -m benchmarks.diving48 $(ARGS)

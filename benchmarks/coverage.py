@@ -7,6 +7,7 @@ share of sweeps is known to 1.1 points with 400 of them, and means over a table'
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -139,12 +140,17 @@ def coverage(made: Callable[[int], pd.DataFrame], sweeps: int) -> pd.DataFrame:
     slack = 1e-9
     held = (found["low"] <= truth + slack) & (truth <= found["high"] + slack)
     found = found.assign(held=held, empty=found["low"] == found["high"], half=(found["high"] - found["low"]) / 2)
-    by_row = found.groupby(key, sort=False)[["held", "empty", "half"]].mean().reset_index()
+    by_row = pd.DataFrame(found.groupby(key, sort=False)[["held", "empty", "half"]].agg("mean")).reset_index()
+    summary = {
+        "rows": ("row", "size"),
+        "held": ("held", "mean"),
+        "least": ("held", "min"),
+        "most": ("held", "max"),
+        "empty": ("empty", "mean"),
+        "half": ("half", "mean"),
+    }
     groups = by_row.groupby(["table", "figure"], sort=False)
-    return groups.agg(
-        rows=("row", "size"), held=("held", "mean"), least=("held", "min"), most=("held", "max"),
-        empty=("empty", "mean"), half=("half", "mean"),
-    ).reset_index()  # fmt: skip
+    return pd.DataFrame(groups.agg(**cast(Any, summary))).reset_index()
 
 
 CONDITIONS: Mapping[str, Callable[[int], pd.DataFrame]] = {

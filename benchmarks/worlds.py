@@ -119,7 +119,7 @@ def answered(
     for part, each in asked.items():
         difficulty = alike.setdefault(each.same_clips or repr(part), rng.normal(size=(each.clips, 1)))
         right[part] = _right(rng, each, difficulty)
-        top1[part] = _weights(each.clips, draws) @ right[part].astype(np.float32).astype(float)
+        top1[part] = _weights(each.clips, draws) @ right[part].astype(float) / each.clips
         top1[part][:, np.isnan(each.skill)] = np.nan
         if each.epochs > 1:
             count = right[part].sum(axis=0)
@@ -163,9 +163,9 @@ def _grid(sources: tuple[str, ...], seeds: int, paired: bool) -> tuple[pd.DataFr
 
 @lru_cache
 def _weights(clips: int, draws: int) -> Draws:
-    """(1 + D, n clips) each clip's weight in the mean: as observed, then resampled, the same for all sweeps."""
+    """(1 + D, n clips) how often each clip counts: as observed, then resampled, the same for all sweeps."""
     drawn = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), draws)
-    return np.vstack([np.ones(clips), drawn]) / clips
+    return np.vstack([np.ones(clips), drawn])
 
 
 @lru_cache

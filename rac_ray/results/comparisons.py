@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, Part
+from rac_ray.results.cells import unseen_share
 from rac_ray.results.curves import matched_pairs
 from rac_ray.results.statistics import (
     benjamini_hochberg,
@@ -34,7 +35,7 @@ def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     - ``estimate low high``: of the robustness ratio; ``p`` of the mean over seeds; ``holm`` and ``bh`` correct it
       over all comparisons of the source; ``sign_flip_p`` by exchanging the models within seeds.
     - ``improvement``: the chance that a trial of the first has the higher ratio, at the same hidden units, over seeds
-      that have all sizes.
+      that have all sizes; where all pairs agree, the bound of as many independent pairs as there are.
     - ``same_size``: difference of the ratio among trials of matched parameters (``same_size_pairs`` of them).
     - ``same_accuracy``: difference of target top-1 among trials of matched source-validation top-1, which still
       differ by ``same_accuracy_gap`` on average.
@@ -81,7 +82,8 @@ def _improvement(answers: Answers, part: Part, first: Places, second: Places) ->
         return dict.fromkeys(("improvement", "improvement_low", "improvement_high"), float("nan"))
     scores = [answers.measure("robustness_ratio", part, grid.ravel()).reshape(-1, *grid.shape) for grid in grids]
     spread = statistic_interval(np.concatenate(scores, axis=-1), probability_of_improvement)
-    low, high = np.clip(spread[1:], 0, 1)
+    unseen = unseen_share(grids[0].size) if spread.low == spread.high else 0.0
+    low, high = np.clip([spread.low - unseen, spread.high + unseen], 0, 1)
     return {"improvement": spread.estimate, "improvement_low": float(low), "improvement_high": float(high)}
 
 
