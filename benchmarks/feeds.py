@@ -1,10 +1,11 @@
-"""The feeds: ``python -m benchmarks.feeds`` (about four minutes on two cores).
+"""The feeds: ``python -m benchmarks.feeds`` (about six minutes on two cores).
 
 How long trainings wait for clips that are streamed or drawn; clips per second of the feed beside PyTorch's
 ``DataLoader`` and beside plain processes that hand on nothing, of Temporal Shape and of clips like Diving48's; memory
-while an epoch of twenty object stores is read.
+while an epoch of twenty object stores is read, and while one is trained.
 """
 
+import itertools
 import multiprocessing
 import tempfile
 import time
@@ -39,7 +40,7 @@ from rac_ray.studies.diving48.feed import DivingSubject
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec
 from rac_ray.studies.temporal_shape.endless import EndlessClips
-from rac_ray.training.fit import fit
+from rac_ray.training.fit import Fit, fit
 
 GREY = (20, 1, 64, 64)
 STORE = 100_000_000
@@ -102,15 +103,22 @@ def rates(source: Source, shape: tuple[int, ...], batch: int) -> Iterator[tuple[
     yield "our feed", clips / (time.perf_counter() - began)
 
 
+def trained(
+    root: Storage, build: Builder, recipe: Recipe, endless: Any = None, beat: Callable[[], None] = lambda: None
+) -> Fit:
+    """A training on one core, which calls ``beat`` after each step."""
+    subject = ShardSubject(build, "2dot/train", "2dot/val", 5, GREY, root, endless)
+    feeds = ClipFeeds(subject, Opening(0, recipe.batch_size))
+    with tempfile.TemporaryDirectory() as scratch:
+        where, device = Storage.at(scratch), torch.device("cpu")
+        return fit(build, recipe, 0, feeds.train(), feeds.val(), where, device=device, beat=beat)
+
+
 def waits(root: Storage, model: str, drawn: bool) -> Iterator[Row]:
     """Share of an epoch in which a training on one core waits for clips, the other core making them."""
     dataset = GeneratedClips(TemporalShapeSpec(), {"2dot/train": 4000, "2dot/val": 200})
     endless = partial(EndlessClips, dataset, "2dot", 4000) if drawn else None
-    recipe, build = Recipe(max_epochs=2, precision="32"), Builder(model, 8)
-    subject = ShardSubject(build, "2dot/train", "2dot/val", 5, GREY, root, endless)
-    feeds = ClipFeeds(subject, Opening(0, recipe.batch_size))
-    with tempfile.TemporaryDirectory() as scratch:
-        told = fit(build, recipe, 0, feeds.train(), feeds.val(), Storage.at(scratch), device=torch.device("cpu")).epochs
+    told = trained(root, Builder(model, 8), Recipe(max_epochs=2, precision="32"), endless).epochs
     how = "drawn" if drawn else "streamed"
     for row in told:
         name = f"waiting in epoch {row['epoch']}, {model} h=8, {how} ({row['clips'] / row['seconds']:.0f} clips/s)"
@@ -118,16 +126,26 @@ def waits(root: Storage, model: str, drawn: bool) -> Iterator[Row]:
 
 
 def memory(root: Storage) -> Iterator[Row]:
-    """Growth of all processes and the object store over an epoch of twenty times its bytes."""
+    """Growth of all processes and the object store over an epoch of twenty times its bytes, read and trained."""
     batches = StreamedBatches(StoredClips(root, "2dot/train", GREY), GREY, Share(64, key=1))
-    used, me = [], psutil.Process()
-    for step, _ in enumerate(batches.epoch(0)):
-        if step % 20 == 0:
-            used.append(sum(each.memory_full_info().pss for each in (me, *me.children(recursive=True))))
     size = len(batches.clip_ids) * int(np.prod(GREY))
+    yield weighed(f"read, {size / 1e9:.1f} GB", lambda beat: [beat() for _ in batches.epoch(0)])
+    given = root, Builder("cnn3d", 2), Recipe(batch_size=64, max_epochs=1, precision="32")
+    yield weighed(f"trained by cnn3d h=2, {size / 1e9:.1f} GB", lambda beat: trained(*given, beat=beat))
+
+
+def weighed(name: str, act: Callable[[Callable[[], None]], object]) -> Row:
+    """Memory of all processes at every twentieth step of what calls back after each."""
+    used, steps, me = [], itertools.count(), psutil.Process()
+
+    def beat() -> None:
+        if next(steps) % 20 == 0:
+            used.append(sum(each.memory_full_info().pss for each in (me, *me.children(recursive=True))))
+
+    act(beat)
     first, most, last = (round(each / 1e6) for each in (used[1], max(used), used[-1]))
-    name = f"an epoch of {size / 1e9:.1f} GB through an object store of {STORE / 1e6:.0f} MB: memory of all processes"
-    yield name, f"{first} MB at first, {most} MB at most, {last} MB at last", "flat"
+    name = f"an epoch {name} through an object store of {STORE / 1e6:.0f} MB: memory of all processes"
+    return name, f"{first} MB at first, {most} MB at most, {last} MB at last", "flat"
 
 
 def main() -> int:
@@ -153,7 +171,7 @@ def main() -> int:
         ray.shutdown()
         large = Storage.at(f"{scratch}/large")
         ray.init("local", num_cpus=2, object_store_memory=STORE, include_dashboard=False, log_to_driver=False)
-        generate(large, GeneratedClips(TemporalShapeSpec(), {"2dot/train": 25_000}))
+        generate(large, GeneratedClips(TemporalShapeSpec(), {"2dot/train": 25_000, "2dot/val": 200}))
         for what in memory(large):
             print(f"| {' | '.join(what)} |", flush=True)
         ray.shutdown()

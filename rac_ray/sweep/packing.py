@@ -26,9 +26,9 @@ STORE = "object_store_memory"
 WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
 """What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
 Tune refuses to ask for nothing; a byte is there on every node."""
-KEPT_FREE = 0.01
-"""CPUs that each worker asks for on top where its group reads through tasks: a group that has lost a node takes all
-that it finds on the others, and so the last core of every node stays for the tasks."""
+KEPT_FREE = 0.001
+"""CPUs that each process which trains asks for on top where tasks read its clips: when a node is lost, trials take all
+that they find on the others, and so the last core of every node stays for the tasks."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,12 @@ class Packing:
         return self.cpus_per_trial or 1
 
     @property
+    def _asked(self) -> float:
+        """CPUs that a process asks for which trains; no more than its cores where no node has more."""
+        spare = self.cpus_besides and self.machine.node_cpus > self.cores
+        return self.cores + (KEPT_FREE if spare else 0)
+
+    @property
     def in_groups(self) -> bool:
         """Whether trials have worker groups, for which they only wait."""
         return self.workers > 1
@@ -130,8 +136,8 @@ class Packing:
         if self.in_groups:
             return dict(WAITING)
         if self.machine.gpus:
-            return {"CPU": self.cores, "GPU": 1 / self.per_gpu(kind)}
-        asked: dict[str, float] = {"CPU": self.cores}
+            return {"CPU": self._asked, "GPU": 1 / self.per_gpu(kind)}
+        asked: dict[str, float] = {"CPU": self._asked}
         if (memory := self._memory(kind)) > 0:
             asked["memory"] = memory
         return asked
@@ -152,8 +158,7 @@ class Packing:
 
     def per_worker(self) -> dict[str, float]:
         """What each worker of a DDP group asks for."""
-        cores = self.cores + (KEPT_FREE if self.cpus_besides else 0.0)
-        return {"CPU": cores, "GPU": 1} if self.machine.gpus else {"CPU": cores}
+        return {"CPU": self._asked, **({"GPU": 1} if self.machine.gpus else {})}
 
     def whole(self, kind: Kind, workers: int | None = None) -> dict[str, float]:
         """All that one training takes, its worker group included: the whole one, or one of so many workers."""

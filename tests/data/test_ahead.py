@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -99,7 +100,10 @@ def test_a_dataset_of_twenty_object_stores_is_read_in_flat_memory(tmp_path: Path
         ray.shutdown()
 
 
-def resident_bytes() -> int:
-    """Of this process and all that Ray started, pages that they share counted once."""
-    me = psutil.Process()
-    return sum(each.memory_full_info().pss for each in (me, *me.children(recursive=True)))
+def resident_bytes(pid: int | None = None) -> int:
+    """Of this process, or another, and all that it started, pages that they share counted once."""
+    top, found = psutil.Process(pid), 0
+    for each in (top, *top.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            found += each.memory_full_info().pss
+    return found

@@ -8,17 +8,22 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import ray
 import torch
 
 from rac_ray.data import ahead
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
+from rac_ray.sweep import attempt as attempts
 from rac_ray.sweep.attempt import run_task
+from rac_ray.sweep.worker import train_loop
 from rac_ray.training import progress
 from rac_ray.training.classifier import Classifier
 
@@ -72,26 +77,77 @@ def kills_itself(config: dict[str, Any], **given: Any) -> None:
     _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, **given)
 
 
-def kills_itself_midway(diary: str, config: dict[str, Any], **given: Any) -> None:
-    """Every step leaves a checkpoint; the first attempt dies in the fifth step of the second epoch.
+@contextmanager
+def _with_a_diary(diary: str, attempt: int, fault: Callable[[int], None]) -> Iterator[None]:
+    """Every step leaves a checkpoint, and a line that names its clips by their digests.
 
-    Each attempt writes down the clips of its steps, by their digests.
+    In the fifth step of the second epoch the first attempt comes to the fault, which is told the rank.
     """
-    original, attempt = Classifier.training_step, config["attempt"]
+    original = Classifier.training_step
 
     def training_step(self: Classifier, batch: Any, batch_idx: int) -> Any:
         clips = [hashlib.sha256(clip.numpy().tobytes()).hexdigest() for clip in batch[0]]
         line = {"epoch": self.current_epoch, "step": batch_idx, "clips": clips}
-        with Path(diary, str(attempt)).open("a") as lines:
+        with Path(diary, f"{attempt}-{self.global_rank}").open("a") as lines:
             lines.write(json.dumps(line) + "\n")
         if (attempt, self.current_epoch, batch_idx) == (1, 1, 4):
-            os.kill(os.getpid(), signal.SIGKILL)
+            fault(self.global_rank)
         return original(self, batch, batch_idx)
 
     with (
         patch.object(Classifier, "training_step", training_step),
         patch.object(progress, "MIDWAY_SECONDS", -1.0),
         patch.object(progress, "STEPS_BETWEEN", 1),
+    ):
+        yield
+
+
+def _dies(doomed: int, rank: int) -> None:
+    if rank == doomed:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kills_itself_midway(diary: str, config: dict[str, Any], **given: Any) -> None:
+    """The first attempt dies in the middle of an epoch, after a checkpoint."""
+    with _with_a_diary(diary, config["attempt"], partial(_dies, 0)):
+        run_task(config, **given)
+
+
+def kills_a_rank_midway(diary: str, doomed: int, config: dict[str, Any], **given: Any) -> None:
+    """The same for one process of a worker group."""
+    with patch.object(attempts, "train_loop", partial(_loop_with_a_diary, diary, doomed)):
+        run_task(config, **given)
+
+
+def _loop_with_a_diary(diary: str, doomed: int, config: dict[str, Any]) -> None:
+    with _with_a_diary(diary, config["job"].attempt, partial(_dies, doomed)):
+        train_loop(config)
+
+
+def loses_a_node_midway(folder: str, config: dict[str, Any], **given: Any) -> None:
+    """The first attempt waits in the middle of an epoch, for ``gone`` in the folder, and says so in ``waiting`` there.
+
+    Clips are made slowly, a few at a time; ``made`` has a file for each node with a line for each time. ``diary`` has
+    a folder for each training.
+    """
+    make, training_id = ahead._made, config["training_id"]
+    (diary := Path(folder, "diary", training_id)).mkdir(parents=True, exist_ok=True)
+
+    def made(load: Any, items: Any) -> Any:
+        with Path(folder, "made", ray.get_runtime_context().get_node_id()).open("a") as lines:
+            lines.write(" ".join(item["clip_id"] for item in items) + "\n")
+        time.sleep(0.2)
+        return make(load, items)
+
+    def waits(_rank: int) -> None:
+        Path(folder, "waiting", training_id).touch()
+        while not Path(folder, "gone").exists():
+            time.sleep(0.05)
+
+    with (
+        _with_a_diary(str(diary), config["attempt"], waits),
+        patch.object(ahead, "_made", made),
+        patch.object(ahead, "TASK_CLIPS", 4),
     ):
         run_task(config, **given)
 

@@ -1,8 +1,6 @@
 """The three ways in which clips reach trainings, in real sweeps: the same bits, and what happens when a feed breaks."""
 
-import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.sweep.planner import Plan
-from rac_ray.training.checkpoints import weights_in
 from tests.sweep import faults
-from tests.sweep.running import data, run  # noqa: F401 - a fixture
+from tests.sweep.running import assert_each_clip_once, data, outcome, run  # noqa: F401 - a fixture
 from tests.sweep.tiny_sweep import GRID, plan_of
 
 pytestmark = pytest.mark.usefixtures("local_ray")
@@ -31,15 +27,6 @@ def make(tmp_path: Path, data: str) -> Callable[..., Plan]:  # noqa: F811
         return plan_of(replace(ONE, **changes), tmp_path / feed, Path(data), asked={"feed": [feed]})
 
     return made
-
-
-def outcome(plan: Plan) -> tuple[Any, ...]:
-    """All that a training came to, to the bit: weights, epochs without their times, predictions."""
-    (training_id,) = (task.training_id for task in plan.tasks)
-    weights = weights_in(plan.ledger.folder(training_id), BEST_CHECKPOINT)
-    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights.values())).hexdigest()
-    epochs = plan.ledger.table(training_id, "epochs").drop_columns(["seconds", "loader_wait_share"])
-    return digest, epochs.to_pylist(), plan.ledger.table(training_id, "predictions").to_pylist()
 
 
 def way(plan: Plan) -> str:
@@ -69,15 +56,6 @@ def test_drawn_clips_train_to_the_same_bits_again(make: Callable[..., Plan], tmp
     assert not list(Path(drawn.data.root).rglob("*endless*"))
 
 
-def seen(diary: Path) -> dict[int, list[str]]:
-    """Clips by epoch, as steps that count saw them: those of the first attempt up to its last checkpoint."""
-    lines = [json.loads(line) for path in sorted(diary.iterdir()) for line in path.read_text().splitlines()]
-    steps = {(line["epoch"], line["step"]): line["clips"] for line in lines}
-    return {
-        epoch: [clip for (e, _), clips in sorted(steps.items()) if e == epoch for clip in clips] for epoch, _ in steps
-    }
-
-
 @pytest.mark.parametrize(
     "feed",
     [
@@ -101,9 +79,7 @@ def test_a_kill_in_the_middle_of_an_epoch_skips_and_repeats_no_clip(
     taken_up = json.loads(second.read_text().splitlines()[0])
     assert (begun[-1]["epoch"], begun[-1]["step"]) == (1, 4)
     assert (taken_up["epoch"], taken_up["step"]) == (1, 4), "the killed step, no earlier one"
-    for clips in seen(diary).values():
-        assert len(clips) == 64
-        assert max(Counter(clips).values()) == 1
+    assert_each_clip_once(diary, 64)
     (failure,) = plan.ledger.failures(plan.tasks[0].training_id)
     assert failure["class"] == "preempted"
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from rac_ray.data.ahead import READING_CPUS
 from rac_ray.errors import BadInput
 from rac_ray.sweep.packing import CONTEXT_BYTES, HEADROOM, KEPT_FREE, MOST_PER_GPU, WAITING, Machine, Packing
 
@@ -84,14 +85,23 @@ def test_worker_groups() -> None:
 
 def test_what_reads_clips_beside_a_trial_counts_and_is_not_asked_for() -> None:
     """Its tasks ask Ray themselves; a trial that took their CPUs would wait for them for ever."""
-    reading = Packing(Machine(4), cpus_besides=1)
-    assert reading.resources(SMALL) == {"CPU": 1}
-    assert reading.whole(SMALL) == {"CPU": 2}
+    reading = Packing(Machine(4), cpus_besides=READING_CPUS)
+    assert reading.resources(SMALL) == {"CPU": 1 + KEPT_FREE}
+    assert reading.whole(SMALL) == {"CPU": 1 + KEPT_FREE + READING_CPUS}
     assert reading.at_once(SMALL) == 2
     assert reading.limits
     assert not Packing(Machine(4)).limits
-    with pytest.raises(BadInput, match=r"needs 2 CPUs, the cluster has 1 CPUs"):
+    with pytest.raises(BadInput, match=r"needs 2.001 CPUs, the cluster has 1 CPUs"):
         Packing(Machine(1), cpus_besides=1).require(SMALL)
+
+
+def test_trials_whose_clips_are_read_leave_a_core_of_every_node() -> None:
+    """However many find room when a node is lost; where nodes have but the cores of one trial, it takes them."""
+    reading = Packing(Machine(64, node_cpus=32), cpus_besides=READING_CPUS)
+    asked = reading.resources(SMALL)["CPU"]
+    assert int(32 / asked) == 31
+    assert 32 - 31 * asked > READING_CPUS
+    assert Packing(Machine(4, node_cpus=1), cpus_besides=READING_CPUS).resources(SMALL) == {"CPU": 1}
 
 
 def test_a_group_that_may_shrink_runs_where_only_a_part_of_it_fits() -> None:
