@@ -22,7 +22,7 @@ from rac_ray.results.outputs import FIGURES, write_outputs
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
-from rac_ray.results.verdict_words import sentences, standing, verdict_table
+from rac_ray.results.verdict_words import at_a_glance, sentences, standing, verdict_table
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -31,6 +31,13 @@ from rac_ray.training.task import Task
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
+
+
+HOW_TO_READ = (
+    "One row per claim of the paper. Seen here: of the claim's comparisons the one that speaks least for it (where it "
+    "is contradicted: most against it), with its 95% interval. A claim is reproduced only if it shows as the paper "
+    "measures, chance-corrected, and at matched source accuracy; the table of claims has all numbers."
+)
 
 
 def show(
@@ -179,12 +186,21 @@ def _clips(analysis: Analysis, sweep: Storage) -> tuple[ClipSource | None, str]:
 
 
 def sections(analysis: Analysis) -> list[Section]:
-    """Every figure and table, for the report."""
+    """Verdicts, then every figure and table, for the report."""
+    rulings = [
+        Section(f"Verdicts{f', {recipe}' if recipe else ''}", HOW_TO_READ, table=at_a_glance(part.verdicts))
+        for recipe, part in analysis.by_recipe.items()
+        if part.verdicts
+    ]
     figures = [
         Section(f"{_heading(each.kind)}, trained on {each.of}", each.about, svg=rendered(each.draw, "svg").decode())
         for each in drawings(analysis)
     ]
-    return [*figures, *(Section(_heading(sheet.name), sheet.title, table=sheet.shown) for sheet in analysis.sheets)]
+    return [
+        *rulings,
+        *figures,
+        *(Section(_heading(sheet.name), sheet.title, table=sheet.shown) for sheet in analysis.sheets),
+    ]
 
 
 def _heading(name: str) -> str:

@@ -8,10 +8,11 @@ import pandas as pd
 
 from rac_ray.results.claims import Claim, Contrast
 from rac_ray.results.findings import ALPHA, FEW, Finding, Measurement
+from rac_ray.results.in_plain_words import plainly
 from rac_ray.results.measures import Name, Silent
 from rac_ray.results.paper import Printed, paper_effect
 from rac_ray.results.statistics import NOTHING
-from rac_ray.results.verdicts import Verdict
+from rac_ray.results.verdicts import Ruling, Verdict
 
 CALLED: Mapping[Name, str] = {
     "paper": "as the paper measures",
@@ -24,6 +25,10 @@ BECAUSE: Mapping[Name, str] = {
     "matched": "the models differ in how accurate they are at home, and that may be all",
 }
 """What it means that a measure does not show what the paper's does."""
+MEANS: Mapping[Ruling, str] = {
+    "reproduced": "every measure that applies shows it",
+    "contradicted": "every measure that applies shows the opposite",
+}
 SURE = "not sure enough once it is corrected over all claims"
 OTHERS: tuple[Name, ...] = ("corrected", "matched")
 INDENT = " " * 14
@@ -97,7 +102,8 @@ def sentences(verdict: Verdict, printed: Printed | None = None) -> list[str]:
         measurement = telling.measurement
         which = f"weakest of {len(claim.contrasts)}: " if len(claim.contrasts) > 1 else ""
         paper = measurement.paper
-        lines.append(f"{INDENT}{which}{measurement.contrast}; {_of(paper.seeds, 'seed')}, {paper.pairs} pairs")
+        said = plainly(measurement.contrast, paper.effect)
+        lines.append(f"{INDENT}{which}{said}; {_of(paper.seeds, 'seed')}, {paper.pairs} pairs")
         lines.append(f"{INDENT}{in_measures(measurement)}{_p(verdict)}")
         lines += [f"{INDENT}{said}" for said in in_the_paper(claim, measurement.contrast, printed or Printed())]
     return [*lines, *([f"{INDENT}{said}"] if (said := reason(verdict)) else [])]
@@ -117,10 +123,21 @@ def in_the_paper(claim: Claim, contrast: Contrast, printed: Printed) -> list[str
     own = paper_effect(contrast, printed)
     said = [str(own)] if own.carries != "not printed" else []
     if set(known) != {"yes"}:
-        said.append(
-            f"of {_of(len(known), 'contrast')} that the paper prints, its own numbers carry {known.count('yes')}"
-        )
+        told = f"of {_of(len(known), 'contrast')} that the paper prints, its own numbers carry {known.count('yes')}"
+        unsure = known.count("both ways")
+        said.append(told + (f"; {unsure} hang on how they are averaged" if unsure else ""))
     return said
+
+
+def at_a_glance(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per claim, for people who never saw the paper: the ruling, what was said, what was seen, what to make
+    of it."""
+    rows = []
+    for verdict in verdicts:
+        telling = None if verdict.outcome == "not run" else verdict.telling
+        seen = plainly(telling.measurement.contrast, telling.measurement.paper.effect) if telling else "-"
+        rows.append((verdict.outcome, verdict.claim.quote, seen, reason(verdict) or MEANS[verdict.outcome]))
+    return pd.DataFrame(rows, columns=["verdict", "the paper says", "seen here", "which means"])
 
 
 def reason(verdict: Verdict) -> str:

@@ -223,8 +223,8 @@ def test_the_table_has_a_row_per_contrast(published: dict[str, Verdict]) -> None
 def test_what_is_said_of_a_verdict(published: dict[str, Verdict]) -> None:
     first, second, third = sentences(published["ts-mnist-drop"])
     assert first.startswith('reproduced    ts-mnist-drop: "the ConvLSTM and TimeSf drop less')
-    assert "weakest of 3: rr. of " in second
-    assert second.endswith("; 5 seeds, 20 pairs")
+    assert "weakest of 3: TimeSf-1 keeps " in second
+    assert second.endswith(" of its accuracy on mnist than 3D CNN (trained on 2dot); 5 seeds, 20 pairs")
     assert third.strip().startswith("as the paper measures +")
     assert "; chance-corrected +" in third
     assert "; at matched source accuracy +" in third
