@@ -73,7 +73,7 @@ def best_of_epochs(top1: ArrayLike, clips: int = PAPER.val_clips) -> Array:
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     given = ndtr((ndtri(share)[..., None] - np.sqrt(SHARED) * nodes) / np.sqrt(1 - SHARED))
     variance = (given * (1 - given)) @ weights / weights.sum()
-    return np.minimum(1.0, share + BEST_OF_EPOCHS * np.sqrt(variance / clips))
+    return np.asarray(np.minimum(1.0, share + BEST_OF_EPOCHS * np.sqrt(variance / clips)), float)
 
 
 def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200, paired: bool = False) -> Answers:
