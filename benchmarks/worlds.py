@@ -165,7 +165,7 @@ def _grid(sources: tuple[str, ...], seeds: int, paired: bool) -> tuple[pd.DataFr
 def _weights(clips: int, draws: int) -> Draws:
     """(1 + D, n clips) how often each clip counts: as observed, then resampled, the same for all sweeps."""
     drawn = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), draws)
-    return np.vstack([np.ones(clips), drawn])
+    return np.vstack([np.ones(clips), drawn]).astype(float)
 
 
 @lru_cache
