@@ -136,7 +136,7 @@ def coverage(made: Callable[[int], pd.DataFrame], sweeps: int) -> pd.DataFrame:
     share without width, and the mean half width; rows without an interval count in none."""
     found = pd.concat([made(draw) for draw in range(sweeps)], ignore_index=True).dropna()
     key = ["table", "figure", "row"]
-    truth = found.groupby(key)["estimate"].transform("mean")
+    truth = found.groupby(key)["estimate"].transform("mean").to_numpy(float)
     slack = 1e-9
     held = (found["low"] <= truth + slack) & (truth <= found["high"] + slack)
     found = found.assign(held=held, empty=found["low"] == found["high"], half=(found["high"] - found["low"]) / 2)

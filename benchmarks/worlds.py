@@ -73,7 +73,7 @@ def best_of_epochs(top1: ArrayLike, clips: int = PAPER.val_clips) -> Array:
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     given = ndtr((ndtri(share)[..., None] - np.sqrt(SHARED) * nodes) / np.sqrt(1 - SHARED))
     variance = (given * (1 - given)) @ weights / weights.sum()
-    return np.minimum(1.0, share + BEST_OF_EPOCHS * np.sqrt(variance / clips))
+    return np.asarray(np.minimum(1.0, share + BEST_OF_EPOCHS * np.sqrt(variance / clips)), float)
 
 
 def sweep(world: World, *, seeds: int = 5, draw: int = 0, draws: int = 200, paired: bool = False) -> Answers:
@@ -165,7 +165,7 @@ def _grid(sources: tuple[str, ...], seeds: int, paired: bool) -> tuple[pd.DataFr
 def _weights(clips: int, draws: int) -> Draws:
     """(1 + D, n clips) how often each clip counts: as observed, then resampled, the same for all sweeps."""
     drawn = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), draws)
-    return np.vstack([np.ones(clips), drawn])
+    return np.vstack([np.ones(clips), drawn]).astype(float)
 
 
 @lru_cache
