@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.measures import MEASURES, Name, Sample, Silent, measured
@@ -125,8 +127,8 @@ def _finding(sample: Sample | Silent, claims: int) -> Finding | Silent:
     if isinstance(sample, Silent):
         return sample
     seeds = sample.per_seed.shape[1]
-    if not seeds:
-        return Silent("cannot be told: no trial has a ratio", needed=True)
+    if not seeds or np.isnan(sample.per_seed[0]).any():
+        return Silent("cannot be told: too few trials have a value", needed=True)
     replicates = sample.per_seed if seeds >= FEW else sample.value[:, None]
     return Finding(
         effect=interval(replicates),

@@ -120,7 +120,7 @@ def _corrected(higher: Side | float, lower: Side | float, over: Over) -> Sample 
         return _jackknifed(moments, keys, lambda sums: _slope_of_lines(sums, signs))
     (t_high, s_high), (t_low, s_low) = _gains(first), _gains(second)
     moments = np.stack([t_high * s_low - t_low * s_high, s_high * s_low], axis=-1)
-    return _jackknifed(moments, keys, lambda sums: sums[..., 0] / sums[..., 1])
+    return _jackknifed(moments, keys, lambda sums: _over(sums[..., 0], sums[..., 1]))
 
 
 def _matched(higher: Side | float, lower: Side | float, over: Over) -> Sample | Silent:
@@ -230,8 +230,13 @@ def _slope_of_lines(sums: Draws, signs: list[int]) -> Draws:
     found = 0.0
     for sign, each in zip(signs, np.split(sums, len(signs), axis=-1), strict=True):
         s, sx, sxx, t, tx = np.moveaxis(each, -1, 0)
-        found = found + sign * (tx - sx / s * t) / (sxx - sx / s * sx)
+        found = found + sign * _over(s * tx - sx * t, s * sxx - sx * sx)
     return np.asarray(found)
+
+
+def _over(numerator: Draws, denominator: Draws) -> Draws:
+    """Their ratio; NaN where there is nothing to divide by, but for rounding."""
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=abs(denominator) > TINY)
 
 
 def _some(*sides: Side | float) -> Side:

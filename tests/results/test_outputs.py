@@ -22,7 +22,7 @@ def test_every_table_and_figure_is_written(sweep_folder: Path, tmp_path: Path) -
 def test_the_selection_rule_and_the_part_of_the_grid_stand_above_each_table(sweep_folder: Path, tmp_path: Path) -> None:
     names = write_outputs(Analysis(load(sweep_folder), SHAPES), Storage.at(tmp_path / "out"))
     texts = [name for name in names if name.endswith((".csv", ".md", ".tex"))]
-    assert len(texts) == 4 * 7
+    assert len(texts) == 4 * 8
     for name in texts:
         text = (tmp_path / "out" / name).read_text()
         assert "8 trials planned = 6 done + 1 failed" in text, name
