@@ -16,6 +16,7 @@ from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
+from rac_ray.results.over_looks import judge_over_looks, seen_of
 from rac_ray.results.recipes import by_recipe
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
@@ -93,6 +94,10 @@ class Analysis:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
+        """Of a sweep that adds seeds until its claims are decided, by its p values over looks."""
+        looks = self.tables.looks
+        if len(looks):
+            return judge_over_looks(self.answers, self.study.claims, seen_of(looks))
         return judge(self.answers, self.study.claims)
 
     @property
@@ -171,7 +176,8 @@ class Analysis:
         """The tables of trials of one recipe."""
         per_source = [sheet for source in self.answers.sources for sheet in self._sheets_of(source)]
         of_study = self.study.sheets(self)
-        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), self._claims(), self._unfinished()]
+        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), self._claims(), self._looks()]
+        sheets.append(self._unfinished())
         return [sheet for sheet in sheets if len(sheet.long)]
 
     def _sheets_of(self, source: str) -> list[Sheet]:
@@ -206,6 +212,14 @@ class Analysis:
         title = "Claims: each contrast's effect with its interval; p of a claim is corrected by Holm"
         table = verdict_table(self.verdicts)
         return Sheet("claims", title, table, rounded(table))
+
+    def _looks(self) -> Sheet:
+        table = self.tables.looks
+        title = (
+            "Looks at the claims while seeds were added: p values of each look by itself, and the weight that they are "
+            "divided by"
+        )
+        return Sheet("looks", title, table, rounded(table.drop(columns=["trial_id", "record_id"])))
 
     def _unfinished(self) -> Sheet:
         trials = self.tables.trials

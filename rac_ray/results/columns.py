@@ -39,3 +39,7 @@ CANDIDATE_COLUMNS = [
     "trial_id", "search_id", "source", "model", SIZE_NAME, "hidden_units", "number", "recipe", "state", "epochs",
     "best_val_top1", "chosen", "reason",
 ]  # fmt: skip
+LOOK_COLUMNS = [
+    "trial_id", "record_id", "claim_id", "look", "looks", "seeds", "which_seeds", "weight", "p_for", "p_against",
+    "outcome", "alpha", "spending", "budget", "ended",
+]  # fmt: skip

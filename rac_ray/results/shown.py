@@ -19,6 +19,7 @@ from rac_ray.results.figures import drawings
 from rac_ray.results.in_short import in_short
 from rac_ray.results.looks import rendered
 from rac_ray.results.outputs import FIGURES, write_outputs
+from rac_ray.results.over_looks import looks_in_words
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
@@ -116,12 +117,14 @@ def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], st
     unfinished = counts["planned"] - counts["done"] - counts["unreached"]
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
+        looked = {claim: [f"{'':12}  {said}"] for claim, said in looks_in_words(part.tables.looks).items()}
         lines += [
             "",
             *([f"{recipe}:"] if recipe else []),
-            *(line for each in part.verdicts for line in sentences(each)),
+            *(line for each in part.verdicts for line in [*sentences(each), *looked.get(each.claim.claim_id, [])]),
         ]
-        stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished))
+        over = ", and over looks" if looked else ""
+        stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished) + over)
         lines.append(stands[-1])
         rows += _plain(verdict_table(part.verdicts).assign(**({DIFFERENCE: recipe} if recipe else {})))
     return lines, "; ".join(stands), rows

@@ -95,7 +95,12 @@ class Verdict:
 
 def judge(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:
     """A verdict on each claim, corrected over those that could be tested."""
-    verdicts = [_tested(answers, claim, len(claims)) for claim in claims]
+    return decided([tested(answers, claim, len(claims)) for claim in claims])
+
+
+def decided(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Verdicts with their p values corrected over the claims that could be tested, and what follows from them."""
+    verdicts = list(verdicts)
     run = [place for place, verdict in enumerate(verdicts) if verdict.outcome != "not run"]
     for_it, against = (holm([getattr(verdicts[place], name) for place in run]) for name in ("p_for", "p_against"))
     for place, p_for, p_against in zip(run, for_it, against, strict=True):
@@ -103,7 +108,8 @@ def judge(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:
     return verdicts
 
 
-def _tested(answers: Answers, claim: Claim, claims: int) -> Verdict:
+def tested(answers: Answers, claim: Claim, claims: int) -> Verdict:
+    """What one of so many claims comes to by itself: p values for and against it, not corrected over claims."""
     count = len(claim.contrasts)
     findings = tuple(found for each in claim.contrasts if (found := measure(answers, each, count, claims)))
     if len(findings) < count:
