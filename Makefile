@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-diving48 bench-diving48-models bench-feeds bench-search bench-gpu clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-calibration bench-diving48 bench-diving48-models bench-feeds bench-search bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -42,6 +42,9 @@ bench-scale: $(INSTALLED)
 
 bench-paired: $(INSTALLED)
 	$(BIN)/python -m benchmarks.paired $(ARGS)
+
+bench-calibration: $(INSTALLED)
+	$(BIN)/python -m benchmarks.calibration $(ARGS)
 
 bench-diving48: $(INSTALLED)
 	$(BIN)/python -m benchmarks.diving48 $(ARGS)

@@ -192,6 +192,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-curves",
         "bench-scale",
         "bench-paired",
+        "bench-calibration",
         "bench-diving48",
         "bench-diving48-models",
         "bench-feeds",

@@ -4,6 +4,7 @@ A seed is a replicate: it is drawn or left out with all the trials that share it
 shared by all trials; whoever resamples them does it for all trials at once (``answers``).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -262,11 +263,14 @@ def seeds_needed(per_seed: ArrayLike, *, level: float = CONFIDENCE, power: float
     if seeds < 2:
         return None
     spread, effect = spread_of(values), abs(float(values[0].mean()))
-    for wanted in range(2, MOST_SEEDS + 1):
+
+    def reached(wanted: int) -> float:
         error = np.sqrt(max(0.0, spread.total - spread.of_clips) * seeds / wanted + spread.of_clips)
-        if error == 0 and effect:
-            return wanted
+        if error == 0 or effect == 0:
+            return float(effect > 0)
         edge = stats.t.ppf((1 + level) / 2, wanted - 1)
-        if effect and stats.nct.sf(edge, wanted - 1, effect / error) >= power:
-            return wanted
-    return None
+        return float(stats.nct.sf(edge, wanted - 1, effect / error))
+
+    numbers = range(2, MOST_SEEDS + 1)
+    place = bisect_left(numbers, power, key=reached)
+    return numbers[place] if place < len(numbers) else None
