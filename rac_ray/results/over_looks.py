@@ -81,12 +81,11 @@ def _as_it_fell(verdict: Verdict, seen: Seen | None) -> Verdict:
 def of_seeds(answers: Answers, seeds: Sequence[int]) -> Answers:
     """The answers of the trials of some seeds, on the same resampled clips."""
     places = np.flatnonzero(answers.trials["seed"].isin(list(seeds)))
-    trials = answers.trials.iloc[places].reset_index(drop=True)
-    return Answers(
-        trials,
-        {part: draws[:, places] for part, draws in answers.top1.items()},
-        {part: right[:, places] for part, right in answers.right.items()},
-        answers.evaluations.loc[answers.evaluations["trial_id"].isin(trials["trial_id"])],
+    return replace(
+        answers,
+        trials=answers.trials.iloc[places].reset_index(drop=True),
+        top1={part: draws[:, places] for part, draws in answers.top1.items()},
+        right={part: right[:, places] for part, right in answers.right.items()},
     )
 
 

@@ -257,7 +257,7 @@ def serves(task: Task, term: Term) -> bool:
     return (
         (training.model, training.source) == (term.model, term.source)
         and (not term.sizes or training.hidden_units in term.sizes)
-        and (not term.experiments or any(trial.experiment in term.experiments for trial in task.asked))
+        and (not term.experiments or not {trial.experiment for trial in task.asked}.isdisjoint(term.experiments))
     )
 
 

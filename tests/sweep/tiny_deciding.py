@@ -38,7 +38,7 @@ class Claiming(TemporalShape):
 
 
 STUDY = Claiming("tiny", {"all": DECIDED}, "all")
-DECIDING = Deciding(until_decided=True, budget_trials=10)
+DECIDING = Deciding(until_decided=True, budget_trials=4, most_seeds=8)
 
 
 def places(folder: Path) -> Where:
