@@ -4,9 +4,11 @@ Declared beforehand are the seeds at which each claim is looked at and the share
 (``results.schedule``). Who is given seeds follows from the looks, and makes no p value invalid.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -190,7 +192,6 @@ def at_most(plan: Plan, deciding: Deciding, only: str | None, price: Price) -> l
     record = declaration(plan, deciding, only) if deciding.until_decided else DecisionBook(plan.sweep).of(plan.tasks)
     if record is None:
         return []
-    expected = price.expected if price.forecast else {}
     standing = Standing(plan, record)
     planned = {task.training_id for task in plan.tasks}
     cells = {cell for claim in standing.claims.values() for cell in cells_of(claim, standing.cells)}
@@ -198,16 +199,19 @@ def at_most(plan: Plan, deciding: Deciding, only: str | None, price: Price) -> l
         with_seed(standing.cells[cell][0], seed) for cell in cells for seed in record.first_seeds(record.looks_at[-1])
     ]
     new = [task for task in whole if task.training_id not in planned]
-    missing = len(new)
-    left = missing if record.budget.trials is None else record.budget.trials - len(record.trials_added)
-    ended = {name for name in record.claims if record.ruling(name) in RULINGS}
-    most = 0 if len(ended) == len(record.claims) else max(0, min(missing, left))
-    hours = sum(sorted(standing.seconds(new, expected), reverse=True)[:most]) / 3600
-    paid = hours if record.budget.hours is None else min(hours, record.budget.hours)
-    time = f", {paid:.2g} h of trial time" if hours else ""
+    seconds = sorted(standing.seconds(new, price.expected if price.forecast else {}))
+    there = set(record.trials_added)
+    spent = sum(standing.seconds([task for task in plan.tasks if task.training_id in there]))
+    left = math.inf if record.budget.hours is None else 3600 * record.budget.hours - spent
+    trials = math.inf if record.budget.trials is None else record.budget.trials - len(there)
+    paid = sum(total <= left for total in accumulate(seconds))
+    open_ones = [name for name in record.claims if record.ruling(name) not in RULINGS]
+    most = max(0, int(min(trials, paid))) if open_ones else 0
+    hours = min(max(0.0, left), sum(sorted(seconds, reverse=True)[:most])) / 3600
+    time = f", {hours:.2g} h of trial time" if hours else ""
     return [
         f"until decided: {record.schedule.words}; {record.words}",
-        f"until decided: at most {most} more trials{time}; {missing} would take every claim to its last look",
+        f"until decided: at most {most} more trials{time}; {len(new)} would take every claim to its last look",
     ]
 
 
