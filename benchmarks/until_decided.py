@@ -18,21 +18,19 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.arguments import Parser
-from benchmarks.calibration import FAMILY, Judge, Tally, tally
-from benchmarks.worlds import SIZES, World, different, equal
+from benchmarks.calibration import FAMILY, Tally, tally
+from benchmarks.growing import ALPHA, FIRST, MOST, cells_in, deciding_judge, fixed_judge, in_its_measure
+from benchmarks.truths import ONLY
+from benchmarks.worlds import World, different, equal
 from rac_ray.cli.exits import run_command
-from rac_ray.results.answers import Answers
-from rac_ray.results.claims import Claim
-from rac_ray.results.over_looks import Seen, judge_over_looks, of_seeds
 from rac_ray.results.schedule import SPENDING, Schedule, nearest, sequential
 from rac_ray.results.statistics import MOST_SEEDS, holm
-from rac_ray.results.verdicts import Verdict, judge, tested
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
-from rac_ray.sweep.decisions import RULINGS, terms_of
+from rac_ray.sweep.decisions import RULINGS
 from rac_ray.sweep.declaring import SPENDING as DECLARED
 
 Values = NDArray[np.float64]
-ALPHA, POWER = 0.05, 0.8
+POWER = 0.8
 CLAIMS = 9
 """Claims of a simulated sweep; the study has about as many."""
 COSTS = (4, 2, 4, 2, 8, 4, 2, 2, 6)
@@ -41,7 +39,6 @@ SHARED = 0.5
 """Correlation of two claims' values under one seed: they share trials."""
 MIXED = (0.0, 0.3, 0.6, 0.8, 1.0, 1.3, 1.6, 2.5, 4.0)
 """Effects in a world of all kinds, in deviations between seeds."""
-FIRST, MOST = 5, 20
 
 
 @dataclass(frozen=True)
@@ -181,104 +178,22 @@ def rules(budgets: Sequence[int]) -> list[Rule]:
     return [*(fixed(seeds) for seeds in (5, 8, 12, 20)), *looking]
 
 
-Cell = tuple[str, str, int]
-"""Model, source and hidden units."""
-
-
-@dataclass
-class Growing:
-    """The study's claims in one sweep of a simulated world that is drawn as far as the most seeds."""
-
-    answers: Answers
-    claims: Sequence[Claim]
-    schedule: Schedule
-    seeds: dict[Cell, int] = field(default_factory=dict)
-    looks: dict[str, list[Verdict]] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.cells = {claim.claim_id: cells_in(claim) for claim in self.claims}
-        self.looks = {name: [] for name in self.cells}
-        self.seeds = dict.fromkeys(set().union(*self.cells.values()), self.schedule.looks[0])
-
-    def look(self) -> None:
-        """All looks at undecided claims whose seeds are there, and the verdicts after them."""
-        ruled = {each.claim.claim_id: each.outcome for each in self.verdicts if each.outcome in RULINGS}
-        seen = {}
-        for claim in self.claims:
-            name = claim.claim_id
-            there = min(self.seeds[cell] for cell in self.cells[name])
-            due = [n for n in self.schedule.looks[len(self.looks[name]) :] if n <= there and name not in ruled]
-            self.looks[name] += [tested(of_seeds(self.answers, range(n)), claim, len(self.claims)) for n in due]
-            last = self.schedule.looks[len(self.looks[name]) - 1]
-            ps = [
-                (1.0, 1.0) if each.outcome == "not run" else (each.p_for, each.p_against) for each in self.looks[name]
-            ]
-            weights = self.schedule.weights[: len(ps)]
-            for_it, against = (sequential(zip(side, weights, strict=True)) for side in zip(*ps, strict=True))
-            seen[name] = Seen(tuple(range(last)), for_it, against, ruled.get(name, ""))
-        self.verdicts = judge_over_looks(self.answers, self.claims, seen)
-
-    def grow(self, budget: int) -> int:
-        """Give the first claim whose next look a budget of trials pays its seeds; the trials, 0 where there is none."""
-        steps = []
-        for verdict in self.verdicts:
-            name = verdict.claim.claim_id
-            until = self.schedule.after(len(self.looks[name]))
-            if until is not None and verdict.outcome == "underpowered":
-                price = sum(max(0, until - self.seeds[cell]) for cell in self.cells[name])
-                steps.append((name, until, price, verdict.seeds_missing))
-        lacks = [None if lack is None else lack * len(self.cells[name]) for name, _, _, lack in steps]
-        for name, until, price, _ in (steps[place] for place in nearest(lacks)):
-            if price <= budget:
-                for cell in self.cells[name]:
-                    self.seeds[cell] = max(self.seeds[cell], until)
-                return price
-        return 0
-
-
-def cells_in(claim: Claim) -> set[Cell]:
-    """What a claim's figures are of, on the paper's grid."""
-    return {(term.model, term.source, size) for term in terms_of(claim) for size in term.sizes or SIZES}
-
-
-def deciding_judge(budget: int, trials: list[int], spending: str = DECLARED, first: int = FIRST) -> Judge:
-    """What judges sweeps that are drawn as far as MOST seeds by the rule; ``trials`` gets what each sweep took."""
-    schedule = Schedule.of(first, MOST, spending, ALPHA)
-
-    def judged(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:
-        growing, left = Growing(answers, claims, schedule), budget
-        growing.look()
-        while spent := growing.grow(left):
-            left -= spent
-            growing.look()
-        trials.append(sum(growing.seeds.values()))
-        return growing.verdicts
-
-    return judged
-
-
-def fixed_judge(seeds: int) -> Judge:
-    """What judges the same sweeps by so many seeds for all."""
-    return lambda answers, claims: judge(of_seeds(answers, range(seeds)), claims)
-
-
 def in_world(world: World, sweeps: int, budget: int) -> list[Row]:
     """Fixed seeds and the rule on whole sweeps of a world."""
     cells = len(set().union(*map(cells_in, TEMPORAL_SHAPE)))
     rows = []
     for seeds in (5, 8, 20):
-        rows.append(
-            _row(f"{seeds} seeds for all", tally(world, sweeps, seeds=MOST, judged=fixed_judge(seeds)), [seeds * cells])
-        )
+        of_fixed = tally(world, sweeps, seeds=MOST, judged=in_its_measure(fixed_judge(seeds)))
+        rows.append(_row(f"{seeds} seeds for all", of_fixed, [seeds * cells]))
     trials: list[int] = []
-    found = tally(world, sweeps, seeds=MOST, judged=deciding_judge(budget, trials))
+    found = tally(world, sweeps, seeds=MOST, judged=in_its_measure(deciding_judge(budget, trials)))
     return [*rows, _row(f"until decided, {DECLARED}, {budget} trials", found, trials)]
 
 
 def _row(name: str, found: Tally, trials: Sequence[int]) -> Row:
-    errors = max(found.rate(FAMILY, outcome) for outcome in RULINGS)
-    decided = sum(count for (_, outcome), count in found.outcomes.items() if outcome in RULINGS)
+    ruled = [f"{outcome}{ONLY}" for outcome in RULINGS]
+    errors = max(found.rate(FAMILY, outcome) for outcome in ruled)
+    decided = sum(count for (_, outcome), count in found.outcomes.items() if outcome in ruled)
     return Row(name, errors, decided / found.sweeps, float(np.mean(trials)))
 
 

@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 
+from benchmarks.growing import MOST, Growing, cells_in, deciding_judge
 from benchmarks.until_decided import (
-    MOST,
     Came,
-    Growing,
     Row,
     Sweep,
-    cells_in,
-    deciding_judge,
     fixed,
     rulings,
     seeds_for,
