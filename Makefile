@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-gpu clean
+.PHONY: demo test test-all check bench bench-speed bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -60,6 +60,9 @@ bench-feeds: $(INSTALLED)
 
 bench-search: $(INSTALLED)
 	$(BIN)/python -m benchmarks.search $(ARGS)
+
+bench-until-decided: $(INSTALLED)
+	$(BIN)/python -m benchmarks.until_decided $(ARGS)
 
 bench-gpu: $(INSTALLED)
 	$(BIN)/python -m benchmarks.gpu $(ARGS)

@@ -8,6 +8,7 @@ raises BadInput, before any compute is spent.
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from rac_ray.studies.study import Study
 from rac_ray.sweep.asked import (
     Where,
     Which,
+    about_data,
     as_last_run,
+    decided,
     ledger_of,
     planned,
     preset_of,
@@ -29,6 +32,7 @@ from rac_ray.sweep.asked import (
     trials_of,
     with_last,
 )
+from rac_ray.sweep.decisions import Deciding
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
@@ -39,7 +43,7 @@ CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
 
 
-_HERE, _ALL, _ONE_MACHINE, _TABLES = Where(), Which(), Resources(), Wanted()
+_HERE, _ALL, _ONE_MACHINE, _TABLES, _AS_PLANNED = Where(), Which(), Resources(), Wanted(), Deciding()
 """What the verbs take by default."""
 
 
@@ -57,6 +61,7 @@ def run(
     where: Where = _HERE,
     which: Which = _ALL,
     resources: Resources = _ONE_MACHINE,
+    deciding: Deciding = _AS_PLANNED,
     retry_failed: bool = False,
     say: Say = to_stdout,
     **asked: Any,
@@ -66,6 +71,8 @@ def run(
     With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
     driver lives on the sweep.
     """
+    from rac_ray.sweep.deciding import run_until_decided
+    from rac_ray.sweep.declaring import declaration
     from rac_ray.sweep.halving import candidates_of
     from rac_ray.sweep.runner import precision_for, run_plan
     from rac_ray.sweep.session import ray_session
@@ -78,9 +85,10 @@ def run(
     with session:
         for grid in provided:
             study.provide(grid, study.folder(grid, data), say)
-        precision = precision_for(resources)
-        made = planned(study, preset, where, which, asked, precision)
-        made = replace(made, retry_failed=retry_failed)
+        again = partial(planned, study, preset, where, which, asked, precision_for(resources))
+        made = replace(again(), retry_failed=retry_failed)
+        if deciding.until_decided:
+            declaration(made, deciding, which.only)
         candidates = candidates_of(made) if made.searches else None
         for part in (made, candidates):
             if part is not None:
@@ -89,9 +97,13 @@ def run(
                 part.data.require_room(needed)
         reason = run_plan(candidates, resources, say) if candidates else ""
         if candidates:
-            made = replace(planned(study, preset, where, which, asked, precision), retry_failed=retry_failed)
-        reason = reason or run_plan(made, resources, say)
-    return replace(shown_of(made), stopped=reason)
+            made = replace(again(), retry_failed=retry_failed)
+        if deciding.until_decided:
+            reason = run_until_decided(made, again, deciding, resources, say)
+            made = again()
+        else:
+            reason = reason or run_plan(made, resources, say)
+    return replace(shown_of(made, wanted=Wanted(verdict=deciding.until_decided)), stopped=reason)
 
 
 def plan(
@@ -101,10 +113,12 @@ def plan(
     where: Where = _HERE,
     which: Which = _ALL,
     resources: Resources = _ONE_MACHINE,
+    deciding: Deciding = _AS_PLANNED,
     say: Say = to_stdout,
     **asked: Any,
 ) -> Planned:
     """List the trials and what they cost; runs a short probe and nothing else."""
+    from rac_ray.sweep.deciding import at_most
     from rac_ray.sweep.halving import candidates_of
     from rac_ray.sweep.runner import precision_for, price_plan
 
@@ -115,17 +129,13 @@ def plan(
     return Planned(
         trials_of(made, entries, made.ledger.driver(watch=False)),
         (len(made.missing(entries)), len(made.tasks)),
-        {**_of_parts(made), **in_common(made.tasks)},
+        {**about_data(made), **in_common(made.tasks)},
         price,
         list(dict.fromkeys(note for part in made.parts for note in study.notes(part.grid, part.tasks))),
         searched(made),
         price_plan(candidates, resources, say) if candidates else None,
+        at_most(made, deciding, which.only, price),
     )
-
-
-def _of_parts(made: Plan) -> dict[str, str]:
-    """What the study says of the data of each of a plan's grids."""
-    return {name: value for part in made.parts for name, value in made.study.about(part.grid, part.data).items()}
 
 
 def status(
@@ -150,7 +160,7 @@ def status(
     holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
     said = f"{job.job_id} at {job.address}: {job_status(job)}" if job else None
     rows = trials_of(made, made.entries(), holder.token if holder else None)
-    return Status(rows, holder and holder.sentence, said, verbose, searched(made))
+    return Status(rows, holder and holder.sentence, said, verbose, searched(made), decided(made))
 
 
 def describe(

@@ -46,6 +46,7 @@ BESIDE = (
     "studies/test_study.py",
     "sweep/test_asked.py",
     "sweep/test_attempt.py",
+    "sweep/test_decisions.py",
     "sweep/test_feeds.py",
     "sweep/test_outcomes.py",
     "sweep/test_recording.py",

@@ -198,6 +198,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-diving48-models",
         "bench-feeds",
         "bench-search",
+        "bench-until-decided",
         "bench-gpu",
     ):
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)

@@ -12,37 +12,23 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rac_ray.results.answers import Answers
+from rac_ray.results.claim_sheets import claim_sheets, paper_sheets
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
-from rac_ray.results.paper import paper_table
+from rac_ray.results.over_looks import judge_over_looks, seen_of
 from rac_ray.results.recipes import by_recipe
-from rac_ray.results.sensitivity import sensitivity_table, shown
+from rac_ray.results.sheet import Sheet, rounded, stacked
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
 from rac_ray.results.tuned import before_and_after, pairs_of, side_by_side, verdict_changes
-from rac_ray.results.verdict_words import verdict_table
 from rac_ray.results.verdicts import Verdict, judge
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
 
 SPREAD_NOTE = f"[95% interval over seeds and clips; {ONE_SEED} one seed: over clips only]"
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table as it is shown and written."""
-
-    name: str
-    """Beginning of the names of its files."""
-    title: str
-    """What it shows, in one sentence."""
-    long: pd.DataFrame
-    """One figure a row, numbers as they are."""
-    shown: pd.DataFrame
-    """Wide, numbers as text."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +82,10 @@ class Analysis:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
+        """Of a sweep that adds seeds until its claims are decided, by its p values over looks."""
+        looks = self.tables.looks
+        if len(looks):
+            return judge_over_looks(self.answers, self.study.claims, seen_of(looks))
         return judge(self.answers, self.study.claims)
 
     @property
@@ -121,7 +111,7 @@ class Analysis:
 
         Where there are several recipes, every table has the rows of each, with the recipe as its first column.
         """
-        of_all = [sheet for sheet in (*self._tuned(), self._candidates(), *self._paper()) if len(sheet.long)]
+        of_all = [sheet for sheet in (*self._tuned(), self._candidates(), *paper_sheets(self)) if len(sheet.long)]
         of_recipes = {recipe: part.own_sheets for recipe, part in self.by_recipe.items()}
         if len(of_recipes) == 1:
             return [*next(iter(of_recipes.values())), *of_all]
@@ -149,7 +139,7 @@ class Analysis:
             tuned: before_and_after(parts[given].tables.evaluations, parts[tuned].tables.evaluations)
             for tuned, given in pairs.items()
         }
-        long, verdicts = _stacked(tables), _stacked(self.verdict_changes)
+        long, verdicts = stacked(tables), stacked(self.verdict_changes)
         sizes = [SIZE_NAME] if any(long[SIZE_NAME]) else []
         rows = [DIFFERENCE, "source", "model", *sizes, "hidden_units", "measure"]
         title = (
@@ -169,27 +159,12 @@ class Analysis:
         )
         return Sheet("search", title, table, rounded(table.drop(columns=["trial_id"])))
 
-    def _paper(self) -> list[Sheet]:
-        """The claims on the paper's own numbers, where a study knows of such."""
-        printed = self.study.printed_numbers
-        if printed is None:
-            return []
-        table = paper_table(self.study.claims, printed)
-        title = (
-            "Claims on the paper's own numbers: each contrast by its averages of each model, and by our pairing, over "
-            f"the experiments that are printed of both sides; {printed.note}"
-        )
-        told = {"claim_id": "claim_id", "contrast": "contrast", "carries": "carries", "in_words": "in the paper"}
-        shown = pd.DataFrame({name: table[column] for column, name in told.items()})
-        return [Sheet("claims-in-the-paper", title, table, shown)]
-
     @cached_property
     def own_sheets(self) -> list[Sheet]:
         """The tables of trials of one recipe."""
         per_source = [sheet for source in self.answers.sources for sheet in self._sheets_of(source)]
         of_study = self.study.sheets(self)
-        claims = [self._claims(), self._sensitivity()]
-        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), *claims, self._unfinished()]
+        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), *claim_sheets(self), self._unfinished()]
         return [sheet for sheet in sheets if len(sheet.long)]
 
     def _sheets_of(self, source: str) -> list[Sheet]:
@@ -220,22 +195,6 @@ class Analysis:
         )
         return Sheet("flips", title, self.flips, rounded(self.flips))
 
-    def _claims(self) -> Sheet:
-        title = (
-            "Claims: each contrast's effect with its interval as the paper measures, chance-corrected, and at matched "
-            "source accuracy; p of a claim is that of all measures that apply, corrected by Holm"
-        )
-        table = verdict_table(self.verdicts, self.study.printed_numbers)
-        return Sheet("claims", title, table, rounded(table))
-
-    def _sensitivity(self) -> Sheet:
-        title = (
-            "Claims under other choices: how many of the limits that the paper's words allow, and of shares of trials "
-            "that must have learned, give which verdict"
-        )
-        table = sensitivity_table(self.answers, self.study.readings or [self.study.claims])
-        return Sheet("claims-by-choice", title, table, shown(table))
-
     def _unfinished(self) -> Sheet:
         trials = self.tables.trials
         wrong = trials.query("state != 'done' or learned == False")
@@ -254,16 +213,10 @@ def _joined(sheets: Mapping[str, Sheet]) -> Sheet:
     first, titles = next(iter(sheets.values())), {recipe: sheet.title for recipe, sheet in sheets.items()}
     one = len(set(titles.values())) == 1
     title = first.title if one else "; ".join(f"{recipe}: {title}" for recipe, title in titles.items())
-    long = _stacked({recipe: sheet.long for recipe, sheet in sheets.items()})
+    long = stacked({recipe: sheet.long for recipe, sheet in sheets.items()})
     return Sheet(
-        first.name, title, long, _stacked({recipe: sheet.shown for recipe, sheet in sheets.items()}).fillna("-")
+        first.name, title, long, stacked({recipe: sheet.shown for recipe, sheet in sheets.items()}).fillna("-")
     )
-
-
-def _stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    table = pd.concat([each.assign(**{DIFFERENCE: recipe}) for recipe, each in tables.items()], ignore_index=True)
-    table.insert(0, DIFFERENCE, table.pop(DIFFERENCE))
-    return table
 
 
 SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, int]] = {
@@ -289,10 +242,3 @@ SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, in
 def _of_trials(long: pd.DataFrame) -> list[str]:
     pairs = zip(long["never_learned"], long["trials"], strict=True)
     return [f"{count} of {trials}" if count else "none" for count, trials in pairs]
-
-
-def rounded(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """Every cell as text: numbers with ``digits`` decimals where they have any, a dash for what is missing."""
-    return table.map(
-        lambda value: "-" if pd.isna(value) else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
-    )

@@ -28,6 +28,7 @@ from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_
 from rac_ray.store.ledger import TRIALS
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.decisions import DECISIONS
 from rac_ray.sweep.provenance import commit
 from rac_ray.sweep.search import SEARCH
 
@@ -127,9 +128,10 @@ def _copy_records(sweep: Storage, into: Storage, training_ids: Collection[str] |
     ]
     if not names:
         raise BadInput(f"no records in {sweep.root!r}; valid: the folder of a sweep, which has trials/")
-    searches = [name for name in sweep.names(SEARCH) if name.endswith(".json")]
-    for name, content in sweep.below(SEARCH).read_all(searches).items():
-        into.write_bytes(f"{SEARCH}/{name}", content)
+    for folder in (SEARCH, DECISIONS):
+        of_sweep = [name for name in sweep.names(folder) if name.endswith(".json")]
+        for name, content in sweep.below(folder).read_all(of_sweep).items():
+            into.write_bytes(f"{folder}/{name}", content)
     for name, content in sweep.below(TRIALS).read_all(names).items():
         shareable = _without_credentials(content) if is_failure(name.rpartition("/")[2]) else content
         into.write_bytes(f"{TRIALS}/{name}", shareable)

@@ -39,3 +39,9 @@ CANDIDATE_COLUMNS = [
     "trial_id", "search_id", "source", "model", SIZE_NAME, "hidden_units", "number", "recipe", "state", "epochs",
     "best_val_top1", "chosen", "reason",
 ]  # fmt: skip
+P_VALUES = ("p_for", "p_against", "p_for_paper", "p_against_paper")
+"""p of a claim and of its opposite, in every measure and in the paper's alone; fields of verdicts, columns of looks."""
+LOOK_COLUMNS = [
+    "trial_id", "record_id", "claim_id", "look", "looks", "seeds", "which_seeds", "weight", *P_VALUES,
+    "outcome", "alpha", "spending", "budget", "ended",
+]  # fmt: skip

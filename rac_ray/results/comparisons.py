@@ -7,18 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rac_ray.results.aggregates import probability_of_improvement
 from rac_ray.results.answers import Answers, Part
 from rac_ray.results.cells import unseen_share
 from rac_ray.results.curves import matched_pairs
-from rac_ray.results.statistics import (
-    benjamini_hochberg,
-    holm,
-    interval,
-    mean_p,
-    probability_of_improvement,
-    sign_flip_p,
-    statistic_interval,
-)
+from rac_ray.results.statistics import benjamini_hochberg, holm, interval, mean_p, sign_flip_p, statistic_interval
 from rac_ray.results.tables import Tables
 
 Places = NDArray[np.int64]

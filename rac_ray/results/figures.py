@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from rac_ray.results.aggregates import performance_profile
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.looks import FORMATS, look_of, rendered, stamped
 from rac_ray.results.panels import SizeAxis, around, hollow, lines, placed, size_range, sizes_of
-from rac_ray.results.statistics import performance_profile, statistic_intervals
+from rac_ray.results.statistics import statistic_intervals
 from rac_ray.results.summaries import BY_SIZE
 from rac_ray.store.storage import Storage
 

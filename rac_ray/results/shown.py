@@ -19,6 +19,7 @@ from rac_ray.results.figures import drawings
 from rac_ray.results.in_short import in_short
 from rac_ray.results.looks import rendered
 from rac_ray.results.outputs import FIGURES, write_outputs
+from rac_ray.results.over_looks import looks_in_words
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
@@ -124,18 +125,21 @@ def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], st
     printed = analysis.study.printed_numbers
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
+        looked = {claim: [f"{'':12}  {said}"] for claim, said in looks_in_words(part.tables.looks).items()}
         lines += [
             "",
             *([f"{recipe}:"] if recipe else []),
-            *(line for each in part.verdicts for line in sentences(each, printed)),
+            *(
+                line
+                for each in part.verdicts
+                for line in [*sentences(each, printed), *looked.get(each.claim.claim_id, [])]
+            ),
         ]
-        stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished))
+        over = ", and over looks" if looked else ""
+        stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished) + over)
         lines.append(stands[-1])
-        rows += _plain(
-            verdict_table(part.verdicts, analysis.study.printed_numbers).assign(
-                **({DIFFERENCE: recipe} if recipe else {})
-            )
-        )
+        table = verdict_table(part.verdicts, printed)
+        rows += _plain(table.assign(**({DIFFERENCE: recipe} if recipe else {})))
     return lines, "; ".join(stands), rows
 
 

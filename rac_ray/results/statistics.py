@@ -1,4 +1,4 @@
-"""Uncertainty, tests and aggregates. Pure numpy and scipy: arrays in, figures out.
+"""Uncertainty and tests. Pure numpy and scipy: arrays in, figures out.
 
 A seed is a replicate: it is drawn or left out with all the trials that share it. The clips of an evaluation set are
 shared by all trials; whoever resamples them does it for all trials at once (``answers``).
@@ -169,33 +169,6 @@ def statistic_intervals(
     both = statistic(np.take_along_axis(clips, chosen[:, :, None], axis=1))
     spread = _components(by_seeds, of_clips, both.var(axis=0), seeds)
     return np.stack([estimate, *_stretched(estimate, both, spread, level)])
-
-
-def interquartile_mean(scores: ArrayLike) -> Values:
-    """Mean of the middle half of scores (.., S, H) (Agarwal et al. 2021, "Deep RL at the edge of the statistical
-    precipice"); a quarter is cut off at each end, rounded down."""
-    values = np.asarray(scores, float)
-    flat = np.sort(values.reshape(*values.shape[:-2], -1), axis=-1)
-    cut = flat.shape[-1] // 4
-    return flat[..., cut : flat.shape[-1] - cut].mean(axis=-1)
-
-
-def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Values:
-    """Share of scores (.., S, H) above each threshold (T,): (.., T) (Dolan and Moré 2002; Agarwal et al. 2021)."""
-    values = np.asarray(scores, float)
-    flat = values.reshape(*values.shape[:-2], -1)
-    return (flat[..., None, :] > np.asarray(thresholds, float)[:, None]).mean(axis=-1)
-
-
-def probability_of_improvement(scores: ArrayLike) -> Values:
-    """Chance that a run of the first model beats one of the second, half for a tie, averaged over sizes.
-
-    ``scores`` (.., S, 2 H): a row per seed, the first model's sizes, then the second's (Mann and Whitney's U over its
-    maximum, stratified by size; Agarwal et al. 2021).
-    """
-    first, second = np.split(np.asarray(scores, float), 2, axis=-1)
-    above = first[..., :, None, :] - second[..., None, :, :]
-    return ((above > 0) + 0.5 * (above == 0)).mean(axis=(-3, -2, -1))
 
 
 def mean_p(per_seed: ArrayLike) -> float:

@@ -11,17 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rac_ray.results.aggregates import interquartile_mean
 from rac_ray.results.answers import DENOMINATORS, Answers, Draws, Part, distinct
 from rac_ray.results.cells import failure_variance, unseen_share
 from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.curves import common_range, effective_robustness, mean_between
-from rac_ray.results.statistics import (
-    NOTHING,
-    Estimate,
-    interquartile_mean,
-    interval,
-    statistic_interval,
-)
+from rac_ray.results.statistics import NOTHING, Estimate, interval, statistic_interval
 from rac_ray.results.tables import Tables
 
 FIGURE3_ROLES = ("source_val", "source_test", "target")

@@ -22,10 +22,12 @@ from rac_ray.results.columns import (
     EVALUATION_COLUMNS,
     FAILURE_COLUMNS,
     KEY,
+    LOOK_COLUMNS,
     TOP5,
     TRIAL_COLUMNS,
     VARIANT,
 )
+from rac_ray.results.look_table import look_rows
 from rac_ray.results.recipes import recipe_column
 from rac_ray.results.told import Told, trials_of
 from rac_ray.store.entry import Entry, added_up
@@ -33,6 +35,7 @@ from rac_ray.store.files import TRIAL, is_failure
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.decisions import DecisionBook
 from rac_ray.sweep.search import SearchBook
 from rac_ray.training.task import Task
 
@@ -53,6 +56,9 @@ class Tables:
     """One row per failed attempt, also of trials that a later attempt finished."""
     candidates: pd.DataFrame = field(default_factory=lambda: candidate_rows([], None))
     """One row per recipe that a search tried; ``trial_id`` is the candidate's training."""
+    looks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=LOOK_COLUMNS))
+    """One row per look at a claim of sweeps that add seeds until their claims are decided; ``trial_id`` is the first of
+    the trials that it is about."""
 
     def write(self, folder: Storage) -> list[str]:
         """Write each frame as ``<name>.parquet``; returns the names."""
@@ -122,6 +128,7 @@ def load(
             [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS
         ),
         candidates=candidate_rows(SearchBook(folder).all(), searches),
+        looks=look_rows(DecisionBook(folder).all(), {row.training_id: row.trial["trial_id"] for row in reversed(told)}),
     )
 
 

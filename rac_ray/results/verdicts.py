@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple
 
 from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim
+from rac_ray.results.columns import P_VALUES
 from rac_ray.results.findings import ALPHA, FEW, Finding, Measurement, Measurements, measure_all, p_of, strength
 from rac_ray.results.measures import Name, Silent
 from rac_ray.results.statistics import holm
@@ -112,6 +113,11 @@ def judge(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:
     return decided([weighed(claim, measurements) for claim in claims])
 
 
+def by_itself(answers: Answers, claim: Claim, claims: int) -> Verdict:
+    """What one of so many claims comes to, its p values not corrected over claims."""
+    return weighed(claim, measure_all(answers, [claim], claims))
+
+
 def weighed(claim: Claim, measurements: Measurements, mostly: float = MOSTLY) -> Verdict:
     """A claim's measurements and its p values before they are corrected over claims.
 
@@ -147,9 +153,6 @@ class Telling(NamedTuple):
     measurement: Measurement
     measure: Name
     found: Finding | Silent
-
-
-P_VALUES = ("p_for", "p_against", "p_for_paper", "p_against_paper")
 
 
 def decided(verdicts: Sequence[Verdict]) -> list[Verdict]:

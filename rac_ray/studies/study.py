@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rac_ray.data.feed import Feeds, Subject
-    from rac_ray.results.analysis import Analysis, Sheet
+    from rac_ray.results.analysis import Analysis
     from rac_ray.results.figures import Draw
+    from rac_ray.results.sheet import Sheet
     from rac_ray.store.record import Record
     from rac_ray.training.probe import Probe
     from rac_ray.training.task import Task

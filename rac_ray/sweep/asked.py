@@ -10,6 +10,7 @@ from rac_ray.identity import PRECISIONS
 from rac_ray.store.entry import Entry
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.decisions import DecisionBook
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.outcomes import TrialStatus
 from rac_ray.sweep.planner import Plan, last_options, make_plan
@@ -104,6 +105,11 @@ def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> l
     ]
 
 
+def about_data(made: Plan) -> dict[str, str]:
+    """What the study says of the data of each of a plan's grids."""
+    return {name: value for part in made.parts for name, value in made.study.about(part.grid, part.data).items()}
+
+
 def searched(made: Plan) -> list[str]:
     """A line for each search of the plan: what it chose, or how far it has come."""
     book = SearchBook(made.sweep)
@@ -116,3 +122,9 @@ def searched(made: Plan) -> list[str]:
             said = f"{len(record.candidates) if record else 0} of {search.trials} candidates have ended"
         lines.append(f"search {search.search_id} {search.name}: {said}")
     return lines
+
+
+def decided(made: Plan) -> list[str]:
+    """Where a plan stands that adds seeds until its claims are decided; nothing of any other plan."""
+    record = DecisionBook(made.sweep).of(made.tasks)
+    return [f"until decided: {record.words}"] if record else []

@@ -83,12 +83,15 @@ class Planned(Counted):
     """Where each search for a recipe stands."""
     candidates: "Price | None" = None
     """The price of the candidates that have yet to run, if none is cut."""
+    decisions: Sequence[str] = ()
+    """What is added until claims are decided."""
     code: int = DONE
 
     def value(self) -> dict[str, Any]:
         rows = [asdict(trial) for trial in self.trials]
         of_searches = {"searches": [*self.searches]} if self.searches else {}
         of_searches |= {"candidates": self.candidates.as_dict()} if self.candidates else {}
+        of_searches |= {"until_decided": [*self.decisions]} if self.decisions else {}
         return {"trials": rows, "counts": self.counts, **self.about, "forecast": self.price.as_dict(), **of_searches}
 
     def lines(self) -> list[str]:
@@ -98,7 +101,15 @@ class Planned(Counted):
             lines.append(f"{missing} of {trainings} trainings are missing; each serves several trials")
         said = "".join(f"; {name}={text}" for name, text in self.about.items())
         first = [f"if no candidate is cut: {line}" for line in self.candidates.lines()] if self.candidates else []
-        return [*lines, f"{self.invariant}{said}", *self.searches, *first, *self.price.lines(), *self.notes]
+        return [
+            *lines,
+            f"{self.invariant}{said}",
+            *self.searches,
+            *first,
+            *self.price.lines(),
+            *self.decisions,
+            *self.notes,
+        ]
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,8 @@ class Status(Counted):
     verbose: bool = False
     searches: Sequence[str] = ()
     """Where each search for a recipe stands."""
+    decisions: Sequence[str] = ()
+    """Where a plan stands that adds seeds until its claims are decided."""
 
     @property
     def code(self) -> int:
@@ -121,6 +134,7 @@ class Status(Counted):
     def value(self) -> dict[str, Any]:
         rows = [asdict(trial) for trial in self.trials]
         of_searches = {"searches": [*self.searches]} if self.searches else {}
+        of_searches |= {"until_decided": [*self.decisions]} if self.decisions else {}
         return {"counts": self.counts, "driver": self.driver, "job": self.job, "trials": rows, **of_searches}
 
     def lines(self) -> list[str]:
@@ -131,6 +145,7 @@ class Status(Counted):
             f"driver: {self.driver or 'none'}",
             *([f"job: {self.job}"] if self.job else []),
             *self.searches,
+            *self.decisions,
             *(f"{trial.trial_id}  {trial.state:<8} {trial.name}: {trial.reason}" for trial in told),
         ]
 

@@ -13,6 +13,7 @@ from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS, with_recipes
+from rac_ray.sweep.decisions import DecisionBook, with_added
 from rac_ray.sweep.feeds import Way
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
@@ -212,6 +213,7 @@ def make_plan(
     given = distinct(tasks)
     searches = searches_of(given, asked or {})
     tasks = with_choices(given, searches, SearchBook(ledger.storage))
+    tasks = with_added(tasks, DecisionBook(ledger.storage))
     if only is not None:
         tasks = chosen(tasks, only, ledger)
         searches = tuple(search for search in searches if search.serves(tasks))

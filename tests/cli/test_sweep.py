@@ -180,7 +180,7 @@ def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> Non
     assert "1 trials planned = 1 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
     folder = Path.cwd() / "results/tiny/small"
     assert (folder / "forecast.json").is_file()
-    assert len(list((folder / "tables").glob("*.parquet"))) == 6
+    assert len(list((folder / "tables").glob("*.parquet"))) == 7
     assert {path.name for path in (folder / "tables").glob("*.tex")} >= {"figure3-2dot.tex", "claims.tex"}
     assert (folder / "figures/figure4-2dot.svg").is_file()
     (record,) = [json.loads(path.read_text()) for path in Path("results/tiny/trials").glob("*/record.json")]

@@ -6,8 +6,9 @@ import pytest
 
 from rac_ray.identity import Trial
 from rac_ray.results import load
-from rac_ray.results.analysis import Analysis, Sheet, rounded
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.claims import Claim, Contrast, Term
+from rac_ray.results.sheet import Sheet, rounded
 from rac_ray.results.tables import Tables
 from rac_ray.studies.other import OtherStudy
 from tests.results.conftest import task_of

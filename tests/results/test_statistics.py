@@ -5,14 +5,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from rac_ray.results.aggregates import interquartile_mean, performance_profile, probability_of_improvement
 from rac_ray.results.statistics import (
     benjamini_hochberg,
     holm,
-    interquartile_mean,
     interval,
     mean_p,
-    performance_profile,
-    probability_of_improvement,
     seeds_needed,
     sign_flip_p,
     slopes,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from rac_ray.results.analysis import Analysis, Sheet, rounded
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import COMMON, Draw
+from rac_ray.results.sheet import Sheet, rounded
 from rac_ray.studies.diving48.attributes import attribute_summary, class_attributes
 from rac_ray.studies.diving48.figures import figure5, figure6, table1
 from rac_ray.studies.diving48.lists import VOCABULARY

@@ -11,8 +11,9 @@ from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, Trial, digest_of
-from rac_ray.results.analysis import Analysis, Sheet
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import Draw
+from rac_ray.results.sheet import Sheet
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import Rendered, domain_frames

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from rac_ray.results.analysis import Analysis, Sheet
+from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import Draw
+from rac_ray.results.sheet import Sheet
 from rac_ray.results.tables import Tables
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.published import PRINTED
