@@ -22,7 +22,7 @@ from rac_ray.results.recipes import by_recipe
 from rac_ray.results.sheet import Sheet, rounded, stacked
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
-from rac_ray.results.tuned import before_and_after, pairs_of, side_by_side, verdict_changes
+from rac_ray.results.tuned import before_and_after, other_clips, pairs_of, side_by_side, verdict_changes
 from rac_ray.results.verdicts import Verdict, judge
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ class Analysis:
 
         Where there are several recipes, every table has the rows of each, with the recipe as its first column.
         """
-        of_all = [sheet for sheet in (*self._tuned(), self._candidates(), *paper_sheets(self)) if len(sheet.long)]
+        of_all = [
+            sheet for sheet in (*self._side_by_side(), self._candidates(), *paper_sheets(self)) if len(sheet.long)
+        ]
         of_recipes = {recipe: part.own_sheets for recipe, part in self.by_recipe.items()}
         if len(of_recipes) == 1:
             return [*next(iter(of_recipes.values())), *of_all]
@@ -124,31 +126,45 @@ class Analysis:
     @cached_property
     def verdict_changes(self) -> dict[str, pd.DataFrame]:
         """What tuning makes of each claim's verdict, by tuned recipe; empty where nothing was tuned."""
-        parts = self.by_recipe
-        return {
-            tuned: verdict_changes(parts[given].verdicts, parts[tuned].verdicts)
-            for tuned, given in pairs_of(self.tables.trials).items()
-        }
+        return self._changes(pairs_of(self.tables.trials))
 
-    def _tuned(self) -> list[Sheet]:
-        """Each tuned recipe beside the given one, and what becomes of the verdicts."""
-        parts, pairs = self.by_recipe, pairs_of(self.tables.trials)
+    @cached_property
+    def clip_changes(self) -> dict[str, pd.DataFrame]:
+        """The same of training on other clips than the study's own, as on clips that are drawn anew for each epoch."""
+        return self._changes(other_clips(self.tables.trials, self.study.variants))
+
+    def _changes(self, pairs: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+        parts = self.by_recipe
+        return {new: verdict_changes(parts[given].verdicts, parts[new].verdicts) for new, given in pairs.items()}
+
+    def _side_by_side(self) -> list[Sheet]:
+        """Each tuned recipe beside the given one, and other training clips beside the study's own; with verdicts."""
+        trials, variants = self.tables.trials, self.study.variants
+        return [
+            *self._pairs("tuned", "search for a recipe: mean over seeds as given to tuned", pairs_of(trials)),
+            *self._pairs(
+                "other-clips", "change of training clips: mean over seeds on the study's own to those on others",
+                other_clips(trials, variants),
+            ),
+        ]  # fmt: skip
+
+    def _pairs(self, name: str, what: str, pairs: Mapping[str, str]) -> list[Sheet]:
         if not pairs:
             return []
-        tables = {
-            tuned: before_and_after(parts[given].tables.evaluations, parts[tuned].tables.evaluations)
-            for tuned, given in pairs.items()
-        }
-        long, verdicts = stacked(tables), stacked(self.verdict_changes)
+        parts = self.by_recipe
+        long = stacked(
+            {
+                new: before_and_after(parts[given].tables.evaluations, parts[new].tables.evaluations)
+                for new, given in pairs.items()
+            }
+        )
+        verdicts = stacked(self._changes(pairs))
         sizes = [SIZE_NAME] if any(long[SIZE_NAME]) else []
         rows = [DIFFERENCE, "source", "model", *sizes, "hidden_units", "measure"]
-        title = (
-            "Before and after the search for a recipe: mean over seeds as given to tuned, and the difference "
-            "[95% interval over seeds]; top-1 in %"
-        )
+        title = f"Before and after the {what}, and the difference [95% interval over seeds]; top-1 in %"
         return [
-            Sheet("tuned", title, long, wide(long, rows, ["target", "split"], side_by_side(long))),
-            Sheet("tuned-claims", "Claims: each verdict as given and tuned", verdicts, rounded(verdicts)),
+            Sheet(name, title, long, wide(long, rows, ["target", "split"], side_by_side(long))),
+            Sheet(f"{name}-claims", "Claims: each verdict before and after", verdicts, rounded(verdicts)),
         ]
 
     def _candidates(self) -> Sheet:

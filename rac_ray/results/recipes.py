@@ -47,7 +47,7 @@ def recipe_column(trials: pd.DataFrame, variants: Sequence[str] = ()) -> pd.Seri
     preset mostly share them. ``variants`` are columns of the study's own. Empty for all while nothing differs.
     """
     cells = trials.groupby(list(CELL), dropna=False, sort=False).ngroup()
-    readings = {**{name: partial(_value_of, name) for name in variants}, **READINGS}
+    readings = {**{name: partial(value_of, name) for name in variants}, **READINGS}
     read = {name: [_read(name, value, readings) for value in trials[name]] for name in readings if name in trials}
     words = pd.DataFrame(read, index=trials.index)
     for variant in trials[VARIANT].unique():  # what a search chose differs by size, and is one recipe
@@ -71,7 +71,8 @@ def _only(tables: "Tables", trials: pd.DataFrame) -> "Tables":
     return replace(tables, **kept)
 
 
-def _value_of(name: str, value: Any) -> str:
+def value_of(name: str, value: Any) -> str:
+    """Reading of a variant of the study: ``feed online``."""
     return f"{name.replace('_', ' ')} {value}"
 
 

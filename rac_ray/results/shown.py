@@ -86,7 +86,12 @@ def _written(
 ) -> tuple[dict[str, Any], list[str]]:
     names = write_outputs(analysis, folder)
     tables = analysis.tables
-    lines = [*_tables(analysis), *_failures(tables.trials), *changes_in_words(analysis.verdict_changes)]
+    lines = [
+        *_tables(analysis),
+        *_failures(tables.trials),
+        *changes_in_words(analysis.verdict_changes, "tuning"),
+        *changes_in_words(analysis.clip_changes, "training on these clips"),
+    ]
     value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": _plain(tables.trials)}
     changes = {recipe: _plain(table) for recipe, table in analysis.verdict_changes.items()}
     value |= {"tuned": changes} if changes else {}

@@ -1,4 +1,4 @@
-"""Before and after a search: trials with the recipe as given beside those with the one that was chosen."""
+"""Two recipes side by side: as given and as a search chose, the study's own training clips and others."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME, VARIANT
-from rac_ray.results.recipes import READINGS
+from rac_ray.results.recipes import READINGS, value_of
 from rac_ray.results.statistics import interval
 from rac_ray.results.verdicts import Verdict
 from rac_ray.sweep.search import tuned_fields
@@ -27,6 +27,20 @@ def pairs_of(trials: pd.DataFrame) -> dict[str, str]:
             before = READINGS[VARIANT](variant.rpartition("; ")[0])
             given = recipe.replace(variant, before)
             if given in told:
+                found[recipe] = given
+    return found
+
+
+def other_clips(trials: pd.DataFrame, variants: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """By what trials are told apart that trained on other clips than the study's own, what those are told apart by
+    that differ in this alone. ``variants`` has the values of the study's, its own first."""
+    told, found = sorted(set(map(str, trials[DIFFERENCE]))), {}
+    for recipe in told:
+        parts = recipe.split(", ")
+        for name, (own, *others) in variants.items():
+            readings = {value_of(name, other): value_of(name, own) for other in others}
+            given = ", ".join(readings.get(part, part) for part in parts)
+            if given != recipe and given in told:
                 found[recipe] = given
     return found
 
@@ -72,8 +86,8 @@ def verdict_changes(given: Sequence[Verdict], tuned: Sequence[Verdict]) -> pd.Da
     return pd.DataFrame(rows, columns=["claim_id", "as_given", "tuned", "changed"])
 
 
-def changes_in_words(changes: Mapping[str, pd.DataFrame]) -> list[str]:
-    """A sentence for each tuned recipe: whether a verdict changes."""
+def changes_in_words(changes: Mapping[str, pd.DataFrame], what: str) -> list[str]:
+    """A sentence for each recipe of whether it changes a verdict, ``what`` being its difference."""
     lines = []
     for recipe, table in changes.items():
         changed = table.query("changed")
@@ -82,5 +96,5 @@ def changes_in_words(changes: Mapping[str, pd.DataFrame]) -> list[str]:
             for claim, before, after in changed[["claim_id", "as_given", "tuned"]].itertuples(index=False)
         )
         said = f"changes {len(changed)} of {len(table)} verdicts" if len(changed) else "changes no verdict"
-        lines.append(f"{recipe}: tuning {said}{': ' if told else ''}{told}")
+        lines.append(f"{recipe}: {what} {said}{': ' if told else ''}{told}")
     return lines

@@ -12,7 +12,7 @@ from rac_ray.results.sheet import Sheet, rounded
 from rac_ray.results.tables import Tables
 from rac_ray.studies.other import OtherStudy
 from tests.results.conftest import task_of
-from tests.results.studies import SHAPES
+from tests.results.studies import SHAPES, Shapes
 from tests.results.synthetic import sweep
 
 
@@ -108,3 +108,38 @@ def test_a_study_adds_tables_of_its_own_and_its_claims() -> None:
     assert found["own-counts"].shown.to_numpy().tolist() == [["cnn3d", 5]]
     assert found["claims"].long[["claim_id", "outcome"]].to_numpy().tolist() == [["own", "reproduced"]]
     assert "claims" not in [sheet.name for sheet in Analysis(tables, OtherStudy("none")).sheets]
+
+
+class Fed(Shapes):
+    """A study whose training clips are stored or drawn."""
+
+    variants = {"feed": ("stored", "online")}  # noqa: RUF012
+
+
+def test_models_that_trained_on_drawn_clips_stand_beside_those_on_stored_ones() -> None:
+    """With clips without end, ConvLSTM keeps more: means, differences and the verdict that changes."""
+
+    def fed(feed: str, kept: float, draw: int) -> Tables:
+        def truth(model: str, _size: int, _source: str, target: str) -> float:
+            return 0.8 if target == "2dot" else kept if model == "convlstm" else 0.4
+
+        tables = sweep(truth, models=("convlstm", "cnn3d"), sizes=(2, 8), draw=draw)
+        frames = {
+            name: frame.assign(trial_id=feed + frame["trial_id"], recipe=f"feed {feed}") if len(frame) else frame
+            for name, frame in vars(tables).items()
+        }
+        return replace(tables, **frames)
+
+    stored, drawn = fed("stored", 0.4, 0), fed("online", 0.7, 1)
+    both = Tables(
+        *(pd.concat([getattr(each, name) for each in (stored, drawn)], ignore_index=True) for name in vars(stored))
+    )
+    analysis = Analysis(both, Fed("fed"))
+    sheets = {sheet.name: sheet for sheet in analysis.sheets}
+    row = sheets["other-clips"].long.query("model == 'convlstm' and target == 'mnist' and measure == 'top1'").iloc[0]
+    assert (row["as_given"], row["tuned"]) == (pytest.approx(0.4, abs=0.05), pytest.approx(0.7, abs=0.05))
+    (changes,) = analysis.clip_changes.values()
+    changed = changes.set_index("claim_id").loc["ts-mnist-absolute"]
+    assert (changed["as_given"], changed["tuned"]) == ("underpowered", "reproduced")
+    assert "other-clips-claims" in sheets
+    assert "tuned" not in sheets

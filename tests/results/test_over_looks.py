@@ -96,7 +96,7 @@ def test_without_a_look_nothing_is_decided_however_clear_it_is(answers: Answers)
 
 
 def test_what_was_decided_stays_and_what_was_not_declared_has_not_run(answers: Answers) -> None:
-    large, small = (dict.fromkeys(P_VALUES, p) for p in (0.9, 0.01))
+    large, small = ({str(name): p for name in P_VALUES} for p in (0.9, 0.01))
     kept = judge_over_looks(answers, [SAME], {"same": Seen((0, 1, 2), large, "contradicted")})
     assert [each.outcome for each in kept] == ["contradicted"]
     (other,) = judge_over_looks(answers, [SAME], {"better": Seen((0, 1, 2), small)})

@@ -6,7 +6,14 @@ import pandas as pd
 import pytest
 
 from rac_ray.results.claims import Claim
-from rac_ray.results.tuned import before_and_after, changes_in_words, pairs_of, side_by_side, verdict_changes
+from rac_ray.results.tuned import (
+    before_and_after,
+    changes_in_words,
+    other_clips,
+    pairs_of,
+    side_by_side,
+    verdict_changes,
+)
 from rac_ray.results.verdicts import Ruling, Verdict
 
 KEY = {"source": "2dot", "model": "cnn3d", "size": "", "hidden_units": 4}
@@ -52,6 +59,17 @@ def test_a_tuned_recipe_is_paired_with_the_given_one_of_the_same_axes() -> None:
     assert pairs_of(trials.head(1)) == {}
 
 
+def test_other_training_clips_are_paired_with_the_studys_own_of_the_same_axes() -> None:
+    variants = {"spec": ("released", "paper"), "feed": ("stored", "online")}
+    own, drawn = "feed stored, batch 64", "feed online, batch 64"
+    trials = pd.DataFrame({"recipe": [own, drawn, "feed online, batch 8"]})
+    assert other_clips(trials, variants) == {drawn: own}
+    assert other_clips(pd.DataFrame({"recipe": ["spec released", "spec paper"]}), variants) == {
+        "spec paper": "spec released"
+    }
+    assert other_clips(pd.DataFrame({"recipe": [""]}), variants) == {}
+
+
 def verdicts(**outcomes: Ruling) -> list[Verdict]:
     claims = {name: Claim(name, "quote", "where", ()) for name in outcomes}
     return [Verdict(claims[name], outcome, ()) for name, outcome in outcomes.items()]
@@ -60,8 +78,8 @@ def verdicts(**outcomes: Ruling) -> list[Verdict]:
 def test_changed_verdicts_are_told() -> None:
     table = verdict_changes(verdicts(a="underpowered", b="not run"), verdicts(a="reproduced", b="not run"))
     assert table["changed"].tolist() == [True, False]
-    assert changes_in_words({"tuned x": table}) == [
+    assert changes_in_words({"tuned x": table}, "tuning") == [
         "tuned x: tuning changes 1 of 2 verdicts: a from underpowered to reproduced"
     ]
-    assert changes_in_words({"tuned x": table.tail(1)}) == ["tuned x: tuning changes no verdict"]
-    assert changes_in_words({}) == []
+    assert changes_in_words({"tuned x": table.tail(1)}, "tuning") == ["tuned x: tuning changes no verdict"]
+    assert changes_in_words({}, "tuning") == []
