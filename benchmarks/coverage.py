@@ -23,7 +23,10 @@ from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.flips import flip_table
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
+from rac_ray.results.verdict_words import verdict_table
+from rac_ray.results.verdicts import judge
 from rac_ray.studies.diving48.tables import diving_table, domain_table
+from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.grid import MODELS
 
 MEAN = ("mean", "low", "high")
@@ -32,6 +35,10 @@ Figures = Mapping[str, tuple[str, str, str]]
 COMPARED: Figures = {
     "difference": ("estimate", "low", "high"),
     **{name: (name, f"{name}_low", f"{name}_high") for name in ("improvement", "same_size", "same_accuracy")},
+}
+MEASURED: Figures = {
+    "as the paper": ("effect", "low", "high"),
+    **{name: (name, f"{name}_low", f"{name}_high") for name in ("corrected", "matched")},
 }
 SOURCE = "2dot"
 FEW_SIZES = (2, 6, 12, 32)
@@ -72,6 +79,7 @@ def rows(answers: Answers) -> pd.DataFrame:
         *_figures("ratios by size", ratio_table(answers), {"mean": MEAN}),
         *_figures("comparisons", comparison_table(tables, answers), COMPARED),
         *_figures("flips", flip_table(answers), {"mean": MEAN}),
+        *_figures("claims", verdict_table(judge(answers, TEMPORAL_SHAPE)), MEASURED),
     ]
     for statistic, table in robustness_table(tables, answers).groupby("statistic"):
         found += _figures("robustness", table, {str(statistic): MEAN})
@@ -91,7 +99,7 @@ def tables_of(answers: Answers) -> Tables:
 def _figures(name: str, table: pd.DataFrame, figures: Figures) -> Iterator[pd.DataFrame]:
     keys = [
         column for column in ("source", "experiment", "model", "first", "second", "hidden_units", "target", "split",
-        "to_domain", "ratio") if column in table
+        "to_domain", "ratio", "contrast") if column in table
     ]  # fmt: skip
     row = table[keys].astype(str).agg(" ".join, axis=1)
     for figure, (estimate, low, high) in figures.items():

@@ -11,7 +11,16 @@ from rac_ray.results.aggregates import probability_of_improvement
 from rac_ray.results.answers import Answers, Part
 from rac_ray.results.cells import unseen_share
 from rac_ray.results.curves import matched_pairs
-from rac_ray.results.statistics import benjamini_hochberg, holm, interval, mean_p, sign_flip_p, statistic_interval
+from rac_ray.results.statistics import (
+    NOTHING,
+    Estimate,
+    benjamini_hochberg,
+    holm,
+    interval,
+    mean_p,
+    sign_flip_p,
+    statistic_interval,
+)
 from rac_ray.results.tables import Tables
 
 Places = NDArray[np.int64]
@@ -106,7 +115,11 @@ def _matched(
 def _matched_difference(
     answers: Answers, measure: str, part: Part, pairs: tuple[Places, Places], name: str
 ) -> dict[str, Any]:
+    """Its interval, too; none where one seed of several has pairs: nothing is known of others then."""
     first, second = pairs
     difference = answers.measure(measure, part, first) - answers.measure(measure, part, second)
-    spread = interval(answers.per_seed(difference, first))
+    per_seed = answers.per_seed(difference, first)
+    lonely = per_seed.shape[1] == 1 < answers.trials["seed"].nunique()
+    spread = interval(per_seed)
+    spread = Estimate(spread.estimate, *NOTHING[1:]) if lonely else spread
     return {name: spread.estimate, f"{name}_low": spread.low, f"{name}_high": spread.high, f"{name}_pairs": len(first)}

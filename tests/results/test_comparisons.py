@@ -56,6 +56,22 @@ def test_models_without_a_size_in_common_are_compared_at_matched_size_only() -> 
     assert len(paired(answers, answers.places(model="convlstm"), answers.places(model="cnn3d"))[0]) == 0
 
 
+def test_pairs_of_one_seed_of_several_have_no_interval() -> None:
+    """Only under seed 42 are both models equally accurate at home."""
+
+    def apart(model: str, _size: int, _source: str, target: str) -> float:
+        return 0.5 if target != "2dot" else 0.8 if model == "convlstm" else 0.6
+
+    tables = sweep(apart, models=PAIR, sizes=(4,), between_seeds=0.001)
+    convlstm = (tables.trials["model"] == "convlstm") & (tables.trials["seed"] == 42)
+    other = (tables.trials["model"] == "cnn3d") & (tables.trials["seed"] == 42)
+    tables.trials.loc[convlstm, "best_val_top1"] = tables.trials.loc[other, "best_val_top1"].iloc[0]
+    row = comparison_table(tables, Answers.of(tables)).set_index("target").loc["mnist"]
+    assert row["same_accuracy_pairs"] == 1
+    assert row[["same_accuracy_low", "same_accuracy_high"]].isna().all()
+    assert row["same_accuracy"] == pytest.approx(0.0, abs=0.15)
+
+
 def test_one_model_has_nobody_to_be_compared_with() -> None:
     tables = sweep(better_on_mnist, models=("cnn3d",), sizes=(2,))
     assert comparison_table(tables, Answers.of(tables)).empty
