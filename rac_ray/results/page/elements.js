@@ -64,9 +64,13 @@ function guessedKinds(columns, rows) {
   return columns.map((_, index) => (rows.some((row) => typeof row[index] === "number") ? "number" : "text"));
 }
 
+// Columns with a longer text are broken into lines.
+const SENTENCE = 60;
+
 // A table of plain values; numbers stand to the right.
 function plainTable(columns, rows, label, kinds = guessedKinds(columns, rows)) {
-  const look = kinds.map((kind) => ({ class: NUMERIC.includes(kind) && "number" }));
+  const prose = kinds.map((_, index) => rows.some((row) => String(row[index]).length > SENTENCE));
+  const look = kinds.map((kind, index) => ({ class: (NUMERIC.includes(kind) && "number") || (prose[index] && "prose") }));
   const heads = columns.map((name, index) => make("th", { scope: "col", ...look[index] }, name));
   const body = rows.map((row) =>
     make("tr", {}, ...row.map((value, index) => make("td", look[index], shown(value, kinds[index]))))
