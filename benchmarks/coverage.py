@@ -44,7 +44,7 @@ SOURCE = "2dot"
 FEW_SIZES = (2, 6, 12, 32)
 
 
-def _some(world: World, draw: int, *, seeds: int = 5) -> Answers:
+def one_source(world: World, draw: int, *, seeds: int = 5) -> Answers:
     """A sweep of one source and a few sizes, which are enough for its intervals."""
     answers = sweep(replace(world, accuracy={SOURCE: world.accuracy[SOURCE]}), seeds=seeds, draw=draw, paired=True)
     kept = np.flatnonzero(answers.trials["hidden_units"].isin(FEW_SIZES))
@@ -162,11 +162,11 @@ def coverage(made: Callable[[int], pd.DataFrame], sweeps: int) -> pd.DataFrame:
 
 
 CONDITIONS: Mapping[str, Callable[[int], pd.DataFrame]] = {
-    "ordinary": lambda draw: rows(_some(corrected(), draw)),
-    "two seeds": lambda draw: rows(_some(corrected(), draw, seeds=2)),
-    "a third fails": lambda draw: rows(_some(failing(), draw)),
-    "small ones fail": lambda draw: rows(_some(failing_when_small(), draw)),
-    "near 0 and 100 %": lambda draw: rows(_some(near_the_ends(), draw)),
+    "ordinary": lambda draw: rows(one_source(corrected(), draw)),
+    "two seeds": lambda draw: rows(one_source(corrected(), draw, seeds=2)),
+    "a third fails": lambda draw: rows(one_source(failing(), draw)),
+    "small ones fail": lambda draw: rows(one_source(failing_when_small(), draw)),
+    "near 0 and 100 %": lambda draw: rows(one_source(near_the_ends(), draw)),
     "Diving48": lambda draw: dive_rows(dives(draw)),
     "Diving48, two seeds": lambda draw: dive_rows(dives(draw, seeds=2)),
 }

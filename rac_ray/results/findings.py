@@ -107,6 +107,9 @@ def measure(answers: Answers, contrast: Contrast, claims: int = 1) -> Measuremen
     paper = by_measure["paper"]
     if isinstance(paper, Silent):
         return f"{contrast} {paper.why}"
+    for name, each in by_measure.items():
+        if isinstance(each, Finding) and each.seeds < min(FEW, paper.seeds):
+            by_measure[name] = Silent("cannot be told: too few seeds have trials that can be matched", needed=True)
     ratios = [side for side in (higher, lower) if isinstance(side, Side) and side.below is not None]
     learned = {side.term.model: float(side.learned.mean()) for side in ratios}
     return Measurement(contrast, by_measure, _learned_only(higher, lower, contrast, claims), learned)

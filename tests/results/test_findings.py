@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim, Contrast, Term, every
 from rac_ray.results.findings import Finding, Measurement, measure, measure_all, p_of, strength
-from rac_ray.results.measures import APART, NOT_ASKED
+from rac_ray.results.measures import APART, NOT_ASKED, Silent
 from rac_ray.results.statistics import Estimate
+from rac_ray.results.tables import Tables
 from tests.results.synthetic import sweep
 
 FIRST, SECOND = (Term(model, "2dot", "mnist") for model in ("convlstm", "cnn3d"))
@@ -59,6 +61,29 @@ def test_trials_that_never_learned_are_left_out_of_one_finding_only(answers: Ans
     assert each.learned["cnn3d"] == pytest.approx(2 / 3)
     assert each.learned_only is not None
     assert (each.paper.pairs, each.learned_only.pairs) == (15, 10)
+
+
+def test_one_seed_that_can_be_matched_does_not_speak_for_five() -> None:
+    """Under seed 42 both models are about as accurate at home; under the others one is never as accurate as the other.
+    Clips alone would make the matched difference look sure."""
+
+    def tables(seeds: tuple[int, ...], convlstm: float, cnn3d: float) -> Tables:
+        home = {"convlstm": convlstm, "cnn3d": cnn3d}
+
+        def truth(model: str, _size: int, _source: str, target: str) -> float:
+            return home[model] if target == "2dot" else KEPT[model] / 2
+
+        return sweep(truth, models=tuple(KEPT), sizes=(2, 8), seeds=seeds, between_seeds=0.001, clips=4000)
+
+    parts = tables((42,), 0.5, 0.5), tables((1, 2, 3), 0.3, 0.8)
+    frames = zip(*(vars(each).values() for each in parts), strict=True)
+    both = Tables(*(pd.concat(each, ignore_index=True) for each in frames))
+    each = found(Answers.of(both, draws=100), Contrast(FIRST, SECOND))
+    assert each.paper.seeds == 4
+    matched = each.by_measure["matched"]
+    assert isinstance(matched, Silent)
+    assert matched.needed
+    assert each.p_for == 1.0
 
 
 def test_with_two_seeds_only_clips_vary(answers: Answers) -> None:
