@@ -6,7 +6,7 @@ from rac_ray.results.statistics import Estimate
 
 
 def plainly(contrast: Contrast, effect: Estimate) -> str:
-    """``ConvLSTM keeps 5.0 points more [2.0 to 8.0] of its accuracy on mnist than 3D CNN (trained on 2dot)``.
+    """``A keeps 5.0 points more [2.0 to 8.0] of its accuracy on noon than B (trained on day)``.
 
     Shares of answers are told in %, and differences between them in points, hundredths of 1.
     """
@@ -35,7 +35,7 @@ def _says(term: Term, amount: str) -> str:
 
 
 def _at(term: Term) -> str:
-    """``on mnist``, ``on s1 and s2 (mean)``, ``on validation clips of 2dot``, with sizes and experiments if named."""
+    """``on noon``, ``on noon and night (mean)``, ``on validation clips of day``, with sizes and experiments if named."""
     *most, last = term.targets
     names = f"{', '.join(most)} and {last} (mean)" if most else last
     clips = "validation clips of " if term.split == "val" else ""

@@ -164,7 +164,8 @@ def _mean(answers: Answers, measure: str, part: Part, places: NDArray[np.int64],
     unseen = unseen_share(len(answers.right[part]))
     if measure in DENOMINATORS:
         below = answers.parts(source, [DENOMINATORS[measure][0]])
-        unseen /= float(answers.top1[below[0]][0, places].mean()) if below else 1.0
+        mean = float(answers.top1[below[0]][0, places].mean()) if below else 1.0
+        unseen = unseen / mean if mean else 0.0
     return interval(answers.per_seed(values, places), least=least, unseen=unseen)
 
 

@@ -162,9 +162,11 @@ def harms_a_shard(harm: str, data: str, config: dict[str, Any], **given: Any) ->
             (shard,) = Path(data, "2dot").glob("train-*.parquet")
             content = bytearray(shard.read_bytes())
             content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
-            shard.unlink()
             if harm == "damages":
-                shard.write_bytes(content)
+                (rotten := shard.with_suffix(".rotten")).write_bytes(content)
+                rotten.replace(shard)
+            else:
+                shard.unlink()
         return original(self, batch, batch_idx)
 
     with patch.object(Classifier, "training_step", training_step), patch.object(ahead, "TASK_CLIPS", 4):

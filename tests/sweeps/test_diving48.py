@@ -127,14 +127,17 @@ def test_results_before_anything_has_run(folder: Path) -> None:
         ("--masks data/masks --submit 127.0.0.1:1", "--submit '127.0.0.1:1' is not a dashboard's URL"),
         ("--masks data/masks --address http://127.0.0.1:1", "is a dashboard's URL; valid: auto, or host:port"),
         ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),
-        ("--masks data/masks --workers 2 --fewest-workers 3", "--fewest-workers is 3; valid: at most 2, the workers"),
+        (
+            "--seeds 42 --masks data/masks --workers 2 --fewest-workers 3",
+            "--fewest-workers is 3; valid: at most 2, the workers",
+        ),
         (
             "plan --masks data/masks --workers 65 --fewest-workers 3",
             "65 workers for steps of 64 clips; valid: at most one worker per clip",
         ),
         (
             "plan --masks data/masks --num-cpus 2 --feed streamed",
-            "one training with --workers 8 and --cpus-per-trial 1 needs 8.98 CPUs, the cluster has 2 CPUs",
+            "one training with --workers 8 and --cpus-per-trial 1 needs 8.908 CPUs, the cluster has 2 CPUs",
         ),
         ("--masks data/masks --gpu", "unknown option: --gpu. Did you mean --num-gpus?; see --help"),
         ("plan --data nowhere --masks data/masks", "nowhere' has no manifest"),

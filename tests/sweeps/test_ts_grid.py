@@ -74,7 +74,7 @@ def test_the_demo_leaves_tables_and_figures(demo: tuple[Path, str]) -> None:
     assert len(tables.evaluations) == 4 * 6
     assert len(tables.predictions) == 4 * (DEMO.val_clips + 5 * DEMO.test_clips)
     figures = {path.name for path in (folder / "results/ts_grid/demo/figures").iterdir()}
-    assert figures == {f"{name}-2dot.{suffix}" for name in COMMON for suffix in ("png", "svg")}
+    assert figures == {f"{name}-2dot.{suffix}" for name in (*COMMON, "figure4-all-models") for suffix in ("png", "svg")}
 
 
 @pytest.mark.slow
