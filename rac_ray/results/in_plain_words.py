@@ -35,7 +35,7 @@ def _says(term: Term, amount: str) -> str:
 
 
 def _at(term: Term) -> str:
-    """``on noon``, ``on noon and night (mean)``, ``on validation clips of day``, with sizes and experiments if named."""
+    """``on noon``, ``on noon and night (mean)``, ``on validation clips of day``; with sizes, experiments."""
     *most, last = term.targets
     names = f"{', '.join(most)} and {last} (mean)" if most else last
     clips = "validation clips of " if term.split == "val" else ""
