@@ -36,7 +36,8 @@ def paper_sheets(analysis: "Analysis") -> list[Sheet]:
 def _claims(analysis: "Analysis") -> Sheet:
     title = (
         "Claims: each contrast's effect with its interval as the paper measures, chance-corrected, and at matched "
-        "source accuracy; p of a claim is that of all measures that apply, corrected by Holm"
+        "source accuracy; p of a claim is that of all measures that apply, corrected by Holm "
+        "[95% intervals over seeds and clips; one seed: over clips only]"
     )
     table = verdict_table(analysis.verdicts, analysis.study.printed_numbers)
     return Sheet("claims", title, table, rounded(table))

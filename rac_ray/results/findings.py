@@ -76,10 +76,15 @@ class Measurement:
 
 
 def p_of(found: Finding | Silent, sign: int) -> float:
-    """p of an effect in a direction; 1 where its interval reaches zero or it cannot be told."""
+    """p of an effect in a direction; 1 where its interval reaches zero or it cannot be told.
+
+    With few seeds p is of the trained models on other clips, and the interval, which counts other seeds, has no say.
+    """
     if isinstance(found, Silent):
         return 1.0
     nearest = found.effect.low if sign > 0 else -found.effect.high
+    if found.seeds < FEW:
+        nearest = sign * found.effect.estimate
     return found.p if nearest > 0 else 1.0
 
 
@@ -132,10 +137,9 @@ def _finding(sample: Sample | Silent, claims: int) -> Finding | Silent:
     seeds = sample.per_seed.shape[1]
     if not seeds or np.isnan(sample.per_seed[0]).any():
         return Silent("cannot be told: too few trials have a value", needed=True)
-    replicates = sample.per_seed if seeds >= FEW else sample.value[:, None]
     return Finding(
-        effect=interval(replicates),
-        p=mean_p(replicates) if seeds >= FEW else clip_p(sample.value),
+        effect=interval(sample.per_seed),
+        p=mean_p(sample.per_seed) if seeds >= FEW else clip_p(sample.value),
         permutation_p=sample.permutation_p,
         seeds=seeds,
         pairs=sample.pairs,
