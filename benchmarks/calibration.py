@@ -16,7 +16,7 @@ from benchmarks.worlds import NULLS, World, almost, at_the_limits, different, sw
 from rac_ray.cli.exits import run_command
 from rac_ray.errors import BadInput
 from rac_ray.results.answers import Answers
-from rac_ray.results.claims import Claim
+from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.verdicts import Verdict, judge
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 
@@ -25,7 +25,6 @@ SEEDS = 5
 POWER_SEEDS = (3, 5, 10, 20)
 EFFECTS = (0.05, 0.1, 0.2)
 FAMILY = "any claim"
-DECIDED = ("reproduced", "contradicted")
 
 
 @dataclass

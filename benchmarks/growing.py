@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from benchmarks.calibration import Judge
 from benchmarks.worlds import SIZES
 from rac_ray.results.answers import Answers
-from rac_ray.results.claims import Claim
+from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.columns import P_VALUES
 from rac_ray.results.over_looks import Seen, judge_over_looks, of_seeds
 from rac_ray.results.schedule import Schedule, nearest, sequential
+from rac_ray.results.statistics import ALPHA
 from rac_ray.results.verdicts import Verdict, by_itself, judge
-from rac_ray.sweep.decisions import RULINGS, terms_of
-from rac_ray.sweep.declaring import ALPHA
+from rac_ray.sweep.decisions import terms_of
 from rac_ray.sweep.declaring import SPENDING as DECLARED
 
 FIRST, MOST = 5, 20
@@ -39,7 +39,7 @@ class Growing:
 
     def look(self) -> None:
         """All looks at undecided claims whose seeds are there, and the verdicts after them."""
-        ruled = {each.claim.claim_id: each.outcome for each in self.verdicts if each.outcome in RULINGS}
+        ruled = {each.claim.claim_id: each.outcome for each in self.verdicts if each.outcome in DECIDED}
         seen = {}
         for claim in self.claims:
             name = claim.claim_id

@@ -19,13 +19,13 @@ from scipy import stats
 
 from benchmarks.arguments import Parser
 from benchmarks.calibration import FAMILY, Tally, tally
-from benchmarks.growing import ALPHA, FIRST, MOST, cells_in, deciding_judge, fixed_judge
+from benchmarks.growing import FIRST, MOST, cells_in, deciding_judge, fixed_judge
 from benchmarks.worlds import World, different, equal
 from rac_ray.cli.exits import run_command
+from rac_ray.results.claims import DECIDED
 from rac_ray.results.schedule import SPENDING, Schedule, nearest, sequential
-from rac_ray.results.statistics import MOST_SEEDS, holm
+from rac_ray.results.statistics import ALPHA, MOST_SEEDS, holm
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
-from rac_ray.sweep.decisions import RULINGS
 from rac_ray.sweep.declaring import SPENDING as DECLARED
 
 Values = NDArray[np.float64]
@@ -190,8 +190,8 @@ def in_world(world: World, sweeps: int, budget: int) -> list[Row]:
 
 
 def _row(name: str, found: Tally, trials: Sequence[int]) -> Row:
-    errors = max(found.rate(FAMILY, outcome) for outcome in RULINGS)
-    decided = sum(count for (_, outcome), count in found.outcomes.items() if outcome in RULINGS)
+    errors = max(found.rate(FAMILY, outcome) for outcome in DECIDED)
+    decided = sum(count for (_, outcome), count in found.outcomes.items() if outcome in DECIDED)
     return Row(name, errors, decided / found.sweeps, float(np.mean(trials)))
 
 

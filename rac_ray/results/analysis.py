@@ -13,8 +13,10 @@ import pandas as pd
 
 from rac_ray.results.answers import Answers
 from rac_ray.results.claim_sheets import claim_sheets, paper_sheets
+from rac_ray.results.claims import Claim
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
+from rac_ray.results.findings import Measurements, measure_all
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import ONE_SEED, cells, wide
 from rac_ray.results.over_looks import judge_over_looks, seen_of
@@ -23,7 +25,7 @@ from rac_ray.results.sheet import Sheet, rounded, stacked
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
 from rac_ray.results.tuned import before_and_after, other_clips, pairs_of, side_by_side, verdict_changes
-from rac_ray.results.verdicts import Verdict, judge
+from rac_ray.results.verdicts import Verdict, rulings
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
@@ -86,7 +88,18 @@ class Analysis:
         looks = self.tables.looks
         if len(looks):
             return judge_over_looks(self.answers, self.study.claims, seen_of(looks))
-        return judge(self.answers, self.study.claims)
+        return rulings(self.study.claims, self.measurements)
+
+    @property
+    def readings(self) -> Sequence[Sequence[Claim]]:
+        """The study's claims with each choice of limits, as given first."""
+        return self.study.readings or [self.study.claims]
+
+    @cached_property
+    def measurements(self) -> Measurements:
+        """Every contrast of every reading, measured once."""
+        claims = [claim for reading in self.readings for claim in reading]
+        return measure_all(self.answers, claims, len(self.study.claims))
 
     @property
     def stamp(self) -> str:
@@ -141,14 +154,19 @@ class Analysis:
         """Each tuned recipe beside the given one, and other training clips beside the study's own; with verdicts."""
         trials, variants = self.tables.trials, self.study.variants
         return [
-            *self._pairs("tuned", "search for a recipe: mean over seeds as given to tuned", pairs_of(trials)),
+            *self._pairs(
+                "tuned", "search for a recipe: mean over seeds as given to tuned", pairs_of(trials),
+                self.verdict_changes,
+            ),
             *self._pairs(
                 "other-clips", "change of training clips: mean over seeds on the study's own to those on others",
-                other_clips(trials, variants),
+                other_clips(trials, variants), self.clip_changes,
             ),
         ]  # fmt: skip
 
-    def _pairs(self, name: str, what: str, pairs: Mapping[str, str]) -> list[Sheet]:
+    def _pairs(
+        self, name: str, what: str, pairs: Mapping[str, str], changes: Mapping[str, pd.DataFrame]
+    ) -> list[Sheet]:
         if not pairs:
             return []
         parts = self.by_recipe
@@ -158,7 +176,7 @@ class Analysis:
                 for new, given in pairs.items()
             }
         )
-        verdicts = stacked(self._changes(pairs))
+        verdicts = stacked(changes)
         sizes = [SIZE_NAME] if any(long[SIZE_NAME]) else []
         rows = [DIFFERENCE, "source", "model", *sizes, "hidden_units", "measure"]
         title = f"Before and after the {what}, and the difference [95% interval over seeds]; top-1 in %"

@@ -7,7 +7,7 @@ for all trials, because all trials are asked the same clips. Columns are finishe
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -134,17 +134,26 @@ class Answers:
 
     def per_seed(self, values: Draws, places: NDArray[np.int64]) -> Draws:
         """(1 + D, S): the mean of each seed's trials, seeds in ascending order; seeds without a value are left out."""
-        seeds = self.trials["seed"].to_numpy()[places]
-        valid = ~np.isnan(values[0])
-        means = [values[:, valid & (seeds == seed)].mean(axis=1) for seed in np.unique(seeds[valid])]
-        return np.stack(means, axis=1) if means else np.empty((len(values), 0))
+        return by_seed(values, self.trials["seed"].to_numpy()[places])
 
     def grid(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """(S, H) of ``places`` of one model and source, by seed and strata: the strata that at least half of the seeds
         have, and the seeds that have all of those."""
         trials = self.trials.loc[places, ["seed", *self.strata]].assign(place=places)
         table = trials.pivot(index="seed", columns=self.strata, values="place")
-        return table.loc[:, table.notna().mean() >= 0.5].dropna().to_numpy(np.int64)
+        return whole(table).to_numpy(np.int64)
+
+
+def by_seed(values: Draws, seeds: NDArray[Any]) -> Draws:
+    """(1 + D, S): the mean of each seed's values (1 + D, N), as in ``Answers.per_seed``."""
+    valid = ~np.isnan(values[0])
+    means = [values[:, valid & (seeds == seed)].mean(axis=1) for seed in np.unique(seeds[valid])]
+    return np.stack(means, axis=1) if means else np.empty((len(values), 0))
+
+
+def whole(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a table of seeds by strata the strata that at least half of the seeds have, and the seeds that have those."""
+    return table.loc[:, table.notna().mean() >= 0.5].dropna()
 
 
 def _of_all(target_top1: Draws, source_top1: Draws, _: float) -> Draws:

@@ -48,7 +48,7 @@ def _sensitivity(analysis: "Analysis") -> Sheet:
         "Claims under other choices: how many of the limits that the paper's words allow, and of shares of trials "
         "that must have learned, give which verdict"
     )
-    table = sensitivity_table(analysis.answers, analysis.study.readings or [analysis.study.claims])
+    table = sensitivity_table(analysis.measurements, analysis.readings)
     return Sheet("claims-by-choice", title, table, shown(table))
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+DECIDED = ("reproduced", "contradicted")
+"""Rulings after which nobody has to look at a claim again."""
+
 
 @dataclass(frozen=True)
 class Term:

@@ -11,9 +11,8 @@ from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.measures import MEASURES, Name, Sample, Silent, measured
 from rac_ray.results.sides import Side, shared_keys, side_of
-from rac_ray.results.statistics import CONFIDENCE, Estimate, clip_p, interval, mean_p, seeds_needed
+from rac_ray.results.statistics import ALPHA, Estimate, clip_p, interval, mean_p, seeds_needed
 
-ALPHA = 1 - CONFIDENCE
 FEW = 3
 """Seeds without which nothing is decided about architectures."""
 

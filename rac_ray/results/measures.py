@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rac_ray.results.answers import Draws
+from rac_ray.results.answers import Draws, by_seed, whole
 from rac_ray.results.sides import Side, shared_keys
 from rac_ray.results.statistics import sign_flip_p, slopes, trend_p
 
@@ -81,15 +81,11 @@ def _paper(higher: Side | float, lower: Side | float, over: Over) -> Sample | Si
     values = _value(first) - _value(second)
     known = ~np.isnan(values[0])
     values, keys = values[:, known], keys[known]
-    seeds = keys.get_level_values("seed").to_numpy()
     if over == "mean":
-        means = [values[:, seeds == seed].mean(axis=1) for seed in np.unique(seeds)]
-        per_seed = np.stack(means, axis=1) if means else np.empty((len(values), 0))
+        per_seed = by_seed(values, keys.get_level_values("seed").to_numpy())
         return Sample(per_seed.mean(axis=1), per_seed, len(keys), sign_flip_p(per_seed[0]))
-    places = keys.to_frame(index=False).assign(place=range(len(keys))).pivot_table(
-        "place", "seed", ["stratum", "size"]
-    )  # fmt: skip
-    places = places.loc[:, places.notna().mean() >= 0.5].dropna(axis=0)
+    trials = keys.to_frame(index=False).assign(place=range(len(keys)))
+    places = whole(trials.pivot_table("place", "seed", ["stratum", "size"]))
     if places.shape[1] < 2 or not len(places):
         return TWO_SIZES
     doublings = np.log2(places.columns.get_level_values("stratum").to_numpy(float))

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.claims import Claim
+from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.columns import P_VALUES
 from rac_ray.results.schedule import sequential
 from rac_ray.results.verdicts import Ruling, Verdict, by_itself, decided
-from rac_ray.sweep.decisions import RULINGS
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def _by_claim(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _shown(looks: pd.DataFrame) -> Mapping[str, Any]:
     """The look that a claim's verdict is of: the one that decided it, or the last."""
     ordered = looks.sort_values("look")
-    deciding = ordered[ordered["outcome"].isin(RULINGS)]
+    deciding = ordered[ordered["outcome"].isin(DECIDED)]
     return (deciding if len(deciding) else ordered.tail(1)).iloc[0].to_dict()
 
 
@@ -73,7 +72,7 @@ def judge_over_looks(answers: Answers, claims: Sequence[Claim], seen: Mapping[st
 
 
 def _as_it_fell(verdict: Verdict, seen: Seen | None) -> Verdict:
-    if seen is None or seen.ruling not in RULINGS or verdict.outcome == "not run":
+    if seen is None or seen.ruling not in DECIDED or verdict.outcome == "not run":
         return verdict
     return replace(verdict, outcome=cast(Ruling, seen.ruling))
 
@@ -96,7 +95,7 @@ def looks_in_words(rows: pd.DataFrame) -> dict[str, str]:
 
 def _in_words(look: Mapping[str, Any]) -> str:
     at = f"look {look['look']} of {look['looks']} ({look['seeds']} seeds), p over looks"
-    if look["outcome"] in RULINGS:
+    if look["outcome"] in DECIDED:
         return f"decided at {at}"
     if not look["look"]:
         return f"not looked at yet, the first of {look['looks']} looks is to come"

@@ -6,32 +6,28 @@ from typing import get_args
 
 import pandas as pd
 
-from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim
-from rac_ray.results.findings import measure_all
-from rac_ray.results.verdicts import MOSTLY, Ruling, decided, weighed
+from rac_ray.results.findings import Measurements
+from rac_ray.results.verdicts import MOSTLY, Ruling, rulings
 
 SHARES = (0.25, MOSTLY, 0.75)
 """Of a model's trials that must have learned for a claim on its ratios; the middle one is ours."""
 
 
-def sensitivity_table(answers: Answers, readings: Sequence[Sequence[Claim]]) -> pd.DataFrame:
+def sensitivity_table(measurements: Measurements, readings: Sequence[Sequence[Claim]]) -> pd.DataFrame:
     """One row per claim and verdict: how many of all choices give it.
 
     A choice is one of ``readings``, the study's claims with limits of their own, the first one as given, and one of
-    SHARES. Columns claim_id, choices, as_given, outcome, count, share.
+    SHARES. ``measurements`` are of the contrasts of all readings. Columns claim_id, choices, as_given, outcome, count,
+    share.
     """
-
-    measurements = measure_all(answers, (claim for claims in readings for claim in claims), len(readings[0]))
     counts: dict[str, Counter[str]] = {}
     for claims in readings:
         for share in SHARES:
-            for verdict in decided([weighed(claim, measurements, share) for claim in claims]):
+            for verdict in rulings(claims, measurements, share):
                 counts.setdefault(verdict.claim.claim_id, Counter())[verdict.outcome] += 1
     choices = len(readings) * len(SHARES)
-    given = {
-        each.claim.claim_id: each.outcome for each in decided([weighed(each, measurements) for each in readings[0]])
-    }
+    given = {each.claim.claim_id: each.outcome for each in rulings(readings[0], measurements)}
     rows = [
         (claim_id, choices, given[claim_id], outcome, found[outcome], found[outcome] / choices)
         for claim_id, found in counts.items()

@@ -23,7 +23,7 @@ from rac_ray.results.over_looks import looks_in_words
 from rac_ray.results.report import ClipSource, Section, write_report
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
-from rac_ray.results.verdict_words import at_a_glance, sentences, standing, verdict_table
+from rac_ray.results.verdict_words import INDENT, at_a_glance, sentences, standing, verdict_table
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -130,7 +130,7 @@ def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], st
     printed = analysis.study.printed_numbers
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
-        looked = {claim: [f"{'':12}  {said}"] for claim, said in looks_in_words(part.tables.looks).items()}
+        looked = {claim: [f"{INDENT}{said}"] for claim, said in looks_in_words(part.tables.looks).items()}
         lines += [
             "",
             *([f"{recipe}:"] if recipe else []),

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
 Values = NDArray[np.float64]
-CONFIDENCE = 0.95
+ALPHA = 0.05
+CONFIDENCE = 1 - ALPHA
 SEED_DRAWS = 2000
 PERMUTATIONS = 9999
 POWER = 0.8

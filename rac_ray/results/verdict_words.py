@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from rac_ray.results.claims import Claim, Contrast
-from rac_ray.results.findings import ALPHA, FEW, Finding, Measurement
+from rac_ray.results.findings import FEW, Finding, Measurement
 from rac_ray.results.in_plain_words import plainly
 from rac_ray.results.measures import Name, Silent
 from rac_ray.results.paper import Printed, paper_effect
-from rac_ray.results.statistics import NOTHING
+from rac_ray.results.statistics import ALPHA, NOTHING
 from rac_ray.results.verdicts import Ruling, Verdict
 
 CALLED: Mapping[Name, str] = {

@@ -23,11 +23,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.claims import Claim
+from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.columns import P_VALUES
-from rac_ray.results.findings import ALPHA, FEW, Finding, Measurement, Measurements, measure_all, p_of, strength
+from rac_ray.results.findings import FEW, Finding, Measurement, Measurements, measure_all, p_of, strength
 from rac_ray.results.measures import Name, Silent
-from rac_ray.results.statistics import holm
+from rac_ray.results.statistics import ALPHA, holm
 
 Ruling = Literal[
     "reproduced",
@@ -41,7 +41,6 @@ Ruling = Literal[
 ]
 MOSTLY = 0.5
 """Share of a model's trials that must have learned for a claim on its ratios."""
-DECIDED: tuple[Ruling, ...] = ("reproduced", "contradicted")
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,7 @@ class Verdict:
         """Seeds still needed to decide; 0 when it is decided, None when no number would do or it is unknown."""
         if self.outcome in DECIDED:
             return 0
-        open_ones = [
-            found for each in self.measurements for found in each.found.values() if not found.effect.low > 0
-        ]  # fmt: skip
+        open_ones = [found for each in self.measurements for found in each.found.values() if not found.effect.low > 0]
         wanted = [each.needed for each in open_ones or [each.paper for each in self.measurements]]
         if not wanted or any(needed is None for needed in wanted):
             return None
@@ -109,8 +106,12 @@ class Verdict:
 
 def judge(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:
     """A verdict on each claim, corrected over those that could be tested."""
-    measurements = measure_all(answers, claims, len(claims))
-    return decided([weighed(claim, measurements) for claim in claims])
+    return rulings(claims, measure_all(answers, claims, len(claims)))
+
+
+def rulings(claims: Sequence[Claim], measurements: Measurements, mostly: float = MOSTLY) -> list[Verdict]:
+    """The same of contrasts that have been measured; ``mostly`` as in ``weighed``."""
+    return decided([weighed(claim, measurements, mostly) for claim in claims])
 
 
 def by_itself(answers: Answers, claim: Claim, claims: int) -> Verdict:
@@ -167,10 +168,10 @@ def decided(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _ruled(verdict: Verdict) -> Verdict:
-    rulings = IN_EVERY_MEASURE if verdict.seeds >= FEW else OF_FEW_SEEDS
+    known = IN_EVERY_MEASURE if verdict.seeds >= FEW else OF_FEW_SEEDS
     if verdict.seeds >= FEW and any(len(each.asked) > 1 for each in verdict.measurements):
-        rulings = {**rulings, **IN_ONE_MEASURE}
-    shown = next((ruling for p, ruling in rulings.items() if getattr(verdict, p) < ALPHA), "underpowered")
+        known = {**known, **IN_ONE_MEASURE}
+    shown = next((ruling for p, ruling in known.items() if getattr(verdict, p) < ALPHA), "underpowered")
     return replace(verdict, outcome=shown)
 
 

@@ -5,7 +5,7 @@ id) are read as what they are: their ids and their training version stay.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -17,6 +17,32 @@ _SCHEMA = 2
 
 class Damaged(BadInput):
     """A file of a ledger that is not what it should be; the sentence names it."""
+
+
+class Versioned(Protocol):
+    """A struct that says of which schema it is."""
+
+    @property
+    def schema(self) -> int: ...
+
+
+Kind = TypeVar("Kind", bound=Versioned)
+
+
+def decoded(content: bytes, kind: type[Kind], schema: int, address: str, what: str) -> Kind:
+    """A file's struct. Raises Damaged, with the ``address``, for what is not ``what`` it should be."""
+    try:
+        found = msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise Damaged(f"{address} is not the record of {what}: {error}") from error
+    if found.schema != schema:
+        raise Damaged(f"{address} has schema {found.schema}; valid: {schema}")
+    return found
+
+
+def encoded(record: msgspec.Struct) -> bytes:
+    """A struct's file: JSON that people can read, the same for the same values."""
+    return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1)
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +162,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_json(self) -> bytes:
         """The content of ``record.json``, with keys in a fixed order."""
-        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1)
+        return encoded(self)
 
 
 def named(trial: Trial) -> Named:

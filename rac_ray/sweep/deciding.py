@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from rac_ray.results.claims import Claim
+from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.columns import P_VALUES
 from rac_ray.results.schedule import nearest
 from rac_ray.store.entry import Entry
 from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import holding
 from rac_ray.sweep.decisions import (
-    RULINGS,
     Added,
     Deciding,
     DecisionBook,
@@ -119,7 +118,7 @@ class Standing:
 
         record = self.record
         for name, claim in self.claims.items():
-            for number in self._due(claim) if record.ruling(name) not in RULINGS else ():
+            for number in self._due(claim) if record.ruling(name) not in DECIDED else ():
                 seeds = record.looks_at[number - 1]
                 alone = by_itself(of_seeds(self.answers, record.first_seeds(seeds)), claim, len(self.claims))
                 run = alone.outcome != "not run"
@@ -149,7 +148,7 @@ class Standing:
             name, done = verdict.claim.claim_id, len(self.record.history(verdict.claim.claim_id))
             until = self.record.schedule.after(done)
             hopeless = done and verdict.outcome == "not run"
-            if until is None or verdict.outcome in RULINGS or hopeless:
+            if until is None or verdict.outcome in DECIDED or hopeless:
                 continue
             cells = cells_of(verdict.claim, self.cells)
             seeds = self.record.first_seeds(until)
@@ -171,7 +170,7 @@ class Standing:
                 new = Added(claim=step.claim, look=step.look, seeds=step.seeds, cells=step.cells, trainings=ids,
                             why=_why(step))  # fmt: skip
                 return msgspec.structs.replace(record, added=[*record.added, new], ended="")
-        open_ones = [verdict.claim.claim_id for verdict in verdicts if verdict.outcome not in RULINGS]
+        open_ones = [verdict.claim.claim_id for verdict in verdicts if verdict.outcome not in DECIDED]
         why = f"the budget of {record.budget.words} does not pay for a next look" if steps else "no look is left"
         ended = f"{why}; undecided: {', '.join(open_ones)}" if open_ones else "every claim is decided"
         return msgspec.structs.replace(record, ended=ended)
@@ -207,7 +206,7 @@ def at_most(plan: Plan, deciding: Deciding, only: str | None, price: Price) -> l
     left = math.inf if record.budget.hours is None else 3600 * record.budget.hours - spent
     trials = math.inf if record.budget.trials is None else record.budget.trials - len(there)
     paid = sum(total <= left for total in accumulate(seconds))
-    open_ones = [name for name in record.claims if record.ruling(name) not in RULINGS]
+    open_ones = [name for name in record.claims if record.ruling(name) not in DECIDED]
     most = max(0, int(min(trials, paid))) if open_ones else 0
     hours = min(max(0.0, left), sum(sorted(seconds, reverse=True)[:most])) / 3600
     time = f", {hours:.2g} h of trial time" if hours else ""
@@ -253,7 +252,7 @@ def run_until_decided(
 
 def told(before: DecisionRecord, after: DecisionRecord) -> list[str]:
     """What a look has shown and added, a line each."""
-    new = {name for name in after.claims if after.ruling(name) in RULINGS and before.ruling(name) not in RULINGS}
+    new = {name for name in after.claims if after.ruling(name) in DECIDED and before.ruling(name) not in DECIDED}
     decided = [
         f"{name} is {after.ruling(name)} at look {look.look} of {len(after.looks_at)} ({look.seeds} seeds)"
         for name in after.claims

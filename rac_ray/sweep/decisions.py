@@ -13,17 +13,15 @@ import msgspec
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import digest_of
-from rac_ray.results.claims import Claim, Term
+from rac_ray.results.claims import DECIDED, Claim, Term
 from rac_ray.results.schedule import Schedule
-from rac_ray.store.record import Damaged
+from rac_ray.store.record import decoded, encoded
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.search import cell_of
 from rac_ray.training.task import Task
 
 DECISIONS = "decisions"
 """Folder below a sweep's."""
-RULINGS = ("reproduced", "contradicted")
-"""Outcomes of a claim that is decided."""
 _SCHEMA = 1
 
 
@@ -162,7 +160,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
         last = {look.claim: place for place, look in enumerate(self.looks)}
         looks = list(self.looks)
         for claim, place in last.items():
-            if self.ruling(claim) not in RULINGS:
+            if self.ruling(claim) not in DECIDED:
                 looks[place] = msgspec.structs.replace(looks[place], outcome=rulings[claim])
         return msgspec.structs.replace(self, looks=looks)
 
@@ -174,7 +172,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """Where it stands, in one line."""
-        decided = [name for name in self.claims if self.ruling(name) in RULINGS]
+        decided = [name for name in self.claims if self.ruling(name) in DECIDED]
         said = f"{len(decided)} of {len(self.claims)} claims are decided after {len(self.trials_added)} added trials"
         return f"{said} of a budget of {self.budget.words}" + (f"; ended: {self.ended}" if self.ended else "")
 
@@ -203,18 +201,11 @@ class DecisionBook:
 
     def _read(self, name: str) -> DecisionRecord:
         folder = self.sweep.below(DECISIONS)
-        try:
-            found = msgspec.json.decode(folder.read_bytes(name), type=DecisionRecord)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise Damaged(f"{folder.address(name)} is not the record of decisions: {error}") from error
-        if found.schema != _SCHEMA:
-            raise Damaged(f"{folder.address(name)} has schema {found.schema}; valid: {_SCHEMA}")
-        return found
+        return decoded(folder.read_bytes(name), DecisionRecord, _SCHEMA, folder.address(name), "decisions")
 
     def write(self, record: DecisionRecord) -> None:
         """Replace one, whole."""
-        content = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1)
-        self.sweep.below(DECISIONS).write_bytes(f"{record.record_id}.json", content)
+        self.sweep.below(DECISIONS).write_bytes(f"{record.record_id}.json", encoded(record))
 
     def address(self, record: DecisionRecord) -> str:
         """Path or URI of a file, for people to open."""

@@ -9,19 +9,18 @@ import msgspec
 
 from rac_ray.errors import BadInput
 from rac_ray.results.claims import Claim
+from rac_ray.results.findings import FEW
 from rac_ray.results.schedule import Schedule
+from rac_ray.results.statistics import ALPHA
 from rac_ray.sweep.decisions import Deciding, DecisionBook, DecisionRecord, by_cell, cells_of, record_id_of
 from rac_ray.sweep.planner import Plan
 from rac_ray.training.task import Task
 
-ALPHA = 0.05
 SPENDING = "even"
 """The alpha-spending function of every new declaration: of those that ``benchmarks/until_decided.py`` compares, the one
 that is near the best for any budget."""
 MOST_SEEDS = 20
 """Seeds of the last look, where neither the budget nor anybody says otherwise."""
-FEWEST_SEEDS = 3
-"""Seeds of the first look at least: with fewer, nothing is decided."""
 
 
 def declaration(plan: Plan, deciding: Deciding, only: str | None = None) -> DecisionRecord:
@@ -41,7 +40,7 @@ def declaration(plan: Plan, deciding: Deciding, only: str | None = None) -> Deci
     seeds = list(dict.fromkeys(task.training.seed for task in tasks))
     if record is not None:
         return _gone_on(record, plan, deciding, cells, seeds, [claim.claim_id for claim in claims])
-    first = max(len(seeds), FEWEST_SEEDS)
+    first = max(len(seeds), FEW)
     fewest = min(len(cells_of(claim, cells)) for claim in claims)
     paid = MOST_SEEDS if deciding.budget_trials is None else len(seeds) + deciding.budget_trials // fewest
     most = deciding.most_seeds or max(first, min(MOST_SEEDS, paid))

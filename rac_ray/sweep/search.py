@@ -19,7 +19,7 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import Training, Trial, digest_of
 from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from rac_ray.store.ledger import TRIALS, Ledger
-from rac_ray.store.record import Damaged
+from rac_ray.store.record import decoded, encoded
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import with_recipe
 from rac_ray.sweep.space import CANDIDATES, Space, space_of
@@ -217,18 +217,11 @@ class SearchBook:
         content = self.sweep.below(SEARCH).read_if_there(f"{search_id}.json")
         if content is None:
             return None
-        try:
-            found = msgspec.json.decode(content, type=SearchRecord)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise Damaged(f"{self.address(search_id)} is not the record of a search: {error}") from error
-        if found.schema != _SCHEMA:
-            raise Damaged(f"{self.address(search_id)} has schema {found.schema}; valid: {_SCHEMA}")
-        return found
+        return decoded(content, SearchRecord, _SCHEMA, self.address(search_id), "a search")
 
     def write(self, record: SearchRecord) -> None:
         """Replace what is known of a search."""
-        content = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1)
-        self.sweep.below(SEARCH).write_bytes(f"{record.search_id}.json", content)
+        self.sweep.below(SEARCH).write_bytes(f"{record.search_id}.json", encoded(record))
 
     def address(self, search_id: str) -> str:
         """Path or URI of a search's file, for people to open."""
