@@ -1,0 +1,43 @@
+"""Inner loops of the models on a CPU, compiled by Numba for the processor at hand and kept in its cache on disk.
+
+The functions take NumPy arrays (``Tensor.numpy()`` shares their memory) and run without Python's lock, so that
+``over_threads`` divides a batch among as many threads as torch has.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FAST_MATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
+"""Sums may be taken in another order, as everywhere in torch; infinite values and NaN stay what they are."""
+
+
+def compiled(function: Function) -> Function:
+    """Decorator of a function of arrays and numbers; it is compiled when first called, once per machine."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": set(FAST_MATH), "error_model": "numpy"}
+    try:
+        return njit(function, cache=True, **options)
+    except RuntimeError:  # no folder for its cache can be written
+        return njit(function, **options)
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="compiled")
+
+
+def over_threads(function: Callable[[int, int], object], count: int) -> None:
+    """Call ``function(first, last)`` for parts of ``range(count)``, one for each of torch's threads, side by side."""
+    parts = max(1, min(torch.get_num_threads(), count))
+    bounds = [count * part // parts for part in range(parts + 1)]
+    if parts == 1:
+        function(0, count)
+    else:
+        for _ in _threads(parts).map(function, bounds[:-1], bounds[1:]):
+            pass
