@@ -7,7 +7,7 @@ The functions take NumPy arrays (``Tensor.numpy()`` shares their memory) and run
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from numba import njit
@@ -22,9 +22,9 @@ def compiled(function: Function) -> Function:
     """Decorator of a function of arrays and numbers; it is compiled when first called, once per machine."""
     options: dict[str, Any] = {"nogil": True, "fastmath": set(FAST_MATH), "error_model": "numpy"}
     try:
-        return njit(function, cache=True, **options)
+        return cast(Function, njit(function, cache=True, **options))
     except RuntimeError:  # no folder for its cache can be written
-        return njit(function, **options)
+        return cast(Function, njit(function, **options))
 
 
 @cache
