@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rac_ray.store.files import LEVEL, level_file
 from rac_ray.store.storage import Storage
@@ -18,9 +18,9 @@ def as_bytes(weights: Mapping[str, Tensor]) -> bytes:
     return sink.getvalue()
 
 
-def keep(folder: Storage, epoch: int, model: nn.Module) -> None:
+def keep(folder: Storage, epoch: int, weights: Mapping[str, Tensor]) -> None:
     """Write an epoch's weights."""
-    folder.write_bytes(level_file(epoch), as_bytes(model.state_dict()))
+    folder.write_bytes(level_file(epoch), as_bytes(weights))
 
 
 def drop_others(folder: Storage, epochs: Mapping[int, float]) -> None:

@@ -25,13 +25,18 @@ class NotFinite(RuntimeError):
 class Totals:
     """Sums over an epoch: loss, right answers, clips. They stay on the device, in one place, until they are read."""
 
-    def __init__(self) -> None:
-        self.sums = torch.zeros(3, dtype=torch.float64)
+    def __init__(self, *members: int) -> None:
+        """Of one model, or of so many members of a stack."""
+        self.sums = torch.zeros(*members, 3, dtype=torch.float64)
+
+    def onto(self, device: torch.device) -> None:
+        """Lie on a device from now on."""
+        if self.sums.device != device:
+            self.sums = self.sums.to(device)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """``loss`` is the batch's mean; ``logits`` (B, classes), ``labels`` (B,)."""
-        if self.sums.device != loss.device:
-            self.sums = self.sums.to(loss.device)
+        self.onto(loss.device)
         correct = (logits.detach().argmax(dim=1) == labels).sum()
         self.sums[0] += loss.detach().double() * len(labels)
         self.sums[1] += correct

@@ -80,45 +80,63 @@ def fit(
     classifier = Classifier(build(), recipe, cuda_graphs=cuda_graphs, scaled=scaled, share=weight)
     progress = TrialProgress(folder, train, report, beat, keeper, recipe.stop_at)
     with tempfile.TemporaryDirectory() as scratch:
-        checkpoint = _fetch_checkpoint(folder, Path(scratch), progress)
+        path = Path(scratch) / LAST_CHECKPOINT
+        checkpoint = fetched(folder, path, progress)
         for row in progress.epochs if retell else ():
             report(row)
         if not progress.finished:
-            trainer = pl.Trainer(
-                max_epochs=recipe.max_epochs,
-                callbacks=[EarlyStopping("val_top1", mode="max", patience=recipe.patience), progress],
-                precision=cast(Any, recipe.precision),
-                gradient_clip_val=recipe.clip_norm,
-                num_sanity_val_steps=0,
-                default_root_dir=scratch,
-                logger=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-                **(trainer_options or {"accelerator": device.type, "devices": 1}),
-            )
-            prepare(trainer).fit(classifier, train, val, ckpt_path=checkpoint, weights_only=True)
-    classifier.model.load_state_dict(progress.best_weights)
+            options = trainer_options or {"accelerator": device.type, "devices": 1}
+            callbacks = [early_stopping(recipe), progress]
+            trainer = trainer_of(recipe, callbacks, scratch, gradient_clip_val=recipe.clip_norm, **options)
+            goes_on = path if checkpoint else None
+            prepare(trainer).fit(classifier, train, val, ckpt_path=goes_on, weights_only=True)
+    return fit_of(progress, classifier.model, started)
+
+
+def early_stopping(recipe: Recipe) -> EarlyStopping:
+    """Lightning's, after the recipe's patience."""
+    return EarlyStopping("val_top1", mode="max", patience=recipe.patience)
+
+
+def trainer_of(recipe: Recipe, callbacks: list[pl.Callback], scratch: str, **options: Any) -> pl.Trainer:
+    """A trainer that leaves nothing in any place but the callbacks'."""
+    return pl.Trainer(
+        max_epochs=recipe.max_epochs,
+        callbacks=callbacks,
+        precision=cast(Any, recipe.precision),
+        num_sanity_val_steps=0,
+        default_root_dir=scratch,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        **options,
+    )
+
+
+def fit_of(progress: TrialProgress, model: torch.nn.Module, started: float) -> Fit:
+    """What a training came to that began at ``started``; ``model`` gets the best weights."""
+    model.load_state_dict(progress.best_weights)
     best = max(progress.epochs, key=lambda row: row["val_top1"])
     return Fit(
-        model=classifier.model,
+        model=model,
         epochs=progress.epochs,
         best_epoch=best["epoch"],
         best_val_top1=best["val_top1"],
-        parameters=count_parameters(classifier.model),
-        kept=keeper.epochs if keeper else {},
+        parameters=count_parameters(model),
+        kept=progress.keeper.epochs if progress.keeper else {},
         seconds_to_first_step=(progress.first_step_at or time.monotonic()) - started,
     )
 
 
-def _fetch_checkpoint(folder: Storage, scratch: Path, progress: TrialProgress) -> str | None:
-    """Bring ``last.ckpt`` to a local path; loads ``progress`` from it so that a finished fit is not run again.
+def fetched(folder: Storage, path: Path, progress: TrialProgress) -> dict[str, Any] | None:
+    """Bring ``last.ckpt``, if there is one, to a local path, and return it; loads ``progress`` from it, so that a
+    finished fit is not run again.
 
     Only tensors and plain values are read: a file that would run code when it is unpickled counts as damaged.
     """
     if not folder.exists(LAST_CHECKPOINT):
         return None
-    path = scratch / LAST_CHECKPOINT
     path.write_bytes(folder.read_bytes(LAST_CHECKPOINT))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -127,4 +145,4 @@ def _fetch_checkpoint(folder: Storage, scratch: Path, progress: TrialProgress) -
         folder.delete(LAST_CHECKPOINT)
         reason = " ".join(str(error).split())[:200]
         raise DamagedCheckpoint(f"{LAST_CHECKPOINT} cannot be read and was dropped: {reason}") from None
-    return str(path)
+    return content

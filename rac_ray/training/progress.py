@@ -4,7 +4,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -111,36 +111,46 @@ class TrialProgress(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         classifier = cast(Classifier, pl_module)
-        figures = classifier.figures
-        for name, said in (("train_loss", "training"), ("val_loss", "validation")):
-            if not math.isfinite(figures[name]):
-                raise NotFinite(f"{said} loss is {figures[name]} in epoch {trainer.current_epoch}")
-        if figures["val_top1"] > self.best_top1:
-            self.best_top1 = figures["val_top1"]
-            weights = classifier.model.state_dict()
-            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
-        seconds = time.monotonic() - self._epoch_started
-        row = {
-            "epoch": trainer.current_epoch,
-            **figures,
-            "best_val_top1": self.best_top1,
-            "seconds": seconds,
-            "clips": classifier.clips,
-            "loader_wait_share": self.batches.seconds / seconds,
-            "gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
-        }
-        self.epochs.append(row)
-        self._keep_levels(trainer, classifier, figures["val_top1"])
+        weights, seconds = classifier.model.state_dict(), time.monotonic() - self._epoch_started
+        row = self.note(trainer.current_epoch, classifier.figures, classifier.clips, weights, seconds)
+        self.keep_levels(row, weights, writes=trainer.is_global_zero)
+        trainer.should_stop |= self.reached(row)
         self.finished = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         due = self.finished or time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
         if trainer.strategy.broadcast(due):
             self._save(trainer)
         self.report(row)
 
-    def _keep_levels(self, trainer: pl.Trainer, classifier: Classifier, top1: float) -> None:
-        if self.keeper and self.keeper.offer(trainer.current_epoch, top1) and trainer.is_global_zero:
-            keep(self.folder, trainer.current_epoch, classifier.model)
-        trainer.should_stop |= self.stop_at is not None and top1 >= self.stop_at
+    def note(
+        self, epoch: int, figures: Mapping[str, float], clips: int, weights: Mapping[str, Tensor], seconds: float
+    ) -> dict[str, Any]:
+        """An epoch's row, which is taken down, as are its weights if they are the best so far. Raises NotFinite."""
+        for name, said in (("train_loss", "training"), ("val_loss", "validation")):
+            if not math.isfinite(figures[name]):
+                raise NotFinite(f"{said} loss is {figures[name]} in epoch {epoch}")
+        if figures["val_top1"] > self.best_top1:
+            self.best_top1 = figures["val_top1"]
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
+        row = {
+            "epoch": epoch,
+            **figures,
+            "best_val_top1": self.best_top1,
+            "seconds": seconds,
+            "clips": clips,
+            "loader_wait_share": self.batches.seconds / seconds,
+            "gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+        }
+        self.epochs.append(row)
+        return row
+
+    def keep_levels(self, row: Mapping[str, Any], weights: Mapping[str, Tensor], *, writes: bool) -> None:
+        """Write the epoch's checkpoint if a level needs it, where this process is the one that ``writes``."""
+        if self.keeper and self.keeper.offer(row["epoch"], row["val_top1"]) and writes:
+            keep(self.folder, row["epoch"], weights)
+
+    def reached(self, row: Mapping[str, Any]) -> bool:
+        """Whether the epoch has what training was to reach."""
+        return self.stop_at is not None and row["val_top1"] >= self.stop_at
 
     def _save_midway(self, trainer: pl.Trainer, classifier: Classifier) -> None:
         sums = trainer.strategy.all_gather(classifier.train_totals.sums)
@@ -159,8 +169,12 @@ class TrialProgress(Checkpoint):
             path = f"{scratch}/{LAST_CHECKPOINT}"
             trainer.save_checkpoint(path, weights_only=False)
             if trainer.is_global_zero:
-                with self.folder.writing(LAST_CHECKPOINT) as destination:
-                    shutil.copyfile(path, destination)
-                if self.keeper:
-                    drop_others(self.folder, self.keeper.epochs)
+                self.put(path)
         self._saved_at = time.monotonic()
+
+    def put(self, path: str) -> None:
+        """Have a checkpoint in the folder, and no levels that it does not need."""
+        with self.folder.writing(LAST_CHECKPOINT) as destination:
+            shutil.copyfile(path, destination)
+        if self.keeper:
+            drop_others(self.folder, self.keeper.epochs)

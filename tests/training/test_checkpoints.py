@@ -15,7 +15,7 @@ def test_files_come_and_go(tmp_path: Path) -> None:
     folder = Storage.at(tmp_path)
     models = [torch.nn.Linear(2, 1) for _ in range(3)]
     for epoch, model in enumerate(models):
-        keep(folder, epoch, model)
+        keep(folder, epoch, model.state_dict())
     folder.write_bytes("last.ckpt", b"")
     drop_others(folder, {1: 0.5})
     assert sorted(folder.names()) == ["last.ckpt", level_file(1)]
