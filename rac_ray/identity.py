@@ -118,6 +118,11 @@ class Recipe:
         """Whether the learning rate is the same in every step."""
         return self.schedule == "constant" and not self.warm_up
 
+    @property
+    def same_steps(self) -> bool:
+        """Whether every step does the same to the weights: with one rate, no clipping, and no count of steps."""
+        return self.optimiser == "sgd" and self.keeps_rate and self.clip_norm is None
+
     def identity(self) -> dict[str, Any]:
         """What is in a training's id: fields that came later count only where they are not at their defaults, so that
         a new one moves no id."""
@@ -198,6 +203,11 @@ class Training:
     def grid_key(self) -> str:
         """Trainings of one key are of one grid: ``flip_validation=no validation=authors``."""
         return key_of(self.variants)
+
+    @property
+    def replicates_key(self) -> str:
+        """Trainings of one key differ in their seed alone, and read the same clips."""
+        return f"{replace(self, seed=0).training_id} {self.clips_key}"
 
     @property
     def clips_key(self) -> str:

@@ -22,7 +22,7 @@ TOP5 = "top5"
 RECIPE_COLUMNS = [each.name for each in fields(Recipe)]
 OUTCOME = [
     "parameters", "best_epoch", "best_val_top1", "epochs", "selection_rule", "schema", "precision_used", "way",
-    "device", "workers", "host", "python", "commit", "versions", "finished_at",
+    "device", "workers", "stacked", "host", "python", "commit", "versions", "finished_at",
 ]  # fmt: skip
 TRIAL_COLUMNS = [
     "trial_id", "training_id", STUDY, *KEY, SIZE_NAME, EXPERIMENT, VARIANT, DIFFERENCE, "level", "options", "classes",

@@ -131,6 +131,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     per_worker: dict[str, float] = {}
     cuda_graphs: bool = False
+    stacked: int = 1
+    """Seeds that trained in one process as one model; times and memory are shares of it."""
     attempt: int = 1
     host: str
     python: str

@@ -4,24 +4,25 @@ not."""
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
 
-from rac_ray.sweep.failures import disk_is_full, failure_of, now
-from rac_ray.sweep.follow import HALT
+from rac_ray.sweep.failures import disk_is_full, now
+from rac_ray.sweep.follow import HALT, attempts_in
+from rac_ray.sweep.job import Job, Setting
+from rac_ray.sweep.recording import ended, leave_failure
 from rac_ray.sweep.sharing import parts_of
-from rac_ray.sweep.worker import Job, Setting, train_loop
+from rac_ray.sweep.worker import train_loop
 from rac_ray.training.task import Task
-
-LOG_TAIL_LINES = 40
 
 
 def run_task(
     config: dict[str, Any], tasks: Mapping[str, Task], clips: Mapping[str, Any], made_from: Any, setting: Setting
 ) -> None:
-    """Tune's function trainable: one attempt at a task, unless nothing is outstanding.
+    """Tune's function trainable: one attempt at a task, and at others that are stacked with it, unless nothing is
+    outstanding.
 
     ``tasks`` are all of the run, by training id; ``clips`` are references to those that lie in memory, by
     ``Subject.key``, and ``made_from`` is what makes clips again, by the trainings' ``clips_key``. Whatever is raised
@@ -30,40 +31,46 @@ def run_task(
     """
     from ray import tune
 
-    training_id, attempt, ledger = config["training_id"], config["attempt"], setting.ledger
-    task, host = tasks[training_id], platform.node()
-    record = ledger.record(training_id)
-    if record is not None and not task.outstanding(record):
+    made = [job_of(tasks[each], attempt, clips, made_from, setting) for each, attempt in attempts_in(config)]
+    jobs = [job for job in made if not ended(job)]
+    if not jobs:
         return  # another process was quicker: a killed driver's orphan, or this task before its node was lost
-    keys = {part: task.subject.key(part) for part in parts_of(task)}
-    mine = {part: clips[key] for part, key in keys.items() if key in clips}
-    job = Job(task, attempt, setting, host, time.monotonic(), made_from.get(task.training.clips_key), mine)
+    ledger = setting.ledger
     try:
-        who = {"host": host, "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
-        ledger.begin(training_id, attempt, setting.driver, began_at=now(), **who)
-        _train(job, config["resources"])
+        who = {"host": platform.node(), "pid": os.getpid(), "node": ray.get_runtime_context().get_node_id()}
+        for job in jobs:
+            ledger.begin(job.training_id, job.attempt, setting.driver, began_at=now(), **who)
+        _train(jobs, config["resources"])
     except Exception as error:
         if disk_is_full(error):
             tune.report({HALT: f"{ledger.storage.root} is full; make room and give the same command again"})
             return
-        failure, tail = failure_of(error), ledger.log_tail(training_id, LOG_TAIL_LINES)
-        ledger.fail(training_id, attempt, {**failure, "host": host, "log_tail": tail})
-        if failure["class"] == "out of memory":
+        if "out of memory" in [leave_failure(job, error) for job in jobs if not ended(job)]:
             raise
+    if any(ledger.failure(job.training_id, job.attempt) for job in jobs):
         tune.report({"failed": True})
 
 
-def _train(job: Job, resources: dict[str, float]) -> None:
-    """Hand the task to TorchTrainer: in this process for one worker, in a worker group for more."""
+def job_of(task: Task, attempt: int, clips: Mapping[str, Any], made_from: Any, setting: Setting) -> Job:
+    """An attempt at a task that begins now, here."""
+    keys = {part: task.subject.key(part) for part in parts_of(task)}
+    mine = {part: clips[key] for part, key in keys.items() if key in clips}
+    made = made_from.get(task.training.clips_key)
+    return Job(task, attempt, setting, platform.node(), time.monotonic(), made, mine)
+
+
+def _train(jobs: Sequence[Job], resources: dict[str, float]) -> None:
+    """Hand tasks to TorchTrainer: in this process for one worker, in a worker group for more."""
     from ray.train import ScalingConfig
     from ray.train.torch import TorchTrainer
 
+    job, *mates = jobs
     setting = job.setting
     per_worker = dict(setting.per_worker if setting.in_groups else resources)
     workers: Any = setting.workers if setting.in_groups else 0
     TorchTrainer(
         train_loop,
-        train_loop_config={"job": job},
+        train_loop_config={"job": job, "mates": mates},
         scaling_config=ScalingConfig(
             num_workers=workers, use_gpu=per_worker.get("GPU", 0) > 0, resources_per_worker=per_worker
         ),

@@ -17,6 +17,13 @@ from rac_ray.training.task import Task
 
 HALT = "halt"
 """Key of a trial's last report when the whole sweep has to stop, with the reason."""
+WHOSE = "training_id"
+"""Key of a report: the training that it is about."""
+
+
+def attempts_in(config: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Ids of the trainings that a Tune trial is an attempt at, and the attempt's number at each."""
+    return [(config["training_id"], config["attempt"]), *config.get("mates", {}).items()]
 
 
 class QueueSearcher(Searcher):
@@ -35,8 +42,9 @@ class QueueSearcher(Searcher):
         ticket = self.queue.next()
         if ticket is None:
             return Searcher.FINISHED if self.queue.over else None
+        mates = {"mates": dict(ticket.mates)} if ticket.mates else {}
         training_id = ticket.training.training_id
-        return {"training_id": training_id, "attempt": ticket.attempt, "resources": dict(ticket.resources)}
+        return {"training_id": training_id, "attempt": ticket.attempt, "resources": dict(ticket.resources), **mates}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The follower learns it from the ledger."""
@@ -70,38 +78,40 @@ class Follower(tune.Callback):
         self.metrics.refresh()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = self._training_of(trial)
-        self.queue.started(ours.training_id)
-        self.metrics.state(ours, "running")
-        self.monitor.started(ours, trial.config["attempt"], trial.config["resources"])
+        attempts = self._attempts(trial)
+        for ours, attempt in attempts:
+            self.queue.started(ours.training_id)
+            self.metrics.state(ours, "running")
+            self.monitor.started(ours, attempt, trial.config["resources"], stacked=len(attempts))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if "val_top1" in result:
-            ours = self._training_of(trial)
+            ours = self.tasks[result.get(WHOSE, trial.config["training_id"])].training
             self.metrics.epoch(ours, result)
             self.monitor.epoch(ours, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours, attempt = self._training_of(trial), trial.config["attempt"]
-        if self._done(ours):
-            return
-        if reason := trial.last_result.get(HALT):
-            self._interrupted(ours, reason)
-        else:
-            failure = self.ledger.failure(ours.training_id, attempt)
-            self._failed(ours, attempt, failure or lost_process(None))
+        for ours, attempt in self._attempts(trial):
+            if self._done(ours):
+                continue
+            if reason := trial.last_result.get(HALT):
+                self._interrupted(ours, reason)
+            else:
+                failure = self.ledger.failure(ours.training_id, attempt)
+                self._failed(ours, attempt, failure or lost_process(None))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The process died: by its own hand with a failure file, or without a word."""
-        ours, attempt = self._training_of(trial), trial.config["attempt"]
-        if not self._done(ours):
-            failure = self.ledger.failure(ours.training_id, attempt) or lost_process(trial.get_pickled_error())
-            self._failed(ours, attempt, failure)
+        for ours, attempt in self._attempts(trial):
+            if not self._done(ours):
+                failure = self.ledger.failure(ours.training_id, attempt) or lost_process(trial.get_pickled_error())
+                self._failed(ours, attempt, failure)
 
-    def _training_of(self, trial: Any) -> Training:
-        return self.tasks[trial.config["training_id"]].training
+    def _attempts(self, trial: Any) -> list[tuple[Training, int]]:
+        """The trainings that Tune's trial is an attempt at, and the attempt's number at each."""
+        return [(self.tasks[training_id].training, attempt) for training_id, attempt in attempts_in(trial.config)]
 
     def _done(self, training: Training) -> bool:
         """Whether nothing is outstanding; says so."""

@@ -187,7 +187,7 @@ class CandidateFollower(Follower):
         self.searching = searching
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = self._training_of(trial)
+        ((ours, _),) = self._attempts(trial)  # candidates are never stacked
         epochs = self.searching.cuts.get(ours.training_id)
         if epochs is None:
             super().on_trial_complete(iteration, trials, trial, **info)

@@ -76,13 +76,14 @@ class Monitor:
             else None
         )
 
-    def started(self, training: Training, attempt: int, resources: Mapping[str, float]) -> None:
-        """An attempt at a trial runs."""
-        share = self.queue.packing.share(training.kind)
+    def started(self, training: Training, attempt: int, resources: Mapping[str, float], stacked: int = 1) -> None:
+        """An attempt at a trial runs, in a process with so many seeds of it."""
+        share = self.queue.packing.share(training.kind) / stacked
         self.running[training.training_id] = Running(training, self.clock(), share)
         again = f", attempt {attempt}" if attempt > 1 else ""
         part = f", {resources['GPU']:.3g} GPU" if resources.get("GPU") else ""
-        self.say(f"{training.training_id} start  {training.name}{again}{part}")
+        together = f", {stacked} stacked" if stacked > 1 else ""
+        self.say(f"{training.training_id} start  {training.name}{again}{part}{together}")
 
     def epoch(self, training: Training, row: Mapping[str, Any]) -> None:
         """A trial reported an epoch."""

@@ -26,6 +26,9 @@ STORE = "object_store_memory"
 WAITING: Mapping[str, float] = {"CPU": 0.0, "memory": 1.0}
 """What the waiting half of a trial with a worker group asks for: no core, so that two cores are room for two workers.
 Tune refuses to ask for nothing; a byte is there on every node."""
+STACKED_BY_ITSELF = {"CPU": 1, "GPU": 1}
+"""Seeds that ``auto`` trains in one process. On two cores a stack is as fast as one seed after the other, and leaves
+cores idle at the end; no GPU has been measured yet."""
 KEPT_FREE = 0.001
 """CPUs that each process which trains asks for on top where tasks read its clips: when a node is lost, trials take all
 that they find on the others, and so the last core of every node stays for the tasks."""
@@ -85,21 +88,28 @@ class Packing:
     """How often a class ran out of memory: each time half as many of it run side by side."""
     fewest: int = 0
     """Workers with which a group goes on that lost some; 0: it does not shrink."""
+    stack: int = 1
+    """Seeds of a training that train in one process as one model, at most."""
     cpus_besides: float = 0
     """What reading a trial's clips takes of the CPUs beside its workers."""
 
+    def members(self, kind: Kind) -> int:
+        """Seeds of a training that run in one process at most."""
+        return max(1, self.stack >> self.lowered.get(kind, 0))
+
     def lower(self, kind: Kind) -> None:
-        """Run half as many trainings of a kind side by side from now on."""
+        """Run half as many trainings of a kind side by side from now on, and in one process."""
         self.lowered[kind] = self.lowered.get(kind, 0) + 1
 
     def per_gpu(self, kind: Kind) -> int:
-        """Trials of a class that share a GPU."""
+        """Trials of a class that share a GPU, or stacks of them."""
         if self.trials_per_gpu == "auto":
             peak = self.peaks.get(kind)
-            need = HEADROOM * peak + CONTEXT_BYTES if peak else math.inf
+            members = self.members(kind)
+            need = HEADROOM * peak * members + CONTEXT_BYTES if peak else math.inf
             most = min(MOST_PER_GPU, int(self.machine.cpus / self.machine.gpus))
             if self.trials is not None:
-                most = min(most, math.ceil(self.trials / self.machine.gpus))
+                most = min(most, math.ceil(self.trials / members / self.machine.gpus))
             first = min(most, int(self.machine.gpu_memory / HEADROOM / need))
         else:
             first = self.trials_per_gpu

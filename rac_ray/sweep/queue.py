@@ -18,12 +18,14 @@ from rac_ray.sweep.packing import Packing
 
 @dataclass(frozen=True)
 class Ticket:
-    """One attempt at a training, ready to run."""
+    """One attempt at a training, ready to run, or at several of its seeds in one process."""
 
     training: Training
     attempt: int
     resources: Mapping[str, float]
     """What the attempt asks Ray for."""
+    mates: Mapping[str, int] = field(default_factory=dict)
+    """Further seeds of the training that are stacked with it: their attempts, by training id."""
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Queue:
     """Asks, before each training, for a reason to stop; empty: there is none."""
     held: set[str] = field(default_factory=set)
     """Ids of trainings that wait for ``release``, too."""
+    stacks: bool = False
+    """Whether seeds of a training are handed out together, as many as the packing says."""
     clock: Callable[[], float] = time.monotonic
     stop_reason: str = ""
 
@@ -55,6 +59,10 @@ class Queue:
         self._ready = [(rank, i) for i, rank in self._rank.items() if i not in self.held]
         self._later: list[tuple[float, int, str]] = []
         self._handed: set[str] = set()
+        self._mates: set[str] = set()
+        self._siblings: dict[str, list[str]] = {}
+        for training in self._trainings.values() if self.stacks else ():
+            self._siblings.setdefault(training.replicates_key, []).append(training.training_id)
         self._attempt = dict(self.attempts)
         self._failures: Counter[tuple[str, str]] = Counter()
 
@@ -101,10 +109,26 @@ class Queue:
             return None
         _, training_id = heapq.heappop(self._ready)
         training = self._trainings[training_id]
+        mates = self._with(training) if self.stacks else []
+        self._mates = self._mates - {training_id} | set(mates)
+        attempts = {each: self._handed_out(each) for each in (training_id, *mates)}
+        resources = self.packing.resources(training.kind)
+        return Ticket(training, attempts.pop(training_id), resources, attempts)
+
+    def _with(self, training: Training) -> list[str]:
+        """Other seeds of a training that are ready, too, taken from those that are."""
+        siblings = set(self._siblings[training.replicates_key])
+        found = sorted(each for each in self._ready if each[1] in siblings)[: self.packing.members(training.kind) - 1]
+        if found:
+            self._ready = [each for each in self._ready if each not in found]
+            heapq.heapify(self._ready)
+        return [training_id for _, training_id in found]
+
+    def _handed_out(self, training_id: str) -> int:
+        """The number of an attempt that begins."""
         self._handed.add(training_id)
         self._attempt[training_id] = self._attempt.get(training_id, 0) + 1
-        resources = self.packing.resources(training.kind)
-        return Ticket(training, self._attempt[training_id], resources)
+        return self._attempt[training_id]
 
     @property
     def _full(self) -> bool:
@@ -129,7 +153,7 @@ class Queue:
         """Note that an attempt failed. Seconds until the next one; None when the budget of that class is spent."""
         self._handed.discard(training_id)
         training = self._trainings[training_id]
-        if failure_class == "out of memory":
+        if failure_class == "out of memory" and training_id not in self._mates:  # once for all of a stack
             self.packing.lower(training.kind)
         self._failures[training_id, failure_class] += 1
         count = self._failures[training_id, failure_class]

@@ -3,7 +3,6 @@
 import platform
 import resource
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 import torch
@@ -11,13 +10,13 @@ import torch
 from rac_ray.data.feed import Place
 from rac_ray.store.files import BEST_CHECKPOINT, level_file
 from rac_ray.store.record import Checkpoint, Record, named
-from rac_ray.sweep.failures import now
+from rac_ray.sweep.failures import failure_of, now
 from rac_ray.sweep.feeds import tells
+from rac_ray.sweep.job import Job
 from rac_ray.training.fit import Fit
 from rac_ray.training.task import Task
 
-if TYPE_CHECKING:
-    from rac_ray.sweep.worker import Job
+LOG_TAIL_LINES = 40
 
 
 def checkpoint_file(record: Record, epoch: int) -> str:
@@ -53,8 +52,8 @@ def _peak_bytes(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def trained_record(job: "Job", place: Place, result: Fit, seconds: dict[str, float]) -> Record:
-    """What the training came to; nothing is evaluated yet."""
+def trained_record(job: Job, place: Place, result: Fit, seconds: dict[str, float], stacked: int = 1) -> Record:
+    """What the training came to in a process that trained so many seeds of it; nothing is evaluated yet."""
     task, setting, device = job.task, job.setting, torch.device(place.device)
     training = task.training
     selected = task.selection.selected(result.epochs, result.kept)
@@ -87,7 +86,23 @@ def trained_record(job: "Job", place: Place, result: Fit, seconds: dict[str, flo
         python=platform.python_version(),
         commit=setting.commit,
         versions=dict(setting.versions),
-        peak_bytes=_peak_bytes(device),
+        stacked=stacked,
+        peak_bytes=_peak_bytes(device) // (stacked if device.type == "cuda" else 1),
         seconds=seconds,
         finished_at=now(),
     )
+
+
+def ended(job: Job) -> bool:
+    """Whether nothing of the training is outstanding, or this attempt at it has failed already."""
+    ledger, record = job.setting.ledger, job.setting.ledger.record(job.training_id)
+    done = record is not None and not job.task.outstanding(record)
+    return done or ledger.failure(job.training_id, job.attempt) is not None
+
+
+def leave_failure(job: Job, error: BaseException) -> str:
+    """Write why this attempt failed, with the end of its log; returns the failure's class."""
+    ledger, failure = job.setting.ledger, failure_of(error)
+    tail = ledger.log_tail(job.training_id, LOG_TAIL_LINES)
+    ledger.fail(job.training_id, job.attempt, {**failure, "host": platform.node(), "log_tail": tail})
+    return failure["class"]

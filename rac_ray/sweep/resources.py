@@ -39,6 +39,8 @@ class Resources:
     """CPU cores (threads) of each trial, or of each of its workers (default: 1)."""
     trials_per_gpu: int | Literal["auto"] = field(default="auto", metadata={"least": 1})
     """Trials that share a GPU; auto: as many as their measured memory allows."""
+    stack: int | Literal["auto"] = field(default="auto", metadata={"least": 1})
+    """Most seeds of a training that train in one process, as one model; auto: as was measured to be fastest."""
     cuda_graphs: bool = False
     """Record the steps of trials of one worker on a GPU once, and replay them."""
     keep_shards: bool = False

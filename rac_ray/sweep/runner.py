@@ -14,36 +14,32 @@ from typing import TYPE_CHECKING
 
 import ray
 
-from rac_ray.data.ahead import READING_CPUS
 from rac_ray.errors import BadInput
-from rac_ray.identity import PRECISIONS
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import Lock, holding
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task
-from rac_ray.sweep.feeds import asked_delivery, reads_beside, way_of
 from rac_ray.sweep.follow import Follower
+from rac_ray.sweep.job import Setting
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
+from rac_ray.sweep.placing import placed
 from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on, remember_options
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
-from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_session, room_on
+from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_session
 from rac_ray.sweep.sharing import shared_clips
 from rac_ray.sweep.tuning import through_tune
-from rac_ray.sweep.worker import Setting
 
 if TYPE_CHECKING:
     from rac_ray.sweep.halving import Searching
 
 RESERVE_BYTES = 20_000_000
 """Room that is left free on a disk, for failures and what running trainings write last."""
-
-ON_GPUS = precision_on(1)
 
 Trainable = Callable[..., None]
 """``run_task``, or what tests put in its place."""
@@ -111,12 +107,6 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
         return price_of(plan, packing, plan.entries(), pricing, say)
 
 
-def placed(plan: Plan, resources: Resources, machine: Machine) -> tuple[Plan, Packing]:
-    """The plan that says how clips are delivered on a machine, and how trainings are packed there. Raises BadInput."""
-    plan = replace(plan, delivered=way_of(plan.tasks, asked_delivery(plan.asked), room_on(machine)))
-    return plan, packing_for(plan, resources, machine)
-
-
 def precision_for(resources: Resources) -> str:
     """What ``auto`` means where a run is to take place; asks a cluster whose size nobody has told."""
     if resources.num_gpus is not None:
@@ -125,37 +115,6 @@ def precision_for(resources: Resources) -> str:
         return precision_on(local_gpus())
     with ray_session(resources):
         return precision_on(machine_of(resources).gpus)
-
-
-def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
-    """How trainings are packed on a machine.
-
-    Raises BadInput when one kind does not fit at all, when workers share no step, and for a precision that the machine
-    does not have.
-    """
-    require_precision(plan, machine.gpus)
-    workers = resources.workers or max(plan.study.workers(part.grid) for part in plan.parts)
-    fewest = resources.fewest_workers or workers
-    batch = min(task.training.recipe.batch_size for task in plan.tasks)
-    if fewest > workers:
-        raise BadInput(f"--fewest-workers is {fewest}; valid: at most {workers}, the workers")
-    if workers > batch:
-        raise BadInput(f"{workers} workers for steps of {batch} clips; valid: at most one worker per clip")
-    reading = READING_CPUS if reads_beside(plan.tasks, plan.delivered) else 0.0
-    packing = Packing(
-        machine, workers, resources.cpus_per_trial, resources.trials_per_gpu, fewest=fewest, cpus_besides=reading
-    )
-    for kind in {task.training.kind for task in plan.tasks}:
-        packing.require(kind)
-    return packing
-
-
-def require_precision(plan: Plan, gpus: float) -> None:
-    """BadInput for 16-bit mixed precision, which scales its losses, where there is no GPU to compute it."""
-    asked = {task.training.recipe.precision for task in plan.tasks}
-    if ON_GPUS in asked and not gpus:
-        valid = ", ".join(each for each in PRECISIONS if each not in ("auto", ON_GPUS))
-        raise BadInput(f"precision {ON_GPUS!r} needs a GPU; valid here: {valid}")
 
 
 def queue_for(
@@ -181,9 +140,10 @@ def queue_for(
         resources.budgets,
         {training_id: entry.attempts for training_id, entry in entries.items()},
         resources.pause,
-        at_once=side_by_side if packing.limits else None,
+        at_once=side_by_side * packing.stack if packing.limits else None,
         guard=lambda: lock.stop_reason or no_room(plan.ledger.storage, room),
         held={training.training_id for training in waiting} if plan.is_search else set(),
+        stacks=packing.stack > 1,
     )
 
 

@@ -56,11 +56,6 @@ class Totals:
             self.sums = sums.sum(dim=0)
 
 
-def recordable(recipe: Recipe) -> bool:
-    """Whether every step does the same to the weights: a recording has a learning rate and no clipping of its own."""
-    return recipe.optimiser == "sgd" and recipe.keeps_rate and recipe.clip_norm is None
-
-
 class Classifier(pl.LightningModule):
     """Trains ``model`` by ``recipe``; monitors ``val_top1``, and keeps each epoch's exact figures in ``figures``."""
 
@@ -73,7 +68,7 @@ class Classifier(pl.LightningModule):
         scaled: Callable[[Tensor], Tensor] = to_unit_range,
         share: float = 1.0,
     ) -> None:
-        """Under ``cuda_graphs`` one worker's steps are recorded and replayed, where the recipe is ``recordable``.
+        """Under ``cuda_graphs`` one worker's steps are recorded and replayed, where the recipe has ``same_steps``.
 
         ``scaled`` makes float32 of clips of uint8, on their device. ``share`` is what a worker has of a step's clips
         over an even share of them: gradients are averaged over workers, and each clip has to count the same.
@@ -89,7 +84,7 @@ class Classifier(pl.LightningModule):
         """``train_loss, train_top1, val_loss, val_top1`` of the epoch that has just ended."""
         self.clips = 0
         """Trained and validated in it by all workers."""
-        self.automatic_optimization = not (cuda_graphs and recordable(recipe))
+        self.automatic_optimization = not (cuda_graphs and recipe.same_steps)
         self._whole_train_step = RecordedStep(self._train_step, self._state)
         self._whole_val_step = RecordedStep(self._val_step, lambda: [self.val_totals.sums])
 

@@ -76,8 +76,9 @@ def fit_stack(
     beat: Callable[[], None] = lambda: None,
     cuda_graphs: bool = False,
 ) -> list[Fit | Exception]:
-    """Train each seat's model by a ``stackable`` recipe, from its ``last.ckpt`` if there is one: what ``fit`` returns
-    for each alone, or raises of its own (NotFinite, DamagedCheckpoint), in their order.
+    """Train each seat's model by a recipe of ``same_steps``, from its ``last.ckpt`` if there is one.
+
+    Gives what ``fit`` returns for each alone, or raises of its own (NotFinite, DamagedCheckpoint), in their order.
 
     On a CPU members end at the bits at which they would end alone.
     """

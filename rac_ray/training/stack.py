@@ -9,23 +9,18 @@ from torch import Tensor, nn
 from rac_ray.data.feed import Batch
 from rac_ray.identity import Recipe
 from rac_ray.models.stacked import member, outputs_of, stacked, together
-from rac_ray.training.classifier import Classifier, Totals, recordable, to_unit_range
+from rac_ray.training.classifier import Classifier, Totals, to_unit_range
 from rac_ray.training.scales import LossScales
 
 SCALED = "16-mixed"
 """The precision in which losses are scaled."""
 
 
-def stackable(recipe: Recipe) -> bool:
-    """Whether seeds of a training can share their steps: each step has to do the same to the weights of all."""
-    return recordable(recipe)
-
-
 class StackedClassifier(Classifier):
     """Trains N models by one recipe, each on batches of its own; weights, losses and figures have an axis of N.
 
-    A batch is (clips (N, B, T, C, H, W) uint8, labels (N, B)). Members share no number: not a scale of losses, not a
-    step that is left out.
+    The recipe has ``same_steps``. A batch is (clips (N, B, T, C, H, W) uint8, labels (N, B)). Members share no number:
+    not a scale of losses, not a step that is left out.
     """
 
     def __init__(

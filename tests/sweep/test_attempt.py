@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rac_ray.sweep.attempt import run_task
-from rac_ray.sweep.worker import Setting
+from rac_ray.sweep.job import Setting
 from tests.records import finish
 from tests.sweep.tiny_sweep import tiny_plan
 

@@ -1,5 +1,6 @@
 """Shares of a machine, from measured memory; half as many after memory ran out."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -150,3 +151,12 @@ def test_nothing_asks_for_more_than_the_largest_node_has() -> None:
     assert packing.resources(LARGE)["memory"] == 4e9
     with pytest.raises(BadInput, match=r"--cpus-per-trial is 3; valid: up to the 2 CPUs of the largest node"):
         Packing(packing.machine, cpus_per_trial=3).require(SMALL)
+
+
+def test_a_stack_takes_the_memory_of_all_its_seeds() -> None:
+    packing = Packing(replace(GPUS, gpu_memory=80e9), peaks={SMALL: 10e9}, stack=3)
+    assert (packing.members(SMALL), packing.per_gpu(SMALL)) == (3, 1)
+    packing.lower(SMALL)
+    assert (packing.members(SMALL), packing.members(LARGE)) == (1, 3)
+    few = Packing(replace(GPUS, gpu_memory=80e9), peaks={SMALL: 1e9}, stack=5, trials=20)
+    assert few.per_gpu(SMALL) == math.ceil(20 / 5 / GPUS.gpus)

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from rac_ray.identity import Training
-from rac_ray.store.entry import STATES
+from rac_ray.store.entry import STATES, State
 from rac_ray.sweep.failures import Budgets
 from rac_ray.sweep.packing import Machine, Packing
-from rac_ray.sweep.queue import Queue
+from rac_ray.sweep.queue import Queue, Ticket
 
 NONE = dict.fromkeys(STATES, 0)
 
@@ -179,3 +179,53 @@ def test_a_held_training_waits_for_a_word(trainings: list[Training], clock: Cloc
     queue.started(trainings[1].training_id)
     queue.done(trainings[1].training_id)
     assert queue.over
+
+
+def stacked_queue(make_training, clock: Clock, stack: int, **axes: object) -> tuple[Queue, list[Training]]:
+    """Two sizes of three seeds each, seeds of one size after those of the other."""
+    trainings = [make_training(hidden_units=units, seed=seed, **axes) for units in (4, 2) for seed in (0, 1, 2)]
+    states: dict[str, State] = {training.training_id: "pending" for training in trainings}
+    packing = Packing(Machine(8), stack=stack)
+    return Queue(states, trainings, packing, pause=0.0, stacks=True, clock=clock), trainings
+
+
+def handed(ticket: Ticket | None, trainings: list[Training]) -> list[tuple[int, int]]:
+    """Number of each training on a ticket, and the attempt."""
+    assert ticket
+    ids = [training.training_id for training in trainings]
+    first = ids.index(ticket.training.training_id), ticket.attempt
+    return [first, *((ids.index(each), attempt) for each, attempt in ticket.mates.items())]
+
+
+def test_seeds_of_a_training_are_handed_out_together(make_training, clock: Clock) -> None:
+    queue, trainings = stacked_queue(make_training, clock, 2)
+    assert [handed(queue.next(), trainings) for _ in range(4)] == [
+        [(0, 1), (1, 1)],
+        [(2, 1)],
+        [(3, 1), (4, 1)],
+        [(5, 1)],
+    ]
+    assert queue.next() is None
+    assert not queue.over
+
+
+def test_of_a_stack_only_those_are_tried_again_that_failed(make_training, clock: Clock) -> None:
+    queue, trainings = stacked_queue(make_training, clock, 3)
+    assert handed(queue.next(), trainings) == [(0, 1), (1, 1), (2, 1)]
+    ids = [training.training_id for training in trainings]
+    for each in ids[:3]:
+        queue.started(each)
+    queue.done(ids[1])
+    assert [queue.failed(each, "preempted") for each in (ids[0], ids[2])] == [0.0, 0.0]
+    assert handed(queue.next(), trainings) == [(0, 2), (2, 2)]
+
+
+def test_memory_that_ran_out_halves_a_stack_once(make_training, clock: Clock) -> None:
+    queue, trainings = stacked_queue(make_training, clock, 3)
+    ticket = queue.next()
+    for number, _ in handed(ticket, trainings):
+        queue.started(trainings[number].training_id)
+        queue.failed(trainings[number].training_id, "out of memory")
+    assert queue.packing.lowered == {trainings[0].kind: 1}
+    assert [handed(queue.next(), trainings) for _ in range(3)] == [[(0, 2)], [(1, 2)], [(2, 2)]]
+    assert handed(queue.next(), trainings) == [(3, 1), (4, 1), (5, 1)], "another size is packed as before"

@@ -12,8 +12,8 @@ from rac_ray.identity import Trial
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint, Record, read_record
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.job import Job, Setting
 from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels, trained_record
-from rac_ray.sweep.worker import Job, Setting
 from rac_ray.training.fit import Fit
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Task

@@ -16,7 +16,7 @@ def test_every_setting_is_one_option_with_its_help() -> None:
     flags = {flag.name: flag for flag in flags_of(verb)}
     assert list(flags) == [
         "address", "num_cpus", "num_gpus", "workers", "fewest_workers", "cpus_per_trial", "trials_per_gpu",
-        "cuda_graphs", "keep_shards", "retry_preempted", "retry_out_of_memory", "retry_not_finite",
+        "stack", "cuda_graphs", "keep_shards", "retry_preempted", "retry_out_of_memory", "retry_not_finite",
         "retry_data", "retry_code", "retry_stalled",
         "back_off", "probe_seconds", "price_per_hour", "stall_factor", "stall_seconds", "dashboard",
         "take_over", "verbose",

@@ -17,7 +17,8 @@ from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe, Training
 from rac_ray.models import MODELS, build_model
 from rac_ray.store.files import LAST_CHECKPOINT
-from rac_ray.sweep.worker import Group, group_of_workers
+from rac_ray.sweep.stages import Group
+from rac_ray.sweep.worker import group_of_workers
 from rac_ray.training import progress
 from rac_ray.training.evaluate import predict
 from tests.training.fitting import fitted
