@@ -1,8 +1,8 @@
 """Past this machine: the study on 1 to 512 GPUs, simulated, and what breaks first: ``make bench-scale``.
 
-Nobody has timed these models on an A100, so a trial's time is an assumption, printed above the table: work per clip
-(``benchmarks.roofline``) at ``SHARE`` of an A100's rates, and never less than the time to launch a step's kernels.
-``--records FOLDER`` takes the times of finished trials instead, ``<storage>/<sweep>``.
+A trial's epochs take what was measured on one H200 (RESULTS.md), its steps as graphs; sizes between the measured ones
+lie on lines in logarithms. What a trial takes beside its epochs, and prices, are assumptions. ``--records FOLDER``
+takes the times of finished trials instead, ``<storage>/<sweep>``.
 """
 
 import random
@@ -16,12 +16,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from benchmarks.arguments import Parser
-from benchmarks.plain import build_plain
+from benchmarks.gpu.price import between
 from benchmarks.plain_demo import trainings_of
-from benchmarks.roofline import Rates, work_per_clip
 from benchmarks.run import machine
 from benchmarks.simulation import Outcome, Simulation, Site, Times
 from rac_ray.cli.exits import run_command
@@ -34,19 +31,21 @@ from rac_ray.sweep.forecast import epoch_bounds
 from rac_ray.sweep.packing import Kind, Machine, Packing
 from rac_ray.sweep.queue import Queue
 
-A100 = Rates(flops=312e12, moved_bytes=1.555e12)
-"""NVIDIA's data sheet: dense float16 matrix products, memory of the 40 GB model."""
-SHARE = 0.25
-"""Of those rates; ours reaches 25 to 84 % of this machine's (RESULTS.md)."""
-LAUNCHES = {"convlstm": 4000, "cnn3d": 250, "timesformer1": 1500, "timesformer8": 1500}
-"""Kernels of a training step, rounded up from the layers of each model; 20 frames one after the other in ConvLSTM."""
-LAUNCH_SECONDS = 6e-6
-ALONE_SHARE = 0.25
-"""Of a GPU that one trial keeps busy: from four on they wait for each other."""
-TRIALS_PER_GPU = (8, 1)
-SPOT = {"grows": True, "boot_seconds": 420.0, "losses_per_hour": 0.05, "price": 11.0, "head_price": 0.38}
-ON_DEMAND = {**SPOT, "losses_per_hour": 0.0, "price": 22.0}
-"""A p4d.24xlarge as known in 2025; spot at half. One loss in twenty hours of a node."""
+EPOCHS: Mapping[str, Mapping[int, float]] = {
+    "convlstm": {2: 1.505, 8: 1.739, 48: 6.224},
+    "cnn3d": {2: 0.256, 8: 0.368, 48: 1.287},
+    "timesformer1": {2: 0.280, 8: 0.203, 48: 0.260},
+    "timesformer8": {2: 0.517, 8: 0.448, 48: 1.095},
+}
+"""Seconds of an epoch of the study on an H200, 4,000 clips and 1,000 for validation, through ``fit`` with graphs."""
+GAIN = {1: 1.0, 2: 0.95, 4: 0.95, 8: 0.95}
+"""Clips per second of so many trials on one GPU over those of one, with graphs: TimeSf-8 at h=8."""
+TRIALS_PER_GPU = (1, 8)
+SPOT = {"grows": True, "boot_seconds": 420.0, "losses_per_hour": 0.05, "price": 31.6, "head_price": 0.38}
+ON_DEMAND = {**SPOT, "losses_per_hour": 0.0, "price": 63.3}
+"""A p5en.48xlarge, eight H200, about as known in 2025; spot at half. One loss in twenty hours of a node."""
+CPUS, MEMORY = 24, 141e9
+"""Beside each GPU, and of it in bytes."""
 TIMES = Times(driver=30.0, process=10.0, trial=0.5)
 GPU_COUNTS = (1, 8, 64, 512)
 SEEDS = 20
@@ -61,15 +60,6 @@ def study() -> list[Training]:
     return trainings_of(PAPER, "16-mixed")
 
 
-def assumed_epoch(model: str, hidden_units: int, batch_size: int) -> float:
-    """Seconds of an epoch of the study alone on an A100, by the assumption."""
-    training, evaluation = work_per_clip(build_plain(model, hidden_units), batch_size, torch.device("cpu"))
-    launches = LAUNCHES[model] * LAUNCH_SECONDS
-    of_step = max(batch_size / (SHARE * A100.bound(training)), launches)
-    of_validation = max(batch_size / (SHARE * A100.bound(evaluation)), launches / 3)
-    return (PAPER.train_clips * of_step + PAPER.val_clips * of_validation) / batch_size
-
-
 def recorded_epochs(folder: str) -> dict[Kind, float]:
     """Median seconds of an epoch by kind, from finished trainings."""
     found: dict[Kind, list[float]] = {}
@@ -82,7 +72,7 @@ def recorded_epochs(folder: str) -> dict[Kind, float]:
 
 def work_of(trainings: Iterable[Training], epochs: Mapping[Kind, float], per_gpu: int, seed: int) -> dict[str, float]:
     """Seconds of each training beside ``per_gpu - 1`` others; early stopping anywhere between its bounds, evenly."""
-    drawn, slower = random.Random(seed), max(1.0, per_gpu * ALONE_SHARE)
+    drawn, slower = random.Random(seed), per_gpu / GAIN[per_gpu]
     return {
         training.training_id: slower * epochs[training.kind] * drawn.randint(*epoch_bounds(training.recipe))
         for training in trainings
@@ -117,7 +107,7 @@ def scale_table(trainings: Sequence[Training], epochs: Mapping[Kind, float]) -> 
             for per_gpu in TRIALS_PER_GPU:
                 size = min(gpus, 8)
                 shares = {"price": costs["price"] * size / 8}
-                site = replace(Site(gpus // size, size, 12 * size, 40e9), **{**costs, **shares})  # type: ignore[arg-type]
+                site = replace(Site(gpus // size, size, CPUS * size, MEMORY), **{**costs, **shares})  # type: ignore[arg-type]
                 found = simulated(trainings, epochs, site, per_gpu)
                 assert all(outcome.states["done"] == len(trainings) for outcome in found)
                 cells = [
@@ -207,11 +197,11 @@ def queueing(count: int) -> list[tuple[str, str]]:
 
 
 def requests(trial_seconds: float) -> list[tuple[str, str]]:
-    """What 1,000 nodes of 8 GPUs with 8 trials each ask of an object store."""
-    per_second = 1000 * 8 * 8 / trial_seconds * REQUESTS_PER_TRIAL
+    """What 1,000 nodes of 8 GPUs with a trial each ask of an object store."""
+    per_second = 1000 * 8 / trial_seconds * REQUESTS_PER_TRIAL
     return [
-        ("median trial beside seven others, s", f"{trial_seconds:.0f}"),
-        ("requests per second to the object store, 64,000 trials at once", f"{per_second:,.0f}"),
+        ("median trial, s", f"{trial_seconds:.0f}"),
+        ("requests per second to the object store, 8,000 trials at once", f"{per_second:,.0f}"),
         ("of them writes; S3 promises 3,500 writes and 5,500 reads per second and prefix", f"{per_second / 2:,.0f}"),
     ]
 
@@ -226,15 +216,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     trainings = study()
     first = {training.kind: training for training in trainings}
-    epochs = {kind: assumed_epoch(t.model, t.hidden_units, t.recipe.batch_size) for kind, t in first.items()}
+    epochs = {kind: between(EPOCHS[t.model], t.hidden_units) for kind, t in first.items()}
     recorded = recorded_epochs(options.records) if options.records else {}
     epochs |= {key: value for key, value in recorded.items() if key in epochs}
-    work = work_of(trainings, epochs, 8, 0)
+    work = work_of(trainings, epochs, 1, 0)
     print(f"{machine()}, {time.strftime('%Y-%m-%d')}\n")
-    print(f"Seconds of an epoch: {len(recorded)} of {len(epochs)} classes from records, the others assumed,")
-    print(f"{SHARE:.0%} of {A100.flops / 1e12:.0f} TFLOP/s and {A100.moved_bytes / 1e12:.2f} TB/s, and")
-    print(f"{LAUNCH_SECONDS * 1e6:.0f} us for each kernel of a step at least:\n")
-    for model in LAUNCHES:
+    print(f"Seconds of an epoch: {len(recorded)} of {len(epochs)} classes from records, the others from an H200:\n")
+    for model in EPOCHS:
         cells = ", ".join(f"h={h} {epochs[f'{model} h={h}']:.2f}" for h in (2, 8, 16, 48))
         print(f"- {model}: {cells}")
     print(f"\nMean of {SEEDS} simulated sweeps [95 % of them], nodes booting and idle counted as up\n")

@@ -88,6 +88,8 @@ class Packing:
     """How often a class ran out of memory: each time half as many of it run side by side."""
     fewest: int = 0
     """Workers with which a group goes on that lost some; 0: it does not shrink."""
+    graphs: bool = False
+    """Whether steps are replayed as CUDA graphs: one trial then keeps a GPU busy, and ``auto`` lets none beside it."""
     stack: int = 1
     """Seeds of a training that train in one process as one model, at most."""
     cpus_besides: float = 0
@@ -110,7 +112,7 @@ class Packing:
             most = min(MOST_PER_GPU, int(self.machine.cpus / self.machine.gpus))
             if self.trials is not None:
                 most = min(most, math.ceil(self.trials / members / self.machine.gpus))
-            first = min(most, int(self.machine.gpu_memory / HEADROOM / need))
+            first = 1 if self.graphs else min(most, int(self.machine.gpu_memory / HEADROOM / need))
         else:
             first = self.trials_per_gpu
         return max(1, first >> self.lowered.get(kind, 0))

@@ -43,6 +43,7 @@ def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
         resources.cpus_per_trial,
         resources.trials_per_gpu,
         fewest=fewest,
+        graphs=resources.cuda_graphs and workers == 1,
         stack=stack,
         cpus_besides=reading,
     )

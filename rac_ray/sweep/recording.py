@@ -52,6 +52,12 @@ def _peak_bytes(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def _replayed(job: Job, device: torch.device) -> bool:
+    """Whether steps were to be recorded and replayed."""
+    asked = job.setting.cuda_graphs and not job.setting.in_groups
+    return asked and device.type == "cuda" and job.task.training.recipe.same_steps
+
+
 def trained_record(job: Job, place: Place, result: Fit, seconds: dict[str, float], stacked: int = 1) -> Record:
     """What the training came to in a process that trained so many seeds of it; nothing is evaluated yet."""
     task, setting, device = job.task, job.setting, torch.device(place.device)
@@ -80,7 +86,7 @@ def trained_record(job: Job, place: Place, result: Fit, seconds: dict[str, float
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
         workers=setting.most_workers,
         per_worker=dict(setting.per_worker),
-        cuda_graphs=setting.cuda_graphs and not setting.in_groups and device.type == "cuda",
+        cuda_graphs=_replayed(job, device),
         attempt=job.attempt,
         host=platform.node(),
         python=platform.python_version(),

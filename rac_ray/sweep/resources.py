@@ -38,7 +38,7 @@ class Resources:
     cpus_per_trial: int | None = field(default=None, metadata={"least": 1})
     """CPU cores (threads) of each trial, or of each of its workers (default: 1)."""
     trials_per_gpu: int | Literal["auto"] = field(default="auto", metadata={"least": 1})
-    """Trials that share a GPU; auto: as many as their measured memory allows."""
+    """Trials that share a GPU; auto: as many as their measured memory allows, with graphs one."""
     stack: int | Literal["auto"] = field(default="auto", metadata={"least": 1})
     """Most seeds of a training that train in one process, as one model; auto: as was measured to be fastest."""
     cuda_graphs: bool = False

@@ -160,3 +160,10 @@ def test_a_stack_takes_the_memory_of_all_its_seeds() -> None:
     assert (packing.members(SMALL), packing.members(LARGE)) == (1, 3)
     few = Packing(replace(GPUS, gpu_memory=80e9), peaks={SMALL: 1e9}, stack=5, trials=20)
     assert few.per_gpu(SMALL) == math.ceil(20 / 5 / GPUS.gpus)
+
+
+def test_trials_with_graphs_share_no_gpu_by_themselves() -> None:
+    """Measured: two to eight of them together are slower than one (benchmarks/RESULTS.md)."""
+    packing = Packing(GPUS, peaks={SMALL: 1e8}, graphs=True)
+    assert packing.per_gpu(SMALL) == 1
+    assert Packing(GPUS, trials_per_gpu=4, peaks={SMALL: 1e8}, graphs=True).per_gpu(SMALL) == 4
