@@ -188,6 +188,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "check",
         "bench",
         "bench-speed",
+        "bench-step",
         "bench-demo",
         "bench-curves",
         "bench-scale",
