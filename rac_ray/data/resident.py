@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class SharedClips(Mapping[str, Clips]):
 class ResidentBatches(ShareBatches):
     """Batches of (clips (B, T, C, H, W) uint8, labels (B,) int64) of one rank, gathered from clips in memory.
 
-    On a CPU the clips are viewed where they lie, on another device they lie there.
+    On a CPU the clips are viewed where they lie, on another device they lie there, once for all batches of a process.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class ResidentBatches(ShareBatches):
         super().__init__(share, clips.clip_ids)
         self.clips = clips
         self.mirror = mirror
-        self.frames = with_channels(_viewed(clips.frames)).to(device)
+        self.frames = _lying(with_channels(_viewed(clips.frames)), torch.device(device))
         self.labels = torch.tensor(clips.labels, device=device)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -72,6 +73,22 @@ class ResidentBatches(ShareBatches):
         flips = [self.mirror(self.now, self.clips.clip_ids[place]) for place in places]
         which = torch.tensor(flips, device=frames.device).view(-1, 1, 1, 1, 1)
         return torch.where(which, frames.flip(-1), frames)
+
+
+_COPIES: WeakValueDictionary[tuple[int, tuple[int, ...], str], Tensor] = WeakValueDictionary()
+"""Clips on devices by where they came from; batches that have a copy keep its original, too, so that no address is used
+twice."""
+
+
+def _lying(frames: Tensor, device: torch.device) -> Tensor:
+    """The clips on a device, which seeds that train in one process share."""
+    if device.type == "cpu":
+        return frames
+    key = frames.data_ptr(), tuple(frames.shape), str(device)
+    copy = _COPIES.get(key)
+    if copy is None:
+        copy = _COPIES[key] = frames.to(device)
+    return copy
 
 
 def with_channels(frames: Tensor) -> Tensor:

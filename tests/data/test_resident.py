@@ -108,3 +108,13 @@ def test_some_clips_are_mirrored_in_an_epoch(key: int | None) -> None:
         for clip, label in zip(pixels, labels.tolist(), strict=True):
             expected = [3, 2, 1, 0] if mirror(2, f"clip {label}") else [0, 1, 2, 3]
             assert torch.equal(clip, torch.tensor(expected, dtype=torch.uint8).expand(2, 3, 4, 4))
+
+
+def test_batches_of_one_process_share_a_copy_on_a_device(make_clips) -> None:
+    """On torch's ``meta`` device, which holds no values: whose tensor it is shows all the same."""
+    clips = make_clips(6)
+    one, other = (ResidentBatches(clips, Share(2, key=seed), device="meta") for seed in (0, 1))
+    apart = ResidentBatches(Clips(clips.frames.copy(), clips.labels, clips.clip_ids), Share(2), device="meta")
+    assert one.frames is other.frames
+    assert one.frames is not apart.frames
+    assert ResidentBatches(clips, Share(2)).frames.data_ptr() == clips.frames.ctypes.data
