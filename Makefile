@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-gpu clean
+.PHONY: demo test test-all check bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-start bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -66,6 +66,9 @@ bench-search: $(INSTALLED)
 
 bench-until-decided: $(INSTALLED)
 	$(BIN)/python -m benchmarks.until_decided $(ARGS)
+
+bench-start: $(INSTALLED)
+	$(BIN)/python -m benchmarks.start $(ARGS)
 
 bench-gpu: $(INSTALLED)
 	$(BIN)/python -m benchmarks.gpu $(ARGS)

@@ -6,11 +6,11 @@ raises BadInput, before any compute is spent.
 """
 
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
@@ -33,11 +33,15 @@ from rac_ray.sweep.asked import (
     with_last,
 )
 from rac_ray.sweep.decisions import Deciding
+from rac_ray.sweep.loading import loading
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
+
+if TYPE_CHECKING:
+    from rac_ray.sweep.price import Price
 
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
@@ -71,34 +75,38 @@ def run(
     With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
     driver lives on the sweep.
     """
-    from rac_ray.sweep.deciding import run_until_decided
-    from rac_ray.sweep.declaring import declaration
-    from rac_ray.sweep.halving import candidates_of
-    from rac_ray.sweep.runner import precision_for, run_plan
-    from rac_ray.sweep.session import ray_session
+    from rac_ray.sweep.session import ray_ahead
 
     preset = preset_of(study, preset)
     data = Storage.at(where.places(study, preset)[1])
-    grids = [each.grid for each in variations(study, study.presets[preset], asked)]
-    provided = [grid for grid in grids if study.provides(grid)]
-    session = ray_session(resources, f"{study.name} {preset}") if provided else nullcontext()
-    with session:
-        for grid in provided:
+    with ray_ahead(resources, f"{study.name} {preset}") as ray_up, ExitStack() as session:
+        with loading():
+            from rac_ray.sweep.runner import load_tune, precision_for, run_plan
+
+        grids = [each.grid for each in variations(study, study.presets[preset], asked)]
+        for grid in (grid for grid in grids if study.provides(grid)):
+            session.enter_context(ray_up())
             study.provide(grid, study.folder(grid, data), say)
         again = partial(planned, study, preset, where, which, asked, precision_for(resources))
         made = replace(again(), retry_failed=retry_failed)
         if deciding.until_decided:
+            from rac_ray.sweep.declaring import declaration
+
             declaration(made, deciding, which.only)
-        candidates = candidates_of(made) if made.searches else None
+        candidates = _candidates_of(made)
         for part in (made, candidates):
             if part is not None:
                 needed = part.bytes_needed(part.entries())
                 part.ledger.storage.require_room(needed)
                 part.data.require_room(needed)
+        load_tune()
+        session.enter_context(ray_up())
         reason = run_plan(candidates, resources, say) if candidates else ""
         if candidates:
             made = replace(again(), retry_failed=retry_failed)
         if deciding.until_decided:
+            from rac_ray.sweep.deciding import run_until_decided
+
             reason = run_until_decided(made, again, deciding, resources, say)
             made = again()
         else:
@@ -118,14 +126,13 @@ def plan(
     **asked: Any,
 ) -> Planned:
     """List the trials and what they cost; runs a short probe and nothing else."""
-    from rac_ray.sweep.deciding import at_most
-    from rac_ray.sweep.halving import candidates_of
-    from rac_ray.sweep.runner import precision_for, price_plan
+    with loading():
+        from rac_ray.sweep.runner import precision_for, price_plan
 
     preset = preset_of(study, preset)
     made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
     price, entries = price_plan(made, resources, say), made.entries()
-    candidates = candidates_of(made) if made.searches else None
+    candidates = _candidates_of(made)
     return Planned(
         trials_of(made, entries, made.ledger.driver(watch=False)),
         (len(made.missing(entries)), len(made.tasks)),
@@ -134,8 +141,26 @@ def plan(
         list(dict.fromkeys(note for part in made.parts for note in study.notes(part.grid, part.tasks))),
         searched(made),
         price_plan(candidates, resources, say) if candidates else None,
-        at_most(made, deciding, which.only, price),
+        _at_most(made, deciding, which.only, price),
     )
+
+
+def _candidates_of(made: Plan) -> Plan | None:
+    """The candidates of a plan's searches; None of a plan without any."""
+    if not made.searches:
+        return None
+    from rac_ray.sweep.halving import candidates_of
+
+    return candidates_of(made)
+
+
+def _at_most(made: Plan, deciding: Deciding, only: str | None, price: "Price") -> list[str]:
+    """What a run adds at most to a plan that declares, or has declared, something."""
+    if not deciding.until_decided and not decided(made):
+        return []
+    from rac_ray.sweep.deciding import at_most
+
+    return at_most(made, deciding, only, price)
 
 
 def status(

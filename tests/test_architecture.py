@@ -41,13 +41,7 @@ def test_no_import_runs_upwards(room: str, path: Path) -> None:
     if room == "__init__":
         return
     upwards = [name for name in imported_at_once(path) if FLOORS[name.partition(".")[0]] > FLOORS[room]]
-    assert [name for name in upwards if (path.name, name) not in ALLOWED] == []
-
-
-ALLOWED = {
-    ("subject.py", "training.classifier"), ("subject.py", "training.evaluate"),
-}  # fmt: skip
-"""Where a reader would look for them: what a subject has of scaling and evaluation batches."""
+    assert upwards == []
 
 
 @pytest.mark.parametrize("room", ["data", "sweep", "training", "results"])
@@ -66,15 +60,47 @@ def test_the_verbs_name_no_study(module: str) -> None:
     assert NAMES.search((PACKAGE / "cli" / module).read_text()) is None
 
 
-def test_help_and_results_load_neither_ray_nor_torch() -> None:
+COMPUTING = {"torch", "ray", "lightning", "pytorch_lightning", "numba", "sympy", "torchmetrics", "triton", "sklearn"}
+SHOWING = {"pandas", "scipy", "matplotlib", "plotly", "skimage", "tensorboard"}
+GRID, DIVES = "sweeps/ts_grid.py", "sweeps/diving48.py"
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Top-level modules that a command of ours imports before it ends."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    names = re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE)
+    assert {"encodings", "rac_ray"} <= set(names)
+    return {name.partition(".")[0] for name in names}
+
+
+def test_results_load_neither_ray_nor_torch() -> None:
     code = (
-        "import sys, rac_ray, rac_ray.cli\n"
+        "import rac_ray, rac_ray.cli\n"
         "from rac_ray.studies import study_named\n"
         "study_named('ts_grid'), study_named('diving48')\n"
         "from rac_ray.results import load\n"
-        "assert not {'ray', 'torch'} & set(sys.modules), sorted({'ray', 'torch'} & set(sys.modules))\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    assert loaded_by("-c", code) & COMPUTING == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(GRID, "--help"), (GRID, "run", "--help"), (DIVES, "--help"), ("-m", "rac_ray.cli.command", "--help")],
+    ids=" ".join,
+)
+def test_help_loads_nothing_that_computes_or_draws(arguments: tuple[str, ...]) -> None:
+    assert loaded_by(*arguments) & (COMPUTING | SHOWING) == set()
+
+
+def test_a_plan_that_probes_nothing_loads_torch_alone_to_count_weights(tmp_path: Path) -> None:
+    where = ("--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data"))
+    loaded = loaded_by(GRID, "plan", "--preset", "demo", "--probe-seconds", "0", *where)
+    assert loaded & (COMPUTING | SHOWING) == {"torch"}
+
+
+def test_a_driver_that_plans_to_run_loads_no_training() -> None:
+    assert loaded_by("-c", "import rac_ray.sweep.runner") & (COMPUTING | SHOWING) == {"torch"}
 
 
 def test_a_model_is_one_line_of_the_registry() -> None:

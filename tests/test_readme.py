@@ -200,6 +200,7 @@ def test_make_and_ci_run_what_the_readme_says() -> None:
         "bench-feeds",
         "bench-search",
         "bench-until-decided",
+        "bench-start",
         "bench-gpu",
     ):
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE)

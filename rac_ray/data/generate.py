@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from rac_ray.data.dataset import Dataset, Say
 from rac_ray.data.manifest import MANIFEST, damaged_files, split_entry
 from rac_ray.data.shards import Rows, Shard, ShardReport
@@ -142,9 +140,12 @@ class _Work:
 
     def _reports(self, shards: Sequence[Shard]) -> tuple[dict[str, ShardReport], int]:
         """Make, or read, each shard by a Ray task, and tell of it."""
+        import ray
+
         self.root.require_room(_missing(self.root, shards) * self.dataset.clip_bytes)
         shared = ray.put(self.dataset), ray.put(self.dataset.maker())
-        pending = {_shard_task.remote(self.root, *shared, each, self.again): each for each in shards}
+        task = ray.remote(num_cpus=1, max_retries=2)(_made_or_kept)
+        pending = {task.remote(self.root, *shared, each, self.again): each for each in shards}
         reports, count = {}, 0
         for shard, (report, made), come, pace in paced(pending, lambda shard: shard.rows, self.dataset.unit):
             reports[shard.name] = report
@@ -155,8 +156,7 @@ class _Work:
         return reports, count
 
 
-@ray.remote(num_cpus=1, max_retries=2)
-def _shard_task(
+def _made_or_kept(
     root: Storage, dataset: Dataset, maker: Callable[[Shard], Rows], shard: Shard, again: bool
 ) -> tuple[ShardReport, bool]:
     """The report on a shard, and whether it was made."""

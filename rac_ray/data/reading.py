@@ -1,4 +1,4 @@
-"""Clips that are to lie in memory, read from their sources once through Ray Data."""
+"""Clips that are to lie in memory, read from their sources once: few by this process, many through Ray Data."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +14,22 @@ from rac_ray.data.source import Item, Source
 
 SourceKey = Any
 """Whatever tells sources apart."""
+HERE_BYTES = 500_000_000
+"""Clips of so many bytes are read by this process, in less time than Ray Data's processes take to start."""
 
 
 def read_whole(sources: Mapping[SourceKey, Source], shape: tuple[int, ...]) -> Iterator[tuple[SourceKey, Clips]]:
     """All clips (T, C, H, W) of each source, one source after the other."""
+    if prod(shape) * sum(len(source.clip_ids) for source in sources.values()) > HERE_BYTES:
+        yield from _read_by_tasks(sources, shape)
+        return
+    for key, source in sources.items():
+        made = source.load(source.items(0, range(len(source.clip_ids))))
+        yield key, Clips(made.frames.reshape(-1, *shape), made.labels, source.clip_ids)
+
+
+def _read_by_tasks(sources: Mapping[SourceKey, Source], shape: tuple[int, ...]) -> Iterator[tuple[SourceKey, Clips]]:
+    """The same, in pieces that tasks of Ray's read beside each other."""
     size = max(1, TASK_BYTES // prod(shape))
     loads, pieces = [source.load for source in sources.values()], []
     for number, source in enumerate(sources.values()):

@@ -2,23 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from rac_ray.data.feed import Opening
 from rac_ray.data.order import Mirror
 from rac_ray.data.source import Source, StoredClips, StoredSource
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
-from rac_ray.training.classifier import to_unit_range
-from rac_ray.training.evaluate import EVALUATION_BATCHES
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class ShardSubject:
     """A model, and the ``domain/split`` parts of a data folder that it trains and validates on."""
 
-    build: Callable[[], nn.Module]
+    build: "Callable[[], nn.Module]"
     train: str
     val: str
     num_classes: int
@@ -37,12 +37,16 @@ class ShardSubject:
         """Whether there is something that draws."""
         return self.drawn is not None
 
-    def scaled(self, clips: Tensor) -> Tensor:
+    def scaled(self, clips: "Tensor") -> "Tensor":
         """Clips of uint8 in [0, 1], without further normalisation."""
+        from rac_ray.training.classifier import to_unit_range
+
         return to_unit_range(clips)
 
     def evaluation_batch(self, device_type: str, batch_size: int) -> int:
         """The same for any recipe."""
+        from rac_ray.training.evaluate import EVALUATION_BATCHES
+
         return EVALUATION_BATCHES[device_type]
 
     def source(self, part: str, mirror: Mirror | None = None) -> StoredSource:

@@ -4,9 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import ray
-from ray.exceptions import RayTaskError
-
 from rac_ray.errors import BadInput
 
 Piece = TypeVar("Piece")
@@ -18,6 +15,8 @@ def paced(pending: dict[Any, Piece], clips: Callable[[Piece], int], unit: str) -
     ``pending`` has the pieces by the references of their tasks' results; ``clips`` counts those of a piece, in units
     of what is made. Raises what a task raised of BadInput and OSError, with its own sentence.
     """
+    import ray
+
     began, done, total = time.monotonic(), 0, sum(map(clips, pending.values()))
     while pending:
         finished, _ = ray.wait(list(pending), num_returns=1)
@@ -29,6 +28,9 @@ def paced(pending: dict[Any, Piece], clips: Callable[[Piece], int], unit: str) -
 
 
 def _result_of(reference: Any) -> Any:
+    import ray
+    from ray.exceptions import RayTaskError
+
     try:
         return ray.get(reference)
     except RayTaskError as error:

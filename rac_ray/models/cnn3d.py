@@ -102,7 +102,9 @@ class CNN3D(nn.Module):
         self.classifier = nn.Linear(widths[-1] * (math.prod(left) if head == "flatten" else 1), num_classes)
         with torch.no_grad():
             # The released models saw one random clip in training mode when built; it moves the running statistics.
-            self.encoder(torch.rand(1, channels, num_frames, frame_size, frame_size))
+            # Without values, where weights are only counted, there is nothing to move.
+            if not self.classifier.weight.is_meta:
+                self.encoder(torch.rand(1, channels, num_frames, frame_size, frame_size))
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""

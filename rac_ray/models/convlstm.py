@@ -117,7 +117,9 @@ class ConvLSTM(nn.Module):
         self.classifier = nn.Linear(hidden_units * side**2 * (num_frames - self.first_step), num_classes)
         with torch.no_grad():
             # The released models saw one random clip in training mode when built; it moves the running statistics.
-            self.encoder(torch.rand(1, num_frames, channels, frame_size, frame_size))
+            # Without values, where weights are only counted, there is nothing to move.
+            if not self.classifier.weight.is_meta:
+                self.encoder(torch.rand(1, num_frames, channels, frame_size, frame_size))
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""

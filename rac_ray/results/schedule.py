@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scipy import stats
-
 from rac_ray.errors import BadInput, one_of
 
 GROWTH = 1.5
@@ -27,6 +25,8 @@ def _pocock(share: float, _alpha: float) -> float:
 
 def _obrien_fleming(share: float, alpha: float) -> float:
     """Next to nothing at first, most at the end."""
+    from scipy import stats
+
     return float(2 * stats.norm.sf(stats.norm.isf(alpha / 2) / math.sqrt(share))) / alpha
 
 

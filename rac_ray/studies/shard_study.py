@@ -189,10 +189,9 @@ def _model(grid: ShardGrid, model: str, hidden_units: int, classes: int) -> "Bui
 @lru_cache(maxsize=4096)
 def _weights_of(build: Callable[[], Any]) -> str:
     """Digest of the names and shapes of a model's weights: an own model may change under its name."""
-    import torch
+    from rac_ray.models.shapes import shaped
 
-    with torch.device("meta"):
-        return digest_of([[name, list(tensor.shape)] for name, tensor in build().state_dict().items()])
+    return digest_of([[name, list(tensor.shape)] for name, tensor in shaped(build).state_dict().items()])
 
 
 def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable[[str], NDArray[np.uint8]]:

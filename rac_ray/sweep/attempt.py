@@ -7,14 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ray
-
 from rac_ray.sweep.failures import disk_is_full, now
-from rac_ray.sweep.follow import HALT, attempts_in
 from rac_ray.sweep.job import Job, Setting
-from rac_ray.sweep.recording import ended, leave_failure
+from rac_ray.sweep.loading import loading
 from rac_ray.sweep.sharing import parts_of
-from rac_ray.sweep.worker import train_loop
 from rac_ray.training.task import Task
 
 
@@ -29,7 +25,13 @@ def run_task(
     becomes a failure file, and the other tasks go on. A full disk is no failure of the task: it halts the sweep. After
     memory ran out the process ends, so that the next task begins in a clean one.
     """
-    from ray import tune
+    with loading():
+        import ray
+        from ray import tune
+
+        from rac_ray.sweep import worker  # noqa: F401 - what training needs is loaded before its time counts
+        from rac_ray.sweep.follow import HALT, attempts_in
+        from rac_ray.sweep.recording import ended, leave_failure
 
     made = [job_of(tasks[each], attempt, clips, made_from, setting) for each, attempt in attempts_in(config)]
     jobs = [job for job in made if not ended(job)]
@@ -63,6 +65,8 @@ def _train(jobs: Sequence[Job], resources: dict[str, float]) -> None:
     """Hand tasks to TorchTrainer: in this process for one worker, in a worker group for more."""
     from ray.train import ScalingConfig
     from ray.train.torch import TorchTrainer
+
+    from rac_ray.sweep.worker import train_loop
 
     job, *mates = jobs
     setting = job.setting

@@ -173,12 +173,10 @@ def _prediction_bytes(task: Task) -> int:
 @lru_cache(maxsize=4096)
 def parameters_of(build: Callable[[], Any]) -> int:
     """Trainable parameters of what ``build`` builds, counted without allocating any."""
-    import torch
-
     from rac_ray.models import count_parameters
+    from rac_ray.models.shapes import shaped
 
-    with torch.device("meta"):
-        return count_parameters(build())
+    return count_parameters(shaped(build))
 
 
 def make_plan(

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import ray
-
 from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -115,9 +113,11 @@ def this_device() -> Device:
     return Device(platform.node())
 
 
-@ray.remote
-def _device_task() -> Device:
-    return this_device()
+def device_of_trials(packing: Packing) -> Device:
+    """The device that a task of a running Ray gets, as a trial would."""
+    import ray
+
+    return ray.get(ray.remote(this_device).options(num_gpus=0.01 if packing.machine.gpus else 0).remote())
 
 
 def price_of(
@@ -132,7 +132,7 @@ def price_of(
     if not missing:
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.sweep.above.root)
-    device = ray.get(_device_task.options(num_gpus=_gpu_piece(packing)).remote()) if options.seconds else this_device()
+    device = device_of_trials(packing) if options.seconds else this_device()
     packing.machine, packing.trials = replace(packing.machine, gpu_memory=device.gpu_memory), len(missing)
     records = [entry.record for entry in entries.values() if entry.record is not None]
     tasks = {_key(task, entries): task for task in missing}
@@ -190,10 +190,6 @@ class ClassKey(NamedTuple):
 
 def _key(task: Task, entries: Mapping[str, Entry]) -> ClassKey:
     return ClassKey(task.training.kind, task.training.source, entries[task.training_id].record is None)
-
-
-def _gpu_piece(packing: Packing) -> float:
-    return 0.01 if packing.machine.gpus else 0
 
 
 def _from_records(task: Task, records: Sequence[Record], packing: Packing, device: Device) -> Cost | None:
@@ -254,8 +250,7 @@ def _probe_key(task: Task, packing: Packing) -> ProbeKey:
     return task.training.kind, -(-task.training.recipe.batch_size // packing.workers)
 
 
-@ray.remote(max_calls=1)
-def _probe_task(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> list[Probe]:
+def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> list[Probe]:
     """Probe some kinds one after the other, as trials run: in a process of their own, beside others."""
     import torch
 
@@ -271,11 +266,13 @@ def _probe_task(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads:
 
 def run_probes(tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float) -> dict[ProbeKey, Probe]:
     """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run."""
+    import ray
+
     machine = packing.machine
     side_by_side = int(machine.gpus or machine.cpus // packing.cores) or 1
     ordered = sorted(tasks.items(), key=lambda item: parameters_of(item[1].subject.build))
     groups = [ordered[start::side_by_side] for start in range(min(side_by_side, len(ordered)))]
-    task = _probe_task.options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
+    task = ray.remote(max_calls=1)(_probe_group).options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
     found = ray.get([task.remote(group, seconds, packing.cores) for group in groups])
     return {(probe.kind, probe.batch_size): probe for group in found for probe in group}
 

@@ -12,17 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import ray
-
 from rac_ray.errors import BadInput
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import Lock, holding
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task
-from rac_ray.sweep.follow import Follower
 from rac_ray.sweep.job import Setting
-from rac_ray.sweep.metrics import SweepMetrics
+from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.placing import placed
@@ -31,9 +28,8 @@ from rac_ray.sweep.price import FORECAST, Price, compared, price_of
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
-from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_session
+from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_runs, ray_session
 from rac_ray.sweep.sharing import shared_clips
-from rac_ray.sweep.tuning import through_tune
 
 if TYPE_CHECKING:
     from rac_ray.sweep.halving import Searching
@@ -90,6 +86,12 @@ def run_plan(
             return ""
 
 
+def load_tune() -> None:
+    """Load what runs a plan, while there is nothing else to do."""
+    with loading():
+        from rac_ray.sweep import metrics, tuning  # noqa: F401
+
+
 def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> Price:
     """The price of what is missing; starts Ray only to probe or to ask a cluster for its size.
 
@@ -99,6 +101,8 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
         machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0, store=object_store_here())
         plan, packing = placed(plan, resources, machine)
         return price_of(plan, packing, plan.entries(), resources.pricing, say)
+    import ray
+
     with ray_session(resources):
         (plan, packing), pricing = placed(plan, resources, machine_of(resources)), resources.pricing
         if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
@@ -111,7 +115,7 @@ def precision_for(resources: Resources) -> str:
     """What ``auto`` means where a run is to take place; asks a cluster whose size nobody has told."""
     if resources.num_gpus is not None:
         return precision_on(resources.num_gpus)
-    if resources.address is None and not ray.is_initialized():
+    if resources.address is None and not ray_runs():
         return precision_on(local_gpus())
     with ray_session(resources):
         return precision_on(machine_of(resources).gpus)
@@ -211,6 +215,10 @@ def _tune(
 ) -> str:
     """Run the queue's trainings through Tune; returns why it stopped early, or nothing."""
     from ray import tune
+
+    from rac_ray.sweep.follow import Follower
+    from rac_ray.sweep.metrics import SweepMetrics
+    from rac_ray.sweep.tuning import through_tune
 
     tasks = {task.training_id: task for task in plan.tasks}
     first = {training.clips_key: training for training in reversed(queue.trainings)}

@@ -3,17 +3,17 @@
 import logging
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-import ray
-from ray.job_config import JobConfig
 
 from rac_ray.errors import BadInput
 from rac_ray.sweep.feeds import Room
+from rac_ray.sweep.head import Head
 from rac_ray.sweep.monitor import say_line
 from rac_ray.sweep.packing import Machine
 from rac_ray.sweep.resources import Resources
@@ -60,20 +60,31 @@ def object_store_here() -> int:
 def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
     """A local Ray for the duration, or a connection to the cluster at ``address``; ``name`` is for its jobs page."""
     os.environ.update({**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT, **os.environ})
-    if ray.is_initialized():
+    if ray_runs():
         yield
         return
-    options: dict[str, Any] = (
-        {"address": resources.address, "runtime_env": {"env_vars": WORKER_ENVIRONMENT}}
-        if resources.address
-        else {
-            "address": "local",  # without it, Ray would join a cluster that `ray start` left a note of, alive or not
-            "num_cpus": resources.num_cpus or cores_here(),
-            "num_gpus": resources.num_gpus,
-            "object_store_memory": object_store_here(),
-            "include_dashboard": resources.dashboard,
-        }
-    )
+    cluster = {"address": resources.address, "runtime_env": {"env_vars": WORKER_ENVIRONMENT}}
+    # without "local", Ray would join a cluster that `ray start` left a note of, alive or not
+    options = cluster if resources.address else {"address": "local", **_local(resources)}
+    with _connected(resources, name, options):
+        yield
+
+
+def _local(resources: Resources) -> dict[str, Any]:
+    """What a local Ray has."""
+    return {
+        "num_cpus": resources.num_cpus or cores_here(),
+        "num_gpus": resources.num_gpus,
+        "object_store_memory": object_store_here(),
+        "include_dashboard": resources.dashboard,
+    }
+
+
+@contextmanager
+def _connected(resources: Resources, name: str, options: Mapping[str, Any]) -> Iterator[None]:
+    import ray
+    from ray.job_config import JobConfig
+
     try:
         job = JobConfig(metadata={"job_name": name})
         context = ray.init(log_to_driver=False, logging_level=logging.ERROR, job_config=job, **options)
@@ -85,6 +96,40 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def ray_runs() -> bool:
+    """Whether this process has a Ray already; loads none to know it."""
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
+
+
+@contextmanager
+def ray_ahead(resources: Resources, name: str) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """A local Ray that starts while the caller plans; what is yielded makes the session, and waits for it.
+
+    Without a session a Ray that is still starting is killed. A cluster is not connected to before the session.
+    """
+    if resources.address or ray_runs():
+        yield lambda: ray_session(resources, name)
+        return
+    os.environ.update({**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT, "RAY_AUTH_MODE": "token", **os.environ})
+    head = Head(_local(resources))
+    end = head.abandon
+
+    @contextmanager
+    def session() -> Iterator[None]:
+        nonlocal end
+        if ray_runs():
+            yield
+            return
+        with _connected(resources, name, {"address": head.address()}):
+            end = head.end
+            yield
+
+    try:
+        yield session
+    finally:
+        end()
 
 
 def count_resources_here() -> None:
@@ -103,6 +148,8 @@ def count_resources_here() -> None:
 
 def machine_of(resources: Resources) -> Machine:
     """What the running Ray has, or will have."""
+    import ray
+
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return Machine.of(nodes, resources.num_cpus, resources.num_gpus)
 

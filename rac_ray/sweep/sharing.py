@@ -3,9 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import ray
-
-from rac_ray.data.reading import read_whole
 from rac_ray.data.source import Source
 from rac_ray.training.task import Task
 
@@ -20,6 +17,10 @@ def parts_of(task: Task) -> list[str]:
 def shared_clips(tasks: Iterable[Task]) -> dict[str, Any]:
     """References to the clips of every part that tasks read, as ``Clips``, by ``Subject.key``; they live as long as
     the driver."""
+    import ray
+
+    from rac_ray.data.reading import read_whole
+
     by_shape: dict[tuple[int, ...], dict[str, Source]] = {}
     for task in tasks:
         sources = by_shape.setdefault(task.subject.clip_shape, {})

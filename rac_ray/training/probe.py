@@ -13,14 +13,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from rac_ray.data.feed import Subject
 from rac_ray.identity import Recipe
-from rac_ray.training.classifier import Classifier
-from rac_ray.training.optimisers import optimiser_of
+
+if TYPE_CHECKING:
+    from rac_ray.training.classifier import Classifier
 
 FEWEST_CLIPS = 2
 """Clips of a probing step; batch normalisation and the first estimate need no more."""
@@ -73,6 +74,8 @@ def probe(kind: str, subject: Subject, recipe: Recipe, *, device: torch.device, 
 
     ``recipe`` has the clips of one worker's step. Raises torch.OutOfMemoryError when a step does not fit the GPU.
     """
+    from rac_ray.training.classifier import Classifier
+
     classifier = Classifier(subject.build(), recipe, scaled=subject.scaled)
     batches = (recipe.batch_size, subject.evaluation_batch(device.type, recipe.batch_size))
     trained, evaluated = _steps(classifier, subject.clip_shape, subject.num_classes, batches, device, seconds)
@@ -80,7 +83,7 @@ def probe(kind: str, subject: Subject, recipe: Recipe, *, device: torch.device, 
 
 
 def _steps(
-    classifier: Classifier,
+    classifier: "Classifier",
     clip: tuple[int, int, int, int],
     num_classes: int,
     batches: tuple[int, int],
@@ -88,6 +91,8 @@ def _steps(
     seconds: float,
 ) -> tuple[_Measured, _Measured]:
     """Training and evaluation steps, of batches of these sizes."""
+    from rac_ray.training.optimisers import optimiser_of
+
     classifier.to(device)
     optimiser = optimiser_of(classifier.model, classifier.recipe, on_gpu=device.type == "cuda")
     precision = classifier.recipe.precision

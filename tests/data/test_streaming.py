@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ray import train
 from ray.train.torch import TorchTrainer
 
+from rac_ray.data import reading
 from rac_ray.data.jpegs import JpegClips
 from rac_ray.data.order import Mirror, Share
 from rac_ray.data.reading import read_whole
@@ -69,6 +70,18 @@ def test_batches_are_those_of_clips_in_memory(shapes: StoredClips, share: Share)
         assert same(seen(streamed, epoch), gathered(resident, epoch))
     assert len(streamed) == len(resident)
     assert streamed.seconds > 0
+
+
+def test_clips_are_the_same_read_here_or_by_tasks(
+    shapes: StoredClips, dives: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = [whole(shapes, GREY), whole(dives_of(dives), SHAPE)]
+    monkeypatch.setattr(reading, "HERE_BYTES", 0)
+    for one, other in zip(here, [whole(shapes, GREY), whole(dives_of(dives), SHAPE)], strict=True):
+        assert one.clip_ids == other.clip_ids
+        assert one.labels.dtype == other.labels.dtype == np.int64
+        assert np.array_equal(one.frames, other.frames)
+        assert np.array_equal(one.labels, other.labels)
 
 
 def test_mirrored_batches_are_those_of_clips_in_memory(dives: Storage) -> None:

@@ -10,8 +10,6 @@ from rac_ray.studies.diving48.figures import figure5, figure6, table1
 from rac_ray.studies.diving48.lists import VOCABULARY
 from rac_ray.studies.diving48.tables import diving_table, domain_table, shown, shown_domains
 
-DIVING_PRINTED = ("figure3", "diving48", "attributes")
-"""Beginnings of the names of tables that a terminal gets."""
 DIVING_FIGURES: Mapping[str, Draw] = {
     "figure5": figure5,
     "figure6": figure6,

@@ -11,16 +11,12 @@ from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import require_manifest
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, Trial, digest_of
-from rac_ray.results.analysis import Analysis
-from rac_ray.results.figures import Draw
-from rac_ray.results.sheet import Sheet
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import Rendered, domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
 from rac_ray.studies.diving48.published import PRINTED
-from rac_ray.studies.diving48.results import DIVING_FIGURES, DIVING_PRINTED, dive_names, diving_sheets
 from rac_ray.studies.diving48.shape_texture import RENDERING
 from rac_ray.studies.study import Study
 from rac_ray.sweep.options import Option, integers, place, with_axes, words
@@ -29,6 +25,9 @@ from rac_ray.training.task import Counts, Task
 
 if TYPE_CHECKING:
     from rac_ray.data.jpegs import Render
+    from rac_ray.results.analysis import Analysis
+    from rac_ray.results.figures import Draw
+    from rac_ray.results.sheet import Sheet
     from rac_ray.training.probe import Probe
 
 SOURCE = "original"
@@ -164,18 +163,24 @@ class Diving48(Study):
 
     claims = DIVING48
     printed_numbers = PRINTED
-    printed = DIVING_PRINTED
+    printed = ("figure3", "diving48", "attributes")
 
     def class_names(self, classes: int) -> list[str]:
         """Takeoff, somersaults, twists, position."""
+        from rac_ray.studies.diving48.results import dive_names
+
         return dive_names(classes)
 
-    def sheets(self, analysis: Analysis) -> list[Sheet]:
+    def sheets(self, analysis: "Analysis") -> "list[Sheet]":
         """Tables 1 to 7."""
+        from rac_ray.studies.diving48.results import diving_sheets
+
         return diving_sheets(analysis)
 
-    def figures(self, source: str) -> Mapping[str, Draw]:
+    def figures(self, source: str) -> "Mapping[str, Draw]":
         """Figures 5 and 6, and table 1 drawn."""
+        from rac_ray.studies.diving48.results import DIVING_FIGURES
+
         return DIVING_FIGURES
 
 

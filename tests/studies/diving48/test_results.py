@@ -1,6 +1,7 @@
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import drawings
-from rac_ray.studies.diving48.results import DIVING_PRINTED, dive_names
+from rac_ray.studies.diving48.results import dive_names
+from rac_ray.studies.diving48.study import Diving48
 from tests.studies.diving48.sweep import DIVES, diving_sweep
 
 
@@ -17,7 +18,7 @@ def test_its_tables_and_figures_stand_beside_the_common_ones() -> None:
     assert names[:5] == [*(f"{name}-original" for name in COMMON_SHEETS), "diving48"]
     assert "claims" in names
     assert names[-1] == "claims-in-the-paper"
-    assert [name for name in names if name.startswith(DIVING_PRINTED)] == ["figure3-original", "diving48"]
+    assert [name for name in names if name.startswith(Diving48.printed)] == ["figure3-original", "diving48"]
     assert [drawing.name for drawing in drawings(analysis)][:3] == [
         "figure5-original",
         "figure6-original",
