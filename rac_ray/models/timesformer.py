@@ -78,7 +78,11 @@ class TimeSformerClassifier(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
+        from rac_ray.models.channelwise import forward  # loads the compiler
+
         run = self._run()
+        if KNOWN_LIBRARY and run is _at_once and forward.takes(self.transformer, clips):
+            return forward.logits(self.transformer, clips)
         if clips.device.type == "cpu":
             return torch.cat([run(self.transformer, group) for group in clips.split(self._clips_together(clips))])
         return fused(self.transformer, clips, run) if KNOWN_LIBRARY else run(self.transformer, clips)
@@ -105,10 +109,9 @@ def fused(transformer: TimeSformer, clips: Tensor, run: Callable[..., Any] = _at
     """
     parts: Any = transformer
     num_frames, (rows, columns) = clips.shape[1], (size // PATCH_SIZE for size in clips.shape[-2:])
-    in_time = rotation(parts.frame_rot_emb(num_frames, device=clips.device), parts.frame_rot_emb.inv_freqs)
-    in_space = rotation(parts.image_rot_emb(rows, columns, device=clips.device), parts.frame_rot_emb.inv_freqs)
-    patches = parts.to_patch_embedding(cut(clips))
-    tokens = torch.cat((parts.cls_token.expand(len(clips), 1, -1), patches), dim=1)
+    in_time, in_space = rotations(parts, num_frames, rows, columns, clips)
+    embedded = parts.to_patch_embedding(cut(clips))
+    tokens = torch.cat((parts.cls_token.expand(len(clips), 1, -1), embedded), dim=1)
     for layers in parts.layers:
         tokens = run(partial(_layer, layers, num_frames, in_time, in_space), tokens)
     return parts.to_out(tokens[:, 0])
@@ -123,8 +126,20 @@ def _layer(layers: Any, num_frames: int, in_time: Rotation, in_space: Rotation, 
 
 def cut(clips: Tensor) -> Tensor:
     """Patches of all frames (B, T * N, PATCH_SIZE * PATCH_SIZE * C), rows before columns before channels."""
+    return patches(clips).permute(3, 0, 1, 2, 4, 5, 6).flatten(1, 3).flatten(2)
+
+
+def patches(clips: Tensor) -> Tensor:
+    """A view of clips (B, T, C, H, W): (T, rows, columns of patches, B, PATCH_SIZE, PATCH_SIZE, C)."""
     rows = clips.unflatten(-2, (-1, PATCH_SIZE)).unflatten(-1, (-1, PATCH_SIZE))
-    return rows.permute(0, 1, 3, 5, 4, 6, 2).flatten(1, 3).flatten(2)
+    return rows.permute(1, 3, 5, 0, 4, 6, 2)
+
+
+def rotations(transformer: Any, num_frames: int, rows: int, columns: int, like: Tensor) -> tuple[Rotation, Rotation]:
+    """By time, and by place among rows and columns of patches, on the device of ``like``."""
+    frequencies = transformer.frame_rot_emb.inv_freqs
+    in_time = rotation(transformer.frame_rot_emb(num_frames, device=like.device), frequencies)
+    return in_time, rotation(transformer.image_rot_emb(rows, columns, device=like.device), frequencies)
 
 
 def rotation(sines_and_cosines: tuple[Tensor, Tensor], frequencies: Tensor) -> Rotation:
