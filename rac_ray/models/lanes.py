@@ -2,8 +2,8 @@
 
 LLVM makes vectors of simple loops; in the loops within loops of attention they are asked for by hand. A compiled
 function gets them by ``load`` and ``splat``, computes with ``+``, ``-``, ``*`` and the functions below, and puts them
-back by ``store``. Arrays are contiguous, of one dimension, and float32 or float64; nothing checks their bounds. NaN and
-infinite values go through everything here as they do in torch.
+back by ``store``. Arrays are contiguous, of one dimension, and float32 or float64; nothing checks their bounds. NaN
+stays NaN.
 """
 
 import math
@@ -17,11 +17,14 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel.models import PrimitiveModel
-from numba.extending import intrinsic, overload, register_model
+from numba.extending import intrinsic as _intrinsic
+from numba.extending import overload, register_model
 from numpy.polynomial import chebyshev
 
 WIDTH = 16
 """Numbers in one value."""
+intrinsic: Any = _intrinsic
+"""Whose functions have one argument less when they are called."""
 _CONTRACTED = ("contract", "nsz")
 """A product and a sum may be one instruction."""
 
@@ -129,9 +132,9 @@ class _Formulas:
         halves = self.add(self.multiply(at, self.constant(1 / math.log(2))), self.constant(-0.5))
         power = self.builder.fptosi(halves, whole_numbers)
         turns = self.builder.sitofp(power, self.vector)
-        coarse = float(np.float32(math.log(2)).view(np.int32).__and__(-4096).view(np.float32))
+        coarse = round(math.log(2) * 2**12) / 2**12
         rest = self.subtract(at, self.multiply(turns, self.constant(coarse)))
-        rest = self.subtract(rest, self.multiply(turns, self.constant(math.log(2) - coarse)))
+        rest = self.subtract(rest, self.multiply(turns, self.constant(math.log(2) - coarse + _REST_OF_LOG_2)))
         series = self.polynomial([1 / math.factorial(k) for k in range(8 if self.single else 14)], rest)
         raised = self.builder.add(power, whole_numbers([self.bias] * WIDTH))
         raised = self.builder.shl(raised, whole_numbers([self.fraction] * WIDTH))
@@ -151,6 +154,8 @@ class _Formulas:
         return self.multiply(bell, self.constant((2 * math.pi) ** -0.5)), probability
 
 
+_REST_OF_LOG_2 = 2.319046813846e-17
+"""What float64 leaves of it."""
 _BEND = 2.5
 """Distances x from zero are fitted as (x - bend) / (x + bend)."""
 
@@ -179,14 +184,14 @@ def _function(formula: Callable[..., Any]) -> Any:
 
     @intrinsic
     def one(_: Any, lanes: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             return formula(_Formulas(context, builder, lanes), *arguments)
 
         return lanes(lanes), generate
 
     @intrinsic
     def two(_: Any, lanes: Any, others: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             return formula(_Formulas(context, builder, lanes), *arguments)
 
         return lanes(lanes, others), generate
@@ -205,7 +210,7 @@ _sum, _difference, _product = (_function(one) for one in (_Formulas.add, _Formul
 def normal(_: Any, lanes: Any) -> Any:
     """Density and probability of the standard normal distribution at sixteen numbers."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return cgutils.pack_array(builder, _Formulas(context, builder, lanes).normal(arguments[0]))
 
     return types.UniTuple(lanes, 2)(lanes), generate

@@ -1,8 +1,9 @@
 """TimeSformer with divided space-time attention, from timesformer-pytorch 0.4.1 (paper section 3.1; facts.md 2.1, 2.3).
 
 Hidden units h are the width of one attention head (dim_head), so the residual stream is heads * h wide. Parameters and
-their names are the library's. On a CPU its own forward pass runs, a few clips at a time; nothing written here could
-beat that. On a GPU the same arithmetic runs in fewer kernels, with fused attention.
+their names are the library's. On a CPU the same arithmetic runs channel by channel (``channelwise``), on a GPU in fewer
+kernels with fused attention. The library's own forward pass, a few clips at a time, is left for a CPU on which layers
+are to be computed again in the backward pass or numbers have not the weights' precision, and for its other versions.
 
 Shapes: clips (B, T, C, H, W) of T frames with N patches each; tokens (B, 1 + T * N, D), the class token first; queries,
 keys and values (B, groups, heads, tokens of a group, h), where a group is what a patch attends to beside the class
@@ -30,7 +31,7 @@ PATCH_SIZE = 16
 WIDENING = 8
 """Channels of the feed-forward layer's first half over those of the residual stream."""
 _GROUP_BYTES = 12 * 2**20
-"""Widest activation of the clips that a CPU works on together: beyond it its cache is left too often."""
+"""Widest activation of the clips that the library works on together on a CPU; beyond it the cache is left too often."""
 KNOWN_LIBRARY = version("timesformer-pytorch") == "0.4.1"
 """Whether the installed library is the one whose arithmetic is repeated here; with any other one its own runs."""
 Rotation = tuple[Tensor, Tensor]
@@ -78,21 +79,22 @@ class TimeSformerClassifier(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
-        from rac_ray.models.channelwise import forward  # loads the compiler
-
         run = self._run()
-        if KNOWN_LIBRARY and run is _at_once and forward.takes(self.transformer, clips):
-            return forward.logits(self.transformer, clips)
-        if clips.device.type == "cpu":
-            return torch.cat([run(self.transformer, group) for group in clips.split(self._clips_together(clips))])
-        return fused(self.transformer, clips, run) if KNOWN_LIBRARY else run(self.transformer, clips)
+        if clips.device.type != "cpu":
+            return fused(self.transformer, clips, run) if KNOWN_LIBRARY else run(self.transformer, clips)
+        if KNOWN_LIBRARY and run is _at_once:
+            from rac_ray.models.channelwise import forward  # here, for it loads the compiler
+
+            if forward.takes(self.transformer, clips):
+                return forward.logits(self.transformer, clips)
+        return torch.cat([run(self.transformer, group) for group in clips.split(self._clips_together(clips))])
 
     def _run(self) -> Callable[..., Any]:
         again = self.checkpointing and torch.is_grad_enabled()
         return partial(checkpoint, use_reentrant=False) if again else _at_once
 
     def _clips_together(self, clips: Tensor) -> int:
-        """How many clips a CPU works on at once."""
+        """How many clips the library works on at once on a CPU."""
         num_tokens = 1 + clips[0].numel() // (clips.shape[2] * PATCH_SIZE**2)
         widest = num_tokens * self.transformer.to_patch_embedding.out_features * WIDENING * clips.element_size()
         return max(1, _GROUP_BYTES // widest)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from rac_ray.models.channelwise.forward import logits
 from rac_ray.models.timesformer import TimeSformerClassifier, fused
 
 
@@ -44,9 +45,23 @@ def test_groups_of_clips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     """Groups of two of five clips: 321 tokens of 32 channels, eight times as wide at most, in float64."""
     model = build(4, 8).double()
     clips = torch.rand(5, 20, 1, 64, 64, dtype=torch.float64)
+    monkeypatch.setattr("rac_ray.models.timesformer.KNOWN_LIBRARY", False)
     monkeypatch.setattr("rac_ray.models.timesformer._GROUP_BYTES", 2 * 321 * 32 * 8 * 8)
     assert model._clips_together(clips) == 2
     torch.testing.assert_close(model(clips), model.transformer(clips), rtol=1e-12, atol=1e-12)
+
+
+def test_a_cpu_goes_channel_by_channel() -> None:
+    """To the bit; unless layers are to be computed again, when it is the library that runs."""
+    model = build(4, 8)
+    clips = torch.rand(3, 20, 1, 64, 64)
+    by_channel, by_library = logits(model.transformer, clips), model.transformer(clips)
+    assert not torch.equal(by_channel, by_library)
+    assert torch.equal(model(clips), by_channel)
+    model.checkpointing = True
+    assert torch.equal(model(clips), by_library)
+    with torch.no_grad():
+        assert torch.equal(model(clips), by_channel)
 
 
 @pytest.mark.parametrize("hidden_units", [2, 4, 6, 10])
@@ -58,7 +73,7 @@ def test_fused_attention_is_the_librarys_arithmetic(hidden_units: int, heads: in
     ours, theirs = fused(transformer, clips), transformer(clips)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     weights = list(transformer.parameters())
-    gradients = [torch.autograd.grad((logits * target).sum(), weights) for logits in (ours, theirs)]
+    gradients = [torch.autograd.grad((made * target).sum(), weights) for made in (ours, theirs)]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
 
@@ -70,8 +85,8 @@ def test_fused_attention_in_sixteen_bits_is_as_exact_as_the_librarys() -> None:
     exact = transformer(clips)
     with torch.autocast("cpu", torch.bfloat16):
         ours, theirs = fused(transformer, clips), transformer(clips)
-    for logits in (ours, theirs):
-        assert (logits.float() - exact).norm() < 0.02 * exact.norm()
+    for made in (ours, theirs):
+        assert (made.float() - exact).norm() < 0.02 * exact.norm()
 
 
 @pytest.mark.parametrize("fuse", [False, True])

@@ -8,21 +8,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from rac_ray.models.channelwise.class_token import over_all, over_all_gradient
 from rac_ray.models.channelwise.groups import over_groups, over_groups_gradient
 from rac_ray.models.channelwise.products import (
     biased,
-    flat,
     folded,
     normalised,
+    over_parts,
     product,
     to_tokens,
     transposed,
     unfolded,
     with_ones,
 )
-from rac_ray.models.compiled import over_threads
 from rac_ray.models.lanes import WIDTH
 
 Gradients = tuple[Tensor | None, ...]
@@ -81,37 +81,33 @@ class Projected:
             new(2, layout.heads * layout.blocks * layout.members * WIDTH),
         )
 
-    def _of_class(self) -> tuple[Any, ...]:
+    def _class_arguments(self) -> tuple[Any, ...]:
         shape = self.layout.clips, self.layout.cosines.shape[1], self.layout.tokens, self.parts[0].shape[1]
-        return *map(flat, self.parts), self.scale, shape
+        return *self.parts, self.scale, shape
 
-    def _of_groups(self) -> tuple[Any, ...]:
-        turns = flat(self.layout.cosines), flat(self.layout.sines)
-        return *map(flat, self.parts), *turns, self.scale, self.layout.shape
+    def _arguments(self) -> tuple[Any, ...]:
+        return *self.parts, self.layout.cosines, self.layout.sines, self.scale, self.layout.shape
 
     def class_token(self, out: Tensor) -> None:
         """Write what the class token gets into its columns of ``out``, as wide as queries are."""
-        arrays = *self._of_class(), flat(out), *map(flat, self.norms[0])
-        over_threads(lambda first, last: over_all(*arrays, first, last), self.layout.heads * self.layout.class_blocks)
+        tasks = self.layout.heads * self.layout.class_blocks
+        over_parts(over_all, tasks, *self._class_arguments(), out, *self.norms[0])
 
     def patches(self, out: Tensor) -> None:
         """Write what patches get into theirs."""
-        arrays = *self._of_groups(), flat(out), *map(flat, self.norms[1])
-        over_threads(lambda first, last: over_groups(*arrays, first, last), self.layout.heads * self.layout.blocks)
+        over_parts(over_groups, self.layout.heads * self.layout.blocks, *self._arguments(), out, *self.norms[1])
 
     def class_token_gradient(self, out: Tensor, upstream: Tensor, results: tuple[Tensor, ...]) -> None:
         """Write the class token's queries and all keys and values of the gradient, ``results``."""
-        arrays = *self._of_class(), flat(out), *map(flat, self.norms[0]), flat(upstream), *map(flat, results)
         tasks = self.layout.heads * self.layout.class_blocks
-        over_threads(lambda first, last: over_all_gradient(*arrays, first, last), tasks)
+        over_parts(over_all_gradient, tasks, *self._class_arguments(), out, *self.norms[0], upstream, *results)
 
     def patches_gradient(self, upstream: Tensor, results: tuple[Tensor, ...]) -> None:
         """Write patches' queries, and add to keys and values."""
         layout = self.layout
         to_class = upstream.new_empty(2, len(upstream), layout.blocks * WIDTH)
-        written = *map(flat, results), *map(flat, to_class)
-        arrays = *self._of_groups(), *map(flat, self.norms[1]), flat(upstream), *written
-        over_threads(lambda first, last: over_groups_gradient(*arrays, first, last), layout.heads * layout.blocks)
+        arguments = *self._arguments(), *self.norms[1], upstream, *results, *to_class
+        over_parts(over_groups_gradient, layout.heads * layout.blocks, *arguments)
         of_groups = to_class[:, :, : layout.groups * layout.clips].unflatten(2, (layout.groups, layout.clips))
         for result, gradient in zip(results[1:], of_groups.sum(2), strict=True):
             result[:, : layout.clips] += gradient
@@ -132,14 +128,13 @@ class Attention(torch.autograd.Function):
         mixed = with_ones(len(tokens), tokens)
         projected.class_token(mixed)
         projected.patches(mixed)
-        ctx.save_for_backward(
-            normal, shares, mixed, gain, shift, to_qkv, to_out, *projected.parts, *projected.norms
-        )
+        ctx.save_for_backward(normal, shares, mixed, gain, shift, to_qkv, to_out, *projected.parts, *projected.norms)
         ctx.scale, ctx.layout = scale, layout
         return product(biased(to_out, bias), mixed).add_(tokens)
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> Gradients:
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> Gradients:  # pyright: ignore[reportIncompatibleMethodOverride]
         normal, shares, mixed, gain, shift, to_qkv, to_out, *saved = ctx.saved_tensors
         projected = Projected(ctx.layout, ctx.scale, tuple(saved[:3]), tuple(saved[3:]))
         upstream = outputs[0].contiguous()
@@ -167,14 +162,13 @@ class ClassAttention(torch.autograd.Function):
         projected = Projected(layout, scale, (query, key, value))
         mixed = with_ones(len(tokens), query)
         projected.class_token(mixed)
-        ctx.save_for_backward(
-            normal, shares, mixed, gain, shift, to_qkv, to_out, *projected.parts, *projected.norms
-        )
+        ctx.save_for_backward(normal, shares, mixed, gain, shift, to_qkv, to_out, *projected.parts, *projected.norms)
         ctx.scale, ctx.layout = scale, layout
         return product(biased(to_out, bias), mixed).add_(tokens[:, : layout.clips])
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> Gradients:
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> Gradients:  # pyright: ignore[reportIncompatibleMethodOverride]
         normal, shares, mixed, gain, shift, to_qkv, to_out, *saved = ctx.saved_tensors
         projected = Projected(ctx.layout, ctx.scale, tuple(saved[:3]), tuple(saved[3:]))
         upstream, clips = outputs[0].contiguous(), ctx.layout.clips

@@ -15,14 +15,22 @@ from rac_ray.models.lanes import WIDTH, exponential, larger, load, quotient, spl
 
 @compiled
 def over_all(
-    query: Numbers, key: Numbers, value: Numbers, scale: float, shape: Any, out: Numbers,
-    tops: Numbers, shares: Numbers, first: int, last: int,
+    query: Numbers,
+    key: Numbers,
+    value: Numbers,
+    scale: float,
+    shape: Any,
+    out: Numbers,
+    tops: Numbers,
+    shares: Numbers,
+    first: int,
+    last: int,
 ) -> None:
     """For tasks ``first`` to ``last``: a head and sixteen clips.
 
     ``shape`` is (clips, channels of a head, tokens, columns of ``query`` and ``out``). ``tops`` and ``shares`` get what
     is subtracted from scores and what their exponentials are multiplied by, for every task and lane.
-    """  # fmt: skip
+    """
     clips, channels, tokens, width = shape
     blocks, row = (clips + WIDTH - 1) // WIDTH, clips * tokens
     mine, one = np.empty(channels * WIDTH, query.dtype), np.empty(channels * WIDTH, query.dtype)
@@ -57,10 +65,22 @@ def over_all(
 
 @compiled
 def over_all_gradient(
-    query: Numbers, key: Numbers, value: Numbers, scale: float, shape: Any, out: Numbers, tops: Numbers,
-    shares: Numbers, upstream: Numbers, to_query: Numbers, to_key: Numbers, to_value: Numbers, first: int, last: int,
+    query: Numbers,
+    key: Numbers,
+    value: Numbers,
+    scale: float,
+    shape: Any,
+    out: Numbers,
+    tops: Numbers,
+    shares: Numbers,
+    upstream: Numbers,
+    to_query: Numbers,
+    to_key: Numbers,
+    to_value: Numbers,
+    first: int,
+    last: int,
 ) -> None:
-    """The gradient of ``over_all``, of whose ``out`` that is ``upstream``: all of keys and values, queries' columns."""  # fmt: skip
+    """The gradient of ``over_all``, of whose ``out`` that is ``upstream``: all keys and values, columns of queries."""
     clips, channels, tokens, width = shape
     blocks, row = (clips + WIDTH - 1) // WIDTH, clips * tokens
     mine, one = np.empty(channels * WIDTH, query.dtype), np.empty(channels * WIDTH, query.dtype)

@@ -4,20 +4,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from rac_ray.models.channelwise.pointwise import gated, gated_gradient
 from rac_ray.models.channelwise.products import (
     biased,
-    flat,
     folded,
     normalised,
+    over_parts,
     product,
     to_tokens,
     transposed,
     unfolded,
     with_ones,
 )
-from rac_ray.models.compiled import over_threads
 from rac_ray.models.lanes import WIDTH
 
 
@@ -34,19 +34,18 @@ class FeedForward(torch.autograd.Function):
         normal, shares = normalised(tokens, epsilon)
         halves = product(folded(widen, widen_bias, gain, shift), normal)
         inner, count = with_ones(narrow.shape[1], tokens), narrow.shape[1] * tokens.shape[1]
-        arrays = flat(halves), flat(inner), count
-        over_threads(lambda first, last: gated(*arrays, first, last), -(-count // WIDTH))
+        over_parts(gated, -(-count // WIDTH), halves, inner, count)
         ctx.save_for_backward(normal, shares, halves, gain, shift, widen, narrow)
         return product(biased(narrow, narrow_bias), inner).add_(tokens)
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         normal, shares, halves, gain, shift, widen, narrow = ctx.saved_tensors
         upstream = outputs[0].contiguous()
         to_inner = product(transposed(narrow), upstream)
         inner, to_halves, count = with_ones(len(to_inner), upstream), torch.empty_like(halves), to_inner.numel()
-        arrays = flat(halves), flat(to_inner), count, flat(inner), flat(to_halves)
-        over_threads(lambda first, last: gated_gradient(*arrays, first, last), -(-count // WIDTH))
+        over_parts(gated_gradient, -(-count // WIDTH), halves, to_inner, count, inner, to_halves)
         of_narrow = product(upstream, inner.t())
         to_widen, to_bias, to_gain, to_shift = unfolded(product(to_halves, normal.t()), widen, gain, shift)
         result = to_tokens(normal, shares, product(transposed(widen * gain), to_halves), upstream)

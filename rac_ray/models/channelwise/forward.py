@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from rac_ray.models.channelwise.attention import Attention, ClassAttention, Layout
 from rac_ray.models.channelwise.feed_forward import FeedForward
@@ -32,7 +33,8 @@ class Embedding(torch.autograd.Function):
         return tokens
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (patches,), (upstream,) = ctx.saved_tensors, outputs
         of_patches = upstream[:, ctx.clips :].contiguous()
         to_class = upstream[:, : ctx.clips].sum(1)
@@ -40,7 +42,7 @@ class Embedding(torch.autograd.Function):
 
 
 def takes(transformer: Any, clips: Tensor) -> bool:
-    """Whether this is the way for clips (B, T, C, H, W): in one precision, that of the weights, and not too few tokens."""
+    """Whether this is the way for clips (B, T, C, H, W): in the weights' precision, and not too few tokens."""
     dtype = transformer.cls_token.dtype
     size, num_frames = transformer.patch_size, clips.shape[1]
     num_tokens = 1 + num_frames * (clips.shape[-2] // size) * (clips.shape[-1] // size)
@@ -77,22 +79,22 @@ def _logits(transformer: Any, clips: Tensor) -> Tensor:
     tokens = Embedding.apply(flattened, transformer.cls_token, embedding.weight, embedding.bias, count)
     *layers, (last_in_time, last_in_space, last) = transformer.layers
     for in_time, in_space, feed_forward in layers:
-        tokens = Attention.apply(tokens, *_of_attention(in_time), over_time)
-        tokens = Attention.apply(tokens, *_of_attention(in_space), over_space)
-        tokens = FeedForward.apply(tokens, *_of_feed_forward(feed_forward))
-    tokens = Attention.apply(tokens, *_of_attention(last_in_time), over_time)
-    of_class = ClassAttention.apply(tokens, *_of_attention(last_in_space), over_space).t()
+        tokens = Attention.apply(tokens, *of_attention(in_time), over_time)
+        tokens = Attention.apply(tokens, *of_attention(in_space), over_space)
+        tokens = FeedForward.apply(tokens, *of_feed_forward(feed_forward))
+    tokens = Attention.apply(tokens, *of_attention(last_in_time), over_time)
+    of_class = ClassAttention.apply(tokens, *of_attention(last_in_space), over_space).t()
     return transformer.to_out(of_class + last(of_class))
 
 
-def _of_attention(layer: Any) -> tuple[Any, ...]:
+def of_attention(layer: Any) -> tuple[Any, ...]:
     """What ``Attention`` takes of the library's layer."""
     norm, inner = layer.norm, layer.fn
     out = inner.to_out[0]
     return norm.weight, norm.bias, inner.to_qkv.weight, out.weight, out.bias, norm.eps, inner.scale
 
 
-def _of_feed_forward(layer: Any) -> tuple[Any, ...]:
+def of_feed_forward(layer: Any) -> tuple[Any, ...]:
     """What ``FeedForward`` takes."""
     norm, (widen, *_, narrow) = layer.norm, layer.fn.net
     return norm.weight, norm.bias, widen.weight, widen.bias, narrow.weight, narrow.bias, norm.eps

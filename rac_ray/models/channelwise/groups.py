@@ -15,7 +15,9 @@ from rac_ray.models.lanes import WIDTH, exponential, larger, load, quotient, spl
 
 
 @compiled
-def _rotate(values: Numbers, place: int, channels: int, cosines: Numbers, sines: Numbers, at: int, scale: float) -> None:
+def _rotate(
+    values: Numbers, place: int, channels: int, cosines: Numbers, sines: Numbers, at: int, scale: float
+) -> None:
     """One token's channels in pairs, by the rotation of index ``at``."""
     for channel in range(0, channels, 2):
         one, other = place + channel * WIDTH, place + (channel + 1) * WIDTH
@@ -57,15 +59,25 @@ def _gather_members(
 
 @compiled
 def over_groups(
-    query: Numbers, key: Numbers, value: Numbers, cosines: Numbers, sines: Numbers, scale: float, shape: Any,
-    out: Numbers, tops: Numbers, shares: Numbers, first: int, last: int,
+    query: Numbers,
+    key: Numbers,
+    value: Numbers,
+    cosines: Numbers,
+    sines: Numbers,
+    scale: float,
+    shape: Any,
+    out: Numbers,
+    tops: Numbers,
+    shares: Numbers,
+    first: int,
+    last: int,
 ) -> None:
     """Patches attend to their group and the class token, for tasks ``first`` to ``last``: a head and sixteen groups.
 
     ``shape`` is (clips, channels of a head, groups, members, group's step in columns, member's step). ``out`` has the
     shape of ``query``; ``tops`` and ``shares`` get, for every task, query and lane, what is subtracted from scores
     and what their exponentials are multiplied by.
-    """  # fmt: skip
+    """
     clips, channels, groups, members, group_step, member_step = shape
     size, blocks = channels * WIDTH, (clips * groups + WIDTH - 1) // WIDTH
     row = clips * (1 + groups * members)
@@ -108,15 +120,29 @@ def over_groups(
 
 @compiled
 def over_groups_gradient(
-    query: Numbers, key: Numbers, value: Numbers, cosines: Numbers, sines: Numbers, scale: float, shape: Any,
-    tops: Numbers, shares: Numbers, upstream: Numbers, to_query: Numbers, to_key: Numbers, to_value: Numbers,
-    to_class_key: Numbers, to_class_value: Numbers, first: int, last: int,
+    query: Numbers,
+    key: Numbers,
+    value: Numbers,
+    cosines: Numbers,
+    sines: Numbers,
+    scale: float,
+    shape: Any,
+    tops: Numbers,
+    shares: Numbers,
+    upstream: Numbers,
+    to_query: Numbers,
+    to_key: Numbers,
+    to_value: Numbers,
+    to_class_key: Numbers,
+    to_class_value: Numbers,
+    first: int,
+    last: int,
 ) -> None:
     """The gradient of ``over_groups``, of whose ``out`` that is ``upstream``.
 
     Patches' columns of ``to_query`` are written, those of ``to_key`` and ``to_value`` added to. What goes to the class
     token is written apart, (heads * h, lanes of all blocks) each, to be summed over groups.
-    """  # fmt: skip
+    """
     clips, channels, groups, members, group_step, member_step = shape
     size, blocks = channels * WIDTH, (clips * groups + WIDTH - 1) // WIDTH
     row = clips * (1 + groups * members)

@@ -18,10 +18,16 @@ Numbers = Any
 
 @compiled
 def normalise(
-    tokens: Numbers, channels: int, columns: int, epsilon: float, normalised: Numbers, shares: Numbers,
-    first: int, last: int,
+    tokens: Numbers,
+    channels: int,
+    columns: int,
+    epsilon: float,
+    normalised: Numbers,
+    shares: Numbers,
+    first: int,
+    last: int,
 ) -> None:
-    """Columns of mean 0 and variance 1, for blocks ``first`` to ``last``; ``shares`` get what they were multiplied by."""  # fmt: skip
+    """Columns of mean 0 and variance 1, for blocks ``first`` to ``last``; ``shares`` is what scaled them."""
     part = splat(tokens, 1 / channels)
     for block in range(first, last):
         at = min(block * WIDTH, columns - WIDTH)
@@ -42,10 +48,17 @@ def normalise(
 
 @compiled
 def normalise_gradient(
-    normalised: Numbers, shares: Numbers, upstream: Numbers, beside: Numbers, channels: int, columns: int,
-    to_tokens: Numbers, first: int, last: int,
+    normalised: Numbers,
+    shares: Numbers,
+    upstream: Numbers,
+    beside: Numbers,
+    channels: int,
+    columns: int,
+    to_tokens: Numbers,
+    first: int,
+    last: int,
 ) -> None:
-    """The gradient of ``normalise``, plus ``beside``, which went past it."""  # fmt: skip
+    """The gradient of ``normalise``, plus ``beside``, which went past it."""
     part = splat(shares, 1 / channels)
     for block in range(first, last):
         at = min(block * WIDTH, columns - WIDTH)

@@ -4,6 +4,7 @@ What is multiplied has a last row of ones, so that a bias is a last column of th
 normalisation before it, whose gain multiplies the weight's columns.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from rac_ray.models.channelwise.pointwise import normalise, normalise_gradient
 from rac_ray.models.compiled import over_threads
 from rac_ray.models.lanes import WIDTH
 
-_SMALL = 16
+_SMALL = 8
 """Rows or columns below which a product's time goes into calling oneDNN."""
 
 
@@ -39,9 +40,13 @@ def product(one: Tensor, other: Tensor) -> Tensor:
     return _LINEAR(one, other.t(), None, "none", [], "")
 
 
-def flat(tensor: Tensor) -> Any:
-    """The memory of a contiguous tensor as an array."""
-    return tensor.detach().view(-1).numpy()
+def over_parts(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
+    """Call ``kernel(*arguments, first, last)`` for parts of ``range(count)`` side by side.
+
+    Contiguous tensors among the arguments become flat arrays of the same memory.
+    """
+    arrays = [one.detach().view(-1).numpy() if isinstance(one, Tensor) else one for one in arguments]
+    over_threads(lambda first, last: kernel(*arrays, first, last), count)
 
 
 def with_ones(rows: int, like: Tensor) -> Tensor:
@@ -55,16 +60,16 @@ def normalised(tokens: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """(D, columns) -> the same of mean 0 and variance 1 with ones below, (D + 1, columns), and what scaled it."""
     channels, columns = tokens.shape
     normal, shares = with_ones(channels, tokens), tokens.new_empty(columns)
-    arrays = flat(tokens), channels, columns, epsilon, flat(normal), flat(shares)
-    over_threads(lambda first, last: normalise(*arrays, first, last), -(-columns // WIDTH))
+    over_parts(normalise, -(-columns // WIDTH), tokens, channels, columns, epsilon, normal, shares)
     return normal, shares
 
 
 def to_tokens(normal: Tensor, shares: Tensor, upstream: Tensor, beside: Tensor) -> Tensor:
     """The gradient of ``normalised`` (D, columns), plus ``beside``."""
     result = torch.empty_like(upstream)
-    arrays = flat(normal), flat(shares), flat(upstream), flat(beside), *upstream.shape, flat(result)
-    over_threads(lambda first, last: normalise_gradient(*arrays, first, last), -(-upstream.shape[1] // WIDTH))
+    channels, columns = upstream.shape
+    arrays = normal, shares, upstream, beside, channels, columns, result
+    over_parts(normalise_gradient, -(-columns // WIDTH), *arrays)
     return result
 
 
