@@ -14,15 +14,16 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from benchmarks.arguments import Parser
+from benchmarks.gpu.report import report
 from benchmarks.gpu.rows import Row, read
-from benchmarks.gpu.sections import SECONDS, SECTIONS, Section, allowance, chosen, rounds
-from benchmarks.gpu.tables import report
+from benchmarks.gpu.sections import SECONDS, SECTIONS, Section, allowance, chosen, least_of, rounds
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.values import number
 from rac_ray.errors import DONE, FAILED, UNFINISHED, one_of
@@ -122,10 +123,10 @@ def bench(options: Namespace) -> int:
     here, trials = machine(), study()
     began, outcomes = time.monotonic(), list[Row]()
 
-    def run(section: Section, beside: int) -> Row:
+    def run(section: Section, beside: int, later: float) -> Row:
         started = time.monotonic()
         left = options.seconds - (started - began)
-        seconds = allowance(section, left, options.seconds)
+        seconds = allowance(section, left, later, options.seconds)
         if seconds is None:
             outcome = f"dropped: {left:.0f} s are left, it needs {section.least:.0f}"
         else:
@@ -134,9 +135,10 @@ def bench(options: Namespace) -> int:
         print(f"{section.name} ({section.what}): {outcome}, {taken:.0f} s", flush=True)
         return {"name": section.name, "outcome": outcome, "seconds": taken}
 
-    for together in rounds(options.sections):
+    parts = rounds(options.sections)
+    for place, together in enumerate(parts):
         with ThreadPoolExecutor(len(together)) as pool:
-            outcomes += pool.map(run, together, [len(together)] * len(together))
+            outcomes += pool.map(partial(run, beside=len(together), later=least_of(parts[place + 1 :])), together)
         write(out, here, outcomes, list(read(rows)), report(here, outcomes, list(read(rows)), trials))
     print((out / "gpu.md").read_text())
     return exit_code(outcomes, list(read(rows)))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.agreement import distance
 from benchmarks.gpu.clips import clips
+from benchmarks.gpu.compared import Stopped, largest, last_state, losses_apart, refusals, stopping_after
 from benchmarks.gpu.fitting import TRAIN, VAL, feeds_of, fitted
 from benchmarks.gpu.rows import Row, tried
 from benchmarks.gpu.sections import Sizes
@@ -20,7 +21,6 @@ from rac_ray.data.feed import Place
 from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe
 from rac_ray.models import build_model
-from rac_ray.store.files import LAST_CHECKPOINT
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.failures import failure_of
 from rac_ray.training import progress
@@ -31,21 +31,6 @@ from rac_ray.training.fit import Fit
 RESUMED = ("cnn3d", "timesformer1")
 CAPPED_SHARE = {"training": 0.003, "evaluation": 0.01}
 """Of a GPU's memory, which a process may take while it is to run out of it."""
-
-
-class Stopped(Exception):
-    """An epoch has ended after which training is to be interrupted."""
-
-
-class Warned(logging.Handler):
-    """Counts what ``rac_ray.training.recorded`` warns of: steps that are made without a graph."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
 
 
 def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
@@ -93,30 +78,20 @@ class Runs:
 
     def _state(self, key: Row, graphs: bool, stop_after: int | None = None) -> tuple[Fit, dict[str, Tensor]]:
         """A fit, interrupted after an epoch and taken up again if so wanted, and its last weights."""
-
-        def report(row: Row) -> None:
-            if row["epoch"] == stop_after:
-                raise Stopped
-
         with tempfile.TemporaryDirectory() as scratch:
             folder = Storage.at(scratch)
             if stop_after is not None:
                 with suppress(Stopped):
-                    self._fit(key, graphs, folder, report=report)
+                    self._fit(key, graphs, folder, report=stopping_after(stop_after))
             result = self._fit(key, graphs, folder)
-            content = torch.load(f"{scratch}/{LAST_CHECKPOINT}", map_location="cpu", weights_only=True)
-            self.loss_scale = content.get("MixedPrecision", {}).get("scale")
-            return result, content["state_dict"]
+            weights, self.loss_scale = last_state(folder)
+            return result, weights
 
     def graphs_against_eager(self, key: Row) -> Row:
         """All steps of a fit, twice eager and once as graphs."""
-        warned, logger = Warned(), logging.getLogger("rac_ray.training.recorded")
         (one, weights), (again, same) = self._state(key, False), self._state(key, False)
-        logger.addHandler(warned)
-        try:
+        with refusals() as refused:
             graphs, replayed = self._state(key, True)
-        finally:
-            logger.removeHandler(warned)
         return {
             "steps": self.sizes.fitted_epochs * self.sizes.fitted_steps,
             "weights": largest(replayed, weights),
@@ -125,7 +100,7 @@ class Runs:
             "loss_eager_again": losses_apart(again, one),
             "val_top1_equal": [row["val_top1"] for row in graphs.epochs] == [row["val_top1"] for row in one.epochs],
             "last_loss": one.epochs[-1]["train_loss"],
-            "refused": warned.said,
+            "refused": refused,
             "loss_scale": self.loss_scale,
         }
 
@@ -217,14 +192,3 @@ def classified(error: BaseException) -> Row:
     """What the sweep would keep of an exception."""
     failure = failure_of(error)
     return {"class": failure["class"], "reason": failure["reason"][:200]}
-
-
-def largest(some: dict[str, Tensor], others: dict[str, Tensor]) -> float:
-    """The largest relative distance of a floating-point tensor from its namesake."""
-    return max(distance(some[name], value) for name, value in others.items() if value.is_floating_point())
-
-
-def losses_apart(one: Fit, other: Fit) -> float:
-    """The largest relative difference of an epoch's training loss."""
-    pairs = zip(one.epochs, other.epochs, strict=True)
-    return max(abs(a["train_loss"] - b["train_loss"]) / b["train_loss"] for a, b in pairs)

@@ -61,9 +61,9 @@ def build_model_anew(model: str, hidden_units: int) -> torch.nn.Module:
 
 
 def _compared(key: Row, batch: tuple[Tensor, Tensor], exact: Outputs) -> Row:
-    dtype, tf32 = PRECISIONS[key["precision"]]
+    dtype, fewer_bits = PRECISIONS[key["precision"]]
     scale = LARGEST_SCALE if dtype == torch.float16 else 1.0
-    with _tf32(tf32):
+    with tf32(fewer_bits):
         while True:
             logits, gradients = _outputs(build_model_anew(key["model"], key["hidden_units"]), *batch, dtype, scale)
             if scale == 1 or all(bool(value.isfinite().all()) for value in gradients.values()):
@@ -94,7 +94,8 @@ def _outputs(
 
 
 @contextmanager
-def _tf32(allowed: bool) -> Iterator[None]:
+def tf32(allowed: bool) -> Iterator[None]:
+    """Whether a GPU's products of float32 may leave out bits meanwhile."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
     try:

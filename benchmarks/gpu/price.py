@@ -26,13 +26,22 @@ class Hours:
     most: float
 
 
-def measured_epochs(rows: Iterable[Row], graphs: bool) -> dict[TrialClass, float]:
-    """Seconds of an epoch by model and hidden units, from the rows of ``epochs`` that did not fail."""
+def measured_epochs(rows: Iterable[Row], graphs: bool, seeds: int = 1) -> dict[TrialClass, float]:
+    """Seconds of an epoch of one of so many seeds by model and hidden units, from rows of ``epochs`` that did not
+    fail."""
     return {
         (row["model"], row["hidden_units"]): row["seconds"]
         for row in rows
-        if row["section"] == "epochs" and "seconds" in row and row["graphs"] == graphs
+        if row["section"] == "epochs" and "seconds" in row and (row["graphs"], row["seeds"]) == (graphs, seeds)
     }
+
+
+def common_sizes(epochs: Mapping[TrialClass, float]) -> list[int]:
+    """Hidden units at which every model was measured."""
+    by_model: dict[str, set[int]] = {}
+    for model, hidden_units in epochs:
+        by_model.setdefault(model, set()).add(hidden_units)
+    return sorted(set.intersection(*by_model.values())) if by_model else []
 
 
 def between(points: Mapping[int, float], at: int) -> float:
@@ -79,10 +88,10 @@ def gain(rows: Iterable[Row], *, side: str, mps: bool = False) -> dict[int, floa
 
 
 def overhead(rows: Iterable[Row]) -> float | None:
-    """Median seconds of a trial of the small sweep beside its training; its evaluation is counted in."""
+    """Median seconds of a trial of the small sweep, alone in its process, beside training; evaluation is counted in."""
     found = sorted(
         row["of_seconds"]["total"] - row["of_seconds"]["training"]
         for row in rows
-        if row["section"] == "minisweep" and "of_seconds" in row
+        if row["section"] == "minisweep" and "of_seconds" in row and row["stack"] == 1
     )
     return found[len(found) // 2] if found else None

@@ -13,7 +13,7 @@ class Section:
     name: str
     what: str
     least: float
-    """Seconds without which it is not begun."""
+    """Seconds without which it is not begun, and which those before it leave to it."""
     most: float
     """Seconds after which its process is interrupted, then killed."""
     alone: bool
@@ -21,15 +21,17 @@ class Section:
 
 
 SECTIONS = (
-    Section("precision", "logits and gradients against a CPU's in float64", 20, 150, alone=False),
-    Section("fits", "graphs against eager, resuming, evaluation, memory that runs out", 25, 170, alone=False),
-    Section("minisweep", "eight trials through the sweep, with and without graphs", 60, 190, alone=False),
-    Section("group", "a process group of one through Ray Train", 25, 120, alone=False),
-    Section("speed", "training steps: plain PyTorch, ours, ours as graphs", 25, 140, alone=True),
-    Section("epochs", "epochs of the study's size through the product's own fit", 20, 130, alone=True),
-    Section("packing", "one to eight processes on one GPU", 25, 120, alone=True),
+    Section("stacks", "seeds in one process against each alone", 40, 130, alone=False),
+    Section("fits", "graphs against eager, resuming, evaluation, memory that runs out", 25, 130, alone=False),
+    Section("precision", "logits and gradients against a CPU's in float64", 20, 130, alone=False),
+    Section("speed", "training steps: plain PyTorch, ours, ours as graphs, several seeds as one", 75, 140, alone=True),
+    Section("epochs", "epochs of the study's size through the product's own fit", 90, 150, alone=True),
+    Section("minisweep", "trials through the sweep: eager, with graphs, in stacks", 110, 200, alone=True),
+    Section("group", "a process group of one through Ray Train", 50, 70, alone=True),
+    Section("packing", "one to eight processes on one GPU", 20, 120, alone=True),
 )
-"""Those that are not alone first, side by side; of the others the last are dropped where time is short."""
+"""What matters most first. Those that are not alone run side by side and share the cores; all that is timed, or starts
+a Ray with processes of its own, is alone."""
 SECONDS = 480.0
 """For all sections together; what a section gets at most grows with it."""
 
@@ -48,12 +50,18 @@ class Sizes:
     fitted_epochs: int = 10
     fitted_steps: int = 5
     """Steps of an epoch."""
+    compared_seeds: int = 3
+    """Of a stack that is compared with each of its seeds alone ..."""
+    stacked_epochs: int = 4
+    stacked_seeds: int = 5
+    """... and of one that is timed, as many as the study has."""
     epoch_train_clips: int = 4000
     epoch_val_clips: int = 1000
     processes: tuple[int, ...] = (1, 2, 4, 8)
     packing_seconds: float = 1.2
-    sweep_hidden_units: str = "2,8"
+    sweep_hidden_units: str = "8"
     sweep_models: str = "convlstm,cnn3d,timesformer1,timesformer8"
+    sweep_epochs: int = 3
 
 
 TINY = Sizes(
@@ -65,12 +73,15 @@ TINY = Sizes(
     fitted_hidden_units=2,
     fitted_epochs=4,
     fitted_steps=2,
+    compared_seeds=2,
+    stacked_seeds=2,
     epoch_train_clips=12,
     epoch_val_clips=6,
     processes=(1, 2),
     packing_seconds=0.2,
     sweep_hidden_units="2",
     sweep_models="cnn3d,timesformer1",
+    sweep_epochs=1,
 )
 """For a rehearsal where nothing is timed in earnest."""
 
@@ -84,12 +95,22 @@ def chosen(names: Sequence[str]) -> list[Section]:
     return [section for section in SECTIONS if section.name in names]
 
 
-def allowance(section: Section, left: float, total: float = SECONDS) -> float | None:
-    """Seconds that a section gets of those that are left of ``total``, or None where they are too few to begin it."""
-    return min(section.most * max(1.0, total / SECONDS), left) if left >= section.least else None
+def allowance(section: Section, left: float, later: float = 0.0, total: float = SECONDS) -> float | None:
+    """Seconds that a section gets of those that are left of ``total``, or None where they are too few to begin it.
+
+    ``later`` is what sections after it need at least: it is left to them, unless this one would have too little.
+    """
+    if left < section.least:
+        return None
+    return min(left, max(section.least, min(section.most * max(1.0, total / SECONDS), left - later)))
 
 
 def rounds(sections: Sequence[Section]) -> list[list[Section]]:
-    """What runs side by side, round after round."""
+    """What runs side by side, round after round: those that are not alone, then each of the others."""
     together = [section for section in sections if not section.alone]
     return [*([together] if together else []), *([section] for section in sections if section.alone)]
+
+
+def least_of(parts: Sequence[Sequence[Section]]) -> float:
+    """Seconds that rounds need at least."""
+    return sum(max(section.least for section in together) for together in parts)

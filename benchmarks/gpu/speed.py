@@ -1,6 +1,8 @@
-"""A training step of each model and size: plain PyTorch, ours, and ours as a CUDA graph; no loader on any side."""
+"""A training step of each model and size: plain PyTorch, ours, ours as a CUDA graph, and several seeds as one model.
 
-import gc
+No loader on any side.
+"""
+
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -8,7 +10,7 @@ import torch
 
 from benchmarks.gpu.rows import Row, tried
 from benchmarks.gpu.sections import Sizes
-from benchmarks.gpu.steps import SIDES, WARM_UP, Step, kernels, step_of, timed
+from benchmarks.gpu.steps import SIDES, STACKED_SIDES, WARM_UP, Step, kernels, start_afresh, step_of, timed
 from benchmarks.plain import PLAIN_MODELS
 
 
@@ -20,23 +22,22 @@ def rows(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     for kind, measure in (("time", _time), *([("kernels", _kernels)] if device.type == "cuda" else [])):
         for hidden_units in sizes.timed_hidden_units:
             for model in PLAIN_MODELS:
-                for side in SIDES:
+                for side in (*SIDES, *STACKED_SIDES):
                     key = {"kind": kind, "model": model, "hidden_units": hidden_units, "side": side}
+                    key["seeds"] = sizes.stacked_seeds if side in STACKED_SIDES else 1
                     yield tried(key, lambda key=key, measure=measure: measure(key, device, sizes))
 
 
 def _step(key: Row, device: torch.device, sizes: Sizes) -> Step:
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    return step_of(key["side"], key["model"], key["hidden_units"], sizes.batch, sizes.resident_clips, device)
+    start_afresh(device)
+    trained, clips = (key["side"], key["model"], key["hidden_units"]), (sizes.batch, sizes.resident_clips)
+    return step_of(*trained, *clips, device, key["seeds"])
 
 
 def _time(key: Row, device: torch.device, sizes: Sizes) -> Row:
     step = _step(key, device, sizes)
     timing = timed(step, device, sizes.timing_seconds)
-    found = {**asdict(timing), "clips_per_second": 1000 * sizes.batch / timing.ms}
+    found = {**asdict(timing), "clips_per_second": 1000 * sizes.batch * key["seeds"] / timing.ms}
     if device.type == "cpu":
         return found
     recorded = getattr(getattr(step, "__self__", None), "recorded", None)

@@ -1,11 +1,13 @@
 """Training steps on clips that lie on the device, and how long they take: for ``speed`` and ``packing``."""
 
+import gc
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, cast
 
 import torch
@@ -21,10 +23,14 @@ from rac_ray.data.resident import ResidentBatches
 from rac_ray.identity import Recipe
 from rac_ray.models import build_model
 from rac_ray.training.classifier import Classifier
+from rac_ray.training.fit_stack import SideBySide
 from rac_ray.training.recorded import RecordedStep
+from rac_ray.training.stack import SCALED, StackedClassifier
 
 SIDES = ("plain", "eager", "graphs")
 """Plain PyTorch in 16-bit mixed precision, ours kernel by kernel, ours as one CUDA graph."""
+STACKED_SIDES = {"stacked": False, "stacked graphs": True}
+"""Several seeds as one model; whether as one CUDA graph."""
 WARM_UP = 8
 """Steps before a timing: they choose kernels, make the optimiser's state, and record the graph."""
 CHUNKS = 3
@@ -76,9 +82,39 @@ class Ours:
         return [*own, *momenta, *scale, self.classifier.train_totals.sums]
 
 
-def step_of(side: str, model: str, hidden_units: int, batch: int, resident: int, device: torch.device) -> Step:
-    """A training step of one of ``SIDES`` on the next batch of ``resident`` clips."""
-    batches = _endless(batch, resident, device)
+class Stacked:
+    """Several seeds that step as ``fit_stack`` has them step: the product's own step, without Lightning's loop."""
+
+    def __init__(
+        self, model: str, hidden_units: int, batches: Iterator[Batch], device: torch.device, seeds: int, graphs: bool
+    ) -> None:
+        models = []
+        for seed in range(seeds):
+            torch.manual_seed(seed)
+            models.append(build_model(model, hidden_units))
+        recipe = Recipe(precision=SCALED if device.type == "cuda" else "32")
+        self.classifier = StackedClassifier(models, recipe, cuda_graphs=graphs).to(device)
+        self.device, self.batches = device, batches
+        loop = SimpleNamespace(optimizers=[self.classifier.configure_optimizers()])
+        self.classifier.trainer = cast(Any, loop)
+        self.classifier.on_fit_start()
+        self.recorded = self.classifier._whole_train_step
+
+    def step(self) -> None:
+        with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
+            self.classifier.training_step(next(self.batches), 0)
+
+
+def step_of(
+    side: str, model: str, hidden_units: int, batch: int, resident: int, device: torch.device, seeds: int = 1
+) -> Step:
+    """A training step on the next batch of ``resident`` clips: of one of ``SIDES``, or, of several seeds with a batch
+    each, of one of ``STACKED_SIDES``."""
+    if side in STACKED_SIDES:
+        abreast = SideBySide([_resident(batch, resident, device, key) for key in range(seeds)])
+        graphs = STACKED_SIDES[side]
+        return Stacked(model, hidden_units, _endlessly(abreast), device, seeds, graphs).step
+    batches = _endlessly(_resident(batch, resident, device, 0))
     if side == "plain":
         return _plain(model, hidden_units, batches, device)
     return getattr(Ours(model, hidden_units, batches, device), side)
@@ -97,12 +133,20 @@ def _plain(model: str, hidden_units: int, batches: Iterator[Batch], device: torc
 
 
 @cache
-def _resident(batch: int, count: int, device: torch.device) -> ResidentBatches:
-    return ResidentBatches(clips("2dot", "train", count), Share(batch, key=0), device=device)
+def _resident(batch: int, count: int, device: torch.device, key: int) -> ResidentBatches:
+    return ResidentBatches(clips("2dot", "train", count), Share(batch, key=key), device=device)
 
 
-def _endless(batch: int, count: int, device: torch.device) -> Iterator[Batch]:
-    return itertools.chain.from_iterable(itertools.repeat(_resident(batch, count, device)))
+def _endlessly(batches: Iterable[Batch]) -> Iterator[Batch]:
+    return itertools.chain.from_iterable(itertools.repeat(batches))
+
+
+def start_afresh(device: torch.device) -> None:
+    """Free what earlier measurements have left of a GPU's memory, and forget their peak."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def timed(step: Step, device: torch.device, seconds: float) -> Timing:
