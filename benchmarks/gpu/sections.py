@@ -80,7 +80,7 @@ TINY = Sizes(
     processes=(1, 2),
     packing_seconds=0.2,
     sweep_hidden_units="2",
-    sweep_models="cnn3d,timesformer1",
+    sweep_models="timesformer1",
     sweep_epochs=1,
 )
 """For a rehearsal where nothing is timed in earnest."""

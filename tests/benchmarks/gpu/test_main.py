@@ -66,4 +66,13 @@ def test_every_section_runs_on_a_cpu(tmp_path: Path, repository: Path) -> None:
     assert max(apart) < 1e-5
     graphs = [row for row in content["rows"] if row.get("kind") == "graphs"]
     assert {row["weights"] for row in graphs} == {0.0}
+    stacks = [row for row in content["rows"] if row["section"] == "stacks"]
+    assert {row["kind"] for row in stacks} == {"together", "one stops early", "interrupted", "one is not finite"}
+    assert {row.get("weights", 0.0) for row in stacks} == {row.get("loss", 0.0) for row in stacks} == {0.0}
+    assert all(row["val_top1_equal"] for row in stacks if "val_top1_equal" in row)
+    early = [row for row in stacks if "epochs" in row]
+    assert early
+    assert all(len(set(row["epochs"])) > 1 and row["epochs"] == row["epochs_alone"] for row in early)
+    trials = [(row["graphs"], row["seed"], row["stacked"]) for row in content["rows"] if "trial" in row]
+    assert sorted(trials) == [(False, 42, 1), (True, 47, 2), (True, 53, 2), (True, 61, 1)]
     assert "| timesformer8 | 2 |" in (tmp_path / "gpu.md").read_text()

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.gpu.price import Hours, between, gain, hours, measured_epochs, overhead
+from benchmarks.gpu.price import Hours, between, common_sizes, gain, hours, measured_epochs, overhead
 from rac_ray.identity import Recipe, Training
 
 RECIPE = Recipe(max_epochs=10, patience=3, precision="32")
@@ -28,14 +28,22 @@ def test_hours_are_those_of_the_fewest_the_middle_and_the_most_epochs() -> None:
 
 
 def test_only_epochs_that_were_measured_count() -> None:
-    key = {"section": "epochs", "model": "cnn3d", "hidden_units": 2}
+    key = {"section": "epochs", "model": "cnn3d", "hidden_units": 2, "seeds": 1}
     rows = [
+        {**key, "graphs": True, "seconds": 0.4, "seeds": 5},
         {**key, "graphs": True, "seconds": 1.0},
         {**key, "graphs": False, "seconds": 3.0},
         {**key, "hidden_units": 8, "graphs": True, "error": "out of memory"},
         {**key, "section": "speed", "graphs": True, "seconds": 9.0},
     ]
     assert measured_epochs(rows, graphs=True) == {("cnn3d", 2): 1.0}
+    assert measured_epochs(rows, graphs=True, seeds=5) == {("cnn3d", 2): 0.4}
+    assert measured_epochs(rows, graphs=False, seeds=5) == {}
+
+
+def test_common_sizes_are_those_of_every_model() -> None:
+    assert common_sizes({("a", 2): 1.0, ("a", 48): 1.0, ("a", 8): 1.0, ("b", 8): 1.0, ("b", 2): 1.0}) == [2, 8]
+    assert common_sizes({}) == []
 
 
 def test_the_gain_of_more_processes_is_the_geometric_mean_over_models() -> None:
@@ -62,10 +70,10 @@ def test_the_gain_of_more_processes_is_the_geometric_mean_over_models() -> None:
     assert gain(rows, side="graphs") == {}
 
 
-def test_the_overhead_is_the_median_of_what_is_no_training() -> None:
+def test_the_overhead_is_the_median_of_what_is_no_training_of_trials_alone() -> None:
     rows = [
-        {"section": "minisweep", "of_seconds": {"total": 10.0 + more, "training": 8.0, "evaluation": 1.0}}
-        for more in (0.0, 1.0, 50.0)
+        {"section": "minisweep", "stack": stack, "of_seconds": {"total": 10.0 + more, "training": 8.0}}
+        for stack, more in ((1, 0.0), (1, 1.0), (1, 50.0), (2, 60.0), (2, 60.0), (2, 60.0))
     ]
     assert overhead(rows) == 3
     assert overhead([]) is None

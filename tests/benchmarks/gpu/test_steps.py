@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 import torch
 
-from benchmarks.gpu.steps import CHUNKS, SIDES, WARM_UP, covered, step_of, timed
+from benchmarks.gpu.steps import CHUNKS, SIDES, STACKED_SIDES, WARM_UP, Ours, Stacked, covered, step_of, timed
 
 CPU = torch.device("cpu")
 
@@ -28,3 +30,24 @@ def test_a_step_trains(side: str) -> None:
         step()
         after = list(owner.classifier.model.parameters())
         assert all(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def owner_of(side: str, seeds: int, steps: int) -> Any:
+    """What has made some steps of batches of four of eight clips."""
+    step = step_of(side, "cnn3d", 2, 4, 8, CPU, seeds)
+    for _ in range(steps):
+        step()
+    return getattr(step, "__self__", None)
+
+
+@pytest.mark.parametrize("side", STACKED_SIDES)
+def test_in_a_stack_the_first_seed_makes_the_steps_that_it_makes_alone(side: str) -> None:
+    """Two epochs' worth; it has the same weights at first and the same order of clips."""
+    alone, stack = owner_of("eager", 1, 4), owner_of(side, 3, 4)
+    assert isinstance(alone, Ours)
+    assert isinstance(stack, Stacked)
+    expected = alone.classifier.model.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in stack.classifier.weights_of(0).items())
+    second, third = (next(iter(stack.classifier.weights_of(place).values())) for place in (1, 2))
+    assert not torch.equal(second, third)
+    assert stack.classifier.train_totals.sums[:, 2].tolist() == [16, 16, 16]
