@@ -31,7 +31,7 @@ SIDES = ("plain", "eager", "graphs")
 """Plain PyTorch in 16-bit mixed precision, ours kernel by kernel, ours as one CUDA graph."""
 STACKED_SIDES = {"stacked": False, "stacked graphs": True}
 """Several seeds as one model; whether as one CUDA graph."""
-WARM_UP = 8
+WARM_UP = 6
 """Steps before a timing: they choose kernels, make the optimiser's state, and record the graph."""
 CHUNKS = 3
 """Of a timing, each between two synchronisations."""
