@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -72,49 +73,47 @@ class Seeds:
 
     def __init__(self, model: str, precision: str, device: torch.device, sizes: Sizes) -> None:
         epochs = sizes.stacked_epochs
-        recipe = Recipe(batch_size=sizes.batch, max_epochs=epochs, patience=epochs, precision="auto").resolved(
-            precision
-        )
+        recipe = Recipe(batch_size=sizes.batch, max_epochs=epochs, patience=epochs).resolved(precision)
         train = clips("2dot", "train", sizes.batch * sizes.fitted_steps)
         parts = {TRAIN: train, VAL: clips("2dot", "val", sizes.batch * 3 // 2)}
         self.recipe, self.device, self.seeds = recipe, device, range(sizes.compared_seeds)
         self.clips: tuple[str, int, dict[str, Clips]] = model, sizes.fitted_hidden_units, parts
-        self._alone: list[Run] = []
 
+    @cached_property
     def alone(self) -> list[Run]:
         """Each seed by itself, kernel by kernel."""
-        self._alone = self._alone or [self._fitted(seed) for seed in self.seeds]
-        return self._alone
+        return [self._fitted(seed) for seed in self.seeds]
+
+    @cached_property
+    def again(self) -> Row:
+        """How far the first seed is from itself, fitted alone a second time."""
+        found = compared([self._fitted(self.seeds[0])], self.alone[:1])
+        return {f"{name}_again": value for name, value in found.items()}
 
     def together(self, graphs: bool) -> Row:
         """A stack, beside a second fit of the first seed alone."""
-        expected = self.alone()
         with refusals() as refused:
             found = self._stack(graphs, self.recipe)
-        again = {f"{name}_again": value for name, value in compared([self._fitted(0)], expected[:1]).items()}
-        return {"seeds": len(self.seeds), **compared(found, expected), **again, "refused": refused}
+        return {"seeds": len(self.seeds), **compared(found, self.alone), **self.again, "refused": refused}
 
     def one_stops_early(self, graphs: bool) -> Row:
         """A stack whose recipe stops at a top-1 that one seed reaches before another does."""
-        expected = self.alone()
-        level = between_seeds([[row["val_top1"] for row in run.fit.epochs] for run in expected])
+        level = between_seeds([[row["val_top1"] for row in run.fit.epochs] for run in self.alone])
         if level is None:
             return {"skipped": "all seeds have the same top-1 until their last epoch"}
         found = self._stack(graphs, replace(self.recipe, stop_at=level))
-        wanted = [until(run.fit.epochs, level) for run in expected]
-        lengths = [len(run.fit.epochs) for run in found]
-        shorter = [replace(run, fit=replace(run.fit, epochs=rows)) for run, rows in zip(expected, wanted, strict=True)]
+        pairs = [(one.fit, other.fit) for one, other in zip(found, self.alone, strict=True)]
         return {
-            "epochs": lengths,
-            "epochs_alone": [len(rows) for rows in wanted],
-            "first_loss": max(losses_apart(a.fit, b.fit, 1) for a, b in zip(found, shorter, strict=True)),
-            "loss": max(losses_apart(a.fit, b.fit) for a, b in zip(found, shorter, strict=True)),
+            "epochs": [len(one.epochs) for one, _ in pairs],
+            "epochs_alone": [len(until(other.epochs, level)) for _, other in pairs],
+            "first_loss": max(losses_apart(one, other, 1) for one, other in pairs),
+            "loss": max(losses_apart(one, other, len(one.epochs)) for one, other in pairs),
         }
 
     def interrupted(self, graphs: bool) -> Row:
         """A stack that is interrupted half way and taken up again."""
         found = self._stack(graphs, self.recipe, stop_after=self.recipe.max_epochs // 2 - 1)
-        return compared(found, self.alone())
+        return compared(found, self.alone)
 
     def one_is_not_finite(self, graphs: bool) -> Row:
         """A stack of which one seed begins with weights that are no numbers."""
@@ -124,10 +123,7 @@ class Seeds:
             ended = self._fit(seats, self.recipe, graphs)
             sound = [place for place in self.seeds if place != BROKEN]
             found = [self._run(ended[place], seats[place].folder) for place in sound]
-        return {
-            "failed": f"{type(ended[BROKEN]).__name__}",
-            **compared(found, [self.alone()[place] for place in sound]),
-        }
+        return {"failed": type(ended[BROKEN]).__name__, **compared(found, [self.alone[place] for place in sound])}
 
     def _fitted(self, seed: int) -> Run:
         with tempfile.TemporaryDirectory() as scratch:

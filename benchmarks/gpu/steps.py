@@ -20,6 +20,7 @@ from benchmarks.roofline import synchronise
 from rac_ray.data.feed import Batch
 from rac_ray.data.order import Share
 from rac_ray.data.resident import ResidentBatches
+from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe
 from rac_ray.models import build_model
 from rac_ray.training.classifier import Classifier
@@ -134,7 +135,13 @@ def _plain(model: str, hidden_units: int, batches: Iterator[Batch], device: torc
 
 @cache
 def _resident(batch: int, count: int, device: torch.device, key: int) -> ResidentBatches:
-    return ResidentBatches(clips("2dot", "train", count), Share(batch, key=key), device=device)
+    return ResidentBatches(_drawn(count), Share(batch, key=key), device=device)
+
+
+@cache
+def _drawn(count: int) -> Clips:
+    """The same object for all seeds, which then share what lies on the device."""
+    return clips("2dot", "train", count)
 
 
 def _endlessly(batches: Iterable[Batch]) -> Iterator[Batch]:
