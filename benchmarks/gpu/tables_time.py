@@ -180,5 +180,7 @@ def price_table(rows: Sequence[Row], trials: Sequence[Training]) -> str:
     head += ["hours where every trial stops as early as it can", "halfway", "at its last epoch"]
     promised = f"promised: {PROMISED_HOURS:g} hours"
     said = f"{len(trials)} trials, {shown(of_trial, '.1f')} s each beside its epochs; {promised}"
-    stacks = "A seed of a stack that others have left takes longer, at most as long as alone."
+    stacks = (
+        "Stacks are full to the end here; what seeds leave behind is a smaller one, nearer to the price of one seed."
+    )
     return f"{said}\n\n{table(head, lines)}\n\n{stacks}"
