@@ -203,6 +203,7 @@ def one_step(key: Row, device: torch.device, sizes: Sizes) -> Row:
         torch.manual_seed(seed)
         models.append(build_model(key["model"], key["hidden_units"]).to(device).train())
     whole, drawn = stacked(models), clips("2dot", "train", sizes.batch * len(models))
+    types_together, types_alone = types_of_layers(whole), types_of_layers(models[0])
     frames = torch.from_numpy(drawn.frames).to(device).unsqueeze(2).float().div_(255).unflatten(0, (len(models), -1))
     labels = torch.from_numpy(drawn.labels).to(device).unflatten(0, (len(models), -1))
     with tf32(fewer_bits), torch.autocast(device.type, dtype, enabled=dtype is not None):
@@ -218,4 +219,22 @@ def one_step(key: Row, device: torch.device, sizes: Sizes) -> Row:
     gradient, parameter = max(found)
     pairs = zip(together.detach(), alone.detach(), strict=True)
     logits = max(farthest({"logits": one}, {"logits": other})[0] for one, other in pairs)
-    return {"logits": logits, "gradient": gradient, "parameter": parameter}
+    other = [name for name, dtype in types_alone.items() if types_together[name] != dtype]
+    figures = {"logits": logits, "gradient": gradient, "parameter": parameter}
+    return {**figures, "layers": len(types_alone), "other_types": other}
+
+
+def types_of_layers(model: nn.Module) -> dict[str, torch.dtype]:
+    """In what each layer with weights of its own gives its outputs, from the next call of the model on.
+
+    Under ``vmap`` autocast meets other functions than without it, and may leave a layer in 32 bits.
+    """
+    found: dict[str, torch.dtype] = {}
+    for name, layer in model.named_modules():
+        if any(True for _ in layer.parameters(recurse=False)):
+
+            def note(_layer: nn.Module, _inputs: object, outputs: Tensor, name: str = name) -> None:
+                found[name] = outputs.dtype
+
+            layer.register_forward_hook(note)
+    return found

@@ -108,9 +108,12 @@ def _memory(row: Row) -> str:
 def stacks_tables(rows: Sequence[Row]) -> str:
     """Seeds in one process against each alone: a step of all at once, whole fits, and stacks that a seed leaves."""
     outputs = table(
-        ["model", "precision", "logits", "gradient", "of"],
+        ["model", "precision", "logits", "gradient", "of", "layers in another type than alone"],
         (
-            [row["model"], row["precision"], shown(row["logits"]), shown(row["gradient"]), row["parameter"]]
+            [
+                *(row["model"], row["precision"], shown(row["logits"]), shown(row["gradient"]), row["parameter"]),
+                f"{len(row['other_types'])} of {row['layers']}",
+            ]
             for row in of(rows, "stacks", kind="outputs")
         ),
     )

@@ -40,7 +40,8 @@ def test_stacks_that_a_seed_leaves() -> None:
 
 def test_a_step_of_all_members() -> None:
     row = {**KEY, "kind": "outputs", "precision": "fp32", "logits": 1e-6, "gradient": 2e-5, "parameter": "head.weight"}
-    assert lines_of(row)[1] == "| cnn3d | fp32 | 1.0e-06 | 2.0e-05 | head.weight |"
+    row |= {"layers": 7, "other_types": ["head", "hidden"]}
+    assert lines_of(row)[1] == "| cnn3d | fp32 | 1.0e-06 | 2.0e-05 | head.weight | 2 of 7 |"
 
 
 def test_trials_of_the_small_sweep_say_how_many_trained_together() -> None:
