@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from rac_ray.errors import BadInput
+from rac_ray.models.compiled import in_reach
 from rac_ray.models.normalisation import NORMS
+from rac_ray.models.pooled_convolution import MOST_WORK, PooledConvolution
 
 
 class ChannelsInnermost(nn.Conv3d):
@@ -24,7 +26,7 @@ class ChannelsInnermost(nn.Conv3d):
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, h, T, H, W)."""
         clips, weight = input, self.weight
-        if clips.device.type != "cpu" or (self.in_channels == 1 and self.out_channels < 4):
+        if not in_reach(clips) or (self.in_channels == 1 and self.out_channels < 4):
             return super().forward(clips)
         if self.in_channels == 1:
             clips, weight = (nn.functional.pad(each, (0, 0, 0, 0, 0, 0, 0, 1)) for each in (clips, weight))
@@ -57,6 +59,15 @@ class CNN3DBlock(nn.Sequential):
             nn.ReLU(),
             NORMS[normalisation](hidden_units),
         )
+        plain = pooled and kernel == 3 and not pool_padding
+        self.in_one = plain and channels * hidden_units <= MOST_WORK
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, h, ..), half as long in each dimension where it pools."""
+        if not (self.in_one and in_reach(input)):
+            return super().forward(input)
+        convolution, _, _, norm = self
+        return norm(PooledConvolution.apply(input.contiguous(), convolution.weight, convolution.bias))
 
 
 class CNN3D(nn.Module):

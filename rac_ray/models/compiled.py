@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from numba import njit
+from torch import Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,6 +26,13 @@ def compiled(function: Function) -> Function:
         return cast(Function, njit(function, cache=True, **options))
     except RuntimeError:  # no folder for its cache can be written
         return cast(Function, njit(function, **options))
+
+
+def in_reach(values: Tensor) -> bool:
+    """Whether compiled functions can have these values: floats of 32 or 64 bits in a CPU's memory, not under autocast,
+    and not many models' at once (``vmap``)."""
+    floats = values.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
+    return values.device.type == "cpu" and floats and not torch._C._functorch.is_batchedtensor(values)
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from rac_ray.models.compiled import in_reach
 from rac_ray.models.normalisation import NORMS
 from rac_ray.models.recurrence import Recurrence
 
@@ -37,8 +38,7 @@ class ConvLSTMBlock(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, h, H/2, W/2), divided by the stride besides."""
-        on_cpu = clips.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        return self._in_groups(clips) if on_cpu and self.stride == 1 else self._frame_by_frame(clips)
+        return self._in_groups(clips) if self.stride == 1 and in_reach(clips) else self._frame_by_frame(clips)
 
     def _frame_by_frame(self, clips: Tensor) -> Tensor:
         """The recurrence as it is defined, one frame after the other."""

@@ -1,0 +1,161 @@
+"""Convolution over 3x3x3, 2x2x2 max pooling and ReLU in one, compiled for a CPU: for the few channels of small models.
+
+What is pooled away is never written to memory. Through a maximum only one position in eight has a gradient, and through
+ReLU about half of those: the backward pass visits these alone. Clips are (B, C, T, H, W), float32 or float64, without
+gaps; results (B, h, T/2, H/2, W/2), rounded down.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from rac_ray.models.compiled import compiled, over_threads
+
+Array = NDArray[Any]
+MOST_WORK = 16
+"""Products of channels in and out up to which this is faster than a convolution and a pooling of their own."""
+_OFF = 8
+"""In place of a position in the window of eight: ReLU has no gradient there."""
+
+
+class PooledConvolution(torch.autograd.Function):
+    """Clips, weight (h, C, 3, 3, 3) and bias (h,) -> what convolution, pooling and ReLU make of them."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        clips, weight, bias = inputs
+        padded = pad(clips, (1,) * 6)
+        size = [len(clips), len(weight), *(side // 2 for side in clips.shape[2:])]
+        pooled, places = clips.new_empty(size), torch.empty(size, dtype=torch.uint8)
+        arrays = [each.detach().numpy() for each in (padded, weight.contiguous(), bias, pooled, places)]
+        over_threads(lambda first, last: _forward(*arrays, first, last), len(clips))
+        ctx.save_for_backward(padded, weight, places)
+        return pooled
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        padded, weight, places = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[0]
+        to_clips = torch.zeros_like(padded) if wanted else padded.new_empty((len(padded), 0, 0, 0, 0))
+        to_weights = torch.zeros((len(padded), *weight.shape), dtype=torch.float64)
+        to_biases = torch.zeros((len(padded), len(weight)), dtype=torch.float64)
+        tensors = (outputs[0].contiguous(), padded, weight.contiguous(), places, to_clips, to_weights, to_biases)
+        arrays = [each.detach().numpy() for each in tensors]
+        over_threads(lambda first, last: _backward(*arrays, wanted, first, last), len(padded))
+        inner = to_clips[:, :, 1:-1, 1:-1, 1:-1] if wanted else None
+        return inner, to_weights.sum(0).to(weight.dtype), to_biases.sum(0).to(weight.dtype)
+
+
+@compiled
+def _forward(padded: Array, weight: Array, bias: Array, pooled: Array, places: Array, first: int, last: int) -> None:
+    """The clips from ``first`` to ``last``: four rows of a channel become one, which halves in width."""
+    hidden, frames, rows, columns = pooled.shape[1:]
+    channels, width = padded.shape[1], 2 * columns
+    row, best, where = np.empty(width, padded.dtype), np.empty(width, padded.dtype), np.empty(width, np.uint8)
+    for clip in range(first, last):
+        for channel in range(hidden):
+            for time in range(frames):
+                for y in range(rows):
+                    for number in range(4):
+                        for x in range(width):
+                            row[x] = bias[channel]
+                        for source in range(channels):
+                            for after in range(3):
+                                for below in range(3):
+                                    line = padded[
+                                        clip, source, 2 * time + number // 2 + after, 2 * y + number % 2 + below
+                                    ]
+                                    one = weight[channel, source, after, below, 0]
+                                    two = weight[channel, source, after, below, 1]
+                                    three = weight[channel, source, after, below, 2]
+                                    for x in range(width):
+                                        row[x] += one * line[x] + two * line[x + 1] + three * line[x + 2]
+                        _keep_larger(row, np.uint8(2 * number), best, where)
+                    for x in range(columns):
+                        left, right, at_left, at_right = best[2 * x], best[2 * x + 1], where[2 * x], where[2 * x + 1]
+                        # Of equal values the first in the window's order counts, as in PyTorch.
+                        moves = right > left or right != right or (right == left and at_right < at_left)
+                        value = right if moves else left
+                        place = np.uint8(at_right + 1) if moves else at_left
+                        pooled[clip, channel, time, y, x] = 0 if value <= 0 else value
+                        places[clip, channel, time, y, x] = _OFF if value <= 0 else place
+
+
+@compiled
+def _keep_larger(row: Array, place: int, best: Array, where: Array) -> None:
+    if place == 0:
+        for x in range(len(row)):
+            best[x], where[x] = row[x], place
+    else:
+        for x in range(len(row)):
+            larger = row[x] > best[x] or row[x] != row[x]
+            best[x] = row[x] if larger else best[x]
+            where[x] = place if larger else where[x]
+
+
+@compiled
+def _backward(
+    gradient: Array,
+    padded: Array,
+    weight: Array,
+    places: Array,
+    to_clips: Array,
+    to_weights: Array,
+    to_biases: Array,
+    wanted: bool,
+    first: int,
+    last: int,
+) -> None:
+    """Gradients of each clip; those of the padded clips only if they are wanted."""
+    channels, _, height, width = padded.shape[1:]
+    hidden, frames, rows, columns = places.shape[1:]
+    active, values = np.empty(frames * rows * columns, np.int64), np.empty(frames * rows * columns, padded.dtype)
+    for clip in range(first, last):
+        for channel in range(hidden):
+            count, total = 0, 0.0
+            for time in range(frames):
+                for y in range(rows):
+                    for x in range(columns):
+                        place = int(places[clip, channel, time, y, x])
+                        if place != _OFF:
+                            corner = (2 * time + place // 4) * height + 2 * y + place // 2 % 2
+                            active[count] = corner * width + 2 * x + place % 2
+                            values[count] = gradient[clip, channel, time, y, x]
+                            total += values[count]
+                            count += 1
+            to_biases[clip, channel] = total
+            for source in range(channels):
+                flat = padded[clip, source].reshape(-1)
+                for after in range(3):
+                    for below in range(3):
+                        for beside in range(3):
+                            tap = (after * height + below) * width + beside
+                            total = _weighted(flat, active, values, count, tap)
+                            to_weights[clip, channel, source, after, below, beside] = total
+                if wanted:
+                    back = to_clips[clip, source].reshape(-1)
+                    _spread(back, active, values, count, weight[channel, source], height, width)
+
+
+@compiled
+def _weighted(flat: Array, active: Array, values: Array, count: int, tap: int) -> float:
+    total = values.dtype.type(0)
+    for number in range(count):
+        total += values[number] * flat[active[number] + tap]
+    return total
+
+
+@compiled
+def _spread(back: Array, active: Array, values: Array, count: int, weight: Array, height: int, width: int) -> None:
+    """Add what each position's gradient is to the 27 values that it came of."""
+    for number in range(count):
+        value, at = values[number], active[number]
+        for after in range(3):
+            for below in range(3):
+                line = at + (after * height + below) * width
+                for beside in range(3):
+                    back[line + beside] += value * weight[after, below, beside]
