@@ -32,7 +32,8 @@ def in_reach(values: Tensor) -> bool:
     """Whether compiled functions can have these values: floats of 32 or 64 bits in a CPU's memory, not under autocast,
     and not many models' at once (``vmap``)."""
     floats = values.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-    return values.device.type == "cpu" and floats and not torch._C._functorch.is_batchedtensor(values)
+    together = cast(Any, torch._C)._functorch.is_batchedtensor(values)
+    return values.device.type == "cpu" and floats and not together
 
 
 @cache

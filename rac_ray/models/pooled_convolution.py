@@ -5,6 +5,7 @@ ReLU about half of those: the backward pass visits these alone. Clips are (B, C,
 gaps; results (B, h, T/2, H/2, W/2), rounded down.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class PooledConvolution(torch.autograd.Function):
         size = [len(clips), len(weight), *(side // 2 for side in clips.shape[2:])]
         pooled, places = clips.new_empty(size), torch.empty(size, dtype=torch.uint8)
         arrays = [each.detach().numpy() for each in (padded, weight.contiguous(), bias, pooled, places)]
-        over_threads(lambda first, last: _forward(*arrays, first, last), len(clips))
+        over_threads(partial(_forward, *arrays), len(clips))
         ctx.save_for_backward(padded, weight, places)
         return pooled
 
@@ -45,7 +46,7 @@ class PooledConvolution(torch.autograd.Function):
         to_biases = torch.zeros((len(padded), len(weight)), dtype=torch.float64)
         tensors = (outputs[0].contiguous(), padded, weight.contiguous(), places, to_clips, to_weights, to_biases)
         arrays = [each.detach().numpy() for each in tensors]
-        over_threads(lambda first, last: _backward(*arrays, wanted, first, last), len(padded))
+        over_threads(partial(_backward, *arrays, wanted), len(padded))
         inner = to_clips[:, :, 1:-1, 1:-1, 1:-1] if wanted else None
         return inner, to_weights.sum(0).to(weight.dtype), to_biases.sum(0).to(weight.dtype)
 
@@ -86,7 +87,7 @@ def _forward(padded: Array, weight: Array, bias: Array, pooled: Array, places: A
 
 
 @compiled
-def _keep_larger(row: Array, place: int, best: Array, where: Array) -> None:
+def _keep_larger(row: Array, place: Any, best: Array, where: Array) -> None:
     if place == 0:
         for x in range(len(row)):
             best[x], where[x] = row[x], place
