@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from rac_ray.models.compiled import in_reach
 from rac_ray.models.normalisation import NORMS
-from rac_ray.models.recurrence import Recurrence
+from rac_ray.models.recurrence import PooledRecurrence
 
-_GROUP_BYTES = 2**23
+_GROUP_BYTES = 2**22
 """Gates of one frame of the clips that a CPU works on together: what stays in its cache from one frame to the next."""
 
 
@@ -61,9 +61,8 @@ class ConvLSTMBlock(nn.Module):
         bytes_per_clip = frames[0, 0, ..., 0].numel() * bias.nbytes
         pooled = []
         for group in frames.split(max(1, _GROUP_BYTES // bytes_per_clip), dim=1):
-            hidden = Recurrence.apply(group.contiguous(), weight, self.recurrent_conv.weight, bias)
-            pooled.append(self.pool(hidden.flatten(0, 1).permute(0, 3, 1, 2)).unflatten(0, hidden.shape[:2]))
-        images = torch.cat(pooled, dim=1)
+            pooled.append(PooledRecurrence.apply(group.contiguous(), weight, self.recurrent_conv.weight, bias))
+        images = torch.cat(pooled, dim=1).permute(0, 1, 4, 2, 3)
         # With channels innermost PyTorch 2.13 sums each of them up in a single float: plain layout for the statistics.
         normed = self.norm(images.flatten(0, 1).unsqueeze(2).contiguous())
         return normed.squeeze(2).unflatten(0, images.shape[:2]).transpose(0, 1)

@@ -140,6 +140,14 @@ class _Formulas:
         raised = self.builder.shl(raised, whole_numbers([self.fraction] * WIDTH))
         return self.multiply(series, self.builder.bitcast(raised, self.vector))
 
+    def sigmoid(self, at: Any) -> Any:
+        """1 / (1 + exp(-at)), without a power of anything above zero."""
+        below = self.builder.fcmp_ordered("<", at, self.constant(0.0))
+        negative = self.builder.select(below, at, self.subtract(self.constant(0.0), at))
+        raised = self.exponential(negative)
+        share = self.divide(self.constant(1.0), self.add(self.constant(1.0), raised))
+        return self.builder.select(below, self.multiply(raised, share), share)
+
     def normal(self, at: Any) -> tuple[Any, Any]:
         """The standard normal distribution's density and probability up to a number."""
         one, nothing = self.constant(1.0), self.constant(0.0)
@@ -201,6 +209,7 @@ def _function(formula: Callable[..., Any]) -> Any:
 
 exponential = _function(_Formulas.exponential)
 """Of numbers up to zero; to one or two units in the last place."""
+sigmoid = _function(_Formulas.sigmoid)
 larger = _function(_Formulas.larger)
 quotient = _function(_Formulas.divide)
 _sum, _difference, _product = (_function(one) for one in (_Formulas.add, _Formulas.subtract, _Formulas.multiply))

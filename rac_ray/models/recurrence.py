@@ -1,20 +1,30 @@
-"""A ConvLSTM cell over all frames with its gradient written out: the CPU's way to run what ``convlstm`` defines.
+"""A ConvLSTM cell over all frames, and the pooling of its states, with their gradient written out: the CPU's way to run
+what ``convlstm`` defines.
 
-Frames lie one after another with channels innermost, (T, B, H, W, C): the layout in which convolutions and pooling of
-few channels are fastest on a CPU. Every intermediate is made once and overwritten in place; the gradient of the weights
-is one convolution over all frames where autograd would sum one per frame. h hidden units; gates in the order input,
-forget, output, candidate.
+Frames lie one after another with channels innermost, (T, B, H, W, C): the layout in which convolutions of few channels
+are fastest on a CPU. What lies between the convolutions is compiled (``gates``); the gradient of the weights is one
+convolution over all frames where autograd would sum one per frame. h hidden units; gates in the order input, forget,
+output, candidate.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.grad import conv2d_input, conv2d_weight
 
+from rac_ray.models import gates as loops
+from rac_ray.models.compiled import over_threads
 
-class Recurrence(torch.autograd.Function):
-    """Frames (T, B, H, W, C), weights (4h, C, k, k) and (4h, h, k, k), bias (4h,) -> hidden states (T, B, H, W, h).
+SIDE_BY_SIDE = ((4, 4), (8, 2))
+"""Channels that a convolution has at most, and pixels to make side by side: measured with AVX-512."""
+MOST_SIDE_BY_SIDE = SIDE_BY_SIDE[-1][0]
+
+
+class PooledRecurrence(torch.autograd.Function):
+    """Frames (T, B, H, W, C), weights (4h, C, k, k) and (4h, h, k, k), bias (4h,) -> states (T, B, H/2, W/2, h), the
+    largest of 2x2 pixels each.
 
     k is odd and frames are padded to keep their size. ``bias`` is that of both convolutions together. Works in float32
     and float64; not twice differentiable.
@@ -24,74 +34,88 @@ class Recurrence(torch.autograd.Function):
     def forward(ctx: Any, *inputs: Tensor) -> Tensor:
         frames, input_weight, state_weight, bias = inputs
         num_frames, hidden_units = len(frames), state_weight.shape[1]
-        gates = _convolve(frames.flatten(0, 1), input_weight, bias).unflatten(0, (num_frames, -1))
+        gates = _convolve(frames.flatten(0, 1), input_weight, bias).unflatten(0, (num_frames, -1)).contiguous()
         hidden = gates.new_empty(*gates.shape[:-1], hidden_units)
-        cells, candidates, cell_tanhs = (torch.empty_like(hidden) for _ in range(3))
+        cells, before, nothing = torch.empty_like(hidden), torch.zeros_like(hidden[0]), gates.new_empty(0)
+        pooled = gates.new_empty(*gates.shape[:2], *(side // 2 for side in gates.shape[2:4]), hidden_units)
+        places = torch.empty(pooled.shape, dtype=torch.uint8)
+        scales = loops.scales_of(hidden_units, _flat(nothing))
         for time in range(num_frames):
-            now = gates[time]
-            if time:
-                now += _convolve(hidden[time - 1], state_weight)
-            candidate = candidates[time].copy_(now[..., 3 * hidden_units :]).tanh_()
-            enter, forget, leave, _ = now.sigmoid_().split(hidden_units, dim=-1)
-            cell = torch.mul(enter, candidate, out=cells[time])
-            if time:
-                cell.addcmul_(forget, cells[time - 1])
-            torch.mul(leave, torch.tanh(cell, out=cell_tanhs[time]), out=hidden[time])
-        ctx.save_for_backward(frames, input_weight, state_weight, gates, cells, candidates, cell_tanhs, hidden)
-        return hidden
+            state = _convolve(hidden[time - 1], state_weight) if time else nothing
+            tensors = before, cells[time], hidden[time]
+            step = partial(loops.forward, _flat(gates[time]), _flat(state), scales, *map(_flat, tensors))
+            over_threads(step, before[..., 0].numel())
+            before = cells[time]
+        images = [each.flatten(0, 1).numpy() for each in (hidden, pooled, places)]
+        over_threads(partial(loops.pool, *images), len(images[0]))
+        ctx.save_for_backward(frames, input_weight, state_weight, gates, cells, hidden, places)
+        return pooled
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
         """``gates`` becomes the gradient before the gates' nonlinearities, frame by frame from the last one."""
-        (hidden_gradient,) = outputs
-        frames, input_weight, state_weight, gates, cells, candidates, cell_tanhs, hidden = ctx.saved_tensors
-        hidden_units = state_weight.shape[1]
-        upstream = torch.empty_like(gates[0])
-        to_enter, to_forget, to_leave, to_candidate = upstream.split(hidden_units, dim=-1)
-        from_later: Tensor | None = None
-        later_cell: Tensor | None = None
+        pooled_gradient = outputs[0].contiguous()
+        frames, input_weight, state_weight, gates, cells, hidden, places = ctx.saved_tensors
+        nothing = torch.zeros_like(hidden[0])
+        hidden_gradient, to_cell, from_later = torch.zeros_like(nothing), torch.zeros_like(nothing), nothing
+        scales = loops.scales_of(state_weight.shape[1], _flat(nothing))
+        to_input_weight, to_state_weight, to_bias = torch.zeros_like(input_weight), torch.zeros_like(state_weight), gates.new_zeros(gates.shape[-1])
         for time in reversed(range(len(frames))):
-            now, candidate, cell_tanh = gates[time], candidates[time], cell_tanhs[time]
-            enter, forget, leave, slope = now.split(hidden_units, dim=-1)
-            to_hidden = hidden_gradient[time] if from_later is None else hidden_gradient[time] + from_later
-            torch.mul(to_hidden, cell_tanh, out=to_leave)
-            to_cell = _tanh_slope(cell_tanh).mul_(to_hidden).mul_(leave)
-            if later_cell is not None:
-                to_cell += later_cell
-            torch.mul(to_cell, candidate, out=to_enter)
-            torch.mul(to_cell, enter, out=to_candidate)
+            images = [each.numpy() for each in (pooled_gradient[time], places[time], hidden_gradient)]
+            over_threads(partial(loops.spread, *images), len(images[0]))
+            tensors = cells[time - 1] if time else nothing, cells[time], hidden_gradient, from_later, to_cell
+            over_threads(
+                partial(loops.backward, _flat(gates[time]), scales, *map(_flat, tensors)), nothing[..., 0].numel()
+            )
+            now = gates[time]
+            to_input_weight = to_input_weight + _to_weight(frames[time], input_weight, now)
+            to_bias = to_bias + now.sum((0, 1, 2))
             if time:
-                torch.mul(to_cell, cells[time - 1], out=to_forget)
-                later_cell = to_cell.mul_(forget)
-            else:
-                to_forget.zero_()
-            now.addcmul_(now, now, value=-1)
-            slope.copy_(_tanh_slope(candidate))
-            now *= upstream
-            if time:
+                to_state_weight = to_state_weight + _to_weight(hidden[time - 1], state_weight, now)
                 from_later = _to_input(hidden[time - 1], state_weight, now)
         of_gates, of_frames = gates.flatten(0, 1), frames.flatten(0, 1)
         return (
             _to_input(of_frames, input_weight, of_gates).view_as(frames) if ctx.needs_input_grad[0] else None,
-            _to_weight(of_frames, input_weight, of_gates),
-            _to_weight(hidden[:-1].flatten(0, 1), state_weight, gates[1:].flatten(0, 1)),
-            of_gates.sum((0, 1, 2)),
+            to_input_weight,
+            to_state_weight,
+            to_bias,
         )
 
 
-def _tanh_slope(value: Tensor) -> Tensor:
-    """The slope of tanh where it has ``value``."""
-    return torch.mul(value, value).neg_().add_(1)
+def _flat(values: Tensor) -> Any:
+    """The numbers in their order, as an array of one dimension: where they lie, unless there are gaps."""
+    return values.detach().reshape(-1).numpy()
 
 
 def _convolve(frames: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(N, H, W, C) -> (N, H, W, D)."""
+    padding, together = weight.shape[-1] // 2, side_by_side(len(weight), frames.shape[2])
+    if together > 1:
+        weight = widened(weight, together)
+        bias = None if bias is None else bias.repeat(together)
     weight = weight.contiguous(memory_format=torch.channels_last)
-    return torch.conv2d(_nchw(frames), weight, bias, padding=weight.shape[-1] // 2).permute(0, 2, 3, 1)
+    found = torch.conv2d(_nchw(frames), weight, bias, stride=(1, together), padding=padding).permute(0, 2, 3, 1)
+    return found.reshape(*frames.shape[:3], -1)
+
+
+def side_by_side(channels: int, width: int) -> int:
+    """Pixels that are made as if they were one with more channels: a CPU's kernels are made for sixteen or more."""
+    wanted = next((pixels for most, pixels in SIDE_BY_SIDE if channels <= most), 1)
+    return wanted if width % wanted == 0 else 1
+
+
+def widened(weight: Tensor, together: int) -> Tensor:
+    """(D, C, k, k) -> (together * D, C, k, k + together - 1): for pixels side by side, the same weight one further on."""
+    wide = weight.new_zeros(together, *weight.shape[:3], weight.shape[3] + together - 1)
+    for pixel in range(together):
+        wide[pixel, ..., pixel : pixel + weight.shape[3]] = weight
+    return wide.flatten(0, 1)
 
 
 def _to_input(frames: Tensor, weight: Tensor, gradient: Tensor) -> Tensor:
     """Gradient (N, H, W, D) of the convolution's output to that of its input (N, H, W, C)."""
+    if weight.shape[1] <= MOST_SIDE_BY_SIDE:
+        return _convolve(gradient, weight.flip(2, 3).transpose(0, 1))
     weight = weight.contiguous(memory_format=torch.channels_last)
     padding = weight.shape[-1] // 2
     return conv2d_input(_nchw(frames).shape, weight, _nchw(gradient), padding=padding).permute(0, 2, 3, 1)

@@ -1,0 +1,193 @@
+"""What a ConvLSTM cell does between its convolutions, and the pooling of its states, compiled for a CPU.
+
+Arrays are flat and without gaps, float32 or float64, channels innermost: of P pixels gates (P * 4h) in the order input,
+forget, output, candidate, and states (P * h), for h hidden units. Everything of a block of pixels is done before the
+next, while it lies in the fastest cache. A tanh is a sigmoid of twice the number, doubled, less one: gates are kept as
+the sigmoids, the candidate's, too.
+"""
+
+from math import exp
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rac_ray.models.compiled import compiled
+from rac_ray.models.lanes import WIDTH, load, sigmoid, splat, store
+
+Array = NDArray[Any]
+_BLOCK = 64
+"""Pixels."""
+
+
+@compiled
+def _sigmoids(values: Array, more: Array, scales: Array, first: int, last: int) -> None:
+    """values[first:last] = sigmoid(scales * (values + more)); scales repeat, ``more`` may be empty."""
+    at, period, added = first, len(scales), len(more) > 0
+    while at + WIDTH <= last:
+        number = load(values, at) + load(more, at) if added else load(values, at)
+        store(values, at, sigmoid(number * load(scales, at % period)))
+        at += WIDTH
+    for rest in range(at, last):
+        number = values[rest] + more[rest] if added else values[rest]
+        values[rest] = 1 / (1 + exp(-scales[rest % period] * number))
+
+
+@compiled
+def _apart(gates: Array, start: int, pixels: int, h: int, parts: Any) -> None:
+    """Each gate of a block of pixels in an array of its own, which has room for a register beyond the last.
+
+    What a register moves too much is overwritten by what belongs there, but for the block's last pixel.
+    """
+    for pixel in range(pixels - 1):
+        for number in range(4):
+            for channel in range(0, h, WIDTH):
+                value = load(gates, ((start + pixel) * 4 + number) * h + channel)
+                store(parts[number], pixel * h + channel, value)
+    for number in range(4):
+        for channel in range(h):
+            place = ((start + pixels - 1) * 4 + number) * h + channel
+            parts[number][(pixels - 1) * h + channel] = gates[place]
+
+
+@compiled
+def _together(parts: Any, start: int, pixels: int, h: int, gates: Array) -> None:
+    """The reverse."""
+    for pixel in range(pixels - 1):
+        for number in range(4):
+            for channel in range(0, h, WIDTH):
+                value = load(parts[number], pixel * h + channel)
+                store(gates, ((start + pixel) * 4 + number) * h + channel, value)
+    for number in range(4):
+        for channel in range(h):
+            place = ((start + pixels - 1) * 4 + number) * h + channel
+            gates[place] = parts[number][(pixels - 1) * h + channel]
+
+
+@compiled
+def _room(h: int, like: Array) -> Any:
+    """An array for each of four gates of a block."""
+    size = _BLOCK * h + 2 * WIDTH
+    return (
+        np.empty(size, like.dtype),
+        np.empty(size, like.dtype),
+        np.empty(size, like.dtype),
+        np.empty(size, like.dtype),
+    )
+
+
+@compiled
+def _next_cell(enter: Any, forget: Any, candidate: Any, before: Any, one: Any) -> Any:
+    return enter * (candidate + candidate - one) + forget * before
+
+
+@compiled
+def forward(
+    gates: Array, from_state: Array, scales: Array, before: Array, cell: Array, hidden: Array, first: int, last: int
+) -> None:
+    """One time step of pixels ``first`` to ``last``: gates become sigmoids; ``from_state`` may be empty."""
+    h = len(scales) // (4 * WIDTH)
+    parts, number = _room(h, gates), cell.dtype.type(1)
+    enter, forget, leave, candidate = parts
+    one = splat(gates, 1.0)
+    for start in range(first, last, _BLOCK):
+        pixels = min(last - start, _BLOCK)
+        _sigmoids(gates, from_state, scales, start * 4 * h, (start + pixels) * 4 * h)
+        _apart(gates, start, pixels, h, parts)
+        base, at = start * h, 0
+        while at + WIDTH <= pixels * h:
+            new = _next_cell(load(enter, at), load(forget, at), load(candidate, at), load(before, base + at), one)
+            half = sigmoid(new + new)
+            store(cell, base + at, new)
+            store(hidden, base + at, load(leave, at) * (half + half - one))
+            at += WIDTH
+        for rest in range(at, pixels * h):
+            new = _next_cell(enter[rest], forget[rest], candidate[rest], before[base + rest], number)
+            cell[base + rest], hidden[base + rest] = new, leave[rest] * (2 / (1 + exp(-2 * new)) - 1)
+
+
+@compiled
+def _gradients(
+    enter: Any, forget: Any, leave: Any, candidate: Any, half: Any, before: Any, upstream: Any, to_cell: Any, one: Any
+) -> Any:
+    """Of the four gates before their sigmoids and tanh, and of the cell before."""
+    tanh, new = half + half - one, candidate + candidate - one
+    of_cell = to_cell + upstream * leave * (one - tanh * tanh)
+    return (
+        of_cell * new * enter * (one - enter),
+        of_cell * before * forget * (one - forget),
+        upstream * tanh * leave * (one - leave),
+        of_cell * enter * (one - new * new),
+        of_cell * forget,
+    )
+
+
+@compiled
+def backward(
+    gates: Array, scales: Array, before: Array, cell: Array, to_hidden: Array, from_later: Array, to_cell: Array,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Gates become the gradients of what they were the sigmoids of, ``to_cell`` that of the cell before."""
+    h = len(scales) // (4 * WIDTH)
+    parts, number = _room(h, gates), cell.dtype.type(1)
+    enter, forget, leave, candidate = parts
+    one = splat(gates, 1.0)
+    for start in range(first, last, _BLOCK):
+        pixels = min(last - start, _BLOCK)
+        _apart(gates, start, pixels, h, parts)
+        base, at = start * h, 0
+        while at + WIDTH <= pixels * h:
+            old, place = load(cell, base + at), base + at
+            found = _gradients(
+                load(enter, at), load(forget, at), load(leave, at), load(candidate, at), sigmoid(old + old),
+                load(before, place), load(to_hidden, place) + load(from_later, place), load(to_cell, place), one,
+            )  # fmt: skip
+            store(enter, at, found[0])
+            store(forget, at, found[1])
+            store(leave, at, found[2])
+            store(candidate, at, found[3])
+            store(to_cell, place, found[4])
+            at += WIDTH
+        for rest in range(at, pixels * h):
+            place, half = base + rest, 1 / (1 + exp(-2 * cell[base + rest]))
+            found = _gradients(
+                enter[rest], forget[rest], leave[rest], candidate[rest], cell.dtype.type(half), before[place],
+                to_hidden[place] + from_later[place], to_cell[place], number,
+            )  # fmt: skip
+            enter[rest], forget[rest], leave[rest], candidate[rest], to_cell[place] = found
+        _together(parts, start, pixels, h, gates)
+
+
+def scales_of(hidden_units: int, like: Array) -> Array:
+    """What the gates of sixteen pixels are scaled by before their sigmoid."""
+    return np.tile(np.repeat(np.array([1, 1, 1, 2], like.dtype), hidden_units), WIDTH)
+
+
+@compiled
+def pool(states: Array, pooled: Array, places: Array, first: int, last: int) -> None:
+    """Images (N, H, W, h) to the maxima (N, H/2, W/2, h) of 2x2 pixels, and which of the four each was."""
+    rows, columns, hidden = pooled.shape[1:]
+    for image in range(first, last):
+        for y in range(rows):
+            for x in range(columns):
+                for channel in range(hidden):
+                    best, place = states[image, 2 * y, 2 * x, channel], 0
+                    for number in range(1, 4):
+                        value = states[image, 2 * y + number // 2, 2 * x + number % 2, channel]
+                        larger = value > best or value != value
+                        best, place = (value, number) if larger else (best, place)
+                    pooled[image, y, x, channel], places[image, y, x, channel] = best, place
+
+
+@compiled
+def spread(gradient: Array, places: Array, states: Array, first: int, last: int) -> None:
+    """Gradients of maxima (N, H/2, W/2, h) to those of the pixels (N, H, W, h); what no window has stays as it is."""
+    rows, columns, hidden = gradient.shape[1:]
+    for image in range(first, last):
+        for y in range(rows):
+            for x in range(columns):
+                for number in range(4):
+                    for channel in range(hidden):
+                        chosen = places[image, y, x, channel] == number
+                        value = gradient[image, y, x, channel] if chosen else 0
+                        states[image, 2 * y + number // 2, 2 * x + number % 2, channel] = value
