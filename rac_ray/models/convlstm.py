@@ -51,7 +51,7 @@ class ConvLSTMBlock(nn.Module):
         return self.norm(torch.stack(outputs, dim=2)).transpose(1, 2)
 
     def _in_groups(self, clips: Tensor) -> Tensor:
-        """The same, a few clips at a time, with the gradient written out."""
+        """The same, a few clips at a time, with pooling in it and the gradient written out."""
         frames, weight = clips.permute(1, 0, 3, 4, 2), self.input_conv.weight
         if frames.shape[-1] == 1:  # a second channel of zeros: a layout with a single one has no fast convolution
             frames, weight = nn.functional.pad(frames, (0, 1)), nn.functional.pad(weight, (0, 0, 0, 0, 0, 1))

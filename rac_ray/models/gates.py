@@ -23,7 +23,7 @@ _BLOCK = 64
 @compiled
 def _sigmoids(values: Array, more: Array, scales: Array, first: int, last: int) -> None:
     """values[first:last] = sigmoid(scales * (values + more)); scales repeat, ``more`` may be empty."""
-    at, period, added = first, len(scales), len(more) > 0
+    at, period, added = first, len(scales) - WIDTH, len(more) > 0
     while at + WIDTH <= last:
         number = load(values, at) + load(more, at) if added else load(values, at)
         store(values, at, sigmoid(number * load(scales, at % period)))
@@ -34,34 +34,40 @@ def _sigmoids(values: Array, more: Array, scales: Array, first: int, last: int) 
 
 
 @compiled
-def _apart(gates: Array, start: int, pixels: int, h: int, parts: Any) -> None:
-    """Each gate of a block of pixels in an array of its own, which has room for a register beyond the last.
+def _by_registers(pixels: int, h: int) -> int:
+    """Of a block's pixels those whose channels are moved by whole registers: what such a move has too much lies in
+    pixels of the block, which come after it."""
+    return max(0, pixels - (WIDTH + 4 * h - 2) // (4 * h))
 
-    What a register moves too much is overwritten by what belongs there, but for the block's last pixel.
-    """
-    for pixel in range(pixels - 1):
+
+@compiled
+def _apart(gates: Array, start: int, pixels: int, h: int, parts: Any) -> None:
+    """Each gate of a block of pixels in an array of its own, which has room for a register beyond the last."""
+    quick = _by_registers(pixels, h)
+    for pixel in range(quick):
         for number in range(4):
             for channel in range(0, h, WIDTH):
                 value = load(gates, ((start + pixel) * 4 + number) * h + channel)
                 store(parts[number], pixel * h + channel, value)
-    for number in range(4):
-        for channel in range(h):
-            place = ((start + pixels - 1) * 4 + number) * h + channel
-            parts[number][(pixels - 1) * h + channel] = gates[place]
+    for pixel in range(quick, pixels):
+        for number in range(4):
+            for channel in range(h):
+                parts[number][pixel * h + channel] = gates[((start + pixel) * 4 + number) * h + channel]
 
 
 @compiled
 def _together(parts: Any, start: int, pixels: int, h: int, gates: Array) -> None:
     """The reverse."""
-    for pixel in range(pixels - 1):
+    quick = _by_registers(pixels, h)
+    for pixel in range(quick):
         for number in range(4):
             for channel in range(0, h, WIDTH):
                 value = load(parts[number], pixel * h + channel)
                 store(gates, ((start + pixel) * 4 + number) * h + channel, value)
-    for number in range(4):
-        for channel in range(h):
-            place = ((start + pixels - 1) * 4 + number) * h + channel
-            gates[place] = parts[number][(pixels - 1) * h + channel]
+    for pixel in range(quick, pixels):
+        for number in range(4):
+            for channel in range(h):
+                gates[((start + pixel) * 4 + number) * h + channel] = parts[number][pixel * h + channel]
 
 
 @compiled
@@ -86,7 +92,7 @@ def forward(
     gates: Array, from_state: Array, scales: Array, before: Array, cell: Array, hidden: Array, first: int, last: int
 ) -> None:
     """One time step of pixels ``first`` to ``last``: gates become sigmoids; ``from_state`` may be empty."""
-    h = len(scales) // (4 * WIDTH)
+    h = (len(scales) - WIDTH) // (4 * WIDTH)
     parts, number = _room(h, gates), cell.dtype.type(1)
     enter, forget, leave, candidate = parts
     one = splat(gates, 1.0)
@@ -128,7 +134,7 @@ def backward(
     first: int, last: int,
 ) -> None:  # fmt: skip
     """Gates become the gradients of what they were the sigmoids of, ``to_cell`` that of the cell before."""
-    h = len(scales) // (4 * WIDTH)
+    h = (len(scales) - WIDTH) // (4 * WIDTH)
     parts, number = _room(h, gates), cell.dtype.type(1)
     enter, forget, leave, candidate = parts
     one = splat(gates, 1.0)
@@ -159,8 +165,8 @@ def backward(
 
 
 def scales_of(hidden_units: int, like: Array) -> Array:
-    """What the gates of sixteen pixels are scaled by before their sigmoid."""
-    return np.tile(np.repeat(np.array([1, 1, 1, 2], like.dtype), hidden_units), WIDTH)
+    """What the gates of sixteen pixels are scaled by before their sigmoid, and of as many more as a register has."""
+    return np.resize(np.repeat(np.array([1, 1, 1, 2], like.dtype), hidden_units), 4 * WIDTH * hidden_units + WIDTH)
 
 
 @compiled

@@ -6,15 +6,16 @@ gaps; results (B, h, T/2, H/2, W/2), rounded down.
 """
 
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
 
 from rac_ray.models.compiled import compiled, over_threads
+from rac_ray.models.lanes import WIDTH, load, splat, store
 
 Array = NDArray[Any]
 MOST_WORK = 16
@@ -29,11 +30,11 @@ class PooledConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Tensor) -> Tensor:
         clips, weight, bias = inputs
-        padded = pad(clips, (1,) * 6)
+        padded = _padded(clips)
         size = [len(clips), len(weight), *(side // 2 for side in clips.shape[2:])]
         pooled, places = clips.new_empty(size), torch.empty(size, dtype=torch.uint8)
-        arrays = [each.detach().numpy() for each in (padded, weight.contiguous(), bias, pooled, places)]
-        over_threads(partial(_forward, *arrays), len(clips))
+        arrays = [each.detach().numpy() for each in (weight.contiguous(), bias, pooled, places)]
+        over_threads(partial(_forward, padded.view(-1).numpy(), tuple(padded.shape[1:]), *arrays), len(clips))
         ctx.save_for_backward(padded, weight, places)
         return pooled
 
@@ -51,31 +52,35 @@ class PooledConvolution(torch.autograd.Function):
         return inner, to_weights.sum(0).to(weight.dtype), to_biases.sum(0).to(weight.dtype)
 
 
+def _padded(clips: Tensor) -> Tensor:
+    """Clips with zeros around; beyond the last number there is memory for a register."""
+    sides = [len(clips), clips.shape[1], *(side + 2 for side in clips.shape[2:])]
+    padded = clips.new_zeros(prod(sides) + WIDTH)[:-WIDTH].view(sides)
+    padded[:, :, 1:-1, 1:-1, 1:-1] = clips
+    return padded
+
+
 @compiled
-def _forward(padded: Array, weight: Array, bias: Array, pooled: Array, places: Array, first: int, last: int) -> None:
-    """The clips from ``first`` to ``last``: four rows of a channel become one, which halves in width."""
+def _forward(
+    flat: Array, sides: Any, weight: Array, bias: Array, pooled: Array, places: Array, first: int, last: int
+) -> None:
+    """The clips from ``first`` to ``last`` of padded ones (C, T + 2, H + 2, W + 2): four rows become one."""
     hidden, frames, rows, columns = pooled.shape[1:]
-    channels, width = padded.shape[1], 2 * columns
-    row, best, where = np.empty(width, padded.dtype), np.empty(width, padded.dtype), np.empty(width, np.uint8)
+    room = (2 * columns + WIDTH - 1) // WIDTH * WIDTH
+    four = (
+        np.empty(room, flat.dtype),
+        np.empty(room, flat.dtype),
+        np.empty(room, flat.dtype),
+        np.empty(room, flat.dtype),
+    )
+    best, where = np.empty(2 * columns, flat.dtype), np.empty(2 * columns, np.uint8)
     for clip in range(first, last):
-        for channel in range(hidden):
-            for time in range(frames):
-                for y in range(rows):
+        for time in range(frames):
+            for y in range(rows):
+                for channel in range(hidden):
+                    _four_rows(flat, sides, clip, 2 * time, 2 * y, weight[channel], bias[channel], four)
                     for number in range(4):
-                        for x in range(width):
-                            row[x] = bias[channel]
-                        for source in range(channels):
-                            for after in range(3):
-                                for below in range(3):
-                                    line = padded[
-                                        clip, source, 2 * time + number // 2 + after, 2 * y + number % 2 + below
-                                    ]
-                                    one = weight[channel, source, after, below, 0]
-                                    two = weight[channel, source, after, below, 1]
-                                    three = weight[channel, source, after, below, 2]
-                                    for x in range(width):
-                                        row[x] += one * line[x] + two * line[x + 1] + three * line[x + 2]
-                        _keep_larger(row, np.uint8(2 * number), best, where)
+                        _keep_larger(four[number], np.uint8(2 * number), best, where)
                     for x in range(columns):
                         left, right, at_left, at_right = best[2 * x], best[2 * x + 1], where[2 * x], where[2 * x + 1]
                         # Of equal values the first in the window's order counts, as in PyTorch.
@@ -87,12 +92,36 @@ def _forward(padded: Array, weight: Array, bias: Array, pooled: Array, places: A
 
 
 @compiled
+def _four_rows(flat: Array, sides: Any, clip: int, time: int, y: int, weight: Array, bias: float, four: Any) -> None:
+    """A channel's convolution at two times and two heights each, sixteen pixels at a time: the last may be too many."""
+    channels, frames, height, width = sides
+    for x in range(0, len(four[0]), WIDTH):
+        one, two = splat(flat, bias), splat(flat, bias)
+        three, last = splat(flat, bias), splat(flat, bias)
+        for source in range(channels):
+            for after in range(3):
+                for below in range(3):
+                    line = (((clip * channels + source) * frames + time + after) * height + y + below) * width + x
+                    later = line + height * width
+                    for beside in range(3):
+                        factor = splat(flat, weight[source, after, below, beside])
+                        one = one + factor * load(flat, line + beside)
+                        two = two + factor * load(flat, line + width + beside)
+                        three = three + factor * load(flat, later + beside)
+                        last = last + factor * load(flat, later + width + beside)
+        store(four[0], x, one)
+        store(four[1], x, two)
+        store(four[2], x, three)
+        store(four[3], x, last)
+
+
+@compiled
 def _keep_larger(row: Array, place: Any, best: Array, where: Array) -> None:
     if place == 0:
-        for x in range(len(row)):
+        for x in range(len(best)):
             best[x], where[x] = row[x], place
     else:
-        for x in range(len(row)):
+        for x in range(len(best)):
             larger = row[x] > best[x] or row[x] != row[x]
             best[x] = row[x] if larger else best[x]
             where[x] = place if larger else where[x]
@@ -115,6 +144,7 @@ def _backward(
     channels, _, height, width = padded.shape[1:]
     hidden, frames, rows, columns = places.shape[1:]
     active, values = np.empty(frames * rows * columns, np.int64), np.empty(frames * rows * columns, padded.dtype)
+    sums = np.empty(9 * WIDTH, padded.dtype)
     for clip in range(first, last):
         for channel in range(hidden):
             count, total = 0, 0.0
@@ -130,24 +160,35 @@ def _backward(
                             count += 1
             to_biases[clip, channel] = total
             for source in range(channels):
-                flat = padded[clip, source].reshape(-1)
-                for after in range(3):
-                    for below in range(3):
-                        for beside in range(3):
-                            tap = (after * height + below) * width + beside
-                            total = _weighted(flat, active, values, count, tap)
-                            to_weights[clip, channel, source, after, below, beside] = total
+                _weighted(padded[clip, source].reshape(-1), active, values, count, height, width, sums)
+                for line in range(9):
+                    for beside in range(3):
+                        place = (clip, channel, source, line // 3, line % 3, beside)
+                        to_weights[place] = sums[line * WIDTH + beside]
                 if wanted:
                     back = to_clips[clip, source].reshape(-1)
                     _spread(back, active, values, count, weight[channel, source], height, width)
 
 
 @compiled
-def _weighted(flat: Array, active: Array, values: Array, count: int, tap: int) -> float:
-    total = values.dtype.type(0)
+def _weighted(flat: Array, active: Array, values: Array, count: int, height: int, width: int, sums: Array) -> None:
+    """Sums (9, 16) over positions of a value times what lies beside it in nine lines; three of sixteen count."""
+    nothing = splat(values, 0.0)
+    a, b, c, d, e, f, g, h, i = nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing
+    plane = height * width
     for number in range(count):
-        total += values[number] * flat[active[number] + tap]
-    return total
+        value, at = splat(values, values[number]), active[number]
+        a = a + value * load(flat, at)
+        b = b + value * load(flat, at + width)
+        c = c + value * load(flat, at + 2 * width)
+        d = d + value * load(flat, at + plane)
+        e = e + value * load(flat, at + plane + width)
+        f = f + value * load(flat, at + plane + 2 * width)
+        g = g + value * load(flat, at + 2 * plane)
+        h = h + value * load(flat, at + 2 * plane + width)
+        i = i + value * load(flat, at + 2 * plane + 2 * width)
+    for number, found in enumerate((a, b, c, d, e, f, g, h, i)):
+        store(sums, number * WIDTH, found)
 
 
 @compiled

@@ -2,9 +2,9 @@
 what ``convlstm`` defines.
 
 Frames lie one after another with channels innermost, (T, B, H, W, C): the layout in which convolutions of few channels
-are fastest on a CPU. What lies between the convolutions is compiled (``gates``); the gradient of the weights is one
-convolution over all frames where autograd would sum one per frame. h hidden units; gates in the order input, forget,
-output, candidate.
+are fastest on a CPU. What lies between the convolutions is compiled (``gates``). Backwards all is done with a frame
+before the next one, while its gates lie in the cache. h hidden units; gates in the order input, forget, output,
+candidate.
 """
 
 from functools import partial
@@ -57,29 +57,26 @@ class PooledRecurrence(torch.autograd.Function):
         pooled_gradient = outputs[0].contiguous()
         frames, input_weight, state_weight, gates, cells, hidden, places = ctx.saved_tensors
         nothing = torch.zeros_like(hidden[0])
-        hidden_gradient, to_cell, from_later = torch.zeros_like(nothing), torch.zeros_like(nothing), nothing
+        to_hidden, to_cell, from_later = torch.zeros_like(nothing), torch.zeros_like(nothing), nothing
+        to_frames = torch.empty_like(frames) if ctx.needs_input_grad[0] else None
+        to_input_weight, to_state_weight = torch.zeros_like(input_weight), torch.zeros_like(state_weight)
+        to_bias = gates.new_zeros(gates.shape[-1])
         scales = loops.scales_of(state_weight.shape[1], _flat(nothing))
-        to_input_weight, to_state_weight, to_bias = torch.zeros_like(input_weight), torch.zeros_like(state_weight), gates.new_zeros(gates.shape[-1])
         for time in reversed(range(len(frames))):
-            images = [each.numpy() for each in (pooled_gradient[time], places[time], hidden_gradient)]
+            now, earlier = gates[time], cells[time - 1] if time else nothing
+            images = [each.numpy() for each in (pooled_gradient[time], places[time], to_hidden)]
             over_threads(partial(loops.spread, *images), len(images[0]))
-            tensors = cells[time - 1] if time else nothing, cells[time], hidden_gradient, from_later, to_cell
-            over_threads(
-                partial(loops.backward, _flat(gates[time]), scales, *map(_flat, tensors)), nothing[..., 0].numel()
-            )
-            now = gates[time]
-            to_input_weight = to_input_weight + _to_weight(frames[time], input_weight, now)
-            to_bias = to_bias + now.sum((0, 1, 2))
+            states = map(_flat, (earlier, cells[time], to_hidden, from_later, to_cell))
+            over_threads(partial(loops.backward, _flat(now), scales, *states), nothing[..., 0].numel())
+            to_bias += now.sum((0, 1, 2))
+            to_input_weight += _to_weight(frames[time], input_weight, now)
+            if to_frames is not None:
+                to_frames[time] = _to_input(frames[time], input_weight, now)
             if time:
-                to_state_weight = to_state_weight + _to_weight(hidden[time - 1], state_weight, now)
+                to_state_weight += _to_weight(hidden[time - 1], state_weight, now)
                 from_later = _to_input(hidden[time - 1], state_weight, now)
-        of_gates, of_frames = gates.flatten(0, 1), frames.flatten(0, 1)
-        return (
-            _to_input(of_frames, input_weight, of_gates).view_as(frames) if ctx.needs_input_grad[0] else None,
-            to_input_weight,
-            to_state_weight,
-            to_bias,
-        )
+        gates[:0].zero_()  # autograd does not see what compiled loops write, and is to refuse a second pass
+        return to_frames, to_input_weight, to_state_weight, to_bias
 
 
 def _flat(values: Tensor) -> Any:
@@ -105,7 +102,8 @@ def side_by_side(channels: int, width: int) -> int:
 
 
 def widened(weight: Tensor, together: int) -> Tensor:
-    """(D, C, k, k) -> (together * D, C, k, k + together - 1): for pixels side by side, the same weight one further on."""
+    """(D, C, k, k) -> (together * D, C, k, k + together - 1): of pixels side by side each has the weight one further
+    on."""
     wide = weight.new_zeros(together, *weight.shape[:3], weight.shape[3] + together - 1)
     for pixel in range(together):
         wide[pixel, ..., pixel : pixel + weight.shape[3]] = weight

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from rac_ray.models.compiled import compiled, over_threads
+from rac_ray.models.compiled import compiled, config, digest_of, over_threads
 
 
 @compiled
@@ -44,6 +45,23 @@ def test_values_that_are_not_finite_stay_what_they_are() -> None:
     out = np.zeros_like(numbers)
     squares(numbers, out, 0, 3)
     np.testing.assert_array_equal(out, [np.inf, np.nan, np.inf])
+
+
+def test_a_digest_tells_of_every_source(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    digests = set()
+    for content in ("a = 1", "a = 2"):
+        for name in ("one.py", "below/two.py"):
+            (tmp_path / name).write_text(content)
+            digests.add(digest_of(tmp_path))
+    assert len(digests) == 4
+    (tmp_path / "other.txt").write_text("no source")
+    assert digest_of(tmp_path) in digests
+
+
+def test_numbas_own_setting_is_as_it_was() -> None:
+    assert not config.CACHE_DIR or "models-" not in config.CACHE_DIR
+    assert "models-" in squares._cache._cache_path  # type: ignore[attr-defined]
 
 
 def test_without_a_folder_for_its_cache_it_is_compiled_all_the_same() -> None:
