@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -29,7 +30,7 @@ from rac_ray.errors import DONE, FAILED
 from rac_ray.identity import Recipe
 from rac_ray.models import build_model
 from rac_ray.models.stacked import outputs_of, stacked, together
-from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, NUM_FRAMES
+from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.sweep.options import words as listed
 from rac_ray.sweep.session import WORKER_ENVIRONMENT
 from rac_ray.training.classifier import to_unit_range
@@ -38,7 +39,6 @@ from rac_ray.training.optimisers import optimiser_of
 SIDES = ("plain", "ours", "stack")
 STACKED = 5
 """Seeds of a stack."""
-NUM_CLASSES = 5
 PROMISED = {2: 2.0, 8: 2.0, 48: 1.3}
 """Plain time over ours, by hidden units."""
 COMPARED_WORK = 256
@@ -49,10 +49,10 @@ Row = dict[str, Any]
 
 
 def clips_of(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Random clips (N, T, 1, H, W) uint8 and labels (N,): no model's work depends on the pixels."""
-    torch.manual_seed(0)
-    frames = torch.randint(256, (count, NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE), dtype=torch.uint8)
-    return frames, torch.randint(NUM_CLASSES, (count,))
+    """Clips of the study (N, T, 1, H, W) uint8 and labels (N,)."""
+    clips = [make_clip(TemporalShapeSpec(), "2dot", "train", index) for index in range(count)]
+    frames, labels = np.stack([clip.frames for clip in clips]), np.array([clip.label for clip in clips])
+    return torch.from_numpy(frames[:, :, None]), torch.from_numpy(labels)
 
 
 def step_of(side: str, model: str, hidden_units: int, batch: int) -> Step:

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from rac_ray.errors import BadInput
-from rac_ray.models.compiled import in_reach
 from rac_ray.models.normalisation import NORMS
-from rac_ray.models.pooled_convolution import MOST_WORK, PooledConvolution
+from rac_ray.models.reach import in_reach
+
+MOST_WORK = 16
+"""Products of channels in and out up to which a compiled pass is faster than convolution, pooling and ReLU."""
 
 
 class ChannelsInnermost(nn.Conv3d):
@@ -66,6 +68,8 @@ class CNN3DBlock(nn.Sequential):
         """(B, C, T, H, W) -> (B, h, ..), half as long in each dimension where it pools."""
         if not (self.in_one and in_reach(input)):
             return super().forward(input)
+        from rac_ray.models.pooled_convolution import PooledConvolution
+
         convolution, _, _, norm = self
         return norm(PooledConvolution.apply(input.contiguous(), convolution.weight, convolution.bias))
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 import torch
 from numba import config as numba_config
 from numba import njit
-from torch import Tensor
 
 config: Any = numba_config
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -50,14 +49,6 @@ def digest_of(folder: Path) -> str:
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def in_reach(values: Tensor) -> bool:
-    """Whether compiled functions can have these values: floats of 32 or 64 bits in a CPU's memory, not under autocast,
-    and not many models' at once (``vmap``)."""
-    floats = values.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-    together = cast(Any, torch._C)._functorch.is_batchedtensor(values)
-    return values.device.type == "cpu" and floats and not together
 
 
 @cache

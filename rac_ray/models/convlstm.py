@@ -10,9 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from rac_ray.models.compiled import in_reach
 from rac_ray.models.normalisation import NORMS
-from rac_ray.models.recurrence import PooledRecurrence
+from rac_ray.models.reach import in_reach
 
 _GROUP_BYTES = 2**22
 """Gates of one frame of the clips that a CPU works on together: what stays in its cache from one frame to the next."""
@@ -52,6 +51,8 @@ class ConvLSTMBlock(nn.Module):
 
     def _in_groups(self, clips: Tensor) -> Tensor:
         """The same, a few clips at a time, with pooling in it and the gradient written out."""
+        from rac_ray.models.recurrence import PooledRecurrence
+
         frames, weight = clips.permute(1, 0, 3, 4, 2), self.input_conv.weight
         if frames.shape[-1] == 1:  # a second channel of zeros: a layout with a single one has no fast convolution
             frames, weight = nn.functional.pad(frames, (0, 1)), nn.functional.pad(weight, (0, 0, 0, 0, 0, 1))

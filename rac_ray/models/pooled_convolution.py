@@ -18,8 +18,6 @@ from rac_ray.models.compiled import compiled, over_threads
 from rac_ray.models.lanes import WIDTH, load, splat, store
 
 Array = NDArray[Any]
-MOST_WORK = 16
-"""Products of channels in and out up to which this is faster than a convolution and a pooling of their own."""
 _OFF = 8
 """In place of a position in the window of eight: ReLU has no gradient there."""
 

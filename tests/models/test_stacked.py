@@ -28,3 +28,23 @@ def test_a_member_is_a_slice_of_the_stack() -> None:
 def test_a_cpu_computes_one_member_after_the_other() -> None:
     assert together(torch.device("cpu"), 3) == [slice(0, 1), slice(1, 2), slice(2, 3)]
     assert together(torch.device("cuda"), 3) == [slice(0, 3)]
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop because we have not yet implemented the batching rule")
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_all_at_once_is_what_each_computes_alone(name: str) -> None:
+    """By vmap on a CPU, where nothing compiled is in reach then: logits, gradients, running statistics."""
+    torch.manual_seed(0)
+    models, clips = [build_model(name, 2).double() for _ in range(3)], torch.rand(3, 4, 20, 1, 64, 64).double()
+    whole = stacked(models)
+    logits = outputs_of(whole, slice(0, 3), clips)
+    logits.square().sum().backward()
+    gradients = {name: weight.grad for name, weight in whole.named_parameters() if weight.grad is not None}
+    for place, model in enumerate(models):
+        own = model(clips[place])
+        torch.testing.assert_close(logits[place], own, rtol=1e-9, atol=1e-11)
+        own.square().sum().backward()
+        for name, weight in model.named_parameters():
+            torch.testing.assert_close(gradients[name][place], weight.grad, rtol=1e-7, atol=1e-9)
+        for name, value in member(whole.state_dict(), place).items():
+            torch.testing.assert_close(value, model.state_dict()[name], rtol=1e-10, atol=1e-12)

@@ -13,6 +13,7 @@ from rac_ray.models.channelwise.attention import Attention, ClassAttention, Layo
 from rac_ray.models.channelwise.feed_forward import FeedForward
 from rac_ray.models.channelwise.products import product
 from rac_ray.models.lanes import WIDTH
+from rac_ray.models.reach import in_reach
 from rac_ray.models.timesformer import WIDENING, patches, rotations
 
 GROUP_BYTES = 3 * 2**20
@@ -46,13 +47,8 @@ def takes(transformer: Any, clips: Tensor) -> bool:
     dtype = transformer.cls_token.dtype
     size, num_frames = transformer.patch_size, clips.shape[1]
     num_tokens = 1 + num_frames * (clips.shape[-2] // size) * (clips.shape[-1] // size)
-    return (
-        clips.device.type == "cpu"
-        and dtype in (torch.float32, torch.float64)
-        and clips.dtype == dtype
-        and not (clips.requires_grad or torch.is_autocast_enabled("cpu"))
-        and len(clips) * num_tokens >= WIDTH
-    )
+    enough = len(clips) * num_tokens >= WIDTH
+    return enough and in_reach(clips) and clips.dtype == dtype and not clips.requires_grad
 
 
 def logits(transformer: Any, clips: Tensor) -> Tensor:
