@@ -123,6 +123,12 @@ class Recipe:
         """Whether every step does the same to the weights: with one rate, no clipping, and no count of steps."""
         return self.optimiser == "sgd" and self.keeps_rate and self.clip_norm is None
 
+    @property
+    def stacks(self) -> bool:
+        """Whether seeds can train as one model: where losses are scaled, a seed may leave out a step that others make,
+        and a count of steps or a norm would have to be its own."""
+        return self.same_steps or self.precision != "16-mixed"
+
     def identity(self) -> dict[str, Any]:
         """What is in a training's id: fields that came later count only where they are not at their defaults, so that
         a new one moves no id."""

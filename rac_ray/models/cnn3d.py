@@ -15,7 +15,7 @@ from rac_ray.errors import BadInput
 from rac_ray.models.normalisation import NORMS
 from rac_ray.models.reach import in_reach
 
-MOST_WORK = 16
+MOST_WORK = 48
 """Products of channels in and out up to which a compiled pass is faster than convolution, pooling and ReLU."""
 
 

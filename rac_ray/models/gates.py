@@ -2,18 +2,17 @@
 
 Arrays are flat and without gaps, float32 or float64, channels innermost: of P pixels gates (P * 4h) in the order input,
 forget, output, candidate, and states (P * h), for h hidden units. Everything of a block of pixels is done before the
-next, while it lies in the fastest cache. A tanh is a sigmoid of twice the number, doubled, less one: gates are kept as
-the sigmoids, the candidate's, too.
+next, while it lies in the fastest cache.
 """
 
-from math import exp
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rac_ray.models.compiled import compiled
-from rac_ray.models.lanes import WIDTH, load, sigmoid, splat, store
+from rac_ray.models.lanes import WIDTH, gate, load, splat, store, tanh
 
 Array = NDArray[Any]
 _BLOCK = 64
@@ -21,16 +20,16 @@ _BLOCK = 64
 
 
 @compiled
-def _sigmoids(values: Array, more: Array, scales: Array, first: int, last: int) -> None:
-    """values[first:last] = sigmoid(scales * (values + more)); scales repeat, ``more`` may be empty."""
+def _activate(gates: Array, more: Array, scales: Array, first: int, last: int) -> None:
+    """Sigmoid, or where the scale is 2 tanh, of gates[first:last] + more; scales repeat, ``more`` may be empty."""
     at, period, added = first, len(scales) - WIDTH, len(more) > 0
     while at + WIDTH <= last:
-        number = load(values, at) + load(more, at) if added else load(values, at)
-        store(values, at, sigmoid(number * load(scales, at % period)))
+        number = load(gates, at) + load(more, at) if added else load(gates, at)
+        store(gates, at, gate(number, load(scales, at % period)))
         at += WIDTH
     for rest in range(at, last):
-        number = values[rest] + more[rest] if added else values[rest]
-        values[rest] = 1 / (1 + exp(-scales[rest % period] * number))
+        number = gates[rest] + more[rest] if added else gates[rest]
+        gates[rest] = math.tanh(number) if scales[rest % period] == 2 else 1 / (1 + math.exp(-number))
 
 
 @compiled
@@ -83,47 +82,39 @@ def _room(h: int, like: Array) -> Any:
 
 
 @compiled
-def _next_cell(enter: Any, forget: Any, candidate: Any, before: Any, one: Any) -> Any:
-    return enter * (candidate + candidate - one) + forget * before
-
-
-@compiled
 def forward(
     gates: Array, from_state: Array, scales: Array, before: Array, cell: Array, hidden: Array, first: int, last: int
 ) -> None:
-    """One time step of pixels ``first`` to ``last``: gates become sigmoids; ``from_state`` may be empty."""
+    """One time step of pixels ``first`` to ``last``; ``from_state``, to be added to the gates, may be empty."""
     h = (len(scales) - WIDTH) // (4 * WIDTH)
-    parts, number = _room(h, gates), cell.dtype.type(1)
+    parts = _room(h, gates)
     enter, forget, leave, candidate = parts
-    one = splat(gates, 1.0)
     for start in range(first, last, _BLOCK):
         pixels = min(last - start, _BLOCK)
-        _sigmoids(gates, from_state, scales, start * 4 * h, (start + pixels) * 4 * h)
+        _activate(gates, from_state, scales, start * 4 * h, (start + pixels) * 4 * h)
         _apart(gates, start, pixels, h, parts)
         base, at = start * h, 0
         while at + WIDTH <= pixels * h:
-            new = _next_cell(load(enter, at), load(forget, at), load(candidate, at), load(before, base + at), one)
-            half = sigmoid(new + new)
+            new = load(enter, at) * load(candidate, at) + load(forget, at) * load(before, base + at)
             store(cell, base + at, new)
-            store(hidden, base + at, load(leave, at) * (half + half - one))
+            store(hidden, base + at, load(leave, at) * tanh(new))
             at += WIDTH
         for rest in range(at, pixels * h):
-            new = _next_cell(enter[rest], forget[rest], candidate[rest], before[base + rest], number)
-            cell[base + rest], hidden[base + rest] = new, leave[rest] * (2 / (1 + exp(-2 * new)) - 1)
+            new = enter[rest] * candidate[rest] + forget[rest] * before[base + rest]
+            cell[base + rest], hidden[base + rest] = new, leave[rest] * math.tanh(new)
 
 
 @compiled
 def _gradients(
-    enter: Any, forget: Any, leave: Any, candidate: Any, half: Any, before: Any, upstream: Any, to_cell: Any, one: Any
+    enter: Any, forget: Any, leave: Any, candidate: Any, bent: Any, before: Any, upstream: Any, to_cell: Any, one: Any
 ) -> Any:
-    """Of the four gates before their sigmoids and tanh, and of the cell before."""
-    tanh, new = half + half - one, candidate + candidate - one
-    of_cell = to_cell + upstream * leave * (one - tanh * tanh)
+    """Of the four gates before their sigmoids and tanh, and of the cell before; ``bent`` is the cell's tanh."""
+    of_cell = to_cell + upstream * leave * (one - bent * bent)
     return (
-        of_cell * new * enter * (one - enter),
+        of_cell * candidate * enter * (one - enter),
         of_cell * before * forget * (one - forget),
-        upstream * tanh * leave * (one - leave),
-        of_cell * enter * (one - new * new),
+        upstream * bent * leave * (one - leave),
+        of_cell * enter * (one - candidate * candidate),
         of_cell * forget,
     )
 
@@ -133,7 +124,7 @@ def backward(
     gates: Array, scales: Array, before: Array, cell: Array, to_hidden: Array, from_later: Array, to_cell: Array,
     first: int, last: int,
 ) -> None:  # fmt: skip
-    """Gates become the gradients of what they were the sigmoids of, ``to_cell`` that of the cell before."""
+    """Gates become the gradients of what they were before, ``to_cell`` that of the cell before."""
     h = (len(scales) - WIDTH) // (4 * WIDTH)
     parts, number = _room(h, gates), cell.dtype.type(1)
     enter, forget, leave, candidate = parts
@@ -143,9 +134,9 @@ def backward(
         _apart(gates, start, pixels, h, parts)
         base, at = start * h, 0
         while at + WIDTH <= pixels * h:
-            old, place = load(cell, base + at), base + at
+            place = base + at
             found = _gradients(
-                load(enter, at), load(forget, at), load(leave, at), load(candidate, at), sigmoid(old + old),
+                load(enter, at), load(forget, at), load(leave, at), load(candidate, at), tanh(load(cell, place)),
                 load(before, place), load(to_hidden, place) + load(from_later, place), load(to_cell, place), one,
             )  # fmt: skip
             store(enter, at, found[0])
@@ -155,9 +146,10 @@ def backward(
             store(to_cell, place, found[4])
             at += WIDTH
         for rest in range(at, pixels * h):
-            place, half = base + rest, 1 / (1 + exp(-2 * cell[base + rest]))
+            place = base + rest
+            bent = cell.dtype.type(math.tanh(cell[place]))
             found = _gradients(
-                enter[rest], forget[rest], leave[rest], candidate[rest], cell.dtype.type(half), before[place],
+                enter[rest], forget[rest], leave[rest], candidate[rest], bent, before[place],
                 to_hidden[place] + from_later[place], to_cell[place], number,
             )  # fmt: skip
             enter[rest], forget[rest], leave[rest], candidate[rest], to_cell[place] = found
@@ -165,7 +157,7 @@ def backward(
 
 
 def scales_of(hidden_units: int, like: Array) -> Array:
-    """What the gates of sixteen pixels are scaled by before their sigmoid, and of as many more as a register has."""
+    """Of the gates of sixteen pixels 1 for a sigmoid, 2 for a tanh; and of as many more as a register has."""
     return np.resize(np.repeat(np.array([1, 1, 1, 2], like.dtype), hidden_units), 4 * WIDTH * hidden_units + WIDTH)
 
 

@@ -140,13 +140,22 @@ class _Formulas:
         raised = self.builder.shl(raised, whole_numbers([self.fraction] * WIDTH))
         return self.multiply(series, self.builder.bitcast(raised, self.vector))
 
-    def sigmoid(self, at: Any) -> Any:
-        """1 / (1 + exp(-at)), without a power of anything above zero."""
+    def tanh(self, at: Any) -> Any:
+        """To two or three units in the last place: near zero by its series, where one less a power would cancel."""
+        return self.gate(at, self.constant(2.0))
+
+    def gate(self, at: Any, scales: Any) -> Any:
+        """Of each number its tanh where the scale is 2, its sigmoid where it is 1: both stand on one power."""
         below = self.builder.fcmp_ordered("<", at, self.constant(0.0))
-        negative = self.builder.select(below, at, self.subtract(self.constant(0.0), at))
-        raised = self.exponential(negative)
+        far = self.builder.select(below, self.subtract(self.constant(0.0), at), at)
+        raised = self.exponential(self.subtract(self.constant(0.0), self.multiply(far, scales)))
         share = self.divide(self.constant(1.0), self.add(self.constant(1.0), raised))
-        return self.builder.select(below, self.multiply(raised, share), share)
+        sigmoid = self.builder.select(below, self.multiply(raised, share), share)
+        beyond = self.multiply(self.subtract(self.constant(1.0), raised), share)
+        beyond = self.builder.select(below, self.subtract(self.constant(0.0), beyond), beyond)
+        near = self.multiply(at, self.polynomial(_tanh_series(6 if self.single else 13), self.multiply(at, at)))
+        tanh = self.builder.select(self.builder.fcmp_ordered("<", far, self.constant(0.25)), near, beyond)
+        return self.builder.select(self.builder.fcmp_ordered(">", scales, self.constant(1.5)), tanh, sigmoid)
 
     def normal(self, at: Any) -> tuple[Any, Any]:
         """The standard normal distribution's density and probability up to a number."""
@@ -187,6 +196,16 @@ def _tail(single: bool) -> list[float]:
     return fitted.convert(domain=[-1, 1], kind=np.polynomial.Polynomial).coef.tolist()
 
 
+@cache
+def _tanh_series(terms: int) -> list[float]:
+    """Coefficients of tanh(x) / x in x * x, by what its slope is: 1 - tanh(x)^2."""
+    found = [1.0]
+    for number in range(1, terms):
+        squares = sum(found[one] * found[number - 1 - one] for one in range(number))
+        found.append(-squares / (2 * number + 1))
+    return found
+
+
 def _function(formula: Callable[..., Any]) -> Any:
     """A function of sixteen numbers, or of two times sixteen, as ``formula(formulas, *values)`` computes it."""
 
@@ -209,7 +228,8 @@ def _function(formula: Callable[..., Any]) -> Any:
 
 exponential = _function(_Formulas.exponential)
 """Of numbers up to zero; to one or two units in the last place."""
-sigmoid = _function(_Formulas.sigmoid)
+tanh = _function(_Formulas.tanh)
+gate = _function(_Formulas.gate)
 larger = _function(_Formulas.larger)
 quotient = _function(_Formulas.divide)
 _sum, _difference, _product = (_function(one) for one in (_Formulas.add, _Formulas.subtract, _Formulas.multiply))

@@ -57,7 +57,7 @@ def stack_of(plan: Plan, asked: int | Literal["auto"], workers: int, machine: Ma
 
     Raises BadInput where several are asked for that cannot.
     """
-    alike = all(task.training.recipe.same_steps for task in plan.tasks)
+    alike = all(task.training.recipe.stacks for task in plan.tasks)
     if plan.is_search or asked == 1:
         return 1
     if asked == "auto":
@@ -65,7 +65,7 @@ def stack_of(plan: Plan, asked: int | Literal["auto"], workers: int, machine: Ma
     if workers > 1:
         raise BadInput(f"--stack is {asked} with {workers} workers for each training; valid: 1")
     if not alike:
-        raise BadInput(f"--stack is {asked} for a recipe with AdamW, a schedule or clipping; valid: 1")
+        raise BadInput(f"--stack is {asked} for {ON_GPUS} with AdamW, a schedule or clipping; valid: 1")
     return asked
 
 

@@ -76,7 +76,7 @@ def fit_stack(
     beat: Callable[[], None] = lambda: None,
     cuda_graphs: bool = False,
 ) -> list[Fit | Exception]:
-    """Train each seat's model by a recipe of ``same_steps``, from its ``last.ckpt`` if there is one.
+    """Train each seat's model by a recipe that ``stacks``, from its ``last.ckpt`` if there is one.
 
     Gives what ``fit`` returns for each alone, or raises of its own (NotFinite, DamagedCheckpoint), in their order.
 

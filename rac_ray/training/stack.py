@@ -1,7 +1,7 @@
 """Several seeds of a training in one LightningModule: their weights stacked, and nothing else in common."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ SCALED = "16-mixed"
 class StackedClassifier(Classifier):
     """Trains N models by one recipe, each on batches of its own; weights, losses and figures have an axis of N.
 
-    The recipe has ``same_steps``. A batch is (clips (N, B, T, C, H, W) uint8, labels (N, B)). Members share no number:
+    The recipe ``stacks``. A batch is (clips (N, B, T, C, H, W) uint8, labels (N, B)). Members share no number:
     not a scale of losses, not a step that is left out.
     """
 
@@ -37,7 +37,7 @@ class StackedClassifier(Classifier):
         self.member_figures: list[dict[str, float]] = []
         """Each member's ``train_loss, train_top1, val_loss, val_top1`` of the epoch that has just ended."""
         self.scales = LossScales(self.members) if recipe.precision == SCALED else None
-        self.replays = cuda_graphs
+        self.replays = cuda_graphs and recipe.same_steps
         self.automatic_optimization = False
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
@@ -52,10 +52,23 @@ class StackedClassifier(Classifier):
         for places in together(frames.device, self.members):
             losses = self._losses(places, frames, labels, self.train_totals, self.recipe.label_smoothing)
             (losses if self.scales is None else losses * self.scales.scale[places]).sum().backward()
-        if self.scales is None:
-            optimiser.step()
-        else:
+        if self.scales is not None:
             self.scales.step(optimiser)
+            return
+        if self.recipe.clip_norm is not None:
+            self._clip(self.recipe.clip_norm)
+        optimiser.step()
+        if not self.recipe.keeps_rate:
+            cast(Any, self.lr_schedulers()).step()
+
+    def _clip(self, most: float) -> None:
+        """Each member's gradients to a norm of their own, as PyTorch does it for one model."""
+        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        for place in range(self.members):
+            own = [gradient[place] for gradient in gradients]
+            factor = torch.clamp(most / (torch.nn.utils.get_total_norm(own) + 1e-6), max=1.0)
+            for gradient in own:
+                gradient.mul_(factor)
 
     def _val_step(self, frames: Tensor, labels: Tensor) -> None:
         for places in together(frames.device, self.members):
@@ -105,7 +118,7 @@ class StackedClassifier(Classifier):
 def apart(checkpoint: Mapping[str, Any], place: int) -> dict[str, Any]:
     """One member's checkpoint, as if it had trained alone, of Lightning's for all; without what callbacks know."""
     weights = member(checkpoint["state_dict"], place)
-    states = [_each(state, lambda value: value[place].clone()) for state in checkpoint["optimizer_states"]]
+    states = [_each(state, place) for state in checkpoint["optimizer_states"]]
     return {**checkpoint, "state_dict": {k: v.clone() for k, v in weights.items()}, "optimizer_states": states}
 
 
@@ -117,7 +130,7 @@ def joined(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for number, state in enumerate(first["optimizer_states"]):
         values = {
             index: {
-                name: torch.stack([each["optimizer_states"][number]["state"][index][name] for each in checkpoints])
+                name: _beside([each["optimizer_states"][number]["state"][index][name] for each in checkpoints])
                 for name in of_weight
             }
             for index, of_weight in state["state"].items()
@@ -126,7 +139,15 @@ def joined(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**first, "state_dict": weights, "optimizer_states": states, "callbacks": {}}
 
 
-def _each(state: Mapping[str, Any], change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
-    """An optimiser's state with each tensor changed."""
-    of_weights = {index: {name: change(value) for name, value in of.items()} for index, of in state["state"].items()}
+def _each(state: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """One member's share of an optimiser's state; a count of steps is everybody's."""
+    of_weights = {
+        index: {name: (value[place] if value.dim() else value).clone() for name, value in of_weight.items()}
+        for index, of_weight in state["state"].items()
+    }
     return {**state, "state": of_weights}
+
+
+def _beside(values: Sequence[Tensor]) -> Tensor:
+    """The reverse for one tensor."""
+    return torch.stack(list(values)) if values[0].dim() else values[0]

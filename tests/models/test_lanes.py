@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rac_ray.models.compiled import compiled
-from rac_ray.models.lanes import WIDTH, exponential, larger, load, normal, quotient, splat, store
+from rac_ray.models.lanes import WIDTH, exponential, gate, larger, load, normal, quotient, splat, store, tanh
 
 DTYPES = [np.float32, np.float64]
 
@@ -16,6 +16,18 @@ DTYPES = [np.float32, np.float64]
 def exponentials(numbers: Any, out: Any) -> None:
     for at in range(0, len(numbers), WIDTH):
         store(out, at, exponential(load(numbers, at)))
+
+
+@compiled
+def activations(numbers: Any, scales: Any, out: Any) -> None:
+    for at in range(0, len(numbers), WIDTH):
+        store(out, at, gate(load(numbers, at), load(scales, at)))
+
+
+@compiled
+def tanhs(numbers: Any, out: Any) -> None:
+    for at in range(0, len(numbers), WIDTH):
+        store(out, at, tanh(load(numbers, at)))
 
 
 @compiled
@@ -40,6 +52,30 @@ def test_exponentials_are_exact_to_two_units_in_the_last_place(dtype: Any) -> No
     exact = np.exp(numbers.astype(np.longdouble))
     assert np.abs(out / exact - 1).max() < 2 * np.finfo(dtype).eps
     assert out[-1] == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gates_are_exact_to_four_units_in_the_last_place(dtype: Any) -> None:
+    """Near zero and far from it, on both sides; a tanh is as exact as its number where that is small."""
+    sizes = np.concatenate((np.logspace(-12, 2, 2047), [0.0]))
+    numbers = np.concatenate((-sizes, sizes)).astype(dtype)
+    exact, scales = numbers.astype(np.longdouble), np.ones_like(numbers)
+    for scale, expected in ((1, 1 / (1 + np.exp(-exact))), (2, np.tanh(exact))):
+        out = np.empty_like(numbers)
+        activations(numbers, scale * scales, out)
+        found = np.abs(out - expected) <= 4 * np.finfo(dtype).eps * np.abs(expected) + 2 * np.finfo(dtype).tiny
+        assert found.all()
+    tanhs(numbers, out)
+    np.testing.assert_allclose(out, np.tanh(exact).astype(dtype), rtol=4 * np.finfo(dtype).eps)
+
+
+def test_gates_of_what_is_not_finite() -> None:
+    numbers, out = np.zeros(WIDTH, np.float32), np.empty(WIDTH, np.float32)
+    numbers[:3] = np.nan, np.inf, -np.inf
+    activations(numbers, np.ones_like(numbers), out)
+    np.testing.assert_allclose(out[:4], [np.nan, 1, 0, 0.5], rtol=0, atol=2e-38)
+    tanhs(numbers, out)
+    np.testing.assert_array_equal(out[:4], np.array([np.nan, 1, -1, 0], np.float32))
 
 
 def test_exponentials_of_what_is_not_finite() -> None:

@@ -81,6 +81,26 @@ def test_every_seed_ends_as_alone(name: str, make_training, train: Clips, val: C
         require_equal(found, fitted(training, train, val, tmp_path / f"alone-{training.seed}"))
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"optimiser": "adamw", "clip_norm": 0.5, "warm_up": 0.5},
+        {"optimiser": "adamw", "schedule": "cosine"},
+        {"clip_norm": 0.1, "schedule": "cosine", "warm_up": 1.0, "label_smoothing": 0.1},
+    ],
+)
+def test_with_any_optimiser_schedule_and_clipping(
+    recipe: dict[str, Any], make_training, train: Clips, val: Clips, tmp_path: Path
+) -> None:
+    """In two stacks, the second from the first one's checkpoints, and one seed at last alone."""
+    trainings = [make_training("cnn3d", seed=seed, **recipe) for seed in SEEDS]
+    with pytest.raises(Stopped):
+        stack(trainings, train, val, tmp_path, report=stopping_after(1))
+    found = [fitted(trainings[0], train, val, tmp_path / "0"), *stack(trainings[1:], train, val, tmp_path)]
+    for each, training in zip(found, trainings, strict=True):
+        require_equal(each, fitted(training, train, val, tmp_path / f"alone-{training.seed}"))
+
+
 def test_a_seed_that_stops_early_leaves_the_others_alone(
     make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
