@@ -22,6 +22,7 @@ from torch.nn.functional import scaled_dot_product_attention as attend
 from torch.utils.checkpoint import checkpoint
 
 from rac_ray.errors import BadInput
+from rac_ray.models.reach import in_reach
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)
@@ -82,7 +83,7 @@ class TimeSformerClassifier(nn.Module):
         run = self._run()
         if clips.device.type != "cpu":
             return fused(self.transformer, clips, run) if KNOWN_LIBRARY else run(self.transformer, clips)
-        if KNOWN_LIBRARY and run is _at_once:
+        if KNOWN_LIBRARY and run is _at_once and in_reach(clips):
             from rac_ray.models.channelwise import forward  # here, for it loads the compiler
 
             if forward.takes(self.transformer, clips):
