@@ -1,16 +1,20 @@
 """A local Ray in a process of its own: it starts while a driver still plans, and ends with it, however that ends.
 
-Run as a script it imports nothing of this package: Ray is all that its start needs.
+Run as a script it imports nothing of this package: Ray is all that its start needs, besides psutil.
 """
 
+import contextlib
 import json
 import logging
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 class Head:
@@ -35,8 +39,20 @@ class Head:
         return said["address"]
 
     def abandon(self) -> None:
-        """End it in the middle of its start: the kernel kills with it what it has started."""
+        """End it in the middle of its start, with what it has started.
+
+        The kernel kills the processes of a Ray with their parent, but one that has just been forked has not asked it to
+        yet. Therefore this one is stopped first, and starts nothing while it is looked at.
+        """
+        process = psutil.Process(self._process.pid)
+        process.suspend()
+        while process.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}:
+            time.sleep(0.001)
+        below = process.children(recursive=True)
         self._process.kill()
+        for each in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
         self._process.communicate()
 
     def end(self) -> None:
