@@ -13,9 +13,6 @@ from torch import Tensor, nn
 from rac_ray.models.normalisation import NORMS
 from rac_ray.models.reach import in_reach
 
-_GROUP_BYTES = 2**22
-"""Gates of one frame of the clips that a CPU works on together: what stays in its cache from one frame to the next."""
-
 
 class ConvLSTMBlock(nn.Module):
     """ConvLSTM cell over all frames, then 2x2 max pooling of every hidden state, then batch normalisation.
@@ -31,13 +28,14 @@ class ConvLSTMBlock(nn.Module):
         padding = kernel // 2
         self.input_conv = nn.Conv2d(channels, 4 * hidden_units, kernel, stride, padding)
         self.recurrent_conv = nn.Conv2d(hidden_units, 4 * hidden_units, kernel, padding=padding)
-        self.stride = stride
+        self.kernel, self.stride = kernel, stride
         self.pool = nn.MaxPool2d(2)
         self.norm = NORMS[normalisation](hidden_units)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, h, H/2, W/2), divided by the stride besides."""
-        return self._in_groups(clips) if self.stride == 1 and in_reach(clips) else self._frame_by_frame(clips)
+        quick = self.kernel == 3 and self.stride == 1 and in_reach(clips)
+        return self._in_tiles(clips) if quick else self._frame_by_frame(clips)
 
     def _frame_by_frame(self, clips: Tensor) -> Tensor:
         """The recurrence as it is defined, one frame after the other."""
@@ -49,24 +47,16 @@ class ConvLSTMBlock(nn.Module):
             outputs.append(self.pool(hidden))
         return self.norm(torch.stack(outputs, dim=2)).transpose(1, 2)
 
-    def _in_groups(self, clips: Tensor) -> Tensor:
-        """The same, a few clips at a time, with pooling in it and the gradient written out."""
+    def _in_tiles(self, clips: Tensor) -> Tensor:
+        """The same in compiled loops, clip by clip, with pooling in it and the gradient written out."""
         from rac_ray.models.recurrence import PooledRecurrence
 
-        frames, weight = clips.permute(1, 0, 3, 4, 2), self.input_conv.weight
-        if frames.shape[-1] == 1:  # a second channel of zeros: a layout with a single one has no fast convolution
-            frames, weight = nn.functional.pad(frames, (0, 1)), nn.functional.pad(weight, (0, 0, 0, 0, 0, 1))
         assert self.input_conv.bias is not None
         assert self.recurrent_conv.bias is not None
         bias = self.input_conv.bias + self.recurrent_conv.bias
-        bytes_per_clip = frames[0, 0, ..., 0].numel() * bias.nbytes
-        pooled = []
-        for group in frames.split(max(1, _GROUP_BYTES // bytes_per_clip), dim=1):
-            pooled.append(PooledRecurrence.apply(group.contiguous(), weight, self.recurrent_conv.weight, bias))
-        images = torch.cat(pooled, dim=1).permute(0, 1, 4, 2, 3)
-        # With channels innermost PyTorch 2.13 sums each of them up in a single float: plain layout for the statistics.
-        normed = self.norm(images.flatten(0, 1).unsqueeze(2).contiguous())
-        return normed.squeeze(2).unflatten(0, images.shape[:2]).transpose(0, 1)
+        weights = self.input_conv.weight, self.recurrent_conv.weight
+        pooled = PooledRecurrence.apply(clips.transpose(1, 2), *weights, bias, torch.is_grad_enabled())
+        return self.norm(pooled).transpose(1, 2)
 
     def _step(self, from_input: Tensor, hidden: Tensor | None, cell: Tensor | None) -> tuple[Tensor, Tensor]:
         """One frame; a state of None is the zero state, whose convolution is the bias alone."""

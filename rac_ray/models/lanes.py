@@ -157,6 +157,18 @@ class _Formulas:
         tanh = self.builder.select(self.builder.fcmp_ordered("<", far, self.constant(0.25)), near, beyond)
         return self.builder.select(self.builder.fcmp_ordered(">", scales, self.constant(1.5)), tanh, sigmoid)
 
+    def sigmoid(self, at: Any) -> Any:
+        return self.gate(at, self.constant(1.0))
+
+    def peak(self, one: Any, other: Any) -> Any:
+        """The larger of both, NaN where one of them is."""
+        known = self.builder.fcmp_ordered("ord", one, other)
+        return self.builder.select(known, self.larger(one, other), self.add(one, other))
+
+    def where_equal(self, one: Any, other: Any, value: Any) -> Any:
+        """Zero elsewhere."""
+        return self.builder.select(self.builder.fcmp_ordered("==", one, other), value, self.constant(0.0))
+
     def normal(self, at: Any) -> tuple[Any, Any]:
         """The standard normal distribution's density and probability up to a number."""
         one, nothing = self.constant(1.0), self.constant(0.0)
@@ -207,29 +219,32 @@ def _tanh_series(terms: int) -> list[float]:
 
 
 def _function(formula: Callable[..., Any]) -> Any:
-    """A function of sixteen numbers, or of two times sixteen, as ``formula(formulas, *values)`` computes it."""
+    """A function of up to three times sixteen numbers, as ``formula(formulas, *values)`` computes it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return formula(_Formulas(context, builder, signature.return_type), *arguments)
 
     @intrinsic
     def one(_: Any, lanes: Any) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return formula(_Formulas(context, builder, lanes), *arguments)
-
         return lanes(lanes), generate
 
     @intrinsic
     def two(_: Any, lanes: Any, others: Any) -> Any:
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return formula(_Formulas(context, builder, lanes), *arguments)
-
         return lanes(lanes, others), generate
 
-    return two if formula.__code__.co_argcount == 3 else one
+    @intrinsic
+    def three(_: Any, lanes: Any, others: Any, more: Any) -> Any:
+        return lanes(lanes, others, more), generate
+
+    return (one, two, three)[formula.__code__.co_argcount - 2]
 
 
 exponential = _function(_Formulas.exponential)
 """Of numbers up to zero; to one or two units in the last place."""
 tanh = _function(_Formulas.tanh)
-gate = _function(_Formulas.gate)
+sigmoid = _function(_Formulas.sigmoid)
+peak = _function(_Formulas.peak)
+where_equal = _function(_Formulas.where_equal)
 larger = _function(_Formulas.larger)
 quotient = _function(_Formulas.divide)
 _sum, _difference, _product = (_function(one) for one in (_Formulas.add, _Formulas.subtract, _Formulas.multiply))
