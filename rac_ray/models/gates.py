@@ -21,6 +21,13 @@ BLOCK = 2 * GROUP
 
 
 @compiled
+def _apart(rows: int) -> int:
+    """From one of sixteen matrices to the next: never a multiple of a page, or all would lie in the same few places of
+    the fastest cache."""
+    return rows * BLOCK + WIDTH
+
+
+@compiled
 def _gate(sums: Array, at: int, between: int, bias: Any, candidate: bool) -> Any:
     """Four pixels of a gate after its nonlinearity."""
     a, b, c, d = straight(sums, at, between)
@@ -43,7 +50,7 @@ def _step(
     gates: Array, gate_at: int, past: Array, past_at: int, cells: Array, cell_at: int, states: Array, peaks: Array,
 ) -> None:  # fmt: skip
     """One hidden unit of ``count`` tiles from ``start`` on: from sums of products to the state, and its peaks."""
-    tiles, between = plane.tiles, 4 * h * BLOCK
+    tiles, between = plane.tiles, _apart(4 * h)
     own = splat(bias, bias[4 * unit]), splat(bias, bias[4 * unit + 1])
     rest = splat(bias, bias[4 * unit + 2]), splat(bias, bias[4 * unit + 3])
     for at in range(0, count, WIDTH):
@@ -78,8 +85,8 @@ def forward(
     """
     channels, frames, h, tiles = images.shape[1], images.shape[2], pooled.shape[1], plane.tiles
     depth = h + channels
-    bent = np.empty(POINTS * depth * BLOCK, weight.dtype)
-    sums = np.empty(POINTS * 4 * h * BLOCK, weight.dtype)
+    bent = np.empty(POINTS * _apart(depth), weight.dtype)
+    sums = np.empty(POINTS * _apart(4 * h), weight.dtype)
     peaks, nothing = np.empty(h * tiles, weight.dtype), np.zeros(4 * tiles, weight.dtype)
     shown = np.zeros(channels * 4 * plane.size, weight.dtype)
     for clip in range(first, last):
@@ -95,12 +102,12 @@ def forward(
                 _bend_all(before, shown, bent, h, channels, new, depth, plane, start, count)
                 for point in range(POINTS):
                     for unit in range(h):
-                        weight_at, value_at = (point * h + unit) * depth + new, point * depth + new
+                        weight_at, value_at = (point * h + unit) * depth + new, point * _apart(depth) + new * BLOCK
+                        target = point * _apart(4 * h) + unit * 4 * BLOCK
                         for at in range(0, count, GROUP):
                             multiply(
-                                weight, ROWS * weight_at, bent, value_at * BLOCK + at, BLOCK, depth - new,
-                                sums, (point * h + unit) * 4 * BLOCK + at,
-                            )  # fmt: skip
+                                weight, ROWS * weight_at, bent, value_at + at, BLOCK, depth - new, sums, target + at
+                            )
                 for unit in range(h):
                     _step(
                         sums, bias, unit, h, inside, plane, start, count, gates, (frame + unit) * 16 * tiles,
@@ -122,10 +129,10 @@ def _bend_all(
     """What a block of tiles is multiplied with, from hidden unit ``new`` on."""
     for unit in range(new, h):
         at = unit * 4 * plane.size + plane.first + start
-        bend(states, at, plane, bent, unit * BLOCK, depth * BLOCK, count)
+        bend(states, at, plane, bent, unit * BLOCK, _apart(depth), count)
     for channel in range(channels):
         at = channel * 4 * plane.size + plane.first + start
-        bend(shown, at, plane, bent, (h + channel) * BLOCK, depth * BLOCK, count)
+        bend(shown, at, plane, bent, (h + channel) * BLOCK, _apart(depth), count)
 
 
 @compiled
@@ -176,7 +183,7 @@ def _step_back(
     past_at: int, states: Array, bends: Array, from_pool: Array, to_states: Array, to_cells: Array, sums: Array,
 ) -> None:  # fmt: skip
     """The gradient of ``_step``: that of the sums, and ``to_cells`` becomes that of the cell before."""
-    size, tiles, between = plane.size, plane.tiles, 4 * h * BLOCK
+    size, tiles, between = plane.size, plane.tiles, _apart(4 * h)
     for at in range(start, start + count, WIDTH):
         first, own = 4 * unit * size + plane.first + at, 4 * unit * tiles + at
         pixels = load(states, first), load(states, first + size)
@@ -222,8 +229,8 @@ def backward(
     wanted, size, kind = to_images.shape[1], 4 * plane.size, weight.dtype
     fours, backs = (h + channels + ROWS - 1) // ROWS, (h + wanted + ROWS - 1) // ROWS
     depth = ROWS * fours
-    bent, sums = np.zeros(POINTS * depth * BLOCK, kind), np.empty(POINTS * 4 * h * BLOCK, kind)
-    to_bent, nothing = np.empty(POINTS * ROWS * backs * BLOCK, kind), np.zeros(4 * tiles, kind)
+    bent, sums = np.zeros(POINTS * _apart(depth), kind), np.empty(POINTS * _apart(4 * h), kind)
+    to_bent, nothing = np.empty(POINTS * _apart(ROWS * backs), kind), np.zeros(4 * tiles, kind)
     shown, from_pool = np.zeros(channels * size, kind), np.zeros(h * tiles, kind)
     to_shown = np.empty(wanted * size, kind)
     states, earlier = np.zeros(h * size, kind), np.zeros(h * size, kind)
@@ -261,15 +268,15 @@ def backward(
                         for four in range(fours):
                             target = (((clip * POINTS + point) * h + unit) * fours + four) * ROWS * ROWS
                             correlate(
-                                sums, (point * h + unit) * 4 * BLOCK, bent, (point * fours + four) * ROWS * BLOCK,
-                                BLOCK, count, to_weight, target,
+                                sums, point * _apart(4 * h) + unit * 4 * BLOCK,
+                                bent, point * _apart(depth) + four * ROWS * BLOCK, BLOCK, count, to_weight, target,
                             )  # fmt: skip
                     for four in range(backs):
-                        source, target = (point * backs + four) * 4 * h * ROWS, (point * backs + four) * ROWS * BLOCK
+                        source, value_at = (point * backs + four) * 4 * h * ROWS, point * _apart(4 * h)
+                        target = point * _apart(ROWS * backs) + four * ROWS * BLOCK
                         for at in range(0, count, GROUP):
-                            value_at = point * 4 * h * BLOCK + at
-                            multiply(weight, source, sums, value_at, BLOCK, 4 * h, to_bent, target + at)
-                between, place = ROWS * backs * BLOCK, plane.first + start
+                            multiply(weight, source, sums, value_at + at, BLOCK, 4 * h, to_bent, target + at)
+                between, place = _apart(ROWS * backs), plane.first + start
                 for unit in range(h):
                     bend_back(to_bent, unit * BLOCK, between, to_earlier, unit * size + place, plane, count)
                 for channel in range(wanted):
@@ -286,7 +293,7 @@ def backward(
 def _add_up(sums: Array, h: int, count: int, to_bias: Array) -> None:
     """The fifth number of a tile's sixteen gradients, counted from zero, is the sum of its four pixels'."""
     for row in range(4 * h):
-        at, total = (5 * 4 * h + row) * BLOCK, sums[0] * 0
+        at, total = 5 * _apart(4 * h) + row * BLOCK, sums[0] * 0
         for tile in range(count):
             total += sums[at + tile]
         to_bias[row] += total
