@@ -75,6 +75,19 @@ def store(_: Any, array: Any, index: Any, lanes: Any) -> Any:
 
 
 @intrinsic
+def put_away(_: Any, array: Any, index: Any, lanes: Any) -> Any:
+    """``store`` of what is not read soon: past the caches. The place must be a multiple of 64 bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _place(context, builder, signature, arguments)
+        instruction = builder.store(arguments[2], place, align=64)
+        instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return context.get_dummy_value()
+
+    return types.void(array, index, lanes), generate
+
+
+@intrinsic
 def splat(_: Any, array: Any, number: Any) -> Any:
     """Sixteen times ``number``, in the precision of ``array``."""
 

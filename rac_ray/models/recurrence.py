@@ -1,8 +1,8 @@
 """A ConvLSTM cell over all frames, and the pooling of its states, with their gradient written out: the CPU's way to run
 what ``convlstm`` defines.
 
-All of a frame is done before the next one, clip by clip, in compiled loops (``gates``), so that nothing but the
-activations which the gradient needs is ever written to memory. h hidden units; gates in the order input, forget,
+All of a frame is done before the next one, clip by clip, in compiled loops (``gates``, ``gates_back``), so that nothing
+but the activations which the gradient needs is written to memory. h hidden units; gates in the order input, forget,
 output, candidate.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rac_ray.models import gates as loops
+from rac_ray.models import gates, gates_back
 from rac_ray.models.compiled import over_threads
 from rac_ray.models.tile_products import ROWS
 from rac_ray.models.tiles import POINTS, bent_weight, in_fours, inside, plane_of, straight_weight
@@ -33,18 +33,18 @@ class PooledRecurrence(torch.autograd.Function):
         plane, kept = plane_of(*images.shape[3:]), images.shape[2] if wanted else 1
         weight = in_fours(_joined(input_weight, state_weight)).to(images.dtype)
         size = (len(images), kept, hidden_units, 4, plane.tiles)
-        cells, gates = images.new_empty(size), images.new_empty((*size[:3], 4, *size[3:]))
+        cells, kept_gates = images.new_empty(size), images.new_empty((*size[:3], 4, *size[3:]))
         pooled = images.new_empty(len(images), hidden_units, images.shape[2], *(side // 2 for side in images.shape[3:]))
         flat = [_flat(each) for each in (weight, _unit_by_unit(bias), inside(plane, images))]
-        arrays = [images.detach().numpy(), *flat, plane, _flat(gates), _flat(cells), pooled.numpy(), kept]
-        over_threads(partial(loops.forward, *arrays), len(images))
+        arrays = [images.detach().numpy(), *flat, plane, _flat(kept_gates), _flat(cells), pooled.numpy(), kept]
+        over_threads(partial(gates.forward, *arrays), len(images))
         if wanted:
-            ctx.save_for_backward(images, input_weight, state_weight, gates, cells)
+            ctx.save_for_backward(images, input_weight, state_weight, kept_gates, cells)
         return pooled
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor, None]:
-        images, input_weight, state_weight, gates, cells = ctx.saved_tensors
+        images, input_weight, state_weight, kept_gates, cells = ctx.saved_tensors
         (count, channels), hidden_units = images.shape[:2], state_weight.shape[1]
         plane, wanted = plane_of(*images.shape[3:]), ctx.needs_input_grad[0]
         rows = hidden_units + (channels if wanted else 0)
@@ -54,9 +54,16 @@ class PooledRecurrence(torch.autograd.Function):
         to_weight = images.new_zeros(count, POINTS, hidden_units, fours, 4, ROWS)
         to_bias = torch.zeros(count, 4 * hidden_units, dtype=torch.float64)
         flat = [_flat(each) for each in (weight, inside(plane, images))]
-        arrays = [images.detach().numpy(), *flat, plane, _flat(gates), _flat(cells), outputs[0].contiguous().numpy()]
+        arrays = [
+            images.detach().numpy(),
+            *flat,
+            plane,
+            _flat(kept_gates),
+            _flat(cells),
+            outputs[0].contiguous().numpy(),
+        ]
         arrays += [to_images.detach().numpy(), _flat(to_weight), to_bias.numpy()]
-        over_threads(partial(loops.backward, *arrays), count)
+        over_threads(partial(gates_back.backward, *arrays), count)
         summed = to_weight.sum(0, dtype=torch.float64).transpose(2, 3).flatten(3).flatten(1, 2)
         found = _gate_by_gate(straight_weight(summed[..., : hidden_units + channels])).to(images.dtype)
         to_state_weight, to_input_weight = found.split([hidden_units, channels], dim=1)

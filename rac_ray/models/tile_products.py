@@ -6,8 +6,7 @@ Arrays are contiguous, of one dimension, and float32 or float64; nothing checks 
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 
@@ -15,7 +14,7 @@ from rac_ray.models.lanes import WIDTH, Lanes, intrinsic
 
 ROWS = 4
 """Of a matrix that are multiplied at once."""
-REGISTERS = 6 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 1
+REGISTERS = 6 if binding.get_host_cpu_features().get("avx512f") else 1
 """Sixteens of columns that are multiplied at once: as many sums as the processor has registers for."""
 
 

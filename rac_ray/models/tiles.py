@@ -22,6 +22,8 @@ POINTS = 16
 """Numbers of a tile when it is bent."""
 GROUP = REGISTERS * WIDTH
 """Tiles that are multiplied at once."""
+BLOCK = 2 * GROUP
+"""Tiles that a row of a matrix has: all is done with them before the next ones, while they lie in the cache."""
 _WEIGHT_BENT = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))
 
 
@@ -70,6 +72,13 @@ def in_fours(weight: Tensor) -> Tensor:
     missing = -weight.shape[1] % ROWS
     padded = torch.nn.functional.pad(weight, (0, 0, 0, missing))
     return padded.unflatten(1, (-1, ROWS)).transpose(2, 3).contiguous()
+
+
+@compiled
+def apart(rows: int) -> int:
+    """From one of sixteen matrices to the next: no whole number of pages, or all would share a few places of the
+    fastest cache."""
+    return rows * BLOCK + WIDTH
 
 
 @compiled

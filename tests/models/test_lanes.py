@@ -5,9 +5,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from rac_ray.models.compiled import compiled
-from rac_ray.models.lanes import WIDTH, exponential, gate, larger, load, normal, quotient, splat, store, tanh
+from rac_ray.models.lanes import (
+    WIDTH,
+    exponential,
+    larger,
+    load,
+    normal,
+    peak,
+    put_away,
+    quotient,
+    sigmoid,
+    splat,
+    store,
+    tanh,
+    where_equal,
+)
 
 DTYPES = [np.float32, np.float64]
 
@@ -19,9 +34,9 @@ def exponentials(numbers: Any, out: Any) -> None:
 
 
 @compiled
-def activations(numbers: Any, scales: Any, out: Any) -> None:
+def sigmoids(numbers: Any, out: Any) -> None:
     for at in range(0, len(numbers), WIDTH):
-        store(out, at, gate(load(numbers, at), load(scales, at)))
+        store(out, at, sigmoid(load(numbers, at)))
 
 
 @compiled
@@ -44,6 +59,12 @@ def arithmetic(one: Any, other: Any, out: Any, at: int) -> None:
     store(out, at, quotient(left * right - left, larger(left, right)) + splat(one, 2.5))
 
 
+@compiled
+def comparisons(one: Any, other: Any, value: Any, peaks: Any, chosen: Any) -> None:
+    put_away(peaks, 0, peak(load(one, 0), load(other, 0)))
+    store(chosen, 0, where_equal(load(one, 0), load(other, 0), load(value, 0)))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_exponentials_are_exact_to_two_units_in_the_last_place(dtype: Any) -> None:
     numbers = np.linspace(-87 if dtype == np.float32 else -700, 0, 4096).astype(dtype)
@@ -59,20 +80,17 @@ def test_gates_are_exact_to_four_units_in_the_last_place(dtype: Any) -> None:
     """Near zero and far from it, on both sides; a tanh is as exact as its number where that is small."""
     sizes = np.concatenate((np.logspace(-12, 2, 2047), [0.0]))
     numbers = np.concatenate((-sizes, sizes)).astype(dtype)
-    exact, scales = numbers.astype(np.longdouble), np.ones_like(numbers)
-    for scale, expected in ((1, 1 / (1 + np.exp(-exact))), (2, np.tanh(exact))):
-        out = np.empty_like(numbers)
-        activations(numbers, scale * scales, out)
+    exact, out = numbers.astype(np.longdouble), np.empty_like(numbers)
+    for function, expected in ((sigmoids, 1 / (1 + np.exp(-exact))), (tanhs, np.tanh(exact))):
+        function(numbers, out)
         found = np.abs(out - expected) <= 4 * np.finfo(dtype).eps * np.abs(expected) + 2 * np.finfo(dtype).tiny
         assert found.all()
-    tanhs(numbers, out)
-    np.testing.assert_allclose(out, np.tanh(exact).astype(dtype), rtol=4 * np.finfo(dtype).eps)
 
 
 def test_gates_of_what_is_not_finite() -> None:
     numbers, out = np.zeros(WIDTH, np.float32), np.empty(WIDTH, np.float32)
     numbers[:3] = np.nan, np.inf, -np.inf
-    activations(numbers, np.ones_like(numbers), out)
+    sigmoids(numbers, out)
     np.testing.assert_allclose(out[:4], [np.nan, 1, 0, 0.5], rtol=0, atol=2e-38)
     tanhs(numbers, out)
     np.testing.assert_array_equal(out[:4], np.array([np.nan, 1, -1, 0], np.float32))
@@ -110,3 +128,15 @@ def test_arithmetic_touches_sixteen_numbers(dtype: Any, at: int) -> None:
     expected = np.full(20, -1, dtype)
     expected[at : at + 16] = ((one * other - one) / np.maximum(one, other) + dtype(2.5))[at : at + 16]
     np.testing.assert_allclose(out, expected, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_comparisons(dtype: torch.dtype) -> None:
+    """A peak is NaN where one of both is; nothing is equal to NaN. Memory of torch begins at a multiple of 64 bytes."""
+    one, other = torch.zeros(WIDTH, dtype=dtype), torch.zeros(WIDTH, dtype=dtype)
+    one[:5], other[:5] = torch.tensor([2, 1, 3, math.nan, 1]), torch.tensor([1, 2, 3, 1, math.nan])
+    value, peaks, chosen = (torch.arange(1, WIDTH + 1, dtype=dtype) for _ in range(3))
+    comparisons(*(each.numpy() for each in (one, other, value, peaks, chosen)))
+    expected = torch.tensor([2, 2, 3, math.nan, math.nan] + 11 * [0.0], dtype=dtype)
+    torch.testing.assert_close(peaks, expected, rtol=0, atol=0, equal_nan=True)
+    assert chosen.tolist() == [0, 0, 3, 0, 0, *range(6, WIDTH + 1)]
