@@ -61,17 +61,19 @@ class CNN3DBlock(nn.Sequential):
             nn.ReLU(),
             NORMS[normalisation](hidden_units),
         )
-        plain = pooled and kernel == 3 and not pool_padding
-        self.in_one = plain and channels * hidden_units <= MOST_WORK
+        self.plain = pooled and kernel == 3 and not pool_padding
+        self.few = channels * hidden_units <= MOST_WORK
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, h, ..), half as long in each dimension where it pools."""
-        if not (self.in_one and in_reach(input)):
+        if not (self.plain and in_reach(input)) or not (self.few or torch.is_grad_enabled()):
             return super().forward(input)
+        from rac_ray.models.maxima import MaximaOfConvolution
         from rac_ray.models.pooled_convolution import PooledConvolution
 
         convolution, _, _, norm = self
-        return norm(PooledConvolution.apply(input.contiguous(), convolution.weight, convolution.bias))
+        in_one = PooledConvolution if self.few else MaximaOfConvolution
+        return norm(in_one.apply(input.contiguous(), convolution.weight, convolution.bias))
 
 
 class CNN3D(nn.Module):

@@ -18,7 +18,7 @@ from rac_ray.models.compiled import compiled, over_threads
 from rac_ray.models.lanes import WIDTH, load, splat, store
 
 Array = NDArray[Any]
-_OFF = 8
+OFF = 8
 """In place of a position in the window of eight: ReLU has no gradient there."""
 
 
@@ -86,7 +86,7 @@ def _forward(
                         value = right if moves else left
                         place = np.uint8(at_right + 1) if moves else at_left
                         pooled[clip, channel, time, y, x] = 0 if value <= 0 else value
-                        places[clip, channel, time, y, x] = _OFF if value <= 0 else place
+                        places[clip, channel, time, y, x] = OFF if value <= 0 else place
 
 
 @compiled
@@ -150,7 +150,7 @@ def _backward(
                 for y in range(rows):
                     for x in range(columns):
                         place = int(places[clip, channel, time, y, x])
-                        if place != _OFF:
+                        if place != OFF:
                             corner = (2 * time + place // 4) * height + 2 * y + place // 2 % 2
                             active[count] = corner * width + 2 * x + place % 2
                             values[count] = gradient[clip, channel, time, y, x]
@@ -158,7 +158,7 @@ def _backward(
                             count += 1
             to_biases[clip, channel] = total
             for source in range(channels):
-                _weighted(padded[clip, source].reshape(-1), active, values, count, height, width, sums)
+                weighted(padded[clip, source].reshape(-1), active, values, count, height, width, sums)
                 for line in range(9):
                     for beside in range(3):
                         place = (clip, channel, source, line // 3, line % 3, beside)
@@ -169,7 +169,7 @@ def _backward(
 
 
 @compiled
-def _weighted(flat: Array, active: Array, values: Array, count: int, height: int, width: int, sums: Array) -> None:
+def weighted(flat: Array, active: Array, values: Array, count: int, height: int, width: int, sums: Array) -> None:
     """Sums (9, 16) over positions of a value times what lies beside it in nine lines; three of sixteen count."""
     nothing = splat(values, 0.0)
     a, b, c, d, e, f, g, h, i = nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing
