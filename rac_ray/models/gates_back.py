@@ -38,10 +38,11 @@ def _states(
 def shares_of(pixels: Any, gradient: Any) -> Any:
     """The gradient of the largest of four pixels, the first one of equal ones as in PyTorch, and zero of the others."""
     highest = peak(peak(pixels[0], pixels[1]), peak(pixels[2], pixels[3]))
-    a = where_equal(pixels[0], highest, gradient)
-    b = where_equal(pixels[1], highest, gradient - a)
-    c = where_equal(pixels[2], highest, gradient - a - b)
-    return a, b, c, where_equal(pixels[3], highest, gradient - a - b - c)
+    nothing = gradient - gradient
+    a = where_equal(pixels[0], highest, gradient, nothing)
+    b = where_equal(pixels[1], highest, gradient - a, nothing)
+    c = where_equal(pixels[2], highest, gradient - a - b, nothing)
+    return a, b, c, where_equal(pixels[3], highest, gradient - a - b - c, nothing)
 
 
 @compiled

@@ -178,9 +178,8 @@ class _Formulas:
         known = self.builder.fcmp_ordered("ord", one, other)
         return self.builder.select(known, self.larger(one, other), self.add(one, other))
 
-    def where_equal(self, one: Any, other: Any, value: Any) -> Any:
-        """Zero elsewhere."""
-        return self.builder.select(self.builder.fcmp_ordered("==", one, other), value, self.constant(0.0))
+    def where_equal(self, one: Any, other: Any, value: Any, otherwise: Any) -> Any:
+        return self.builder.select(self.builder.fcmp_ordered("==", one, other), value, otherwise)
 
     def normal(self, at: Any) -> tuple[Any, Any]:
         """The standard normal distribution's density and probability up to a number."""
@@ -232,7 +231,7 @@ def _tanh_series(terms: int) -> list[float]:
 
 
 def _function(formula: Callable[..., Any]) -> Any:
-    """A function of up to three times sixteen numbers, as ``formula(formulas, *values)`` computes it."""
+    """A function of up to four times sixteen numbers, as ``formula(formulas, *values)`` computes it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return formula(_Formulas(context, builder, signature.return_type), *arguments)
@@ -246,10 +245,10 @@ def _function(formula: Callable[..., Any]) -> Any:
         return lanes(lanes, others), generate
 
     @intrinsic
-    def three(_: Any, lanes: Any, others: Any, more: Any) -> Any:
-        return lanes(lanes, others, more), generate
+    def four(_: Any, lanes: Any, others: Any, more: Any, last: Any) -> Any:
+        return lanes(lanes, others, more, last), generate
 
-    return (one, two, three)[formula.__code__.co_argcount - 2]
+    return {1: one, 2: two, 4: four}[formula.__code__.co_argcount - 1]
 
 
 exponential = _function(_Formulas.exponential)

@@ -20,6 +20,8 @@ from rac_ray.models.lanes import WIDTH, load, splat, store
 from rac_ray.models.pooled_convolution import OFF, weighted
 
 Array = NDArray[Any]
+_ROWS = 8
+"""Of pooled positions whose gradients are taken at once, of all channels: what meets them lies in the cache."""
 
 
 class MaximaOfConvolution(torch.autograd.Function):
@@ -44,8 +46,8 @@ class MaximaOfConvolution(torch.autograd.Function):
         wanted, (hidden, channels) = ctx.needs_input_grad[0], weight.shape[:2]
         lines = _lines(weight)
         to_clips = _room(padded.shape, padded) if wanted else padded[:0]
-        to_lines = torch.empty((len(padded), *lines.shape), dtype=weight.dtype)
-        to_biases = torch.empty((len(padded), hidden), dtype=torch.float64)
+        to_lines = torch.zeros((len(padded), *lines.shape), dtype=weight.dtype)
+        to_biases = torch.zeros((len(padded), hidden), dtype=torch.float64)
         tensors = (outputs[0].contiguous(), places, lines, to_lines, to_biases)
         flat = [_with_room(each) if len(each) else each.reshape(-1).numpy() for each in (padded, to_clips)]
         arrays = [*flat, tuple(padded.shape[1:]), *(each.detach().numpy() for each in tensors), wanted]
@@ -110,29 +112,30 @@ def _backward(
     _, height, width, channels = sides
     hidden, frames, rows, columns = places.shape[1:]
     size, line = sides[0] * height * width * channels, width * channels
-    active, values = np.empty(frames * rows * columns, np.int64), np.empty(frames * rows * columns, padded.dtype)
+    active, values = np.empty(_ROWS * columns, np.int64), np.empty(_ROWS * columns, padded.dtype)
     sums = np.empty(9 * WIDTH, padded.dtype)
     for clip in range(first, last):
         own, own_back = padded[clip * size :], back[clip * size :]
-        for channel in range(hidden):
-            count, total = 0, 0.0
-            for time in range(frames):
-                for y in range(rows):
-                    for x in range(columns):
-                        place = int(places[clip, channel, time, y, x])
-                        if place != OFF:
-                            corner = (2 * time + place // 4) * height + 2 * y + place // 2 % 2
-                            active[count] = (corner * width + 2 * x + place % 2) * channels
-                            values[count] = gradient[clip, channel, time, y, x]
-                            total += values[count]
-                            count += 1
-            to_biases[clip, channel] = total
-            for start in range(0, lines.shape[2], WIDTH):
-                weighted(own[start:], active, values, count, height, line, sums)
-                for number in range(9):
-                    store(to_lines[clip, channel, number], start, load(sums, number * WIDTH))
-            if wanted:
-                _spread(own_back, active, values, count, lines[channel], height * line, line)
+        for time in range(frames):
+            for top in range(0, rows, _ROWS):
+                for channel in range(hidden):
+                    count = 0
+                    for y in range(top, min(rows, top + _ROWS)):
+                        for x in range(columns):
+                            place = int(places[clip, channel, time, y, x])
+                            if place != OFF:
+                                corner = (2 * time + place // 4) * height + 2 * y + place // 2 % 2
+                                active[count] = (corner * width + 2 * x + place % 2) * channels
+                                values[count] = gradient[clip, channel, time, y, x]
+                                to_biases[clip, channel] += values[count]
+                                count += 1
+                    for start in range(0, lines.shape[2], WIDTH):
+                        weighted(own[start:], active, values, count, height, line, sums)
+                        for number in range(9):
+                            row = to_lines[clip, channel, number]
+                            store(row, start, load(row, start) + load(sums, number * WIDTH))
+                    if wanted:
+                        _spread(own_back, active, values, count, lines[channel], height * line, line)
 
 
 @compiled

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rac_ray.models.compiled import compiled, over_threads
-from rac_ray.models.lanes import WIDTH, load, splat, store
+from rac_ray.models.lanes import WIDTH, load, peak, splat, store, where_equal
 
 Array = NDArray[Any]
 OFF = 8
@@ -62,67 +62,72 @@ def _padded(clips: Tensor) -> Tensor:
 def _forward(
     flat: Array, sides: Any, weight: Array, bias: Array, pooled: Array, places: Array, first: int, last: int
 ) -> None:
-    """The clips from ``first`` to ``last`` of padded ones (C, T + 2, H + 2, W + 2): four rows become one."""
+    """The clips from ``first`` to ``last`` of padded ones (C, T + 2, H + 2, W + 2): even and odd columns
+    apart, so that a lane is a window of pooling."""
     hidden, frames, rows, columns = pooled.shape[1:]
-    room = (2 * columns + WIDTH - 1) // WIDTH * WIDTH
-    four = (
-        np.empty(room, flat.dtype),
-        np.empty(room, flat.dtype),
-        np.empty(room, flat.dtype),
-        np.empty(room, flat.dtype),
-    )
-    best, where = np.empty(2 * columns, flat.dtype), np.empty(2 * columns, np.uint8)
+    channels, lines, half = sides[0], sides[1] * sides[2], columns + 1
+    split = np.empty(channels * lines * 2 * half + WIDTH, flat.dtype)
+    room = (columns + WIDTH - 1) // WIDTH * WIDTH
+    best, where = np.empty(room, flat.dtype), np.empty(room, flat.dtype)
     for clip in range(first, last):
+        for line in range(channels * lines):
+            source, target = (clip * channels * lines + line) * sides[3], 2 * line * half
+            for x in range(half):
+                split[target + x] = flat[source + 2 * x]
+                split[target + half + x] = flat[source + 2 * x + 1]
         for time in range(frames):
             for y in range(rows):
                 for channel in range(hidden):
-                    _four_rows(flat, sides, clip, 2 * time, 2 * y, weight[channel], bias[channel], four)
-                    for number in range(4):
-                        _keep_larger(four[number], np.uint8(2 * number), best, where)
+                    corner = (2 * time * sides[2] + 2 * y) * 2 * half
+                    for x in range(0, room, WIDTH):
+                        _window(split, sides, corner + x, half, weight[channel], bias[channel], best, where, x)
                     for x in range(columns):
-                        left, right, at_left, at_right = best[2 * x], best[2 * x + 1], where[2 * x], where[2 * x + 1]
-                        # Of equal values the first in the window's order counts, as in PyTorch.
-                        moves = right > left or right != right or (right == left and at_right < at_left)
-                        value = right if moves else left
-                        place = np.uint8(at_right + 1) if moves else at_left
+                        value = best[x]
                         pooled[clip, channel, time, y, x] = 0 if value <= 0 else value
-                        places[clip, channel, time, y, x] = OFF if value <= 0 else place
+                        places[clip, channel, time, y, x] = OFF if value <= 0 else np.uint8(where[x])
 
 
 @compiled
-def _four_rows(flat: Array, sides: Any, clip: int, time: int, y: int, weight: Array, bias: float, four: Any) -> None:
-    """A channel's convolution at two times and two heights each, sixteen pixels at a time: the last may be too many."""
-    channels, frames, height, width = sides
-    for x in range(0, len(four[0]), WIDTH):
-        one, two = splat(flat, bias), splat(flat, bias)
-        three, last = splat(flat, bias), splat(flat, bias)
-        for source in range(channels):
-            for after in range(3):
-                for below in range(3):
-                    line = (((clip * channels + source) * frames + time + after) * height + y + below) * width + x
-                    later = line + height * width
-                    for beside in range(3):
-                        factor = splat(flat, weight[source, after, below, beside])
-                        one = one + factor * load(flat, line + beside)
-                        two = two + factor * load(flat, line + width + beside)
-                        three = three + factor * load(flat, later + beside)
-                        last = last + factor * load(flat, later + width + beside)
-        store(four[0], x, one)
-        store(four[1], x, two)
-        store(four[2], x, three)
-        store(four[3], x, last)
+def _two(split: Array, at: int, half: int, factors: Any, left: Any, right: Any) -> Any:
+    """Add what a line's pixels are worth to the left and right ones of sixteen pairs."""
+    a, b, c, d = load(split, at), load(split, at + half), load(split, at + 1), load(split, at + half + 1)
+    left = left + factors[0] * a + factors[1] * b + factors[2] * c
+    return left, right + factors[0] * b + factors[1] * c + factors[2] * d
 
 
 @compiled
-def _keep_larger(row: Array, place: Any, best: Array, where: Array) -> None:
-    if place == 0:
-        for x in range(len(best)):
-            best[x], where[x] = row[x], place
-    else:
-        for x in range(len(best)):
-            larger = row[x] > best[x] or row[x] != row[x]
-            best[x] = row[x] if larger else best[x]
-            where[x] = place if larger else where[x]
+def _window(
+    split: Array, sides: Any, corner: int, half: int, weight: Array, bias: float, best: Array, where: Array, x: int
+) -> None:
+    """A channel's convolution in sixteen windows of eight places, and the largest of these: its place, too.
+
+    Of equal values the first in the window's order counts, as in PyTorch.
+    """
+    channels, frames, height, _ = sides
+    start, line, plane = splat(split, bias), 2 * half, 2 * half * height
+    a, b, c, d = (start, start), (start, start), (start, start), (start, start)
+    for source in range(channels):
+        for after in range(3):
+            for below in range(3):
+                at = ((source * frames + after) * height + below) * line + corner
+                factors = (
+                    splat(split, weight[source, after, below, 0]),
+                    splat(split, weight[source, after, below, 1]),
+                    splat(split, weight[source, after, below, 2]),
+                )
+                a = _two(split, at, half, factors, a[0], a[1])
+                b = _two(split, at + line, half, factors, b[0], b[1])
+                c = _two(split, at + plane, half, factors, c[0], c[1])
+                d = _two(split, at + plane + line, half, factors, d[0], d[1])
+    highest = peak(peak(peak(a[0], a[1]), peak(b[0], b[1])), peak(peak(c[0], c[1]), peak(d[0], d[1])))
+    place = where_equal(d[0], highest, splat(split, 6.0), splat(split, 7.0))
+    place = where_equal(c[1], highest, splat(split, 5.0), place)
+    place = where_equal(c[0], highest, splat(split, 4.0), place)
+    place = where_equal(b[1], highest, splat(split, 3.0), place)
+    place = where_equal(b[0], highest, splat(split, 2.0), place)
+    place = where_equal(a[1], highest, splat(split, 1.0), place)
+    store(best, x, highest)
+    store(where, x, where_equal(a[0], highest, splat(split, 0.0), place))
 
 
 @compiled

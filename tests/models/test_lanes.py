@@ -62,7 +62,7 @@ def arithmetic(one: Any, other: Any, out: Any, at: int) -> None:
 @compiled
 def comparisons(one: Any, other: Any, value: Any, peaks: Any, chosen: Any) -> None:
     put_away(peaks, 0, peak(load(one, 0), load(other, 0)))
-    store(chosen, 0, where_equal(load(one, 0), load(other, 0), load(value, 0)))
+    store(chosen, 0, where_equal(load(one, 0), load(other, 0), load(value, 0), splat(one, 0.5)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -139,4 +139,4 @@ def test_comparisons(dtype: torch.dtype) -> None:
     comparisons(*(each.numpy() for each in (one, other, value, peaks, chosen)))
     expected = torch.tensor([2, 2, 3, math.nan, math.nan] + 11 * [0.0], dtype=dtype)
     torch.testing.assert_close(peaks, expected, rtol=0, atol=0, equal_nan=True)
-    assert chosen.tolist() == [0, 0, 3, 0, 0, *range(6, WIDTH + 1)]
+    assert chosen.tolist() == [0.5, 0.5, 3, 0.5, 0.5, *range(6, WIDTH + 1)]
