@@ -141,10 +141,9 @@ def _backward(
 @compiled
 def _spread(back: Array, active: Array, values: Array, count: int, lines: Array, plane: int, line: int) -> None:
     """Add what each position's gradient is to the nine lines of three pixels that it came of."""
-    for number in range(count):
-        value, at = splat(values, values[number]), active[number]
-        for place in range(9):
-            target = at + place // 3 * plane + place % 3 * line
-            for start in range(0, lines.shape[1], WIDTH):
-                found = load(back, target + start) + value * load(lines[place], start)
-                store(back, target + start, found)
+    for place in range(9):
+        for start in range(0, lines.shape[1], WIDTH):
+            factors, further = load(lines[place], start), place // 3 * plane + place % 3 * line + start
+            for number in range(count):
+                at = active[number] + further
+                store(back, at, load(back, at) + splat(values, values[number]) * factors)
