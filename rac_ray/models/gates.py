@@ -3,7 +3,8 @@
 A block of tiles is done with before the next one: what it is multiplied with, products, gates, cells, states, pooling.
 Arrays without shape are flat. ``gates`` holds (B, T, h, gate, place in a tile, tile), gates in the order input, forget,
 output, candidate, for h hidden units; ``cells`` (B, T, h, place, tile), images (B, C, T, H, W), results of pooling
-(B, h, T, H/2, W/2). Of what a tile is multiplied with the hidden units come first, then the channels.
+(B, h, T, H/2, W/2). ``gates`` begins at a multiple of 64 bytes, as PyTorch's memory does. Of what a tile is multiplied
+with the hidden units come first, then the channels.
 """
 
 from typing import Any
