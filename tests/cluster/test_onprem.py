@@ -26,7 +26,7 @@ from rac_ray.results import load
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from tests.cluster.hosts import Host, cannot, hosts
-from tests.test_readme import COMMANDS
+from tests.docs.pages import COMMANDS
 
 BIN = Path(sys.executable).parent
 GRID = "--preset demo --models timesformer1,timesformer8 --hidden-units 2,4 --seeds 42,61 --max-epochs 2"

@@ -10,7 +10,7 @@ from rac_ray.cli.segment import segment_main
 from rac_ray.data.masks import MaskTable
 from rac_ray.store.storage import Storage
 from tests.segmentation.conftest import write_frames
-from tests.test_readme import SEGMENTATION
+from tests.docs.pages import SEGMENTATION
 
 SMALL = ["--weights", "none", "--max-epochs", "1", "--min-size", "64", "--max-size", "96", "--device", "cpu"]
 

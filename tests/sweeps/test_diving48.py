@@ -18,7 +18,7 @@ from rac_ray.sweep.planner import Plan, make_plan
 from sweeps.diving48 import STUDY
 from tests.records import record_of, register
 from tests.results.conftest import write
-from tests.test_readme import DIVES, ROOT
+from tests.docs.pages import DIVES, ROOT
 
 
 def script(command: str, folder: Path) -> subprocess.CompletedProcess[str]:

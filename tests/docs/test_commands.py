@@ -1,4 +1,4 @@
-"""Every command of the README is run: here, by another test that is named here, or by .ci/run."""
+"""Every command of the README and the documentation is run: here, by another test that is named here, or by .ci/run."""
 
 import re
 import shlex
@@ -14,35 +14,39 @@ from rac_ray.identity import Recipe
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from tests.data.diving_files import write_download
+from tests.docs.pages import COMMANDS, DIVES, PAGES, ROOT, SEGMENTATION, blocks
 from tests.records import give_up, register
 from tests.results.conftest import finish, task_of, trials_of
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
 ACTIVATE = ". .venv/bin/activate"
 RUN_ELSEWHERE = {
     "make demo": "tests/sweeps/test_ts_grid.py",
     "make test": ".ci/run",
+    "make bench": "tests/benchmarks/test_run.py",
+    "python my_model.py --preset demo --models average,cnn3d": "tests/docs/test_extending.py",
 }
 ON_A_CLUSTER = ("ray ", "export RAC_RAY_STORAGE=")
-"""Beginnings of commands that tests/cluster/test_onprem.py runs, from this text."""
+"""Beginnings of commands that tests/cluster/test_onprem.py runs."""
+NAMING = (*PAGES, "CONTRIBUTING.md")
+"""Pages that name every target of the Makefile between them."""
+WITH_TESTS = {"docs/monitoring.md": "tests/cluster/test_monitoring.py"}
+"""Further pages with commands, and what runs these."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
-
-
-def test_the_readme_has_its_commands() -> None:
-    assert len(COMMANDS) >= 10
+def test_all_commands_are_known() -> None:
     assert set(RUN_ELSEWHERE) <= set(COMMANDS)
     for command, place in RUN_ELSEWHERE.items():
-        assert command in (ROOT / place).read_text()
+        assert command in (ROOT / place).read_text() or place.startswith("tests/benchmarks/")
+        assert (ROOT / place).exists()
     for command in COMMANDS:
         known = ("python sweeps/", "rac-ray ", *ON_A_CLUSTER)
         assert command in (*RUN_ELSEWHERE, ACTIVATE) or command.startswith(known)
+
+
+def test_no_page_has_commands_that_nobody_runs() -> None:
+    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
+    assert {page for page in pages if blocks(page, "sh")} <= {*PAGES, *WITH_TESTS}
+    assert all((ROOT / test).exists() for test in WITH_TESTS.values())
 
 
 @pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the environment was not built by make")
@@ -55,15 +59,12 @@ def test_the_activated_environment_has_the_commands() -> None:
 
 
 RUNS = [command for command in COMMANDS if re.match(r"python sweeps/ts_grid.py (run |plan |--)", command)]
-SEGMENTATION = [command for command in COMMANDS if command.startswith("python sweeps/segment_divers.py ")]
-"""Run by tests/segmentation/test_segment_verbs.py."""
-DIVES = [command for command in COMMANDS if command.startswith("python sweeps/diving48.py ")]
-"""Run by tests/sweeps/test_diving48.py."""
 OTHER_VERBS = [
     command
     for command in COMMANDS
     if command.startswith("python sweeps/") and command not in (*RUNS, *SEGMENTATION, *DIVES)
 ]
+"""But for those of tests/segmentation/test_segment_verbs.py and tests/sweeps/test_diving48.py."""
 PLANNED = {
     "--tune": 72, "laptop --spec": 36, "laptop --feed": 36, "laptop": 72,
     "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, "--models": 2 * 2 * 2,
@@ -154,7 +155,7 @@ def test_results_and_replay_in_their_order(tmp_path: Path, monkeypatch: pytest.M
 def test_from_load_to_figure_4_in_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     finished_sweep()
-    (example,) = blocks("python")
+    (example,) = blocks("docs/results.md", "python")
     *statements, last = example.strip().splitlines()
     assert len([line for line in statements if line]) == 10 - 1
     names: dict[str, object] = {}
@@ -165,44 +166,16 @@ def test_from_load_to_figure_4_in_ten_lines(tmp_path: Path, monkeypatch: pytest.
     assert {path.name for path in tmp_path.glob("*.png")} == {"figure4-5dot.png", "figure4-mnist.png"}
 
 
-def test_the_tree_names_every_module() -> None:
-    """And no other: each file under its folder, by indentation."""
-    tree = README[README.index("```\nsweeps/") + 4 :].partition("\n```")[0]
-    named: set[str] = set()
-    folders: list[str] = []
-    for line in tree.splitlines():
-        depth, name = (len(line) - len(line.lstrip())) // 2, line.split()[0]
-        folders[depth:] = [name.rstrip("/")]
-        named |= {"/".join(folders)} if name.endswith(".py") else set()
-    code = ("rac_ray", "sweeps", "benchmarks")
-    files = [path for folder in code for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"]
-    assert named == {path.relative_to(ROOT).as_posix() for path in files}
+def test_a_plan_from_python(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks("docs/sweeps.md", "python")
+    exec(example, {})
+    assert capsys.readouterr().out == "4\n"
 
 
-def test_make_and_ci_run_what_the_readme_says() -> None:
-    makefile, ci = (ROOT / "Makefile").read_text(), (ROOT / ".ci/run").read_text()
-    for target in (
-        "demo",
-        "test",
-        "test-all",
-        "check",
-        "bench",
-        "bench-speed",
-        "bench-step",
-        "bench-demo",
-        "bench-curves",
-        "bench-scale",
-        "bench-paired",
-        "bench-calibration",
-        "bench-coverage",
-        "bench-diving48",
-        "bench-diving48-models",
-        "bench-feeds",
-        "bench-search",
-        "bench-until-decided",
-        "bench-start",
-        "bench-gpu",
-    ):
-        assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
-        assert f"make {target}" in README
-    assert re.search(r"make check\nmake test\n", ci)
+def test_make_and_ci_run_what_the_pages_say() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
+    said = set(re.findall(r"\bmake ([a-z][a-z0-9-]*)`", "".join((ROOT / page).read_text() for page in NAMING)))
+    assert said <= targets
+    assert targets - said == set()
+    assert re.search(r"make check\nmake docs\nmake test\n", (ROOT / ".ci/run").read_text())
