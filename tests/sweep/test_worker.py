@@ -20,6 +20,7 @@ from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
 from rac_ray.training.evaluate import predict
+from tests.docs.test_columns import check_records
 from tests.sweep.tiny_sweep import plan_of
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=3, patience=3)
@@ -58,6 +59,7 @@ def plans(two_cpus: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int,
 def test_every_trial_has_a_record_with_all_its_domains(plans: dict[int, Plan]) -> None:
     tables = load(plans[1].ledger.storage.root)
     assert tables.trials["state"].tolist() == ["done", "done"]
+    check_records(tables)
     roles = {
         source: rows[["target", "split", "role", "clips"]].to_numpy().tolist()
         for source, rows in tables.evaluations.groupby("source")
