@@ -212,7 +212,9 @@ def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable
         root = Storage.at(data)
         entry = require_manifest(root)["splits"].get(part)
         if entry and contents != {entry["content"]}:
-            raise BadInput(f"data folder {data!r} has other clips of {part} by now than trials were asked")
+            raise BadInput(
+                f"data folder {data!r} has other clips of {part} now than those on which the trials were tested"
+            )
         clips = read_split(root, part) if entry else None
         found |= dict(zip(clips.clip_ids, channels_last(clips.frames), strict=True)) if clips else {}
 

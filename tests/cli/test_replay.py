@@ -103,7 +103,7 @@ def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
     other = {**record.dataset, "digits": {"source": "optdigits", "digest": "other"}}
     with pytest.raises(BadInput, match=r"drawn with digits 'optdigits' \(other\), which are no longer shipped"):
         clip_source([with_changes(record, dataset=other)])
-    with pytest.raises(BadInput, match="trials were asked different clips as 5dot/test"):
+    with pytest.raises(BadInput, match="trials were tested on different clips of 5dot/test"):
         clip_source([record, with_changes(record, content={**record.content, "5dot/test": "other"})])
 
 

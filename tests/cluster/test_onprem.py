@@ -1,4 +1,4 @@
-"""``cluster/onprem.yaml`` on machines made on the spot, with the README's commands: up, sweep, pull, down.
+"""``cluster/onprem.yaml`` on machines made on the spot, with the commands of docs/clusters.md: up, sweep, pull, down.
 
 A real ``ray up`` over real SSH.
 """
@@ -53,7 +53,7 @@ class Laptop:
         return {"HOME": str(self.home), "PATH": path, "RAC_RAY_STORAGE": str(self.shared), **settings}
 
     def ask(self, told: str, *more: str, fine: tuple[int, ...] = (0, 3)) -> str:
-        """What one of the README's commands prints, with this cluster's file and a small grid."""
+        """What one of that page's commands prints, with this cluster's file and a small grid."""
         options: dict[str, Any] = {"cwd": self.project, "env": self.environment, "capture_output": True, "text": True}
         done = subprocess.run(self.here(told, *more), shell=True, timeout=600, check=False, **options)
         assert done.returncode in fine, done.stdout + done.stderr
@@ -70,7 +70,7 @@ class Laptop:
 
     @contextmanager
     def dashboard(self, told: str) -> Iterator[str]:
-        """The URL under which the README's command forwards the head's."""
+        """The URL under which the page's command forwards the head's."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The commands of the README, in their order, and what they say of bad input."""
+"""The commands of docs/diving48.md, in their order, and what they say of bad input."""
 
 import shlex
 import shutil
@@ -9,8 +9,8 @@ import pytest
 from rac_ray.cli.segment import segment_main
 from rac_ray.data.masks import MaskTable
 from rac_ray.store.storage import Storage
-from tests.segmentation.conftest import write_frames
 from tests.docs.pages import SEGMENTATION
+from tests.segmentation.conftest import write_frames
 
 SMALL = ["--weights", "none", "--max-epochs", "1", "--min-size", "64", "--max-size", "96", "--device", "cpu"]
 

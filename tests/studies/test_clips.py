@@ -129,7 +129,7 @@ def test_clips_of_a_report_come_from_the_files(ran: Results, folder: Path, where
     np.testing.assert_array_equal(shown, clips.frames[3].transpose(0, 2, 3, 1))
     with pytest.raises(BadInput, match="clip 'night/test/c009' is no longer in its data folder"):
         study_of(folder).clips(records)("night/test/c009")
-    with pytest.raises(BadInput, match="has other clips of fog/test by now than trials were asked"):
+    with pytest.raises(BadInput, match="has other clips of fog/test now than those on which the trials were tested"):
         study_of(folder).clips([replace_content(records[0], "fog/test")])
 
 

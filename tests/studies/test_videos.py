@@ -140,7 +140,7 @@ def test_clips_of_a_report_come_from_the_shards(folder: Path, data: Storage) -> 
     with pytest.raises(BadInput, match=r"clip 'fog/test/left/left001\.mp4' is no longer in its data folder"):
         plan.study.clips([record])("fog/test/left/left001.mp4")
     other = record_of(task, content={**content, "night/test": "other"}, dataset=record.dataset)
-    with pytest.raises(BadInput, match="has other clips of night/test by now than trials were asked"):
+    with pytest.raises(BadInput, match="has other clips of night/test now than those on which the trials were tested"):
         plan.study.clips([record, other])
     with pytest.raises(BadInput, match="does not say where its clips are"):
         plan.study.clips([record_of(task)])

@@ -1,4 +1,4 @@
-"""The Diving48 script: the README's commands on drawn clips, what it says of bad input, and (slow) its demo."""
+"""The Diving48 script: the commands of docs/diving48.md on drawn clips, what it says of bad input, and (slow) its demo."""
 
 import shlex
 import subprocess
@@ -16,9 +16,9 @@ from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.synthetic import write_dives
 from rac_ray.sweep.planner import Plan, make_plan
 from sweeps.diving48 import STUDY
+from tests.docs.pages import DIVES, ROOT
 from tests.records import record_of, register
 from tests.results.conftest import write
-from tests.docs.pages import DIVES, ROOT
 
 
 def script(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -29,7 +29,7 @@ def script(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def folder(local_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``data/diving48`` and ``data/masks`` of a few drawn clips, where the README has the study's."""
+    """``data/diving48`` and ``data/masks`` of a few drawn clips, where the page has the study's."""
     here = tmp_path_factory.mktemp("here")
     write_dives(here / "official", Storage.at(here / "data/masks"), train=80, test=4)
     generate(Storage.at(here / "data/diving48"), OfficialVideos.at(here / "official"))

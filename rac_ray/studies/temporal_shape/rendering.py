@@ -24,7 +24,7 @@ def clip_source(records: Sequence[Record], role: str = "target") -> Callable[[st
         for part in dict.fromkeys(each.part for each in record.evaluations if each.role == role):
             first = asked.setdefault(part, record)
             if record.content.get(part) != first.content.get(part):
-                raise BadInput(f"trials were asked different clips as {part}: {record.training_id} and another one")
+                raise BadInput(f"trials were tested on different clips of {part}: {record.training_id} and another one")
     sources = {part: _frames_of_part(record, part) for part, record in asked.items()}
 
     def frames_of(clip_id: str) -> NDArray[np.uint8]:
