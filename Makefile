@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-start bench-gpu clean
+.PHONY: demo test test-all check wheel bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-start bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -24,6 +24,13 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+# The source archive, and the wheel out of it. Released are only files that pass all three.
+wheel: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.run
@@ -83,4 +90,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv data results
+	rm -rf .venv data dist results

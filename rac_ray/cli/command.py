@@ -18,6 +18,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies import homes, study_of
 from rac_ray.sweep.outcomes import Results, Wanted, as_text
 from rac_ray.sweep.program import Program
+from rac_ray.sweep.provenance import package_version
 
 
 def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
@@ -79,7 +80,8 @@ def _main(arguments: list[str]) -> int:
         name="rac-ray",
         help="Sweeps of video models: studies, their data, results of any folder of records, capsules.",
         help_format="plaintext",
-        version_flags=[],
+        version=lambda: f"rac-ray {package_version('rac-ray')}",
+        version_flags=["--version"],
     )
     nouns = {**{word: home.help for word, home in homes().items()}, **_HELP}
     if not arguments:
