@@ -1,8 +1,7 @@
 """Divers in Diving48: fine-tune Mask R-CNN on frames, then make the masks of all clips."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,7 +9,7 @@ from cyclopts import App
 
 from rac_ray.cli.derive import call
 from rac_ray.cli.exits import run_command
-from rac_ray.errors import DONE, BadInput, one_of
+from rac_ray.errors import DONE, BadInput, needs_extra, one_of
 from rac_ray.segmentation.settings import Settings
 from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.storage import Storage
@@ -39,15 +38,6 @@ def segment_main(arguments: Sequence[str] | None = None) -> NoReturn:
     run_command(parsed)
 
 
-@contextmanager
-def _extra() -> Iterator[None]:
-    """What is missing of the extra ``segmentation`` is told in one sentence."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise BadInput(f"segmentation needs {error.name}: install rac-ray[segmentation]") from error
-
-
 def train(frames: str, *, out: str, device: str = "auto", settings: Settings) -> int:
     """Fine-tune Mask R-CNN; the same command goes on.
 
@@ -62,7 +52,7 @@ def train(frames: str, *, out: str, device: str = "auto", settings: Settings) ->
     """
     import torch
 
-    with _extra():
+    with needs_extra("segmentation"):
         from rac_ray.segmentation.finetune import finetune
         from rac_ray.segmentation.frames import find_frames
     from rac_ray.sweep.monitor import say_line
@@ -119,7 +109,7 @@ def masks(
     num_cpus
         CPUs of the local Ray (default: what is there).
     """
-    with _extra():
+    with needs_extra("segmentation"):
         from rac_ray.segmentation.infer import segment_clips
         from rac_ray.segmentation.network import torchvision
     from rac_ray.sweep.monitor import say_line

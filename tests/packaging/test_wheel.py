@@ -1,5 +1,6 @@
 """What ``make wheel`` builds: its contents, and (slow) a sweep from it in an environment that has nothing else."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -87,3 +88,46 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     said = ran(Path(sys.executable).with_name("rac-ray"), "--version", folder=ROOT)
     assert said == f"rac-ray {rac_ray.__version__}\n"
     assert rac_ray.__version__ == version("rac-ray")
+
+
+SMALL = (
+    "--preset", "demo", "--models", "timesformer1", "--hidden-units", "2", "--seeds", "42", "--max-epochs", "1",
+    "--probe-seconds", "0",
+)  # fmt: skip
+"""One small trial of the demo."""
+
+
+@pytest.mark.slow
+def test_an_empty_environment_runs_a_sweep_from_the_wheel(
+    dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a newcomer does it, in a folder far from the clone: install, plan, run, results."""
+    for name in ("PYTHONPATH", "PYTHONHOME", "RAY_ADDRESS", "RAC_RAY_STORAGE", "RAC_RAY_COMMIT"):
+        monkeypatch.delenv(name, raising=False)
+    ran(sys.executable, "-m", "venv", tmp_path / "venv", folder=tmp_path)
+    python, command = tmp_path / "venv/bin/python", tmp_path / "venv/bin/rac-ray"
+    install = (python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt")
+    ran(*install, "torch>=2.11,<2.14", folder=tmp_path)
+    ran(*install, dist / WHEEL, folder=tmp_path)
+    ran(python, "-m", "pip", "check", folder=tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    program = "import json, sys, rac_ray; print(json.dumps([rac_ray.__file__, *sys.path[1:]]))"
+    module, *places = json.loads(ran(python, "-c", program, folder=here))
+    assert Path(module).is_relative_to(tmp_path / "venv")
+    assert [place for place in places if Path(place).is_relative_to(ROOT)] == []
+    assert ran(command, "--version", folder=here) == f"rac-ray {VERSION}\n"
+    planned = ran(command, "ts", "plan", "--preset", "demo", "--probe-seconds", "0", folder=here)
+    assert "12 trials planned = 0 done + 0 failed + 0 running + 12 pending" in planned
+    assert list(here.iterdir()) == []
+    assert "1 trials planned = 1 done" in ran(command, "ts", "run", *SMALL, folder=here)
+    (record,) = [json.loads(path.read_text()) for path in here.glob("results/ts_grid/trials/*/record.json")]
+    assert (record["versions"]["rac-ray"], record["commit"]) == (VERSION, "unknown")
+    shown = ran(command, "ts", "results", *SMALL[:-2], "--report", "--verdict", folder=here)
+    assert "1 trials planned = 1 done" in shown
+    assert (here / "results/ts_grid/demo/report.html").stat().st_size > 1_000_000
+    lacking = subprocess.run(
+        [command, "diving48", "run", "--preset", "demo"], cwd=here, capture_output=True, text=True, check=False
+    )
+    sentence = "error: av is not installed; valid: after pip install 'rac-ray[diving48]'\n"
+    assert (lacking.returncode, lacking.stderr[-len(sentence) :]) == (2, sentence)
