@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -90,44 +91,54 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     assert rac_ray.__version__ == version("rac-ray")
 
 
+GUIDE = ROOT / "docs/install.md"
 SMALL = (
-    "--preset", "demo", "--models", "timesformer1", "--hidden-units", "2", "--seeds", "42", "--max-epochs", "1",
-    "--probe-seconds", "0",
+    "--models", "timesformer1", "--hidden-units", "2", "--seeds", "42", "--max-epochs", "1", "--probe-seconds", "0",
 )  # fmt: skip
-"""One small trial of the demo."""
+"""Options that make one small trial of the demo."""
 
 
 @pytest.mark.slow
-def test_an_empty_environment_runs_a_sweep_from_the_wheel(
+def test_an_empty_environment_runs_the_guide_from_the_wheel(
     dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a newcomer does it, in a folder far from the clone: install, plan, run, results."""
+    """``docs/install.md`` as a newcomer follows it, in a folder far from the clone; the demo is cut to one trial."""
     for name in ("PYTHONPATH", "PYTHONHOME", "RAY_ADDRESS", "RAC_RAY_STORAGE", "RAC_RAY_COMMIT"):
         monkeypatch.delenv(name, raising=False)
-    ran(sys.executable, "-m", "venv", tmp_path / "venv", folder=tmp_path)
-    python, command = tmp_path / "venv/bin/python", tmp_path / "venv/bin/rac-ray"
-    install = (python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt")
-    ran(*install, "torch>=2.11,<2.14", folder=tmp_path)
-    ran(*install, dist / WHEEL, folder=tmp_path)
-    ran(python, "-m", "pip", "check", folder=tmp_path)
-    here = tmp_path / "here"
-    here.mkdir()
+    for path in (dist / WHEEL, ROOT / "constraints.txt"):
+        shutil.copy(path, tmp_path)
+    installed, studied, extra = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert f" {WHEEL}\n" in installed
+
+    def said(*lines: str, code: int = 0) -> str:
+        script = "\n".join(["set -e", ". rac-ray-env/bin/activate", *lines])
+        return ran("sh", "-c", script, folder=tmp_path, code=code)
+
+    shown = ran("sh", "-c", f"set -e\n{installed}", folder=tmp_path)
+    assert shown.endswith(f"rac-ray {VERSION}\n")
+    assert "No broken requirements found" in said("pip check")
     program = "import json, sys, rac_ray; print(json.dumps([rac_ray.__file__, *sys.path[1:]]))"
-    module, *places = json.loads(ran(python, "-c", program, folder=here))
-    assert Path(module).is_relative_to(tmp_path / "venv")
+    module, *places = json.loads(said(f"python -c {shlex.quote(program)}"))
+    assert Path(module).is_relative_to(tmp_path)
     assert [place for place in places if Path(place).is_relative_to(ROOT)] == []
-    assert ran(command, "--version", folder=here) == f"rac-ray {VERSION}\n"
-    planned = ran(command, "ts", "plan", "--preset", "demo", "--probe-seconds", "0", folder=here)
-    assert "12 trials planned = 0 done + 0 failed + 0 running + 12 pending" in planned
-    assert list(here.iterdir()) == []
-    assert "1 trials planned = 1 done" in ran(command, "ts", "run", *SMALL, folder=here)
-    (record,) = [json.loads(path.read_text()) for path in here.glob("results/ts_grid/trials/*/record.json")]
+    plan, run, results = studied.splitlines()
+    assert "12 trials planned = 0 done + 0 failed + 0 running + 12 pending" in said(f"{plan} --probe-seconds 0")
+    assert not (tmp_path / "results").exists()
+    assert "1 trials planned = 1 done" in said(shlex.join([*shlex.split(run), *SMALL]))
+    (record,) = [json.loads(path.read_text()) for path in tmp_path.glob("results/ts_grid/trials/*/record.json")]
     assert (record["versions"]["rac-ray"], record["commit"]) == (VERSION, "unknown")
-    shown = ran(command, "ts", "results", *SMALL[:-2], "--report", "--verdict", folder=here)
-    assert "1 trials planned = 1 done" in shown
-    assert (here / "results/ts_grid/demo/report.html").stat().st_size > 1_000_000
-    lacking = subprocess.run(
-        [command, "diving48", "run", "--preset", "demo"], cwd=here, capture_output=True, text=True, check=False
-    )
-    sentence = "error: av is not installed; valid: after pip install 'rac-ray[diving48]'\n"
-    assert (lacking.returncode, lacking.stderr[-len(sentence) :]) == (2, sentence)
+    assert "1 trials planned = 1 done" in said(shlex.join([*shlex.split(results), *SMALL[:-2]]))
+    assert (tmp_path / "results/ts_grid/demo/report.html").stat().st_size > 1_000_000
+    needed = said("rac-ray diving48 run --preset demo 2>&1", code=2)
+    assert needed.endswith("error: av is not installed; valid: after pip install 'rac-ray[diving48]'\n")
+    said(extra)
+    said("python -c 'import av, pycocotools'")
+
+
+def test_the_guide_names_the_extras_and_the_version() -> None:
+    text = GUIDE.read_text()
+    (rows,) = re.findall(r"\| extra \| .*\n\|---\|---\|\n((?:\|.*\n)+)", text)
+    named = {name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named <= set(PROJECT["optional-dependencies"])
+    assert {"videos", "diving48", "segmentation", "aws", "gcp"} == named
+    assert set(re.findall(r"rac_ray-[\d.]+-py3-none-any\.whl", text)) == {WHEEL}
