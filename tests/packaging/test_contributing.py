@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -13,36 +12,44 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
 ELSEWHERE = {
-    ". .venv/bin/activate": "tests/test_readme.py",
     "make check": ".ci/run",
     "make test": ".ci/run",
     "make wheel": "tests/packaging/test_wheel.py",
     "pre-commit install": "tests/packaging/test_pre_commit.py",
 }
 """Commands by the file that runs them."""
-TESTS = [command for command in COMMANDS if command not in ELSEWHERE]
+ACTIVATE = ". .venv/bin/activate"
+TESTS = [command for command in COMMANDS if command not in (ACTIVATE, *ELSEWHERE)]
 
 
 def test_every_command_is_run_somewhere() -> None:
-    assert set(ELSEWHERE) <= set(COMMANDS)
+    assert {ACTIVATE, *ELSEWHERE} <= set(COMMANDS)
     for command, place in ELSEWHERE.items():
         words = ("PROGRAM", "install") if command.startswith("pre-commit") else (command,)
         assert all(word in (ROOT / place).read_text() for word in words)
     assert len(TESTS) == 3
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`?make ([\w-]+)", TEXT):
+    for target in re.findall(r"(?:`|^)make ([\w-]+)", TEXT, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the environment was not built by make")
+def test_the_activated_environment_has_the_hooks() -> None:
+    script = f"{ACTIVATE} && command -v pre-commit"
+    done = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).resolve() == (ROOT / ".venv").resolve() / "bin/pre-commit"
 
 
 @pytest.mark.parametrize("command", TESTS)
 def test_the_tests_that_it_names_are_there(command: str) -> None:
-    """They are collected, and not run in a test."""
-    program, *arguments = shlex.split(command)
-    assert program == "python"
-    done = subprocess.run(
-        [sys.executable, *arguments, "--collect-only"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
+    """Of a folder or file, with a word of ``-k`` or ``-m`` in it; they are not run in a test."""
+    words = shlex.split(command)
+    assert words[:3] == ["python", "-m", "pytest"]
+    (place,) = [word for word in words if word.startswith("tests/")]
+    files = [ROOT / place, *(ROOT / place).rglob("test_*.py")]
+    text = "".join(path.read_text() for path in files if path.is_file())
+    assert "def test_" in text
+    assert [word for word in words[3:] if word not in (place, "-k", "-m") and word not in text] == []
 
 
 def test_the_places_that_it_names_are_there() -> None:
