@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check docs bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-start bench-gpu clean
+.PHONY: demo test test-all check docs wheel bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-start bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -28,6 +28,13 @@ check: $(INSTALLED)
 # With strict: true every warning is an error, and so is a link or an anchor that leads nowhere.
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# The source archive, and the wheel out of it. Released are only files that pass all three.
+wheel: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.run
@@ -87,4 +94,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv data results site
+	rm -rf .venv data dist results site

@@ -49,6 +49,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("rac_ray.sweep.provenance").package_version("rac-ray")
     for module, names in HOMES.items():
         if name in names:
             return getattr(import_module(module), name)

@@ -9,7 +9,6 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.dataset import Say
@@ -36,6 +35,7 @@ from rac_ray.sweep.decisions import Deciding
 from rac_ray.sweep.loading import loading
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.program import Program
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
@@ -283,7 +283,7 @@ def results(
 def submit(
     study: Study,
     address: str,
-    script: Path,
+    program: Program,
     arguments: list[str],
     watch: list[str],
     preset: str = "",
@@ -292,28 +292,20 @@ def submit(
     which: Which = _ALL,
     **asked: Any,
 ) -> Submitted:
-    """Hand the run of a script to the cluster whose dashboard is at ``address``, and return at once.
+    """Hand the run of a program to the cluster whose dashboard is at ``address``, and return at once.
 
-    ``arguments`` are the script's, and ``watch`` is the command that asks for the status of what they run. Storage
-    and data must be what both machines see. Clips that the study provides are made by the job: only there it can be
+    ``arguments`` are the program's, and ``watch`` are those that ask it for the status of what they run. Storage and
+    data must be what both machines see. Clips that the study provides are made by the job: only there it can be
     planned.
     """
-    import shlex
-
-    from rac_ray.sweep.jobs import submit_job, working_dir_of
+    from rac_ray.sweep.jobs import submit_job
 
     preset, ledger = preset_of(study, preset), ledger_of(study, preset, where)
     if not any(study.provides(each.grid) for each in variations(study, study.presets[preset], asked)):
         planned(study, preset, where, which, asked, None)
     places = ["--storage", ledger.storage.above.root, "--data", Storage.at(where.places(study, preset)[1]).root]
-    job = submit_job(
-        address,
-        script,
-        [*arguments, "--address", "auto", *places],
-        working_dir=working_dir_of(script),
-        folder=ledger.storage,
-    )
-    return Submitted(job, shlex.join([*watch, *places]))
+    job = submit_job(address, program, [*arguments, "--address", "auto", *places], folder=ledger.storage)
+    return Submitted(job, program.said([*watch, *places]))
 
 
 def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) -> Results:

@@ -49,6 +49,7 @@ BESIDE = (
     "sweep/test_decisions.py",
     "sweep/test_feeds.py",
     "sweep/test_outcomes.py",
+    "sweep/test_program.py",
     "sweep/test_recording.py",
     "sweep/test_resources.py",
     "sweep/test_tuning.py",

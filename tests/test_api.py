@@ -16,7 +16,6 @@ from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.study import TemporalShape
-from rac_ray.sweep.jobs import working_dir_of
 from rac_ray.sweep.outcomes import Results
 from rac_ray.training.checkpoints import as_bytes
 from rac_ray.training.task import Task
@@ -98,12 +97,6 @@ def test_weights_that_were_deleted_are_told(ran: Results, where: Where) -> None:
     with pytest.raises(BadInput, match=rf"trial {trial_id} has no best\.ckpt in .*; its weights were deleted"):
         rac_ray.load_model(trial_id, f"{where.storage}/tiny")
     path.write_bytes(content)
-
-
-def test_a_script_brings_its_own_folder(tmp_path: Path, repository: Path) -> None:
-    """Those of this project bring the checkout; one in a home does not bring all homes."""
-    assert working_dir_of(tmp_path / "my_sweep.py") == tmp_path
-    assert working_dir_of(repository / "sweeps/ts_grid.py") == repository
 
 
 def test_a_level_that_was_asked_for_after_a_training_without_levels_has_the_best_weights(

@@ -63,6 +63,7 @@ def test_the_verbs_name_no_study(module: str) -> None:
 COMPUTING = {"torch", "ray", "lightning", "pytorch_lightning", "numba", "sympy", "torchmetrics", "triton", "sklearn"}
 SHOWING = {"pandas", "scipy", "matplotlib", "plotly", "skimage", "tensorboard"}
 GRID, DIVES = "sweeps/ts_grid.py", "sweeps/diving48.py"
+RAC_RAY = ("-m", "rac_ray.cli.command")
 
 
 def loaded_by(*arguments: str) -> set[str]:
@@ -86,7 +87,15 @@ def test_results_load_neither_ray_nor_torch() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(GRID, "--help"), (GRID, "run", "--help"), (DIVES, "--help"), ("-m", "rac_ray.cli.command", "--help")],
+    [
+        (GRID, "--help"),
+        (GRID, "run", "--help"),
+        (DIVES, "--help"),
+        (*RAC_RAY, "--help"),
+        (*RAC_RAY, "ts", "run", "--help"),
+        (*RAC_RAY, "diving48", "--help"),
+        (*RAC_RAY, "diving48", "segment", "--help"),
+    ],
     ids=" ".join,
 )
 def test_help_loads_nothing_that_computes_or_draws(arguments: tuple[str, ...]) -> None:
@@ -101,6 +110,16 @@ def test_a_plan_that_probes_nothing_loads_torch_alone_to_count_weights(tmp_path:
 
 def test_a_driver_that_plans_to_run_loads_no_training() -> None:
     assert loaded_by("-c", "import rac_ray.sweep.runner") & (COMPUTING | SHOWING) == {"torch"}
+
+
+def test_a_study_is_one_line_of_the_registry() -> None:
+    """It has its command, and records of its name are its own."""
+    from rac_ray.studies import BUILT_IN, study_named
+
+    text = (PACKAGE / "studies/__init__.py").read_text()
+    assert all(len(re.findall(rf'^    "{word}": Home\(', text, re.MULTILINE)) == 1 for word in BUILT_IN)
+    for home in BUILT_IN.values():
+        assert {study_named(name).name for name in home.recorded} == {home.recorded[0]}
 
 
 def test_a_model_is_one_line_of_the_registry() -> None:

@@ -1,4 +1,4 @@
-"""The command ``rac-ray``: data, Diving48's videos, results of any folder of records, capsules."""
+"""The command ``rac-ray``: studies, data, Diving48's videos, results of any folder of records, capsules."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -8,15 +8,17 @@ from typing import Any, NoReturn
 
 from cyclopts import App
 
-from rac_ray.cli import data, videos
+from rac_ray.cli import data, segment, videos
 from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
 from rac_ray.cli.exits import run_command
-from rac_ray.cli.sweep import JSON, WATCH, watch
+from rac_ray.cli.sweep import JSON, VERBS, WATCH, add_verbs, described, watch, with_verb
 from rac_ray.errors import BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
-from rac_ray.studies import study_of
+from rac_ray.studies import homes, study_of
 from rac_ray.sweep.outcomes import Results, Wanted, as_text
+from rac_ray.sweep.program import Program
+from rac_ray.sweep.provenance import package_version
 
 
 def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
@@ -56,12 +58,16 @@ def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int =
 
 COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
     "data": {"generate": data.generate, "verify": data.verify, "preview": data.preview},
-    "diving48": {"check": videos.check, "decode": videos.decode, "sheet": videos.sheet},
+    "diving48": {
+        "check": videos.check,
+        "decode": videos.decode,
+        "sheet": videos.sheet,
+        "segment": segment.train,
+        "masks": segment.masks,
+    },
 }
-_GROUP_HELP = {
-    "data": "Generate, verify or preview Temporal Shape.",
-    "diving48": "Check or decode a download of Diving48.",
-}
+"""Verbs that no study has, by noun; a study's own come after its sweep's."""
+_HELP = {"data": "Generate, verify or preview Temporal Shape."}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -72,23 +78,40 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _main(arguments: list[str]) -> int:
     app = App(
         name="rac-ray",
-        help="Temporal Shape and Diving48 data, results of any folder of records, capsules.",
+        help="Sweeps of video models: studies, their data, results of any folder of records, capsules.",
         help_format="plaintext",
-        version_flags=[],
+        version=lambda: f"rac-ray {package_version('rac-ray')}",
+        version_flags=["--version"],
     )
-    for noun, verbs in COMMANDS.items():
-        group = App(name=noun, help=_GROUP_HELP[noun], help_format="plaintext", version_flags=[])
-        for name, function in verbs.items():
-            add(group, name, function)
+    nouns = {**{word: home.help for word, home in homes().items()}, **_HELP}
+    if not arguments:
+        raise BadInput(f"rac-ray what? valid: {', '.join((*nouns, 'results', 'replay'))}")
+    noun, *rest = arguments
+    for name, help in nouns.items():
+        group = App(name=name, help=help, help_format="plaintext", version_flags=[])
         app.command(group)
+        if name == noun:
+            rest = _fill(group, noun, rest)
     add(app, "replay", replay)
     flags = [*flags_of(results), WATCH, JSON]
     command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results)
+    return call(app, [noun, *rest])
+
+
+def _fill(group: App, noun: str, arguments: list[str]) -> list[str]:
+    """Add the verbs of a noun, a study's among them; returns the arguments with the verb that they mean."""
+    own = COMMANDS.get(noun, {})
+    sweeps = noun not in _HELP
     if not arguments:
-        raise BadInput(f"rac-ray what? valid: {', '.join((*COMMANDS, 'results', 'replay'))}")
-    if arguments[0] in COMMANDS and len(arguments) == 1:
-        raise BadInput(f"rac-ray {arguments[0]} what? valid: {', '.join(COMMANDS[arguments[0]])}")
-    return call(app, arguments)
+        raise BadInput(f"rac-ray {noun} what? valid: {', '.join([*VERBS, *own] if sweeps else own)}")
+    if sweeps and arguments[0] not in own:
+        study, arguments = homes()[noun].load(), with_verb(arguments, own)
+        program = Program(study.name, ("rac-ray", noun))
+        group.help = described(study, program)
+        add_verbs(group, study, program, arguments)
+    for name, function in own.items():
+        add(group, name, function)
+    return arguments
 
 
 def add(app: App, name: str, function: Callable[..., int]) -> None:

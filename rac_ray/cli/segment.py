@@ -1,29 +1,36 @@
-"""The command line of ``sweeps/segment_divers.py``: fine-tune on frames, then make the masks of all clips."""
+"""Divers in Diving48: fine-tune Mask R-CNN on frames, then make the masks of all clips."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cyclopts import App
 
-from rac_ray.cli.command import add
 from rac_ray.cli.derive import call
 from rac_ray.cli.exits import run_command
-from rac_ray.errors import DONE, BadInput, one_of
-from rac_ray.segmentation.finetune import EpochRow, Settings, finetune
+from rac_ray.errors import DONE, BadInput, needs_extra, one_of
+from rac_ray.segmentation.settings import Settings
 from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.options import require_some, words
 
 DEVICES = ("auto", "cpu", "cuda")
+DESCRIPTION = """Divers in Diving48: fine-tune Mask R-CNN on the released frames, then make masks of all clips.
+
+Broomé et al., WACV 2023, section 3.3 and supplemental: 303 frames, COCO weights, SGD, at most 100 epochs.
+
+    python sweeps/segment_divers.py train FRAMES --out results/segmentation
+    python sweeps/segment_divers.py masks data/diving48 --checkpoint results/segmentation/best.ckpt --out data/masks
+"""
 
 
-def segment_main(description: str, arguments: Sequence[str] | None = None) -> NoReturn:
+def segment_main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry of ``sweeps/segment_divers.py``."""
+    from rac_ray.cli.command import add
 
     def parsed() -> int:
-        app = App(name="segment_divers.py", help=description, help_format="plaintext", version_flags=[])
+        app = App(name="segment_divers.py", help=DESCRIPTION, help_format="plaintext", version_flags=[])
         add(app, "train", train)
         add(app, "masks", masks)
         return call(app, list(sys.argv[1:] if arguments is None else arguments))
@@ -45,7 +52,9 @@ def train(frames: str, *, out: str, device: str = "auto", settings: Settings) ->
     """
     import torch
 
-    from rac_ray.segmentation.frames import find_frames
+    with needs_extra("segmentation"):
+        from rac_ray.segmentation.finetune import finetune
+        from rac_ray.segmentation.frames import find_frames
     from rac_ray.sweep.monitor import say_line
 
     if device not in DEVICES:
@@ -55,7 +64,7 @@ def train(frames: str, *, out: str, device: str = "auto", settings: Settings) ->
     auto = "cuda" if torch.cuda.is_available() else "cpu"
     chosen, folder = torch.device(auto if device == "auto" else device), Storage.at(out)
 
-    def say(row: EpochRow) -> None:
+    def say(row: dict[str, Any]) -> None:
         figures = ", ".join(f"{name} {row[name]:.4f}" for name in ("train_loss", "val_iou_boxes", "mask_ap"))
         say_line(f"epoch {row['epoch']}: {figures}, {row['seconds']:.0f} s")
 
@@ -86,7 +95,7 @@ def masks(
     shards
         Folder or URI of shards, as rac-ray diving48 decode makes them.
     checkpoint
-        The best.ckpt of train, path or URI.
+        The best.ckpt of the fine-tuning, path or URI.
     out
         Folder or URI for masks.
     splits
@@ -100,8 +109,9 @@ def masks(
     num_cpus
         CPUs of the local Ray (default: what is there).
     """
-    from rac_ray.segmentation.infer import segment_clips
-    from rac_ray.segmentation.network import torchvision
+    with needs_extra("segmentation"):
+        from rac_ray.segmentation.infer import segment_clips
+        from rac_ray.segmentation.network import torchvision
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
     from rac_ray.sweep.session import ray_session

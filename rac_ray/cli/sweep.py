@@ -1,8 +1,8 @@
-"""The command line of every sweep script, derived from the verbs' signatures in ``api`` and the study's options."""
+"""The command line of every sweep, derived from the verbs' signatures in ``api`` and the study's options."""
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,11 @@ from rac_ray.cli.values import integer
 from rac_ray.errors import BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
-from rac_ray.studies.study import Study
+from rac_ray.studies.study import COMMAND, Study
 from rac_ray.sweep.asked import as_last_run
 from rac_ray.sweep.options import place, places
 from rac_ray.sweep.outcomes import Outcome, Results, Wanted, as_text
+from rac_ray.sweep.program import Program
 
 RUN_ONLY = (
     "retry_preempted", "retry_out_of_memory", "retry_not_finite", "retry_data", "retry_code", "retry_stalled",
@@ -74,19 +75,37 @@ _HELP = {"retry": "With --failed, run the trials that were given up once more, a
 
 def sweep_main(study: Study, arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry of a sweep script: one of the verbs, by default run what is missing and show what there is."""
-    run_command(lambda: _sweep(study, list(sys.argv[1:] if arguments is None else arguments)))
+    program = Program.of_script(sys.argv[0])
+    run_command(lambda: _sweep(study, program, list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def _sweep(study: Study, arguments: list[str]) -> int:
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
-        arguments = ["run", *arguments]
-    elif arguments[0] not in ("-h", "--help"):
-        require_verb(arguments[0], VERBS)
-    app = App(name=Path(sys.argv[0]).name, help=study.description, help_format="plaintext", version_flags=[])
-    for name, verb in VERBS.items():
-        act = partial(_act, study, name, verb, arguments)
-        command(app, name, _HELP.get(name, verb.help), verb.flags(study), act)
+def _sweep(study: Study, program: Program, arguments: list[str]) -> int:
+    arguments = with_verb(arguments)
+    app = App(name=Path(sys.argv[0]).name, help=described(study, program), help_format="plaintext", version_flags=[])
+    add_verbs(app, study, program, arguments)
     return call(app, arguments)
+
+
+def with_verb(arguments: list[str], also: Collection[str] = ()) -> list[str]:
+    """A sweep's arguments, with the verb ``run`` where there is none; BadInput for one that is unknown."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        return arguments
+    if not arguments or arguments[0].startswith("-"):
+        return ["run", *arguments]
+    require_verb(arguments[0], [*VERBS, *also])
+    return arguments
+
+
+def described(study: Study, program: Program) -> str:
+    """The study's description, with the command that was typed in its examples."""
+    return study.description.replace(COMMAND, program.said())
+
+
+def add_verbs(app: App, study: Study, program: Program, arguments: list[str]) -> None:
+    """Add the verbs of a study to an app, which will be called with ``arguments``."""
+    for name, verb in VERBS.items():
+        act = partial(_act, study, program, name, verb, arguments)
+        command(app, name, _HELP.get(name, verb.help), verb.flags(study), act)
 
 
 def _with_defaults(flag: Flag, study: Study) -> Flag:
@@ -99,7 +118,7 @@ def _with_defaults(flag: Flag, study: Study) -> Flag:
     return Flag(**{**vars(flag), **changes})
 
 
-def _act(study: Study, name: str, verb: Verb, arguments: list[str], given: dict[str, Any]) -> int:
+def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[str], given: dict[str, Any]) -> int:
     """Do what a command asks for, and print what it came to."""
     if (address := given.get("address")) and "://" in address:
         raise BadInput(
@@ -111,7 +130,7 @@ def _act(study: Study, name: str, verb: Verb, arguments: list[str], given: dict[
     asked = {option.name: given[option.name] for option in study.all_options} if verb.grid else {}
     settings = arguments_of(verb.function, given)
     if given.get("submit") is not None:
-        return _told(_submitted(study, arguments, given["submit"], settings, asked), given)
+        return _told(_submitted(study, program, arguments, given["submit"], settings, asked), given)
     if "say" in verb.function.__annotations__ and given["json"]:
         settings["say"] = lambda line: print(line, file=sys.stderr, flush=True)
     if name == "retry":
@@ -157,13 +176,18 @@ def watch(ledger: Ledger, folder: Storage, wanted: Wanted, seconds: int, as_json
 
 
 def _submitted(
-    study: Study, arguments: list[str], address: str, settings: dict[str, Any], asked: dict[str, Any]
+    study: Study,
+    program: Program,
+    arguments: list[str],
+    address: str,
+    settings: dict[str, Any],
+    asked: dict[str, Any],
 ) -> Any:
     """Hand over this very command, with absolute paths."""
     kept = absolute(study, without(arguments, ("--submit", "--address", "--storage", "--data")))
     chosen = {name: settings[name] for name in ("preset", "where", "which")}
-    watch_it = ["python", sys.argv[0], "status", *what_is_asked(study, kept[1:])]
-    return api.submit(study, address, Path(sys.argv[0]).resolve(), kept, watch_it, **chosen, **asked)
+    watch_it = ["status", *what_is_asked(study, kept[1:])]
+    return api.submit(study, address, program, kept, watch_it, **chosen, **asked)
 
 
 def what_is_asked(study: Study, arguments: list[str]) -> list[str]:

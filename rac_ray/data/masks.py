@@ -15,10 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pycocotools import mask as coco
 
 from rac_ray.data.shards import METADATA_KEY
-from rac_ray.errors import BadInput
+from rac_ray.errors import BadInput, needs_extra
 from rac_ray.store.storage import Storage
 
 HEIGHT, WIDTH = 369, 492
@@ -83,9 +82,16 @@ def rows_of(
     ]
 
 
+def _coco() -> Any:
+    """COCO's functions of run lengths."""
+    with needs_extra("diving48"):
+        from pycocotools import mask
+    return mask
+
+
 def encoded(mask: Mask) -> str:
     """COCO's compressed run lengths of a mask (H, W)."""
-    counts: Any = coco.encode(np.asfortranarray(mask, np.uint8))["counts"]
+    counts: Any = _coco().encode(np.asfortranarray(mask, np.uint8))["counts"]
     return counts.decode()
 
 
@@ -93,7 +99,7 @@ def decoded(counts: str, height: int, width: int) -> Mask:
     """The mask (H, W); BadInput when the run lengths are not those of one of this size."""
     refused = BadInput(f"a mask's run lengths do not fill {height} x {width} pixels")
     try:
-        mask = np.asarray(coco.decode({"size": [height, width], "counts": counts.encode()}), bool)
+        mask = np.asarray(_coco().decode({"size": [height, width], "counts": counts.encode()}), bool)
     except (ValueError, UnicodeError) as error:
         raise refused from error
     if encoded(mask) != counts:  # the library fills up, or cuts off, what is of another size

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rac_ray.data.order import torch_permutation
 from rac_ray.errors import BadInput, one_of
+from rac_ray.segmentation.settings import VIDEO_PATTERN
 
 IMAGE_FOLDER, MASK_FOLDER = "images", "masks"
 HOLDOUTS = ("video", "frames")
@@ -22,8 +23,6 @@ HOLDOUTS = ("video", "frames")
 SPLIT_SEED = 42
 AUTHORS_FRAMES, AUTHORS_HELD_OUT = 303, 13
 """Frames in all and held out (facts.md section 4)."""
-VIDEO_PATTERN = r"(.+?)([_-]+(frame)?[_-]*\d+)+"
-"""What a frame's name looks like; the first group is its recording: all but the numbers at its end."""
 
 
 @dataclass(frozen=True)

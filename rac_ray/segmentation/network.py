@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.scores import DIVER
+from rac_ray.segmentation.settings import MAX_SIZE, MIN_SIZE
 from rac_ray.store.storage import Storage
 
 MASK_CLASSES = 1 + DIVER
@@ -24,8 +25,6 @@ HEADS = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.")
 """Layers whose size is that of the classes: new ones replace those of COCO's 91."""
 TRAINABLE_LAYERS = 3
 """Layers of the backbone's five: torchvision's default with weights; without them all are trained."""
-MIN_SIZE, MAX_SIZE = 800, 1333
-"""torchvision's: images are scaled until the shorter side is the first, or the longer one the second, in pixels."""
 LIGHTNING_PREFIX = "model."
 """Beginning of the names of weights in the authors' checkpoint."""
 

@@ -31,4 +31,4 @@ class OtherStudy(Study):
         raise self._unknown()
 
     def _unknown(self) -> BadInput:
-        return BadInput(f"study {self.name!r} is not defined in this package; use the verbs of its own script")
+        return BadInput(f"study {self.name!r} is not installed here; use the verbs of its own script")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from rac_ray.training.probe import Probe
     from rac_ray.training.task import Task
 
+COMMAND = "{command}"
+
 
 @dataclass(frozen=True)
 class MissingData:
@@ -53,7 +55,7 @@ class Study(ABC):
     name: str
     """Name of its folder below the storage, as in ``ts_grid``."""
     description: str = ""
-    """The text of ``--help``."""
+    """The text of ``--help``; where it says ``{command}``, help shows the command that was typed."""
     presets: Mapping[str, Any]
     """Grids by name."""
     default_preset: str

@@ -5,13 +5,11 @@ On a cluster with token authentication the client sends the token of ``RAY_AUTH_
 """
 
 import os
-import shlex
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ray.exceptions import RayError
@@ -19,6 +17,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.program import Program
 from rac_ray.sweep.provenance import COMMIT, commit
 
 JOB_FILE = "job.json"
@@ -56,53 +55,52 @@ class SubmittedJob:
 
 def submit_job(
     address: str,
-    script: Path,
+    program: Program,
     arguments: Sequence[str],
     *,
-    working_dir: Path,
     folder: Storage,
     environment: Mapping[str, str] = {},
 ) -> SubmittedJob:
-    """Run ``script`` with ``arguments`` on the cluster, from a copy of ``working_dir``, and return at once.
+    """Run ``program`` with ``arguments`` on the cluster, and return at once.
 
-    Ray puts the copy on ``PYTHONPATH`` of the driver and of all workers, so that packages in it need not be installed
-    there; ``python`` is the one on the ``PATH`` that the cluster was started with. Everybody who sees the dashboard
-    sees ``environment``. Raises BadInput for an address that is no dashboard's URL or does not answer within seconds,
-    for a script outside of ``working_dir``, for a folder that cannot be written, and when the cluster refuses the job.
+    Of a script the cluster gets a copy of its working folder. Ray puts the copy on ``PYTHONPATH`` of the driver and of
+    all workers, so that packages in it need not be installed there; ``python`` is the one on the ``PATH`` that the
+    cluster was started with. Of a command that is installed it gets nothing: it needs the same on that ``PATH``.
+    Everybody who sees the dashboard sees ``environment``. Raises BadInput for an address that is no dashboard's URL or
+    does not answer within seconds, for a script outside of its working folder, for a folder that cannot be written,
+    and when the cluster refuses the job.
     """
     if not address.startswith(("http://", "https://")):
         raise BadInput(f"--submit {address!r} is not a dashboard's URL; valid: as in http://127.0.0.1:8265")
-    script, working_dir = script.resolve(), working_dir.resolve()
-    if not (script.is_file() and script.is_relative_to(working_dir)):
-        raise BadInput(f"{str(script)!r} is not a file below {str(working_dir)!r}, which is what the cluster gets")
+    entrypoint = program.entrypoint(arguments)
     folder.require_room(0)
     now = time.gmtime()
     job = SubmittedJob(
         address=address,
-        job_id=f"{script.stem}-{time.strftime('%Y%m%d-%H%M%S', now)}-{uuid.uuid4().hex[:4]}",
-        entrypoint=shlex.join(["python", str(script.relative_to(working_dir)), *arguments]),
+        job_id=f"{program.name}-{time.strftime('%Y%m%d-%H%M%S', now)}-{uuid.uuid4().hex[:4]}",
+        entrypoint=entrypoint,
         submitted_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
     )
-    runtime_env = {
-        "working_dir": str(working_dir),
-        "excludes": list(EXCLUDES),
-        "env_vars": {**ENVIRONMENT, COMMIT: commit(), **environment},
-    }
     with _cluster(address) as client:
         client.submit_job(
             entrypoint=job.entrypoint,
             submission_id=job.job_id,
-            runtime_env=runtime_env,
-            metadata={"job_name": script.stem},
+            runtime_env=_runtime_env(program, environment),
+            metadata={"job_name": program.name},
         )
     folder.write_json(JOB_FILE, job.as_dict())
     return job
 
 
-def working_dir_of(script: Path) -> Path:
-    """The folder that a cluster gets with a script: its own, or the whole checkout for one of this project's."""
-    checkout = Path(__file__).parents[2]
-    return checkout if script.is_relative_to(checkout / "sweeps") else script.parent
+def _runtime_env(program: Program, environment: Mapping[str, str]) -> dict[str, Any]:
+    """A script's folder and commit go with its job; what is installed on the cluster knows its own."""
+    if program.working_dir is None:
+        return {"env_vars": {**ENVIRONMENT, **environment}}
+    return {
+        "working_dir": str(program.working_dir),
+        "excludes": list(EXCLUDES),
+        "env_vars": {**ENVIRONMENT, COMMIT: commit(), **environment},
+    }
 
 
 def last_job(folder: Storage) -> SubmittedJob | None:

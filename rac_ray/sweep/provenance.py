@@ -14,10 +14,11 @@ RECORDED = ("rac-ray", "torch", "pytorch-lightning", "ray", "timesformer-pytorch
 
 def versions() -> dict[str, str]:
     """Version of each recorded package, ``unknown`` for one that is on the path and not installed."""
-    return {name: _version(name) for name in RECORDED}
+    return {name: package_version(name) for name in RECORDED}
 
 
-def _version(name: str) -> str:
+def package_version(name: str) -> str:
+    """The version that is installed, or ``unknown``."""
     try:
         return version(name)
     except PackageNotFoundError:

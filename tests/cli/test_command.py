@@ -1,12 +1,19 @@
 """``rac-ray``: its nouns and verbs, and the installed command."""
 
+import json
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rac_ray.cli.command import main
+
+ROOT = Path(__file__).parents[2]
+SWEEP = "run, plan, status, describe, retry, cancel, clean, results"
 
 
 def test_the_installed_command_answers() -> None:
@@ -23,10 +30,16 @@ def test_the_installed_command_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "rac-ray what? valid: data, diving48, results, replay"),
+        ([], "rac-ray what? valid: ts, diving48, data, results, replay"),
         (["data"], "rac-ray data what? valid: generate, verify, preview"),
-        (["diving48"], "rac-ray diving48 what? valid: check, decode, sheet"),
+        (["ts"], f"rac-ray ts what? valid: {SWEEP}\n"),
+        (["diving48"], f"rac-ray diving48 what? valid: {SWEEP}, check, decode, sheet, segment, masks"),
         (["data", "make"], 'unknown command "make". '),
+        (["ts", "make"], f"unknown verb 'make'; valid: {SWEEP}\n"),
+        (["diving48", "make"], f"unknown verb 'make'; valid: {SWEEP}, check, decode, sheet, segment, masks"),
+        (["ts", "--preset", "huge"], "unknown preset 'huge'; valid: demo, laptop, online, paper"),
+        (["diving48", "plan", "--preset", "huge"], "unknown preset 'huge'; valid: demo, paper"),
+        (["diving48", "segment", "nowhere", "--out", "o"], "there is no folder 'nowhere'; frames are images in "),
         (["results"], "folder is required; see --help"),
         (["results", "nowhere"], "no results in '"),
         (["results", "nowhere", "--watch", "0"], "--watch is 0; valid: 1 or more"),
@@ -48,3 +61,72 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert (stopped.value.code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"error: {sentence}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_has_the_verbs_of_its_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rac_ray: Callable[..., tuple[int | str | None, str, str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = rac_ray("ts", "plan", "--preset", "demo", "--probe-seconds", "0", "--num-gpus", "0")
+    assert (code, err, "12 trials planned = 0 done + 0 failed + 0 running + 12 pending" in out) == (0, "", True)
+    code, out, err = rac_ray("ts", "status", "--preset", "demo", "--seeds", "42", "--json")
+    assert (code, err, json.loads(out)["counts"]["planned"]) == (3, "", 4)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("noun", ["ts", "diving48"])
+def test_help_shows_the_command_that_was_typed(
+    noun: str, rac_ray: Callable[..., tuple[int | str | None, str, str]]
+) -> None:
+    code, out, _ = rac_ray(noun, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: rac-ray {noun} COMMAND")
+    assert f"    rac-ray {noun} run --preset demo " in out
+    assert "{command}" not in out
+    code, out, _ = rac_ray(noun, "run", "--help")
+    assert (code, out.startswith(f"Usage: rac-ray {noun} run [OPTIONS]")) == (0, True)
+
+
+def test_every_study_is_listed(rac_ray: Callable[..., tuple[int | str | None, str, str]]) -> None:
+    listed = re.findall(r"^│ (\w+) ", rac_ray("--help")[1], re.MULTILINE)
+    assert {"ts", "diving48", "data", "results", "replay"} <= set(listed)
+
+
+OUTSIDE = """
+from dataclasses import replace
+
+from rac_ray.studies.temporal_shape.grid import DEMO
+from rac_ray.studies.temporal_shape.study import TemporalShape
+
+GRID = replace(DEMO, models=("cnn3d",), hidden_units=(2,), seeds=(42,))
+STUDY = TemporalShape("mine", {"own": GRID}, "own", "Mine: {command} plan")
+"""
+
+
+def test_a_study_of_another_package_has_a_command(tmp_path: Path) -> None:
+    """The package names it in an entry point, as pip leaves it; one that cannot be loaded is told in one sentence."""
+    about = tmp_path / "site/other-1.0.dist-info"
+    about.mkdir(parents=True)
+    (tmp_path / "site/other_package.py").write_text(OUTSIDE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    entries = "mine = other_package:STUDY\nwrong = other_package:STUDY\ngone = no_package:STUDY\n"
+    (about / "entry_points.txt").write_text(f"[rac_ray.studies]\n{entries}")
+    (tmp_path / "empty").mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path / "site"), str(ROOT)))}
+
+    def said(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "rac_ray.cli.command", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path / "empty", env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout or done.stderr
+
+    code, out = said("mine", "plan", "--probe-seconds", "0")
+    assert (code, "1 trials planned = 0 done + 0 failed + 0 running + 1 pending" in out) == (0, True)
+    assert "Mine: rac-ray mine plan" in said("mine", "--help")[1]
+    assert "mine         A study of other." in said("--help")[1]
+    named = "other_package:STUDY is 'mine'; valid: the name of its entry point, 'wrong'"
+    assert said("wrong", "plan") == (2, f"error: {named}\n")
+    gone = "study 'gone' of no_package:STUDY cannot be loaded: No module named 'no_package'"
+    assert said("gone", "plan") == (2, f"error: {gone}\n")
+    assert list((tmp_path / "empty").iterdir()) == []

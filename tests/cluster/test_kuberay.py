@@ -2,7 +2,11 @@
 
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -10,6 +14,7 @@ import kubernetes_validate
 import pytest
 from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr as derive
 
+from rac_ray.studies import homes
 from tests.cluster.files import CLUSTER, PROJECT, documents, load
 
 KUBERNETES = "1.37"
@@ -171,23 +176,44 @@ def test_storage_and_size_of_the_cluster(objects: dict[str, dict[str, Any]]) -> 
     assert objects["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
-def test_image_has_the_pinned_ray_and_the_project(objects: dict[str, dict[str, Any]]) -> None:
-    lines = [line for line in (CLUSTER / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+def dockerfile() -> list[str]:
+    """Its instructions, without comments."""
+    return [line for line in (CLUSTER / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_image_has_the_pinned_ray_and_the_wheel(objects: dict[str, dict[str, Any]]) -> None:
+    """The wheel is built in a stage of its own, and installed as other clusters install the checkout."""
+    lines = dockerfile()
     image = load("a100.yaml")["docker"]["worker_image"]
-    assert lines[0] == f"FROM {image}"
+    assert [line for line in lines if line.startswith("FROM ")] == [f"FROM {image} AS build", f"FROM {image}"]
     assert f"rayproject/ray:{objects['RayCluster']['spec']['rayVersion']}-py311-gpu" == image
+    second = lines.index(f"FROM {image}")
+    copied = [name for line in lines[:second] if line.startswith("COPY ") for name in line.split()[2:-1]]
+    assert [name for name in copied if not (PROJECT / name).exists()] == []
+    assert {"constraints.txt", "pyproject.toml", "README.md", "LICENSE", "rac_ray"} == set(copied)
     setup = load("a100.yaml")["setup_commands"]
     wanted = [shlex.split(command.split("pip install --quiet ")[1]) for command in setup if "pip install" in command]
-    wanted[0] = [word.replace("~/rac_ray/", "") for word in wanted[0]]
-    installs = [line.removeprefix("RUN pip install --no-cache-dir ") for line in lines if line.startswith("RUN ")]
-    assert [shlex.split(install) for install in installs] == wanted
-    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[2:-1]]
-    assert [name for name in copied if not (PROJECT / name).exists()] == []
-    assert {"constraints.txt", "pyproject.toml", "rac_ray", "sweeps"} <= set(copied)
+    torch, editable = ([word.replace("~/rac_ray/", "") for word in words] for words in wanted)
+    assert editable[-2] == "--editable"
+    installs = [line.removeprefix("RUN pip install --no-cache-dir ") for line in lines if line.startswith("RUN pip ")]
+    assert [shlex.split(install) for install in installs] == [torch, ["--constraint", "constraints.txt", "dist/*.whl"]]
+
+
+def test_what_checks_dockerfiles_finds_nothing() -> None:
+    program = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([program, CLUSTER / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_image_has_the_version_of_the_package(objects: dict[str, dict[str, Any]]) -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    tag = f"registry.example.com/rac_ray:{version}"
+    assert {container["image"] for container in containers(objects)} == {tag}
+    assert set(re.findall(r"registry\S+", (CLUSTER / "Dockerfile").read_text())) == {tag}
 
 
 def test_job_runs_a_sweep_of_the_image(objects: dict[str, dict[str, Any]]) -> None:
-    python, script, *options = shlex.split(objects["RayJob"]["spec"]["entrypoint"])
-    folder = re.findall(r"^WORKDIR (.+)$", (CLUSTER / "Dockerfile").read_text(), re.MULTILINE)
-    assert [python, *options] == ["python", "--preset", "paper"]
-    assert (PROJECT / script.removeprefix(f"{folder[0]}/")).is_file()
+    """What it says is a command of the installed package, with a preset that there is."""
+    command, study, verb, *options = shlex.split(objects["RayJob"]["spec"]["entrypoint"])
+    assert (command, verb, options[0]) == ("rac-ray", "run", "--preset")
+    assert options[1:] == [homes()[study].load().default_preset]

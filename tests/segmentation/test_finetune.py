@@ -13,9 +13,10 @@ import torch
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
 from rac_ray.segmentation import finetune as module
-from rac_ray.segmentation.finetune import FINETUNE_RECORD, Settings, Tuned, finetune, mirrored
+from rac_ray.segmentation.finetune import FINETUNE_RECORD, Tuned, finetune, mirrored
 from rac_ray.segmentation.frames import FrameFiles, find_frames, read_frame, split_frames
 from rac_ray.segmentation.network import build_network, read_checkpoint
+from rac_ray.segmentation.settings import Settings
 from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from rac_ray.store.storage import Storage
 from tests.segmentation.conftest import write_frames

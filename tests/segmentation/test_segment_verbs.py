@@ -22,7 +22,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     def run(*arguments: str) -> tuple[int | str | None, str, str]:
         with pytest.raises(SystemExit) as stopped:
-            segment_main("", arguments)
+            segment_main(arguments)
         out, err = capsys.readouterr()
         return stopped.value.code, out, err
 

@@ -11,7 +11,7 @@ from rac_ray.studies.other import OtherStudy
 
 def test_another_study_cannot_be_run_from_here(tmp_path: Path) -> None:
     study = OtherStudy("own_videos")
-    message = "study 'own_videos' is not defined in this package; use the verbs of its own script"
+    message = "study 'own_videos' is not installed here; use the verbs of its own script"
     with pytest.raises(BadInput, match=message):
         study.narrowed(None, {})
     with pytest.raises(BadInput, match=message):

@@ -19,6 +19,7 @@ from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.sweep import jobs
 from rac_ray.sweep.jobs import JOB_FILE, SubmittedJob, job_status, last_job, logs, stop, submit_job, wait
+from rac_ray.sweep.program import Program
 from tests.conftest import OBJECT_STORE
 
 ENDS_IN = 60
@@ -85,7 +86,8 @@ def hand_over(cluster: str, tmp_path: Path, folder: Storage) -> Callable[..., Su
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(content)
         script = project / "sweeps/my grid.py"
-        return submit_job(cluster, script, arguments, working_dir=project, folder=folder, environment=environment)
+        program = Program.of_script(str(script), project)
+        return submit_job(cluster, program, arguments, folder=folder, environment=environment)
 
     return make
 
@@ -161,7 +163,19 @@ def test_a_script_that_fails(hand_over) -> None:
 
 def test_a_sweep_of_this_repository_is_a_job(cluster: str, repository: Path, tmp_path: Path, folder: Storage) -> None:
     arguments = ["clean", "--preset", "demo", "--storage", str(tmp_path)]
-    job = submit_job(cluster, repository / "sweeps/ts_grid.py", arguments, working_dir=repository, folder=folder)
+    program = Program.of_script(str(repository / "sweeps/ts_grid.py"))
+    job = submit_job(cluster, program, arguments, folder=folder)
+    assert wait(job, ENDS_IN) == "SUCCEEDED", logs(job)
+    assert "0 files, 0.0 MB to free" in logs(job)
+
+
+def test_an_installed_command_is_a_job_to_which_nothing_is_uploaded(
+    cluster: str, tmp_path: Path, folder: Storage
+) -> None:
+    """It is found on the ``PATH`` of the cluster."""
+    arguments = ["clean", "--preset", "demo", "--storage", str(tmp_path)]
+    job = submit_job(cluster, Program("ts_grid", ("rac-ray", "ts")), arguments, folder=folder)
+    assert (job.entrypoint, job.job_id[:8]) == (f"rac-ray ts clean --preset demo --storage {tmp_path}", "ts_grid-")
     assert wait(job, ENDS_IN) == "SUCCEEDED", logs(job)
     assert "0 files, 0.0 MB to free" in logs(job)
 
@@ -199,7 +213,7 @@ def test_nobody_takes_jobs_there(
     address = request.getfixturevalue(who)
     sentence = f"no Ray cluster answers at {address}: "
     with pytest.raises(BadInput, match=f"^{sentence}[^\n]+$"):
-        submit_job(address, repository / "sweeps/ts_grid.py", [], working_dir=repository, folder=folder)
+        submit_job(address, Program.of_script(str(repository / "sweeps/ts_grid.py")), [], folder=folder)
     assert list(tmp_path.iterdir()) == []
     job = job_at(address)
     assert job_status(job).startswith(f"unreachable: {sentence}")
@@ -211,14 +225,14 @@ def test_nobody_takes_jobs_there(
 @pytest.mark.parametrize("address", ["auto", "", "127.0.0.1:8265", "ray://127.0.0.1:10001"])
 def test_an_address_that_is_no_dashboards(address: str, repository: Path, folder: Storage) -> None:
     with pytest.raises(BadInput, match=f"^--submit '{address}' is not a dashboard's URL; valid: as in http://127"):
-        submit_job(address, repository / "sweeps/ts_grid.py", [], working_dir=repository, folder=folder)
+        submit_job(address, Program.of_script(str(repository / "sweeps/ts_grid.py")), [], folder=folder)
 
 
 def test_a_script_that_the_cluster_does_not_get(nowhere: str, repository: Path, tmp_path: Path) -> None:
     storage = Storage.at(tmp_path)
     for script in (Path(__file__), repository / "sweeps/nothing.py"):
         with pytest.raises(BadInput, match=rf"{script.name}' is not a file below '.*/sweeps', which is what the clust"):
-            submit_job(nowhere, script, [], working_dir=repository / "sweeps", folder=storage)
+            submit_job(nowhere, Program.of_script(str(script), repository / "sweeps"), [], folder=storage)
 
 
 def test_a_folder_that_cannot_be_written_is_told_before(hand_over, tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from rac_ray.sweep.jobs import SubmittedJob, last_job, logs, wait
 @pytest.fixture
 def laptop(repository: Path, tmp_path: Path):
     """Runs the real command on one slice of the demo; the storage is what both sides see."""
+    script = [sys.executable, str(repository / "sweeps/ts_grid.py")]
 
-    def command(only: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        program = [sys.executable, str(repository / "sweeps/ts_grid.py"), *arguments, "--preset", "demo"]
+    def command(only: str, *arguments: str, by: list[str] = script) -> subprocess.CompletedProcess[str]:
+        program = [*by, *arguments, "--preset", "demo"]
         places = ["--storage", str(tmp_path / "results")]
         grid = [] if arguments[0] == "cancel" else ["--only", only, "--data", str(tmp_path / "data")]
         command = [*program, *places, *grid]
@@ -57,6 +58,21 @@ def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
     results = laptop(one, "results", "--to", str(tmp_path / "local"))
     assert results.returncode == 0, results.stdout
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
+
+
+@pytest.mark.slow
+def test_the_installed_command_is_submitted_without_a_folder(dashboard: str, laptop, tmp_path: Path) -> None:
+    one, program = "model=timesformer1,h=2,seed=42", str(Path(sys.executable).with_name("rac-ray"))
+    submission = ["run", "--submit", dashboard, "--probe-seconds", "0", "--max-epochs", "1"]
+    submitted = laptop(one, *submission, by=[program, "ts"])
+    assert submitted.returncode == 0, submitted.stderr
+    job = job_in(tmp_path)
+    assert job.entrypoint.startswith("rac-ray ts run --probe-seconds 0 --max-epochs 1 --preset demo --only ")
+    assert wait(job, 120) == "SUCCEEDED", logs(job)
+    watch = shlex.split(submitted.stdout.partition("\n")[2].removeprefix("watch it with: "))
+    assert watch[:3] == ["rac-ray", "ts", "status"]
+    shown = subprocess.run([program, *watch[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert shown.stdout.startswith("1 trials planned = 1 done + 0 failed + 0 running + 0 pending\n")
 
 
 OWN_SCRIPT = """

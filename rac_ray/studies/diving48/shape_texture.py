@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from rac_ray.data.decoder import Frames
 from rac_ray.data.masks import HEIGHT, WIDTH, FrameMasks
-from rac_ray.errors import BadInput, one_of
+from rac_ray.errors import BadInput, needs_extra, one_of
 from rac_ray.store.storage import Storage
 
 KERNEL, SIGMA = 55, 15.0
@@ -121,6 +120,8 @@ def reencoded(frames: Frames) -> Frames:
 
     Raises BadInput when the encoder does not give back every frame.
     """
+    with needs_extra("diving48"):
+        import av
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream: Any = container.add_stream("mpeg4", rate=FRAMES_PER_SECOND)

@@ -18,7 +18,7 @@ from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
 from rac_ray.studies.diving48.published import PRINTED
 from rac_ray.studies.diving48.shape_texture import RENDERING
-from rac_ray.studies.study import Study
+from rac_ray.studies.study import COMMAND, Study
 from rac_ray.sweep.options import Option, integers, place, with_axes, words
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     from rac_ray.results.sheet import Sheet
     from rac_ray.training.probe import Probe
 
+DESCRIPTION = f"""Diving48: is what a video model has learned shape, or texture?
+
+Broomé et al., "Recur, Attend or Convolve? On Whether Temporal Modeling Matters for Cross-Domain Robustness in
+Action Recognition", WACV 2023, sections 3.3 and 4.2: experiments a to h.
+
+    {COMMAND} run --preset demo       drawn figures instead of divers, small models, the whole chain
+    {COMMAND} run --preset paper --masks data/masks          the study, on eight GPUs, three seeds
+    {COMMAND} run --seeds 42 --masks data/masks              the one seed that it had itself
+    {COMMAND} run --experiment c --masks data/masks          one of its experiments
+"""
 SOURCE = "original"
 """The source domain."""
 YES_OR_NO = ("yes", "no")
@@ -42,7 +52,7 @@ class Diving48(Study):
     name: str = "diving48"
     presets: Mapping[str, DivingGrid] = field(default_factory=lambda: PRESETS)
     default_preset: str = "paper"
-    description: str = ""
+    description: str = DESCRIPTION
 
     options = (
         Option("experiment", words, "experiments, as in c or a,b (default: the preset's)"),

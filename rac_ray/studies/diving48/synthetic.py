@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rac_ray.data.masks import HEIGHT, WIDTH, rows_of, write_masks
+from rac_ray.errors import needs_extra
 from rac_ray.identity import seed_for
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.lists import FILES, VIDEOS, VOCABULARY, VOCABULARY_FILE
@@ -117,6 +117,8 @@ def write_dives(folder: Path, masks: Storage, *, train: int, test: int, seed: in
 
 
 def _write_video(path: Path, frames: NDArray[np.uint8]) -> None:
+    with needs_extra("diving48"):
+        import av
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=25)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
