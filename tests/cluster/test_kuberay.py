@@ -87,6 +87,7 @@ def groups(objects: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 def containers(objects: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for group in groups(objects):
         yield from group["template"]["spec"]["containers"]
+        yield from group["template"]["spec"].get("initContainers", ())
 
 
 def as_pod(group: dict[str, Any]) -> dict[str, Any]:
@@ -166,19 +167,46 @@ def test_nothing_is_published_and_a_token_is_asked_for(objects: dict[str, dict[s
 
 
 def test_storage_and_size_of_the_cluster(objects: dict[str, dict[str, Any]]) -> None:
-    head, worker = containers(objects)
-    environment = {each["name"]: each["value"] for each in head["env"]}
-    assert environment == {"RAC_RAY_STORAGE": "/shared/rac_ray", "RAC_RAY_NUM_GPUS": "32"}
-    assert head["volumeMounts"] == worker["volumeMounts"] == [{"name": "shared", "mountPath": "/shared"}]
+    head, worker = (group["template"]["spec"] for group in groups(objects))
+    environment = {each["name"]: each["value"] for each in head["containers"][0]["env"]}
+    assert environment == {
+        "RAC_RAY_STORAGE": "/shared/rac_ray",
+        "RAC_RAY_NUM_GPUS": "32",
+        "RAY_PROMETHEUS_HOST": "http://127.0.0.1:9090",
+        "RAY_GRAFANA_HOST": "http://127.0.0.1:3000",
+        "RAY_GRAFANA_IFRAME_HOST": "http://localhost:3000",
+    }
     claim = {"claimName": objects["PersistentVolumeClaim"]["metadata"]["name"]}
-    for group in groups(objects):
-        assert group["template"]["spec"]["volumes"] == [{"name": "shared", "persistentVolumeClaim": claim}]
+    for pod in (head, worker):
+        assert pod["containers"][0]["volumeMounts"] == [{"name": "shared", "mountPath": "/shared"}]
+        assert pod["volumes"][0] == {"name": "shared", "persistentVolumeClaim": claim}
     assert objects["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
 def dockerfile() -> list[str]:
     """Its instructions, without comments."""
     return [line for line in (CLUSTER / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_prometheus_and_grafana_read_what_is_written_beside_them(objects: dict[str, dict[str, Any]]) -> None:
+    """On the head alone, from a folder that the pod's containers share, on its loopback."""
+    head, worker = (group["template"]["spec"] for group in groups(objects))
+    assert "initContainers" not in worker
+    assert len(worker["containers"]) == 1
+    configure, _, prometheus, grafana = [*head["initContainers"], *head["containers"]]
+    python, script, folder, *_ = configure["command"]
+    assert python == "python"
+    assert (PROJECT / script).is_file()
+    assert f"COPY --chown=1000:100 {script.rpartition('/')[0]} ./{script.rpartition('/')[0]}" in dockerfile()
+    assert f"--config.file={folder}/prometheus.yml" in prometheus["args"]
+    assert "--web.listen-address=127.0.0.1:9090" in prometheus["args"]
+    assert f"--config={folder}/grafana/grafana.ini" in grafana["args"]
+    assert all(re.fullmatch(r"\S+:v?\d+\.\d+\.\d+", each["image"]) for each in (prometheus, grafana))
+    for container in (configure, prometheus, grafana):
+        assert {"name": "monitoring", "mountPath": folder} in container["volumeMounts"]
+    volumes = {volume.pop("name"): volume for volume in head["volumes"]}
+    assert volumes["monitoring"] == {"emptyDir": {}}
+    assert volumes["token"] == {"secret": {"secretName": objects["RayCluster"]["metadata"]["name"]}}
 
 
 def test_image_has_the_pinned_ray_and_the_wheel(objects: dict[str, dict[str, Any]]) -> None:
@@ -208,7 +236,7 @@ def test_what_checks_dockerfiles_finds_nothing() -> None:
 def test_image_has_the_version_of_the_package(objects: dict[str, dict[str, Any]]) -> None:
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
     tag = f"registry.example.com/rac_ray:{version}"
-    assert {container["image"] for container in containers(objects)} == {tag}
+    assert {image for each in containers(objects) if (image := each["image"]).startswith("registry.")} == {tag}
     assert set(re.findall(r"registry\S+", (CLUSTER / "Dockerfile").read_text())) == {tag}
 
 

@@ -35,7 +35,7 @@ DESCRIPTION = f"""Diving48: is what a video model has learned shape, or texture?
 Broomé et al., "Recur, Attend or Convolve? On Whether Temporal Modeling Matters for Cross-Domain Robustness in
 Action Recognition", WACV 2023, sections 3.3 and 4.2: experiments a to h.
 
-    {COMMAND} run --preset demo       drawn figures instead of divers, small models, the whole chain
+    {COMMAND} run --preset demo       drawn figures instead of divers, and small models
     {COMMAND} run --preset paper --masks data/masks          the study, on eight GPUs, three seeds
     {COMMAND} run --seeds 42 --masks data/masks              the one seed that it had itself
     {COMMAND} run --experiment c --masks data/masks          one of its experiments
