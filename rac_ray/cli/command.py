@@ -10,6 +10,7 @@ from cyclopts import App
 
 from rac_ray.cli import data, videos
 from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
+from rac_ray.cli.doctor import doctor
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.sweep import JSON, WATCH, watch
 from rac_ray.errors import BadInput
@@ -82,10 +83,11 @@ def _main(arguments: list[str]) -> int:
             add(group, name, function)
         app.command(group)
     add(app, "replay", replay)
+    add(app, "doctor", doctor)
     flags = [*flags_of(results), WATCH, JSON]
     command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results)
     if not arguments:
-        raise BadInput(f"rac-ray what? valid: {', '.join((*COMMANDS, 'results', 'replay'))}")
+        raise BadInput(f"rac-ray what? valid: {', '.join((*COMMANDS, 'results', 'replay', 'doctor'))}")
     if arguments[0] in COMMANDS and len(arguments) == 1:
         raise BadInput(f"rac-ray {arguments[0]} what? valid: {', '.join(COMMANDS[arguments[0]])}")
     return call(app, arguments)

@@ -23,7 +23,7 @@ def test_the_installed_command_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "rac-ray what? valid: data, diving48, results, replay"),
+        ([], "rac-ray what? valid: data, diving48, results, replay, doctor"),
         (["data"], "rac-ray data what? valid: generate, verify, preview"),
         (["diving48"], "rac-ray diving48 what? valid: check, decode, sheet"),
         (["data", "make"], 'unknown command "make". '),
