@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from cyclopts import App
 
 from rac_ray.cli import data, videos
-from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
+from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of
 from rac_ray.cli.doctor import doctor
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.sweep import JSON, WATCH, watch
@@ -29,6 +29,12 @@ def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
         A sweep's folder, <storage>/<sweep>.
     to
         Folder for what is written (default: a new one, results-of-<sweep>).
+
+    Examples
+    --------
+    rac-ray results results/ts_grid --to ./pulled
+    rac-ray results results/ts_grid --verdict --report
+    rac-ray results results/ts_grid --capsule ts_grid.tar.zst
     """
     from rac_ray.results.shown import show
 
@@ -49,6 +55,11 @@ def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int =
         Train so many random trials once more.
     seed
         Which ones.
+
+    Examples
+    --------
+    rac-ray replay ts_grid.tar.zst
+    rac-ray replay ts_grid.tar.zst --to ./replayed --retrain 2
     """
     from rac_ray.cli.replay import replay_capsule
 
@@ -85,18 +96,21 @@ def _main(arguments: list[str]) -> int:
     add(app, "replay", replay)
     add(app, "doctor", doctor)
     flags = [*flags_of(results), WATCH, JSON]
-    command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results)
+    command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results, examples=examples_of(results))
     if not arguments:
-        raise BadInput(f"rac-ray what? valid: {', '.join((*COMMANDS, 'results', 'replay', 'doctor'))}")
+        raise BadInput(
+            f"rac-ray what? valid: {', '.join((*COMMANDS, 'results', 'replay', 'doctor'))}; see rac-ray --help"
+        )
     if arguments[0] in COMMANDS and len(arguments) == 1:
-        raise BadInput(f"rac-ray {arguments[0]} what? valid: {', '.join(COMMANDS[arguments[0]])}")
+        raise BadInput(f"rac-ray {arguments[0]} what? valid: {', '.join(COMMANDS[arguments[0]])}; see --help")
     return call(app, arguments)
 
 
 def add(app: App, name: str, function: Callable[..., int]) -> None:
     """Add a command whose function prints what it has to say and returns the exit code."""
     flags: list[Flag] = flags_of(function)
-    command(app, name, (function.__doc__ or "").partition("\n")[0], flags, partial(_called, function))
+    help, act = (function.__doc__ or "").partition("\n")[0], partial(_called, function)
+    command(app, name, help, flags, act, examples=examples_of(function))
 
 
 def _called(function: Callable[..., int], given: dict[str, Any]) -> int:

@@ -38,6 +38,11 @@ def generate(
         Folders of other symbols, IDX images as EMNIST's; each is one more target domain.
     spec
         The released data, or the paper's text, in a folder of its own below: released or paper.
+
+    Examples
+    --------
+    rac-ray data generate data/try --train-clips 100 --val-clips 50 --test-clips 50
+    rac-ray data generate data/dots --source 2dot --spec paper
     """
     from rac_ray.data.generate import generate as make_shards
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
@@ -78,6 +83,11 @@ def verify(folder: str) -> int:
     ----------
     folder
         Data folder, or a URI.
+
+    Examples
+    --------
+    rac-ray data verify data/try
+    rac-ray data verify s3://my-bucket/rac_ray/data/ts_grid-demo
     """
     from rac_ray.data.manifest import verify as problems_of
 
@@ -95,6 +105,10 @@ def preview(folder: str, *, out: str = "preview") -> int:
         Data folder, or a URI.
     out
         Folder for the pictures.
+
+    Examples
+    --------
+    rac-ray data preview data/try --out data/try-pictures
     """
     from rac_ray.data.preview import write_preview
 

@@ -18,6 +18,12 @@ def doctor(*, storage: str | None = None, data: str | None = None, json: bool = 
         Folder or URI for shards (default: $RAC_RAY_STORAGE/data, or data).
     json
         One JSON object on stdout.
+
+    Examples
+    --------
+    rac-ray doctor
+    rac-ray doctor --storage /shared/results --data /shared/data
+    rac-ray doctor --json
     """
     from rac_ray.doctor.findings import findings
     from rac_ray.doctor.look import look

@@ -11,8 +11,19 @@ from typing import Any, NoReturn
 from cyclopts import App
 
 from rac_ray import api
-from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of, of_option, require_verb
+from rac_ray.cli.derive import (
+    HELP,
+    HELP_ALL,
+    Flag,
+    arguments_of,
+    call,
+    command,
+    flags_of,
+    of_option,
+    require_verb,
+)
 from rac_ray.cli.exits import run_command
+from rac_ray.cli.headings import under_heading
 from rac_ray.cli.values import integer
 from rac_ray.errors import BadInput
 from rac_ray.store.ledger import Ledger
@@ -46,6 +57,10 @@ class Verb:
     omit: tuple[str, ...] = ()
     grid: bool = True
     """Whether the study's options narrow what it looks at."""
+    examples: tuple[str, ...] = ()
+    """Arguments after the verb; ``{preset}`` is the study's first one."""
+    shown: tuple[str, ...] = ()
+    """Names of options that its short help shows, though they are rare elsewhere."""
 
     @property
     def help(self) -> str:
@@ -56,18 +71,37 @@ class Verb:
         """All of its options."""
         own = [_with_defaults(flag, study) for flag in flags_of(self.function, self.omit)]
         options = [of_option(option) for option in study.all_options] if self.grid else []
-        return [*own[:1], *options, *own[1:], *self.extra, JSON]
+        flags = [*own[:1], *options, *own[1:], *self.extra, JSON]
+        return [under_heading(flag, study, self.shown) for flag in flags]
+
+    def commands(self, name: str, program: str, study: Study) -> list[str]:
+        """Its examples as they are typed."""
+        preset = next(iter(study.presets))
+        return [f"{program} {name} {each.format(preset=preset)}".rstrip() for each in self.examples]
 
 
 VERBS = {
-    "run": Verb(api.run, (SUBMIT,)),
-    "plan": Verb(api.plan, omit=RUN_ONLY),
-    "status": Verb(api.status),
-    "describe": Verb(api.describe),
-    "retry": Verb(api.run, (_FAILED, SUBMIT)),
-    "cancel": Verb(api.cancel, grid=False),
-    "clean": Verb(api.clean, grid=False),
-    "results": Verb(api.results, (WATCH,)),
+    "run": Verb(
+        api.run,
+        (SUBMIT,),
+        examples=("--preset {preset}", "--preset {preset} --only 'seed=42' --num-cpus 2 --verbose"),
+    ),
+    "plan": Verb(
+        api.plan,
+        omit=RUN_ONLY,
+        examples=("--preset {preset} --probe-seconds 0", "--num-cpus 96 --num-gpus 8 --price-per-hour 20"),
+        shown=("probe_seconds", "price_per_hour"),
+    ),
+    "status": Verb(api.status, examples=("--preset {preset}", "--preset {preset} --verbose")),
+    "describe": Verb(api.describe, examples=("8d54fc745519 --preset {preset}",)),
+    "retry": Verb(api.run, (_FAILED, SUBMIT), examples=("--failed --preset {preset}",)),
+    "cancel": Verb(api.cancel, grid=False, examples=("--preset {preset}",)),
+    "clean": Verb(api.clean, grid=False, examples=("--preset {preset}", "--preset {preset} --yes")),
+    "results": Verb(
+        api.results,
+        (WATCH,),
+        examples=("--preset {preset} --verdict --report", "--preset {preset} --to ./local", "--report --watch 30"),
+    ),
 }
 _HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
 
@@ -78,14 +112,16 @@ def sweep_main(study: Study, arguments: Sequence[str] | None = None) -> NoReturn
 
 
 def _sweep(study: Study, arguments: list[str]) -> int:
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in HELP):
         arguments = ["run", *arguments]
-    elif arguments[0] not in ("-h", "--help"):
+    elif arguments[0] not in HELP:
         require_verb(arguments[0], VERBS)
     app = App(name=Path(sys.argv[0]).name, help=study.description, help_format="plaintext", version_flags=[])
     for name, verb in VERBS.items():
         act = partial(_act, study, name, verb, arguments)
-        command(app, name, _HELP.get(name, verb.help), verb.flags(study), act)
+        examples = verb.commands(name, f"python {sys.argv[0]}", study)
+        help, full = _HELP.get(name, verb.help), HELP_ALL in arguments
+        command(app, name, help, verb.flags(study), act, examples=examples, full=full)
     return call(app, arguments)
 
 

@@ -1,12 +1,18 @@
 """``rac-ray``: its nouns and verbs, and the installed command."""
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cyclopts import App
 
-from rac_ray.cli.command import main
+from rac_ray.cli.command import COMMANDS, doctor, main, replay, results
+from rac_ray.cli.derive import call, command, examples_of, flags_of
+from rac_ray.cli.sweep import JSON, WATCH
 
 
 def test_the_installed_command_answers() -> None:
@@ -23,9 +29,9 @@ def test_the_installed_command_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "rac-ray what? valid: data, diving48, results, replay, doctor"),
-        (["data"], "rac-ray data what? valid: generate, verify, preview"),
-        (["diving48"], "rac-ray diving48 what? valid: check, decode, sheet"),
+        ([], "rac-ray what? valid: data, diving48, results, replay, doctor; see rac-ray --help"),
+        (["data"], "rac-ray data what? valid: generate, verify, preview; see --help"),
+        (["diving48"], "rac-ray diving48 what? valid: check, decode, sheet; see --help"),
         (["data", "make"], 'unknown command "make". '),
         (["results"], "folder is required; see --help"),
         (["results", "nowhere"], "no results in '"),
@@ -48,3 +54,40 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert (stopped.value.code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"error: {sentence}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [[], ["data"], ["diving48"], ["results"], ["replay"], ["doctor"]], ids=" ".join)
+def test_help_fits_a_screen(words: list[str], rac_ray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, _ = rac_ray(*words, "--help")
+    assert (code, rac_ray(*words, "--help-all")[1]) == (0, out)
+    assert len(out.splitlines()) <= 40
+
+
+@pytest.mark.parametrize(
+    ("words", "function"),
+    [
+        *((f"{noun} {verb}", function) for noun, verbs in COMMANDS.items() for verb, function in verbs.items()),
+        ("results", results),
+        ("replay", replay),
+        ("doctor", doctor),
+    ],
+)
+def test_help_of_each_verb_fits_a_screen_and_has_examples(
+    words: str, function: Callable[..., Any], rac_ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example is a command with options that the verb has."""
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = rac_ray(*words.split(), "--help")
+    assert len(out.splitlines()) <= 40
+    examples = examples_of(function)
+    assert 1 <= len(examples) <= 3
+    given: list[dict[str, Any]] = []
+    app = App(name="program", version_flags=[])
+    flags = [*flags_of(function), *([WATCH, JSON] if words == "results" else [])]
+    command(app, "verb", "", flags, lambda values: given.append(values) or 0)
+    for example in examples:
+        assert f"\n  {example}\n" in out
+        assert example.startswith(f"rac-ray {words}")
+        call(app, ["verb", *shlex.split(example.removeprefix(f"rac-ray {words}"))])
+    assert len(given) == len(examples)
