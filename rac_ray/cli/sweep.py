@@ -42,6 +42,7 @@ JSON = Flag("json", bool, False, "One JSON object on stdout; events go to stderr
 SUBMIT = Flag(
     "submit", str | None, None, "Hand the run to the cluster whose dashboard is at this URL, and return at once."
 )
+_DRY_RUN = Flag("dry_run", bool, False, "Only show what would run, as plan does; write nothing.")
 _FAILED = Flag("failed", bool, False, "The trials that were given up.")
 WATCH = Flag(
     "watch", int | None, None, "Look again so often, in seconds, until the sweep is done.", integer("--watch", 1)
@@ -83,8 +84,12 @@ class Verb:
 VERBS = {
     "run": Verb(
         api.run,
-        (SUBMIT,),
-        examples=("--preset {preset}", "--preset {preset} --only 'seed=42' --num-cpus 2 --verbose"),
+        (SUBMIT, _DRY_RUN),
+        examples=(
+            "--preset {preset}",
+            "--preset {preset} --dry-run",
+            "--preset {preset} --only 'seed=42' --num-cpus 2 --verbose",
+        ),
     ),
     "plan": Verb(
         api.plan,
@@ -94,7 +99,11 @@ VERBS = {
     ),
     "status": Verb(api.status, examples=("--preset {preset}", "--preset {preset} --verbose")),
     "describe": Verb(api.describe, examples=("8d54fc745519 --preset {preset}",)),
-    "retry": Verb(api.run, (_FAILED, SUBMIT), examples=("--failed --preset {preset}",)),
+    "retry": Verb(
+        api.run,
+        (_FAILED, SUBMIT, _DRY_RUN),
+        examples=("--failed --preset {preset} --dry-run", "--failed --preset {preset}"),
+    ),
     "cancel": Verb(api.cancel, grid=False, examples=("--preset {preset}",)),
     "clean": Verb(api.clean, grid=False, examples=("--preset {preset}", "--preset {preset} --yes")),
     "results": Verb(
@@ -144,9 +153,11 @@ def _act(study: Study, name: str, verb: Verb, arguments: list[str], given: dict[
         )
     if name == "retry" and not given["failed"]:
         raise BadInput("retry what? valid: retry --failed")
+    if verb.function is api.run and given["dry_run"]:
+        verb = VERBS["plan"]
     asked = {option.name: given[option.name] for option in study.all_options} if verb.grid else {}
     settings = arguments_of(verb.function, given)
-    if given.get("submit") is not None:
+    if given.get("submit") is not None and not given["dry_run"]:
         return _told(_submitted(study, arguments, given["submit"], settings, asked), given)
     if "say" in verb.function.__annotations__ and given["json"]:
         settings["say"] = lambda line: print(line, file=sys.stderr, flush=True)

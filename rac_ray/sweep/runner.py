@@ -92,10 +92,12 @@ def load_tune() -> None:
         from rac_ray.sweep import metrics, tuning  # noqa: F401
 
 
-def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> Price:
+def price_plan(
+    plan: Plan, resources: Resources, say: Callable[[str], None] = say_line, *, remember: bool = True
+) -> Price:
     """The price of what is missing; starts Ray only to probe or to ask a cluster for its size.
 
-    A cluster is not made to grow for a probe.
+    A cluster is not made to grow for a probe. Unless ``remember``, nothing is written.
     """
     if not resources.pricing.seconds and not resources.address:
         machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0, store=object_store_here())
@@ -108,7 +110,7 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
         if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
             say("no GPU is up, and a plan starts none: priced from records and earlier probes")
             pricing = replace(pricing, seconds=0)
-        return price_of(plan, packing, plan.entries(), pricing, say)
+        return price_of(plan, packing, plan.entries(), pricing, say, remember=remember)
 
 
 def precision_for(resources: Resources) -> str:
