@@ -34,6 +34,7 @@ from rac_ray.sweep.asked import (
 )
 from rac_ray.sweep.decisions import Deciding
 from rac_ray.sweep.loading import loading
+from rac_ray.sweep.monitor import say_line
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.resources import Resources
@@ -51,13 +52,6 @@ _HERE, _ALL, _ONE_MACHINE, _TABLES, _AS_PLANNED = Where(), Which(), Resources(),
 """What the verbs take by default."""
 
 
-def to_stdout(line: str) -> None:
-    """Tell an event, above the live line if there is one."""
-    from rac_ray.sweep.monitor import say_line
-
-    say_line(line)
-
-
 def run(
     study: Study,
     preset: str = "",
@@ -67,7 +61,7 @@ def run(
     resources: Resources = _ONE_MACHINE,
     deciding: Deciding = _AS_PLANNED,
     retry_failed: bool = False,
-    say: Say = to_stdout,
+    say: Say = say_line,
     **asked: Any,
 ) -> Results:
     """Run what is missing of the grid, then show what there is.
@@ -124,7 +118,7 @@ def plan(
     deciding: Deciding = _AS_PLANNED,
     retry_failed: bool = False,
     dry_run: bool = False,
-    say: Say = to_stdout,
+    say: Say = say_line,
     **asked: Any,
 ) -> Planned:
     """List the trials and what they cost; runs a short probe and nothing else.

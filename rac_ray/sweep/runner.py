@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -232,7 +233,8 @@ def _tune(
     metrics = SweepMetrics(plan.study.name)
     for task in plan.tasks:
         metrics.state(task.training, queue.states[task.training_id])
-    with tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True) as scratch:
+    scratch_folder = tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True)
+    with closing(monitor), scratch_folder as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
         study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
         ours = tune.with_parameters(
