@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from cyclopts import App
 
 from rac_ray.cli import data, videos
+from rac_ray.cli.completion import completed
 from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of
 from rac_ray.cli.doctor import doctor
 from rac_ray.cli.exits import run_command
@@ -95,7 +96,8 @@ def _main(arguments: list[str]) -> int:
         app.command(group)
     add(app, "replay", replay)
     add(app, "doctor", doctor)
-    flags = [*flags_of(results), WATCH, JSON]
+    app.register_install_completion_command(help="Install the completion of bash, zsh or fish.", version_flags=[])
+    flags = [*map(completed, flags_of(results)), WATCH, JSON]
     command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results, examples=examples_of(results))
     if not arguments:
         raise BadInput(
@@ -108,7 +110,7 @@ def _main(arguments: list[str]) -> int:
 
 def add(app: App, name: str, function: Callable[..., int]) -> None:
     """Add a command whose function prints what it has to say and returns the exit code."""
-    flags: list[Flag] = flags_of(function)
+    flags: list[Flag] = [completed(flag) for flag in flags_of(function)]
     help, act = (function.__doc__ or "").partition("\n")[0], partial(_called, function)
     command(app, name, help, flags, act, examples=examples_of(function))
 

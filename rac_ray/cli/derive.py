@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Annotated, Any, get_args, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
@@ -48,6 +49,12 @@ class Flag:
     """What it stands below in the long help."""
     rare: bool = False
     """Whether only the long help has it."""
+    values: tuple[str, ...] = ()
+    """Values that a shell offers."""
+    complete: Callable[[Any], list[str]] | None = None
+    """Values that a shell asks for, by cyclopts' context of what is typed."""
+    is_path: bool = False
+    """Whether a shell offers files and folders."""
 
     def parameter(self, group: Group | None = None, *, show: bool = True) -> inspect.Parameter:
         """The option as a parameter of a signature that cyclopts reads, and shows below the heading of a group."""
@@ -55,13 +62,17 @@ class Flag:
         given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain, "show": show}
         if group and not self.positional:
             given["group"] = group
-        if self.parse is not None:
-            parse = self.parse
+        parse = str if self.parse is None and (self.values or self.is_path) else self.parse
+        if parse is not None:
             texts = (lambda tokens: ";".join(each.value for each in tokens)) if self.repeated else _first
             given |= {"converter": lambda _type, tokens: parse(texts(tokens)), "n_tokens": 1, "accepts_keys": False}
+        if self.values:
+            given |= {"show_choices": False}
+        offered = Literal[self.values] if self.values else Path if self.is_path else self.kind
+        given |= {"completer": self.complete} if self.complete else {}
         kind = inspect.Parameter.POSITIONAL_ONLY if self.positional else inspect.Parameter.KEYWORD_ONLY
         default = inspect.Parameter.empty if self.default is MISSING else self.default
-        return inspect.Parameter(self.name, kind, default=default, annotation=Annotated[self.kind, Parameter(**given)])
+        return inspect.Parameter(self.name, kind, default=default, annotation=Annotated[offered, Parameter(**given)])
 
 
 def flags_of(function: Callable[..., Any], omit: Collection[str] = ()) -> list[Flag]:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from cyclopts import App
 
 from rac_ray import api
+from rac_ray.cli.completion import completed
 from rac_ray.cli.derive import (
     HELP,
     HELP_ALL,
@@ -73,7 +74,7 @@ class Verb:
         own = [_with_defaults(flag, study) for flag in flags_of(self.function, self.omit)]
         options = [of_option(option) for option in study.all_options] if self.grid else []
         flags = [*own[:1], *options, *own[1:], *self.extra, JSON]
-        return [under_heading(flag, study, self.shown) for flag in flags]
+        return [completed(under_heading(flag, study, self.shown), study) for flag in flags]
 
     def commands(self, name: str, program: str, study: Study) -> list[str]:
         """Its examples as they are typed."""
