@@ -18,10 +18,12 @@ PATHS = frozenset({
     "storage", "data", "to", "out", "folder", "capsule", "masks", "shards", "frames", "checkpoint",
 })  # fmt: skip
 """Names of options and arguments that are files or folders, besides those that are parsed as such."""
+MOST_TOLD = 6
+"""Values that a help names, where its words do not name one already."""
 
 
 def completed(flag: Flag, study: "Study | None" = None) -> Flag:
-    """The option with the values that a shell offers for it."""
+    """The option with the values that a shell offers for it, and a help that names them if they are few."""
     if flag.name in PATHS or flag.parse in (place, places):
         return replace(flag, is_path=True)
     if study is None:
@@ -30,7 +32,10 @@ def completed(flag: Flag, study: "Study | None" = None) -> Flag:
         return replace(flag, values=tuple(study.presets))
     if flag.name == "precision":
         return replace(flag, values=PRECISIONS)
-    return replace(flag, complete=listed(values_of(study, flag.name))) if values_of(study, flag.name) else flag
+    values = values_of(study, flag.name)
+    told = not values or values[0].isdigit() or len(values) > MOST_TOLD or any(value in flag.help for value in values)
+    help = flag.help if told else f"{flag.help}: {', '.join(values)}"
+    return replace(flag, help=help, complete=listed(values) if values else None)
 
 
 def values_of(study: "Study", name: str) -> list[str]:

@@ -142,3 +142,11 @@ def test_values_are_those_that_presets_have() -> None:
     assert values_of(TS_GRID, "learning_rate") == values_of(TS_GRID, "storage") == []
     paths = {flag.name for verb in VERBS.values() for flag in verb.flags(TS_GRID) if flag.is_path}
     assert paths == {"storage", "data", "to", "digits", "capsule"}
+
+
+def test_a_help_names_values_that_are_few() -> None:
+    said = {flag.name: flag.help for flag in VERBS["run"].flags(TS_GRID)}
+    assert said["models"] == "models: convlstm, cnn3d, timesformer1, timesformer8"
+    assert said["source"] == "source domains: 2dot, mnist_bg"
+    assert said["seeds"] == "seeds; 0 is one like any other"
+    assert said["optimiser"] == "optimisers: sgd, adamw"
