@@ -29,7 +29,6 @@ COMMANDS = {
     "ts_grid.py run --help": [GRID, "run", "--help"],
     "diving48.py --help": [DIVES, "--help"],
     "rac-ray --help": ["-m", "rac_ray.cli.command", "--help"],
-    "rac-ray doctor": ["-m", "rac_ray.cli.command", "doctor"],
     "ts_grid.py plan --probe-seconds 0": PLAN,
 }
 TRIAL = "model=cnn3d,seed=42"
