@@ -33,6 +33,7 @@ from rac_ray.sweep.asked import (
 )
 from rac_ray.sweep.decisions import Deciding
 from rac_ray.sweep.loading import loading
+from rac_ray.sweep.monitor import say_line
 from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.program import Program
@@ -51,13 +52,6 @@ _HERE, _ALL, _ONE_MACHINE, _TABLES, _AS_PLANNED = Where(), Which(), Resources(),
 """What the verbs take by default."""
 
 
-def to_stdout(line: str) -> None:
-    """Tell an event, above the live line if there is one."""
-    from rac_ray.sweep.monitor import say_line
-
-    say_line(line)
-
-
 def run(
     study: Study,
     preset: str = "",
@@ -67,7 +61,7 @@ def run(
     resources: Resources = _ONE_MACHINE,
     deciding: Deciding = _AS_PLANNED,
     retry_failed: bool = False,
-    say: Say = to_stdout,
+    say: Say = say_line,
     **asked: Any,
 ) -> Results:
     """Run what is missing of the grid, then show what there is.
@@ -122,26 +116,38 @@ def plan(
     which: Which = _ALL,
     resources: Resources = _ONE_MACHINE,
     deciding: Deciding = _AS_PLANNED,
-    say: Say = to_stdout,
+    retry_failed: bool = False,
+    dry_run: bool = False,
+    say: Say = say_line,
     **asked: Any,
 ) -> Planned:
-    """List the trials and what they cost; runs a short probe and nothing else."""
+    """List the trials and what they cost; runs a short probe and nothing else.
+
+    With ``retry_failed`` the trials that were given up are listed once more, with the reasons.
+
+    Parameters
+    ----------
+    dry_run
+        Do not keep the probe's figures for the next plan, either: write nothing.
+    """
     with loading():
         from rac_ray.sweep.runner import precision_for, price_plan
 
     preset = preset_of(study, preset)
     made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
-    price, entries = price_plan(made, resources, say), made.entries()
+    price, entries = price_plan(made, resources, say, remember=not dry_run), made.entries()
     candidates = _candidates_of(made)
+    trials = trials_of(made, entries, made.ledger.driver(watch=False))
     return Planned(
-        trials_of(made, entries, made.ledger.driver(watch=False)),
+        trials,
         (len(made.missing(entries)), len(made.tasks)),
         {**about_data(made), **in_common(made.tasks)},
         price,
         list(dict.fromkeys(note for part in made.parts for note in study.notes(part.grid, part.tasks))),
         searched(made),
-        price_plan(candidates, resources, say) if candidates else None,
+        price_plan(candidates, resources, say, remember=not dry_run) if candidates else None,
         _at_most(made, deciding, which.only, price),
+        [trial for trial in trials if trial.state == "failed"] if retry_failed else None,
     )
 
 
@@ -243,7 +249,13 @@ def cancel(study: Study, preset: str = "", *, where: Where = _HERE) -> Cancelled
 
 
 def clean(
-    study: Study, preset: str = "", *, where: Where = _HERE, yes: bool = False, best_checkpoints: bool = False
+    study: Study,
+    preset: str = "",
+    *,
+    where: Where = _HERE,
+    yes: bool = False,
+    dry_run: bool = False,
+    best_checkpoints: bool = False,
 ) -> Cleaned:
     """Show files of the sweep that nothing needs any more, whatever its preset.
 
@@ -251,9 +263,13 @@ def clean(
     ----------
     yes
         Delete what is shown.
+    dry_run
+        Only show it, as without --yes.
     best_checkpoints
         Also the best weights of finished trials.
     """
+    if yes and dry_run:
+        raise BadInput("--yes deletes and --dry-run does not; give one of them")
     ledger = ledger_of(study, preset, where)
     found = leftovers(ledger, ledger.scan(), best_checkpoints)
     found |= SearchBook(ledger.storage).leftovers(best_checkpoints)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rac_ray"
 FLOORS = {
     "errors": 0, "identity": 0, "store": 0, "data": 1, "models": 2, "training": 2, "segmentation": 2, "results": 3,
-    "sweep": 3, "studies": 4, "api": 5, "cli": 5,
+    "sweep": 3, "studies": 4, "doctor": 4, "api": 5, "cli": 5,
 }  # fmt: skip
 """By module or folder of the package."""
 NAMES = re.compile(r"temporal_shape|diving48|TemporalShape|Diving48|Temporal Shape|\bdives\b", re.IGNORECASE)
@@ -100,6 +100,11 @@ def test_results_load_neither_ray_nor_torch() -> None:
 )
 def test_help_loads_nothing_that_computes_or_draws(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments) & (COMPUTING | SHOWING) == set()
+
+
+def test_the_doctor_loads_nothing_that_computes_or_draws(tmp_path: Path) -> None:
+    where = ("--storage", str(tmp_path), "--data", str(tmp_path))
+    assert loaded_by("-m", "rac_ray.cli.command", "doctor", *where) & (COMPUTING | SHOWING) == set()
 
 
 def test_a_plan_that_probes_nothing_loads_torch_alone_to_count_weights(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 from cyclopts import App
 
 from rac_ray.cli import data, segment, videos
-from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
+from rac_ray.cli.completion import completed
+from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of
+from rac_ray.cli.doctor import doctor
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.sweep import JSON, VERBS, WATCH, add_verbs, described, watch, with_verb
 from rac_ray.errors import BadInput
@@ -30,6 +32,12 @@ def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
         A sweep's folder, <storage>/<sweep>.
     to
         Folder for what is written (default: a new one, results-of-<sweep>).
+
+    Examples
+    --------
+    rac-ray results results/ts_grid --to ./pulled
+    rac-ray results results/ts_grid --verdict --report
+    rac-ray results results/ts_grid --capsule ts_grid.tar.zst
     """
     from rac_ray.results.shown import show
 
@@ -50,6 +58,11 @@ def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int =
         Train so many random trials once more.
     seed
         Which ones.
+
+    Examples
+    --------
+    rac-ray replay ts_grid.tar.zst
+    rac-ray replay ts_grid.tar.zst --to ./replayed --retrain 2
     """
     from rac_ray.cli.replay import replay_capsule
 
@@ -68,6 +81,8 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
 }
 """Verbs that no study has, by noun; a study's own come after its sweep's."""
 _HELP = {"data": "Generate, verify or preview Temporal Shape."}
+_INSTALL_COMPLETION = "--install-completion"
+"""What cyclopts calls it. It needs all verbs of all nouns; others need those of one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -85,16 +100,20 @@ def _main(arguments: list[str]) -> int:
     )
     nouns = {**{word: home.help for word, home in homes().items()}, **_HELP}
     if not arguments:
-        raise BadInput(f"rac-ray what? valid: {', '.join((*nouns, 'results', 'replay'))}")
+        raise BadInput(f"rac-ray what? valid: {', '.join((*nouns, 'results', 'replay', 'doctor'))}; see rac-ray --help")
     noun, *rest = arguments
     for name, help in nouns.items():
         group = App(name=name, help=help, help_format="plaintext", version_flags=[])
         app.command(group)
         if name == noun:
             rest = _fill(group, noun, rest)
+        elif noun == _INSTALL_COMPLETION:
+            _fill(group, name, ["--help"])
     add(app, "replay", replay)
-    flags = [*flags_of(results), WATCH, JSON]
-    command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results)
+    add(app, "doctor", doctor)
+    app.register_install_completion_command(help="Install the completion of bash, zsh or fish.", version_flags=[])
+    flags = [*map(completed, flags_of(results)), WATCH, JSON]
+    command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results, examples=examples_of(results))
     return call(app, [noun, *rest])
 
 
@@ -103,7 +122,7 @@ def _fill(group: App, noun: str, arguments: list[str]) -> list[str]:
     own = COMMANDS.get(noun, {})
     sweeps = noun not in _HELP
     if not arguments:
-        raise BadInput(f"rac-ray {noun} what? valid: {', '.join([*VERBS, *own] if sweeps else own)}")
+        raise BadInput(f"rac-ray {noun} what? valid: {', '.join([*VERBS, *own] if sweeps else own)}; see --help")
     if sweeps and arguments[0] not in own:
         study, arguments = homes()[noun].load(), with_verb(arguments, own)
         program = Program(study.name, ("rac-ray", noun))
@@ -116,8 +135,9 @@ def _fill(group: App, noun: str, arguments: list[str]) -> list[str]:
 
 def add(app: App, name: str, function: Callable[..., int]) -> None:
     """Add a command whose function prints what it has to say and returns the exit code."""
-    flags: list[Flag] = flags_of(function)
-    command(app, name, (function.__doc__ or "").partition("\n")[0], flags, partial(_called, function))
+    flags: list[Flag] = [completed(flag) for flag in flags_of(function)]
+    help, act = (function.__doc__ or "").partition("\n")[0], partial(_called, function)
+    command(app, name, help, flags, act, examples=examples_of(function))
 
 
 def _called(function: Callable[..., int], given: dict[str, Any]) -> int:

@@ -1,10 +1,16 @@
 """The verbs of ``rac-ray data``: generate, verify, preview."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rac_ray.errors import DONE, FAILED, one_of
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.options import places, require_some, words
+
+if TYPE_CHECKING:
+    from rac_ray.data.dataset import Dataset
+    from rac_ray.data.shards import Shard
 
 
 def generate(
@@ -17,6 +23,7 @@ def generate(
     paired_clips: int = 0,
     digits: str = "",
     spec: str = "released",
+    dry_run: bool = False,
 ) -> int:
     """Make what is missing of a data folder.
 
@@ -38,6 +45,13 @@ def generate(
         Folders of other symbols, IDX images as EMNIST's; each is one more target domain.
     spec
         The released data, or the paper's text, in a folder of its own below: released or paper.
+    dry_run
+        Say what would be made, and write nothing.
+
+    Examples
+    --------
+    rac-ray data generate data/try --train-clips 100 --val-clips 50 --test-clips 50
+    rac-ray data generate data/dots --source 2dot --spec paper --dry-run
     """
     from rac_ray.data.generate import generate as make_shards
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
@@ -65,10 +79,28 @@ def generate(
     root = TemporalShape().folder(grid, Storage.at(folder))
     dataset = dataset_of(grid)
     dataset.require_own(root)
+    if dry_run:
+        return _would_make(root, dataset)
     with ray_session(Resources()):
         found = make_shards(root, dataset, say_line)
     print(f"{root.root}: {found.made} shards made, {found.clips} clips")
     return DONE
+
+
+def _would_make(root: Storage, dataset: "Dataset") -> int:
+    """Print what is missing, with its bytes."""
+    from rac_ray.data.generate import to_make
+
+    missing = to_make(root, dataset)
+    for part, shards in missing.items():
+        print(f"would make {part}: {_sized(shards, dataset)}")
+    print(f"{root.root}: {_sized([shard for shards in missing.values() for shard in shards], dataset)} are missing")
+    return DONE
+
+
+def _sized(shards: "Sequence[Shard]", dataset: "Dataset") -> str:
+    clips = sum(shard.rows for shard in shards)
+    return f"{len(shards)} shards, {clips} clips, at most {clips * dataset.clip_bytes / 1e6:.1f} MB"
 
 
 def verify(folder: str) -> int:
@@ -78,6 +110,11 @@ def verify(folder: str) -> int:
     ----------
     folder
         Data folder, or a URI.
+
+    Examples
+    --------
+    rac-ray data verify data/try
+    rac-ray data verify s3://my-bucket/rac_ray/data/ts_grid-demo
     """
     from rac_ray.data.manifest import verify as problems_of
 
@@ -95,6 +132,10 @@ def preview(folder: str, *, out: str = "preview") -> int:
         Data folder, or a URI.
     out
         Folder for the pictures.
+
+    Examples
+    --------
+    rac-ray data preview data/try --out data/try-pictures
     """
     from rac_ray.data.preview import write_preview
 

@@ -8,11 +8,12 @@ import inspect
 import os
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Annotated, Any, get_args, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 from docstring_parser import parse as parse_docstring
 
@@ -22,6 +23,10 @@ from rac_ray.sweep.options import Option
 
 NOT_OFFERED = ("study", "say", "asked", "retry_failed")
 """Parameters of verbs that no command line has."""
+HELP_ALL = "--help-all"
+HELP = ("-h", "--help", HELP_ALL)
+OPTIONS = "Options"
+"""Heading of options that have no other."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +43,36 @@ class Flag:
     """Makes the value of its text; None: cyclopts knows how."""
     positional: bool = False
     repeated: bool = False
+    origin: Any = None
+    """The dataclass of which it is a field."""
+    heading: str = ""
+    """What it stands below in the long help."""
+    rare: bool = False
+    """Whether only the long help has it."""
+    values: tuple[str, ...] = ()
+    """Values that a shell offers."""
+    complete: Callable[[Any], list[str]] | None = None
+    """Values that a shell asks for, by cyclopts' context of what is typed."""
+    is_path: bool = False
+    """Whether a shell offers files and folders."""
 
-    @property
-    def parameter(self) -> inspect.Parameter:
-        """The option as a parameter of a signature that cyclopts reads."""
+    def parameter(self, group: Group | None = None, *, show: bool = True) -> inspect.Parameter:
+        """The option as a parameter of a signature that cyclopts reads, and shows below the heading of a group."""
         plain = self.default in (None, "", False, MISSING) or isinstance(self.default, list)
-        given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain}
-        if self.parse is not None:
-            parse = self.parse
+        given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain, "show": show}
+        if group and not self.positional:
+            given["group"] = group
+        parse = str if self.parse is None and (self.values or self.is_path) else self.parse
+        if parse is not None:
             texts = (lambda tokens: ";".join(each.value for each in tokens)) if self.repeated else _first
             given |= {"converter": lambda _type, tokens: parse(texts(tokens)), "n_tokens": 1, "accepts_keys": False}
+        if self.values:
+            given |= {"show_choices": False}
+        offered = Literal[self.values] if self.values else Path if self.is_path else self.kind
+        given |= {"completer": self.complete} if self.complete else {}
         kind = inspect.Parameter.POSITIONAL_ONLY if self.positional else inspect.Parameter.KEYWORD_ONLY
         default = inspect.Parameter.empty if self.default is MISSING else self.default
-        return inspect.Parameter(self.name, kind, default=default, annotation=Annotated[self.kind, Parameter(**given)])
+        return inspect.Parameter(self.name, kind, default=default, annotation=Annotated[offered, Parameter(**given)])
 
 
 def flags_of(function: Callable[..., Any], omit: Collection[str] = ()) -> list[Flag]:
@@ -69,6 +91,12 @@ def flags_of(function: Callable[..., Any], omit: Collection[str] = ()) -> list[F
     return [flag for flag in found if flag.name not in omit]
 
 
+def examples_of(function: Callable[..., Any]) -> list[str]:
+    """The commands in the section ``Examples`` of a function's docstring."""
+    parsed = parse_docstring(function.__doc__ or "").examples
+    return [line for each in parsed for line in (each.description or "").splitlines() if line]
+
+
 def _fields_of(cls: Any, prefix: str = "") -> list[Flag]:
     hints, told = get_type_hints(cls), _docs(cls)
     found: list[Flag] = []
@@ -77,7 +105,8 @@ def _fields_of(cls: Any, prefix: str = "") -> list[Flag]:
             found += _fields_of(hints[each.name], each.metadata.get("prefix", ""))
         else:
             name = _name(each, prefix)
-            found.append(_flag(name, hints[each.name], _default(each), told.get(each.name, ""), each.metadata))
+            flag = _flag(name, hints[each.name], _default(each), told.get(each.name, ""), each.metadata)
+            found.append(replace(flag, origin=cls))
     return found
 
 
@@ -155,8 +184,21 @@ def _docs(cls: Any) -> dict[str, str]:
     return found
 
 
-def command(app: App, name: str, help: str, flags: Sequence[Flag], act: Callable[[dict[str, Any]], int]) -> None:
-    """Add a command to an app; ``act`` gets the values of its flags, and returns its exit code."""
+def command(
+    app: App,
+    name: str,
+    help: str,
+    flags: Sequence[Flag],
+    act: Callable[[dict[str, Any]], int],
+    *,
+    examples: Sequence[str] = (),
+    full: bool = True,
+) -> None:
+    """Add a command to an app; ``act`` gets the values of its flags, and returns its exit code.
+
+    Its help ends with the examples. It shows every flag below its heading, or, unless ``full``, those that are not rare
+    below one, and how to see the others.
+    """
 
     def called(*positional: Any, **given: Any) -> int:
         names = [flag.name for flag in flags if flag.positional]
@@ -164,17 +206,26 @@ def command(app: App, name: str, help: str, flags: Sequence[Flag], act: Callable
             {**{flag.name: flag.default for flag in flags}, **dict(zip(names, positional, strict=False)), **given}
         )
 
-    parameters = [flag.parameter for flag in sorted(flags, key=lambda flag: not flag.positional)]
+    headings = list(dict.fromkeys(flag.heading or OPTIONS if full else OPTIONS for flag in flags))
+    groups = {heading: Group(heading, sort_key=number) for number, heading in enumerate(headings)}
+    parameters = [
+        flag.parameter(groups[flag.heading or OPTIONS if full else OPTIONS], show=full or not flag.rare)
+        for flag in sorted(flags, key=lambda flag: not flag.positional)
+    ]
     called.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     called.__doc__ = help
-    app.command(called, name=name, sort_key=len(list(app)))
+    hidden = 0 if full else sum(flag.rare for flag in flags)
+    more = [f"{hidden} more option{'s' * (hidden > 1)}: {HELP_ALL}"] if hidden else []
+    said = "\n\n".join(["\n".join(["Examples:", *(f"  {each}" for each in examples)])] * bool(examples) + more)
+    app.command(called, name=name, sort_key=len(list(app)), help_epilogue=said or None)
 
 
 def call(app: App, arguments: Sequence[str]) -> int:
     """Parse arguments and run the command that they name; what cannot be parsed raises BadInput."""
+    shown = ["--help" if argument == HELP_ALL else argument for argument in arguments]
     try:
-        found = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        found = app(shown, exit_on_error=False, print_error=False, result_action="return_value")
     except UnknownOptionError as error:
         raise BadInput(f"{_sentence(error)}; see --help") from None
     except UnusedCliTokensError as error:

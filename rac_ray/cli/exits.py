@@ -8,6 +8,7 @@ sweep, 130 interrupted.
 import signal
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import NoReturn
 
 from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput
@@ -20,6 +21,9 @@ def run_command(command: Callable[[], int]) -> NoReturn:
     from rac_ray.store.lock import Busy
 
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a letter that a terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = command()
     except BadInput as error:

@@ -49,6 +49,10 @@ def train(frames: str, *, out: str, device: str = "auto", settings: Settings) ->
         Folder or URI for checkpoints and record.json.
     device
         One of auto, cpu, cuda.
+
+    Examples
+    --------
+    rac-ray diving48 segment FRAMES --out results/segmentation
     """
     import torch
 
@@ -108,6 +112,10 @@ def masks(
         A running Ray cluster.
     num_cpus
         CPUs of the local Ray (default: what is there).
+
+    Examples
+    --------
+    rac-ray diving48 masks data/diving48 --checkpoint results/segmentation/best.ckpt --out data/masks
     """
     with needs_extra("segmentation"):
         from rac_ray.segmentation.infer import segment_clips

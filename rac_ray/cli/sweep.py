@@ -11,8 +11,20 @@ from typing import Any, NoReturn
 from cyclopts import App
 
 from rac_ray import api
-from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of, of_option, require_verb
+from rac_ray.cli.completion import completed
+from rac_ray.cli.derive import (
+    HELP,
+    HELP_ALL,
+    Flag,
+    arguments_of,
+    call,
+    command,
+    flags_of,
+    of_option,
+    require_verb,
+)
 from rac_ray.cli.exits import run_command
+from rac_ray.cli.headings import under_heading
 from rac_ray.cli.values import integer
 from rac_ray.errors import BadInput
 from rac_ray.store.ledger import Ledger
@@ -32,6 +44,7 @@ JSON = Flag("json", bool, False, "One JSON object on stdout; events go to stderr
 SUBMIT = Flag(
     "submit", str | None, None, "Hand the run to the cluster whose dashboard is at this URL, and return at once."
 )
+_DRY_RUN = Flag("dry_run", bool, False, "Only show what would run, as plan does; write nothing.")
 _FAILED = Flag("failed", bool, False, "The trials that were given up.")
 WATCH = Flag(
     "watch", int | None, None, "Look again so often, in seconds, until the sweep is done.", integer("--watch", 1)
@@ -47,6 +60,10 @@ class Verb:
     omit: tuple[str, ...] = ()
     grid: bool = True
     """Whether the study's options narrow what it looks at."""
+    examples: tuple[str, ...] = ()
+    """Arguments after the verb; ``{preset}`` is the study's first one."""
+    shown: tuple[str, ...] = ()
+    """Names of options that its short help shows, though they are rare elsewhere."""
 
     @property
     def help(self) -> str:
@@ -57,18 +74,45 @@ class Verb:
         """All of its options."""
         own = [_with_defaults(flag, study) for flag in flags_of(self.function, self.omit)]
         options = [of_option(option) for option in study.all_options] if self.grid else []
-        return [*own[:1], *options, *own[1:], *self.extra, JSON]
+        flags = [*own[:1], *options, *own[1:], *self.extra, JSON]
+        return [completed(under_heading(flag, study, self.shown), study) for flag in flags]
+
+    def commands(self, name: str, program: str, study: Study) -> list[str]:
+        """Its examples as they are typed."""
+        preset = next(iter(study.presets))
+        return [f"{program} {name} {each.format(preset=preset)}".rstrip() for each in self.examples]
 
 
 VERBS = {
-    "run": Verb(api.run, (SUBMIT,)),
-    "plan": Verb(api.plan, omit=RUN_ONLY),
-    "status": Verb(api.status),
-    "describe": Verb(api.describe),
-    "retry": Verb(api.run, (_FAILED, SUBMIT)),
-    "cancel": Verb(api.cancel, grid=False),
-    "clean": Verb(api.clean, grid=False),
-    "results": Verb(api.results, (WATCH,)),
+    "run": Verb(
+        api.run,
+        (SUBMIT, _DRY_RUN),
+        examples=(
+            "--preset {preset}",
+            "--preset {preset} --dry-run",
+            "--preset {preset} --only 'seed=42' --num-cpus 2 --verbose",
+        ),
+    ),
+    "plan": Verb(
+        api.plan,
+        omit=RUN_ONLY,
+        examples=("--preset {preset} --probe-seconds 0", "--num-cpus 96 --num-gpus 8 --price-per-hour 20"),
+        shown=("probe_seconds", "price_per_hour"),
+    ),
+    "status": Verb(api.status, examples=("--preset {preset}", "--preset {preset} --verbose")),
+    "describe": Verb(api.describe, examples=("8d54fc745519 --preset {preset}",)),
+    "retry": Verb(
+        api.run,
+        (_FAILED, SUBMIT, _DRY_RUN),
+        examples=("--failed --preset {preset} --dry-run", "--failed --preset {preset}"),
+    ),
+    "cancel": Verb(api.cancel, grid=False, examples=("--preset {preset}",)),
+    "clean": Verb(api.clean, grid=False, examples=("--preset {preset}", "--preset {preset} --yes")),
+    "results": Verb(
+        api.results,
+        (WATCH,),
+        examples=("--preset {preset} --verdict --report", "--preset {preset} --to ./local", "--report --watch 30"),
+    ),
 }
 _HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
 
@@ -88,7 +132,7 @@ def _sweep(study: Study, program: Program, arguments: list[str]) -> int:
 
 def with_verb(arguments: list[str], also: Collection[str] = ()) -> list[str]:
     """A sweep's arguments, with the verb ``run`` where there is none; BadInput for one that is unknown."""
-    if arguments and arguments[0] in ("-h", "--help"):
+    if arguments and arguments[0] in HELP:
         return arguments
     if not arguments or arguments[0].startswith("-"):
         return ["run", *arguments]
@@ -105,7 +149,9 @@ def add_verbs(app: App, study: Study, program: Program, arguments: list[str]) ->
     """Add the verbs of a study to an app, which will be called with ``arguments``."""
     for name, verb in VERBS.items():
         act = partial(_act, study, program, name, verb, arguments)
-        command(app, name, _HELP.get(name, verb.help), verb.flags(study), act)
+        help, full = _HELP.get(name, verb.help), HELP_ALL in arguments
+        examples = verb.commands(name, program.said(), study)
+        command(app, name, help, verb.flags(study), act, examples=examples, full=full)
 
 
 def _with_defaults(flag: Flag, study: Study) -> Flag:
@@ -127,9 +173,11 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
         )
     if name == "retry" and not given["failed"]:
         raise BadInput("retry what? valid: retry --failed")
+    if verb.function is api.run and given["dry_run"]:
+        verb = VERBS["plan"]
     asked = {option.name: given[option.name] for option in study.all_options} if verb.grid else {}
     settings = arguments_of(verb.function, given)
-    if given.get("submit") is not None:
+    if given.get("submit") is not None and not given["dry_run"]:
         return _told(_submitted(study, program, arguments, given["submit"], settings, asked), given)
     if "say" in verb.function.__annotations__ and given["json"]:
         settings["say"] = lambda line: print(line, file=sys.stderr, flush=True)

@@ -18,6 +18,10 @@ def check(folder: str) -> int:
     ----------
     folder
         The download, with Diving48_V2_train.json and rgb/.
+
+    Examples
+    --------
+    rac-ray diving48 check DIVING48
     """
     from rac_ray.studies.diving48.lists import check as findings_of
 
@@ -57,6 +61,11 @@ def decode(
         A running Ray cluster whose machines see the download.
     num_cpus
         CPUs of the local Ray (default: what is there).
+
+    Examples
+    --------
+    rac-ray diving48 decode DIVING48 data/diving48
+    rac-ray diving48 decode DIVING48 s3://my-bucket/diving48 --address auto
     """
     from rac_ray.data.generate import generate
     from rac_ray.studies.diving48.dataset import OfficialVideos
@@ -87,6 +96,10 @@ def sheet(data: str, masks: str, clip: str, *, out: str = "domains.png") -> int:
         A clip's id.
     out
         The picture.
+
+    Examples
+    --------
+    rac-ray diving48 sheet data/diving48 data/masks 8SLxUm_EbPQ_00001 --out domains.png
     """
     from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable
     from rac_ray.studies.diving48.dataset import find_clip

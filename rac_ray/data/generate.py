@@ -42,6 +42,22 @@ def _missing(root: Storage, shards: Sequence[Shard]) -> int:
     return sum(shard.rows for shard in shards if shard.name not in there)
 
 
+def to_make(root: Storage, dataset: Dataset) -> dict[str, list[Shard]]:
+    """The shards, by part, that ``generate`` would make; needs no Ray and writes nothing.
+
+    Raises BadInput for a folder of another dataset.
+    """
+    work = _Work(root, dataset, again=False, say=lambda _line: None)
+    manifest = work.manifest()
+    damaged, whole = set(work.damaged(manifest)), work.whole(manifest)
+    found = {
+        part: [shard for shard in shards if shard.name in damaged or dataset.read(root, shard) is None]
+        for part, shards in dataset.parts().items()
+        if part not in whole or any(shard.name in damaged for shard in shards)
+    }
+    return {part: shards for part, shards in found.items() if shards}
+
+
 def generate(root: Storage, dataset: Dataset, say: Say = lambda _line: None, *, again: bool = False) -> Generated:
     """Bring ``root`` to hold ``dataset``; needs a running Ray.
 

@@ -1,15 +1,13 @@
-"""What a running sweep says: one plain line per trial event, and on a terminal one live line below them.
+"""What a running sweep says: one plain line per trial event, and on a terminal its progress below them.
 
-The live line has done/total, clips/s and the time left. Knows neither Tune nor Ray.
+The progress has done/total, clips/s, the time left, and each running trial's epoch and best accuracy. Knows neither
+Tune nor Ray.
 """
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rac_ray.identity import Training
 from rac_ray.store.entry import added_up
@@ -17,13 +15,28 @@ from rac_ray.store.record import Record
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.queue import Queue
 
+if TYPE_CHECKING:
+    from rac_ray.sweep.display import Display
+
 _REDRAW_SECONDS = 1.0
+_shown: "list[Display]" = []
+"""The progress that this process shows, if it does."""
 
 
 def say_line(line: str) -> None:
-    """Print one line at once, to a terminal or a log; above the live line if there is one."""
-    tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()
+    """Print one line at once, to a terminal or a log; above the progress if it is shown."""
+    if _shown:
+        _shown[-1].above(line)
+    else:
+        print(line, flush=True)
+
+
+def _shown_on(terminal: TextIO) -> "Display":
+    """The progress on a terminal; what draws it is loaded only where there is one."""
+    from rac_ray.sweep.display import Display
+
+    _shown.append(Display(terminal))
+    return _shown[-1]
 
 
 @dataclass
@@ -35,7 +48,17 @@ class Running:
     share: float
     """Fraction of the machine that it takes."""
     epochs: int = 0
+    best: float = 0.0
+    """Best source-validation top-1 so far, 0 to 1."""
     clips_per_second: float = 0.0
+
+    @property
+    def row(self) -> str:
+        """How far it is, for the progress; its name last, of which a narrow terminal shows less."""
+        most = self.training.recipe.max_epochs
+        best = f"{100 * self.best:5.1f}" if self.epochs else "    -"
+        epochs = f"{self.epochs:>{len(str(most))}}/{most}"
+        return f"epoch {epochs}  best {best}%  {self.clips_per_second:5.0f} clips/s  {self.training.name}"
 
 
 @dataclass
@@ -53,7 +76,7 @@ class Monitor:
     what: str = "trials"
     """Name of what is counted, for the summary."""
     live: TextIO | None = None
-    """Terminal for the live line."""
+    """Terminal that shows the progress."""
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
@@ -62,19 +85,9 @@ class Monitor:
         self.busy_seconds = 0.0
         """Seconds that trials ran, each weighed with its share of the machine."""
         self._work_done = 0.0
-        self._shown = -_REDRAW_SECONDS
-        self._bar = (
-            tqdm(
-                total=len(self.queue.states),
-                initial=self.queue.counts()["done"],
-                bar_format="{n_fmt}/{total_fmt} done |{bar:20}| {desc}",
-                file=self.live,
-                leave=False,
-                dynamic_ncols=True,
-            )
-            if self.live
-            else None
-        )
+        self._drawn = -_REDRAW_SECONDS
+        self._display = _shown_on(self.live) if self.live else None
+        self.tick()
 
     def started(self, training: Training, attempt: int, resources: Mapping[str, float], stacked: int = 1) -> None:
         """An attempt at a trial runs, in a process with so many seeds of it."""
@@ -88,7 +101,7 @@ class Monitor:
     def epoch(self, training: Training, row: Mapping[str, Any]) -> None:
         """A trial reported an epoch."""
         running = self.running[training.training_id]
-        running.epochs = row["epoch"] + 1
+        running.epochs, running.best = row["epoch"] + 1, row["best_val_top1"]
         running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
         if self.verbose:
             self.say(
@@ -107,8 +120,6 @@ class Monitor:
             f"{record.best_epoch} of {record.epochs}, {record.seconds['total']:.0f} s; "
             f"{counts['done']}/{len(self.queue.states)} done, {counts['failed']} failed, {self.time_left()}"
         )
-        if self._bar is not None:
-            self._bar.update(1)
 
     def cut(self, training: Training, epochs: int, best: float) -> None:
         """A candidate of a search was stopped, since others were better after as many epochs."""
@@ -119,8 +130,6 @@ class Monitor:
             f"{training.training_id} cut    {training.name}: val top-1 {best:.3f} after {epochs} epochs; "
             f"{counts['done']}/{len(self.queue.states)} done, {self.time_left()}"
         )
-        if self._bar is not None:
-            self._bar.update(1)
 
     def failed(self, training: Training, failure: Mapping[str, Any], wait: float | None, path: str) -> None:
         """An attempt failed, and is or is not tried again; told at once, with where to read on."""
@@ -130,23 +139,25 @@ class Monitor:
         self.say(f"{training.training_id} {what} {training.name}: {summary(failure)}; {then} (traceback: {path})")
 
     def tick(self) -> None:
-        """Refresh the live line, at most once a second."""
-        if self._bar is None or self.clock() - self._shown < _REDRAW_SECONDS:
+        """Show the progress of now, at most once a second."""
+        if self._display is None or self.clock() - self._drawn < _REDRAW_SECONDS:
             return
-        self._shown = self.clock()
-        counts = self.queue.counts()
+        self._drawn = self.clock()
+        counts, total = self.queue.counts(), len(self.queue.states)
         speed = sum(running.clips_per_second for running in self.running.values())
         failed = f"{counts['failed']} failed, " if counts["failed"] else ""
-        self._bar.set_description_str(
-            f"{counts['running']} running, {failed}{speed:.0f} clips/s, {self.time_left()}", refresh=True
-        )
+        words = f"{counts['done']}/{total} done, {failed}{counts['running']} running, {speed:.0f} clips/s, "
+        rows = [running.row for running in self.running.values()]
+        self._display.draw(counts["done"] + counts["failed"], total, words + self.time_left(), rows)
 
     def close(self) -> None:
-        """Take the live line away; what still runs counts as busy until now."""
+        """Take the progress away; what still runs counts as busy until now."""
         for running in list(self.running.values()):
             self._ended(running.training)
-        if self._bar is not None:
-            self._bar.close()
+        if self._display is not None:
+            _shown.remove(self._display)
+            self._display.close()
+            self._display = None
 
     def idle_share(self) -> float:
         """Share of the machine that ran no trial since this run's trials began, in [0, 1]."""

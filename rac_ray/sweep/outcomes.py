@@ -85,6 +85,8 @@ class Planned(Counted):
     """The price of the candidates that have yet to run, if none is cut."""
     decisions: Sequence[str] = ()
     """What is added until claims are decided."""
+    retried: Sequence[TrialStatus] | None = None
+    """Trials that were given up and would run once more; None: those are left alone."""
     code: int = DONE
 
     def value(self) -> dict[str, Any]:
@@ -92,6 +94,7 @@ class Planned(Counted):
         of_searches = {"searches": [*self.searches]} if self.searches else {}
         of_searches |= {"candidates": self.candidates.as_dict()} if self.candidates else {}
         of_searches |= {"until_decided": [*self.decisions]} if self.decisions else {}
+        of_searches |= {} if self.retried is None else {"retried": [trial.trial_id for trial in self.retried]}
         return {"trials": rows, "counts": self.counts, **self.about, "forecast": self.price.as_dict(), **of_searches}
 
     def lines(self) -> list[str]:
@@ -109,7 +112,14 @@ class Planned(Counted):
             *self.price.lines(),
             *self.decisions,
             *self.notes,
+            *self._retries(),
         ]
+
+    def _retries(self) -> list[str]:
+        if self.retried is None:
+            return []
+        lines = [f"would retry {trial.trial_id}  {trial.name}: {trial.reason}" for trial in self.retried]
+        return [*lines, f"{len(lines)} trials were given up and would run once more"]
 
 
 @dataclass(frozen=True)

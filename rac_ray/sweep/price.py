@@ -121,11 +121,18 @@ def device_of_trials(packing: Packing) -> Device:
 
 
 def price_of(
-    plan: Plan, packing: Packing, entries: Mapping[str, Entry], options: Pricing, say: Callable[[str], None]
+    plan: Plan,
+    packing: Packing,
+    entries: Mapping[str, Entry],
+    options: Pricing,
+    say: Callable[[str], None],
+    *,
+    remember: bool = True,
 ) -> Price:
     """Price what is missing, probing what no record and no earlier probe tells. Needs a running Ray to probe.
 
-    Sets what the packing knows of the machine's GPU and of each kind's memory.
+    Unless ``remember``, probes are not kept for the next plan. Sets what the packing knows of the machine's GPU and of
+    each kind's memory.
     """
     missing = plan.missing(entries)
     machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
@@ -146,7 +153,8 @@ def price_of(
     if unknown and options.seconds:
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
         probes |= run_probes(unknown, packing, options.seconds)
-        remember_probes(stored, device.name, probes)
+        if remember:
+            remember_probes(stored, device.name, probes)
     costs |= {
         key: _from_probe(task, probes[_probe_key(task, packing)], packing)
         for key, task in tasks.items()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +94,12 @@ def load_tune() -> None:
         from rac_ray.sweep import board, job_progress, metrics, tuning  # noqa: F401
 
 
-def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> Price:
+def price_plan(
+    plan: Plan, resources: Resources, say: Callable[[str], None] = say_line, *, remember: bool = True
+) -> Price:
     """The price of what is missing; starts Ray only to probe or to ask a cluster for its size.
 
-    A cluster is not made to grow for a probe.
+    A cluster is not made to grow for a probe. Unless ``remember``, nothing is written.
     """
     if not resources.pricing.seconds and not resources.address:
         machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0, store=object_store_here())
@@ -109,7 +112,7 @@ def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = sa
         if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
             say("no GPU is up, and a plan starts none: priced from records and earlier probes")
             pricing = replace(pricing, seconds=0)
-        return price_of(plan, packing, plan.entries(), pricing, say)
+        return price_of(plan, packing, plan.entries(), pricing, say, remember=remember)
 
 
 def precision_for(resources: Resources) -> str:
@@ -231,7 +234,8 @@ def _tune(
     metrics = SweepMetrics(plan.study.name)
     for task in plan.tasks:
         metrics.state(task.training, queue.states[task.training_id])
-    with tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True) as scratch:
+    scratch_folder = tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True)
+    with closing(monitor), scratch_folder as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
         study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
         ours = tune.with_parameters(

@@ -21,6 +21,11 @@ from rac_ray.sweep.resources import Resources
 STORE_BYTES = (2_000_000_000, 8_000_000_000)
 """Least and most of a local object store; between them a share of the free memory."""
 STORE_SHARE = 0.3
+MEMORY_FILES = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""A container's limit and use of memory: of control groups of version 2, and of version 1."""
 WORKER_ENVIRONMENT = {
     # glibc gives large blocks back to the kernel at each free; the page faults cost as much as the arithmetic.
     # Trials run in a thread, whose own arena would ignore the thresholds: one arena for all.
@@ -52,10 +57,28 @@ def cores_here() -> int:
     return max(1, int(min(mine, most)))
 
 
+def memory_limit_here() -> tuple[int, int] | None:
+    """Bytes that this container may use, and those that it uses; None without a limit below the machine's memory."""
+    for limit, used in MEMORY_FILES:
+        try:
+            most = int(Path(limit).read_text())
+            if most < psutil.virtual_memory().total:
+                return most, int(Path(used).read_text())
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return None
+
+
+def available_here() -> int:
+    """Bytes of memory that a new process can have, with the limit of a container."""
+    free, limit = psutil.virtual_memory().available, memory_limit_here()
+    return min(free, max(0, limit[0] - limit[1])) if limit else free
+
+
 def object_store_here() -> int:
     """Bytes of the object store of a local Ray; it takes memory as it is filled."""
     least, most = STORE_BYTES
-    return min(most, max(least, int(STORE_SHARE * psutil.virtual_memory().available)))
+    return min(most, max(least, int(STORE_SHARE * available_here())))
 
 
 @contextmanager

@@ -3,14 +3,19 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cyclopts import App
 
-from rac_ray.cli.command import main
+from rac_ray.cli.command import COMMANDS, doctor, main, replay, results
+from rac_ray.cli.derive import call, command, examples_of, flags_of
+from rac_ray.cli.sweep import JSON, WATCH
 
 ROOT = Path(__file__).parents[2]
 SWEEP = "run, plan, status, describe, retry, cancel, clean, results"
@@ -30,10 +35,10 @@ def test_the_installed_command_answers() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "rac-ray what? valid: ts, diving48, data, results, replay"),
-        (["data"], "rac-ray data what? valid: generate, verify, preview"),
-        (["ts"], f"rac-ray ts what? valid: {SWEEP}\n"),
-        (["diving48"], f"rac-ray diving48 what? valid: {SWEEP}, check, decode, sheet, segment, masks"),
+        ([], "rac-ray what? valid: ts, diving48, data, results, replay, doctor; see rac-ray --help"),
+        (["data"], "rac-ray data what? valid: generate, verify, preview; see --help"),
+        (["ts"], f"rac-ray ts what? valid: {SWEEP}; see --help\n"),
+        (["diving48"], f"rac-ray diving48 what? valid: {SWEEP}, check, decode, sheet, segment, masks; see --help"),
         (["data", "make"], 'unknown command "make". '),
         (["ts", "make"], f"unknown verb 'make'; valid: {SWEEP}\n"),
         (["diving48", "make"], f"unknown verb 'make'; valid: {SWEEP}, check, decode, sheet, segment, masks"),
@@ -124,9 +129,46 @@ def test_a_study_of_another_package_has_a_command(tmp_path: Path) -> None:
     code, out = said("mine", "plan", "--probe-seconds", "0")
     assert (code, "1 trials planned = 0 done + 0 failed + 0 running + 1 pending" in out) == (0, True)
     assert "Mine: rac-ray mine plan" in said("mine", "--help")[1]
-    assert "mine         A study of other." in said("--help")[1]
+    assert re.search(r"mine +A study of other\. ", said("--help")[1])
     named = "other_package:STUDY is 'mine'; valid: the name of its entry point, 'wrong'"
     assert said("wrong", "plan") == (2, f"error: {named}\n")
     gone = "study 'gone' of no_package:STUDY cannot be loaded: No module named 'no_package'"
     assert said("gone", "plan") == (2, f"error: {gone}\n")
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [[], ["data"], ["diving48"], ["results"], ["replay"], ["doctor"]], ids=" ".join)
+def test_help_fits_a_screen(words: list[str], rac_ray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, _ = rac_ray(*words, "--help")
+    assert (code, rac_ray(*words, "--help-all")[1]) == (0, out)
+    assert len(out.splitlines()) <= 40
+
+
+@pytest.mark.parametrize(
+    ("words", "function"),
+    [
+        *((f"{noun} {verb}", function) for noun, verbs in COMMANDS.items() for verb, function in verbs.items()),
+        ("results", results),
+        ("replay", replay),
+        ("doctor", doctor),
+    ],
+)
+def test_help_of_each_verb_fits_a_screen_and_has_examples(
+    words: str, function: Callable[..., Any], rac_ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example is a command with options that the verb has."""
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = rac_ray(*words.split(), "--help")
+    assert len(out.splitlines()) <= 40
+    examples = examples_of(function)
+    assert 1 <= len(examples) <= 3
+    given: list[dict[str, Any]] = []
+    app = App(name="program", version_flags=[])
+    flags = [*flags_of(function), *([WATCH, JSON] if words == "results" else [])]
+    command(app, "verb", "", flags, lambda values: given.append(values) or 0)
+    for example in examples:
+        assert f"\n  {example}\n" in out
+        assert example.startswith(f"rac-ray {words}")
+        call(app, ["verb", *shlex.split(example.removeprefix(f"rac-ray {words}"))])
+    assert len(given) == len(examples)

@@ -20,6 +20,10 @@ def run(rac_ray: Callable[..., Any]) -> Callable[..., Any]:
 def test_generate_verify_preview(run, tmp_path: Path) -> None:
     folder, pictures = str(tmp_path / "ts"), tmp_path / "pictures"
     sizes = ["--train-clips", "30", "--val-clips", "5", "--test-clips", "40"]
+    code, out, _ = run("generate", folder, *sizes, "--dry-run")
+    assert (code, out.splitlines()[-1]) == (0, f"{folder}: 9 shards, 270 clips, at most 24.3 MB are missing")
+    assert "would make 2dot/train: 1 shards, 30 clips, at most 2.7 MB\n" in out
+    assert not (tmp_path / "ts").exists()
     code, out, _ = run("generate", folder, *sizes)
     assert code == 0
     assert out.endswith("9 shards made, 270 clips\n")
@@ -36,6 +40,12 @@ def test_generate_verify_preview(run, tmp_path: Path) -> None:
     assert (tmp_path / "ts/kannada/test-00000-of-00001.parquet").exists()
     (tmp_path / "ts/5dot/test-00000-of-00001.parquet").unlink()
     assert run("verify", folder) == (1, "5dot/test-00000-of-00001.parquet: missing\n", "")
+    assert run("generate", folder, *sizes, "--dry-run") == (
+        0,
+        f"would make 5dot/test: 1 shards, 40 clips, at most 3.6 MB\n"
+        f"{folder}: 1 shards, 40 clips, at most 3.6 MB are missing\n",
+        "",
+    )
     code, out, _ = run("generate", folder, *sizes, "--spec", "paper")
     assert (code, out.splitlines()[-1]) == (0, f"{folder}/spec-paper: 9 shards made, 270 clips")
     code, _, err = run("generate", f"{folder}/spec-paper", *sizes)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from cyclopts import App
 
-from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of, of_option
+from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of, of_option
 from rac_ray.errors import BadInput
 from rac_ray.sweep.options import Option
 
@@ -131,3 +131,37 @@ def test_an_option_that_may_be_given_several_times_gets_all_texts() -> None:
     for arguments in (["--tune", "a=1|2", "--tune", "b=log(1,2)"], ["--tune", "a=1|2;c=3"], []):
         call(app, ["verb", *arguments])
     assert found == [["a=1|2", "b=log(1,2)"], ["a=1|2", "c=3"], None]
+
+
+def test_rare_options_are_left_to_the_long_help(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [
+        Flag("preset", str, "paper", "Which."),
+        Flag("warm_up", str, "", "Epochs.", heading="Recipe", rare=True),
+        Flag("seeds", str, "", "Some.", heading="Grid"),
+    ]
+
+    def said(full: bool, flag: str) -> list[str]:
+        app = App(name="program", version_flags=[], help_format="plaintext")
+        command(app, "verb", "Do it.", flags, lambda _given: 0, examples=["program verb", "program verb a"], full=full)
+        call(app, ["verb", flag])
+        return [line.strip("│╭╮╰╯─ ") for line in capsys.readouterr().out.splitlines() if line.strip("│╭╮╰╯─ ")]
+
+    start, examples = ["Usage: program verb [OPTIONS]", "Do it."], ["Examples:", "program verb", "program verb a"]
+    options = ["--preset STR  Which. [default: paper]", "--seeds STR   Some."]
+    assert said(False, "--help") == [*start, "Options", *options, *examples, "1 more option: --help-all"]
+    grouped = ["Options", options[0], "Recipe", "--warm-up STR  Epochs.", "Grid", "--seeds STR  Some."]
+    assert said(True, "--help-all") == [*start, *grouped, *examples]
+
+
+def test_examples_come_from_the_docstring() -> None:
+    def act() -> None:
+        """Do it.
+
+        Examples
+        --------
+        program act
+        program act --more
+        """
+
+    assert examples_of(act) == ["program act", "program act --more"]
+    assert examples_of(run) == []

@@ -101,3 +101,10 @@ def test_a_process_that_is_told_to_stop_ends_as_interrupted(
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (130, "interrupted; the same command goes on from here\n")
+
+
+def test_a_letter_that_a_terminal_cannot_show_is_printed_as_a_code(repository: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(repository), "PYTHONIOENCODING": "ascii"}
+    code = "from rac_ray.cli.exits import run_command; run_command(lambda: print('Broomé') or 0)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Broom\\xe9\n", "")

@@ -221,6 +221,36 @@ def test_16_bits_are_planned_for_the_gpus_of_a_cluster(run_sweep) -> None:
     assert there == trial_id("--num-gpus", "1") != trial_id("--num-gpus", "0")
 
 
+@pytest.mark.parametrize("more", [(), ("--json",), ("--seeds", "0,1", "--only", "seed=1")], ids=" ".join)
+def test_a_dry_run_is_the_plan_and_writes_nothing(more: tuple[str, ...], run_sweep) -> None:
+    planned = run_sweep("plan", *NO_PROBE, *more)
+    assert planned[::2] == (0, "")
+    assert run_sweep("run", "--dry-run", *NO_PROBE, *more) == planned
+    assert run_sweep("--dry-run", *NO_PROBE, *more, "--submit", "http://127.0.0.1:8265") == planned
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_dry_run_that_probes_writes_nothing_either(run_sweep) -> None:
+    probe = ("--probe-seconds", "0.01")
+    code, out, _ = run_sweep("--dry-run", *probe)
+    assert (code, "wall time: " in out) == (0, True)
+    assert list(Path.cwd().iterdir()) == []
+    run_sweep("plan", *probe)
+    assert [path.name for path in Path("results").iterdir()] == ["probes.json"]
+
+
+def test_clean_takes_one_of_yes_and_dry_run(run_sweep) -> None:
+    assert (
+        run_sweep("clean", "--dry-run")
+        == run_sweep("clean")
+        == (0, "0 files, 0.0 MB to free; `clean --yes` does it\n", "")
+    )
+    said = "error: --yes deletes and --dry-run does not; give one of them\n"
+    assert run_sweep("clean", "--dry-run", "--yes") == (2, "", said)
+    assert list(Path.cwd().iterdir()) == []
+
+
 @pytest.mark.usefixtures("local_ray")
 def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
     from rac_ray.sweep.planner import make_plan
@@ -235,6 +265,14 @@ def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
     assert "1 trials failed; `retry --failed` tries them again" in out
     code, out, _ = run_sweep(*NO_PROBE, "--seeds", "0,1")
     assert (code, out.count(" start ")) == (1, 0), "what was given up is not run again unasked"
+    before = sorted(Path.cwd().rglob("*"))
+    code, out, _ = run_sweep("retry", "--failed", "--dry-run", *NO_PROBE, "--seeds", "0,1")
+    assert (code, sorted(Path.cwd().rglob("*"))) == (0, before)
+    retry, count = out.splitlines()[-2:]
+    assert retry.startswith(f"would retry {trial.trial_id}  timesformer1 h=2 2dot seed=0: data: DamagedCheckpoint: ")
+    assert count == "1 trials were given up and would run once more"
+    _, out, _ = run_sweep("retry", "--failed", "--dry-run", *NO_PROBE, "--seeds", "0,1", "--json")
+    assert json.loads(out)["retried"] == [trial.trial_id]
     code, out, _ = run_sweep("retry", "--failed", *NO_PROBE, "--seeds", "0,1")
     assert (code, out.count(" start ")) == (0, 1)
     assert "2 trials planned = 2 done + 0 failed + 0 running + 0 pending" in out

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rac_ray.data.generate import GENERATOR, generate, missing_clips
+from rac_ray.data.generate import GENERATOR, generate, missing_clips, to_make
 from rac_ray.data.manifest import read_split, verify
+from rac_ray.data.shards import Shard
 from rac_ray.errors import BadInput
 from rac_ray.store.lock import holding
 from rac_ray.store.storage import Storage
@@ -59,10 +60,35 @@ def test_makes_only_the_missing_shard_again(root: Storage, dataset: GeneratedCli
     root.delete("2dot/train-00001-of-00002.parquet")
     assert missing_clips(root, dataset) == 120
     before = times(root)
+    assert names(to_make(root, dataset)) == {"2dot/train": ["2dot/train-00001-of-00002.parquet"]}
+    assert times(root) == before
     assert generate(root, dataset).made == 1
     assert {path: when for path, when in times(root).items() if path in before} == before
     assert root.read_bytes("manifest.json") == manifest
     assert verify(root) == []
+
+
+def names(missing: dict[str, list[Shard]]) -> dict[str, list[str]]:
+    return {part: [shard.name for shard in shards] for part, shards in missing.items()}
+
+
+def test_what_would_be_made_is_what_is_made(root: Storage, dataset: GeneratedClips) -> None:
+    """Of a new folder, a whole one, one with a damaged shard, and one that lacks its manifest."""
+    assert {part: len(shards) for part, shards in to_make(root, dataset).items()} == {
+        "2dot/train": 2,
+        "mnist_bg/test": 1,
+    }
+    assert root.sizes() == {}
+    generate(root, dataset)
+    assert to_make(root, dataset) == {}
+    path = Path(root.root, "mnist_bg/test-00000-of-00001.parquet")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert names(to_make(root, dataset)) == {"mnist_bg/test": ["mnist_bg/test-00000-of-00001.parquet"]}
+    root.delete("manifest.json")
+    assert names(to_make(root, dataset)) == {"mnist_bg/test": ["mnist_bg/test-00000-of-00001.parquet"]}
+    assert generate(root, dataset).made == 1
+    with pytest.raises(BadInput, match="choose another with --data"):
+        to_make(root, replace(dataset, shape=replace(dataset.shape, background="static")))
 
 
 def test_a_folder_grows_by_domains(root: Storage, dataset: GeneratedClips) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import ray
 
+from rac_ray.sweep import session
 from rac_ray.sweep.session import count_resources_here
 
 SCRIPT = """
@@ -36,3 +37,28 @@ def test_what_is_free_is_counted_from_now_on(local_ray: None) -> None:
         ray.get_actor(**name)
     count_resources_here()
     assert ray.get_actor(**name)
+
+
+def test_a_container_has_less_memory_than_its_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit and the use of version 2 of control groups, of version 1, and the word for no limit."""
+    paths = [(str(tmp_path / f"{n}-limit"), str(tmp_path / f"{n}-used")) for n in (2, 1)]
+    monkeypatch.setattr(session, "MEMORY_FILES", tuple(paths))
+    free = session.available_here()
+    assert session.memory_limit_here() is None
+
+    def say(version: int, limit: str, used: str) -> None:
+        (tmp_path / f"{version}-limit").write_text(f"{limit}\n")
+        (tmp_path / f"{version}-used").write_text(f"{used}\n")
+
+    say(1, "800000000", "300000000")
+    assert session.memory_limit_here() == (800_000_000, 300_000_000)
+    assert session.available_here() == 500_000_000
+    assert session.object_store_here() == 2_000_000_000, "Ray takes no less"
+    say(2, "max", "5")
+    assert session.memory_limit_here() == (800_000_000, 300_000_000)
+    say(2, "400000000", "500000000")
+    assert session.available_here() == 0
+    say(2, "max", "5")
+    say(1, "9223372036854771712", "5")
+    assert session.memory_limit_here() is None
+    assert session.available_here() == pytest.approx(free, rel=0.5)
