@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -11,15 +12,17 @@ from cyclopts import App
 from rac_ray.cli import data, videos
 from rac_ray.cli.derive import Flag, arguments_of, call, command, flags_of
 from rac_ray.cli.exits import run_command
-from rac_ray.cli.sweep import JSON, WATCH, watch
+from rac_ray.cli.sweep import JSON, WATCH, require_one, watch
 from rac_ray.errors import BadInput
+from rac_ray.loggers.asked import Logging, logged
+from rac_ray.loggers.protocol import Sweep
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies import study_of
 from rac_ray.sweep.outcomes import Results, Wanted, as_text
 
 
-def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
+def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None) -> Results:
     """Tables, figures, verdicts, report of a folder of records; needs neither Ray nor torch.
 
     Parameters
@@ -32,7 +35,10 @@ def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
     from rac_ray.results.shown import show
 
     sweep = Storage.at(folder)
-    return show(sweep, Storage.at(to or f"results-of-{PurePosixPath(sweep.root).name}"), wanted, study_of)
+    name, destinations = PurePosixPath(sweep.root).name, logs.destinations(Ledger(sweep))
+    wanted = replace(wanted, report=wanted.report or bool(destinations))
+    shown = show(sweep, Storage.at(to or f"results-of-{name}"), wanted, study_of)
+    return logged(destinations, Sweep(name), Ledger(sweep), shown)
 
 
 def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> int:
@@ -104,6 +110,7 @@ def _called(function: Callable[..., int], given: dict[str, Any]) -> int:
 def _results(given: dict[str, Any]) -> int:
     settings = arguments_of(results, given)
     if given["watch"] is not None:
+        require_one(given)
         sweep = Storage.at(settings["folder"])
         to = Storage.at(settings["to"] or f"results-of-{PurePosixPath(sweep.root).name}")
         return watch(Ledger(sweep), to, settings["wanted"], given["watch"], given["json"], study_of=study_of)

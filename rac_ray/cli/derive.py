@@ -42,7 +42,7 @@ class Flag:
     @property
     def parameter(self) -> inspect.Parameter:
         """The option as a parameter of a signature that cyclopts reads."""
-        plain = self.default in (None, "", False, MISSING) or isinstance(self.default, list)
+        plain = self.default in (None, "", False, MISSING, ()) or isinstance(self.default, list)
         given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain}
         if self.parse is not None:
             parse = self.parse
@@ -95,6 +95,8 @@ def _flag(name: str, kind: Any, default: Any, told: str, metadata: Mapping[str, 
     what = f"{flag} or ${variable}" if variable else flag
     kinds = [each for each in (get_args(kind) or (kind,)) if each is not type(None)]
     parse: Callable[[str], Any] | None = None
+    if own := metadata.get("parse"):
+        return Flag(name, Any, default, told, own)
     if kinds == [int]:
         parse = integer(what, metadata.get("least", 0))
     elif kinds == [float]:
