@@ -89,7 +89,7 @@ def destinations(asked: Sequence[str], storage: Storage) -> list[Destination]:
     A logger that is named twice counts once, as the last time.
     Raises BadInput for an unknown logger, one whose library is missing, or one that cannot tell where to write.
     """
-    named = dict(word.partition("=")[::2] for word in asked)
+    named = {name: given for name, _, given in (word.partition("=") for word in asked)}
     return [_destination(name, given, storage) for name, given in named.items()]
 
 
