@@ -70,10 +70,11 @@ class WandB:
             self._open.pop(key).finish()
 
     def close(self) -> None:
-        """Runs whose training has not ended go on when it does."""
+        """Runs whose training has not ended go on when it does. Only W&B's own end has everything on the disk."""
         for run in self._open.values():
             run.finish(exit_code=1)
         self._open.clear()
+        wandb.teardown()
 
     def _opened(self, key: str, name: str, kind: str, config: dict[str, Any]) -> Any:
         if key not in self._open:
@@ -120,7 +121,7 @@ LOGGER = WandB
 def of_files(folder: Path, key: str) -> Known:
     """What W&B's files of a run below a folder say, those of runs that were never uploaded, too."""
     known = Known()
-    for path in sorted(folder.glob(f"*run-*-{key}/run-{key}.wandb")):
+    for path in sorted(folder.glob(f"*run-*-{key}*/run-{key}.wandb")):
         known.begun = True
         for kind, values in records_in(path):
             if kind == "history" and "epoch" in values:

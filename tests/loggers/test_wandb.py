@@ -26,12 +26,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     wandb.teardown()
 
 
+def tell(*runs: Run) -> None:
+    """Write runs, as one process of a logger does from its beginning to its end."""
+    logger = WandB("", SWEEP)
+    for run in runs:
+        logger.write(run)
+    logger.close()
+
+
+def attach(step: int, path: Path) -> None:
+    logger = WandB("", SWEEP)
+    logger.attach(step, {"figures/a.png": path})
+    logger.close()
+
+
 def epoch(number: int) -> dict[str, float]:
     return {"epoch": number, "val_top1": number / 3}
 
 
 def files_of(folder: Path, key: str = RUN.key) -> list[Path]:
-    return sorted(folder.glob(f"offline-run-*-{key}/run-{key}.wandb"))
+    return sorted(folder.glob(f"offline-run-*-{key}*/run-{key}.wandb"))
 
 
 def points(folder: Path) -> list[tuple[int, float]]:
@@ -46,35 +60,26 @@ def summary(folder: Path, key: str = RUN.key) -> dict[str, object]:
 
 
 def test_epochs_are_history_and_what_it_came_to_is_the_summary(folder: Path) -> None:
-    logger = WandB("", SWEEP)
-    for number in range(3):
-        logger.write(replace(RUN, epochs=[epoch(number)]))
-    logger.write(replace(RUN, state="done", finals={"final/top1/mnist/test": 0.375}, notes={"reason": ""}))
+    done = replace(RUN, state="done", finals={"final/top1/mnist/test": 0.375}, notes={"reason": ""})
+    tell(*(replace(RUN, epochs=[epoch(number)]) for number in range(3)), done)
     assert points(folder) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3)]
     found = summary(folder)
     assert (found["state"], found["final/top1/mnist/test"]) == ("done", 0.375)
 
 
 def test_what_is_told_again_is_not_written_again_by_anyone(folder: Path) -> None:
-    logger = WandB("", SWEEP)
-    logger.write(replace(RUN, epochs=[epoch(0), epoch(1)]))
-    logger.write(replace(RUN, epochs=[epoch(1), epoch(2)]))
-    logger.close()
+    tell(replace(RUN, epochs=[epoch(0), epoch(1)]), replace(RUN, epochs=[epoch(1), epoch(2)]))
     done = replace(RUN, state="done", epochs=[epoch(n) for n in range(4)], finals={"final/epochs": 4.0})
     for _ in range(2):
-        WandB("", SWEEP).write(done)
+        tell(done)
         assert sorted(points(folder)) == [(n, n / 3) for n in range(4)]
     assert len(files_of(folder)) == 2
 
 
 def test_runs_of_several_trainings_are_open_at_once(folder: Path) -> None:
-    logger = WandB("", SWEEP)
     other = replace(RUN, key="ba9876543210", name="cnn3d h=2 2dot seed=1")
-    for number in range(2):
-        for run in (RUN, other):
-            logger.write(replace(run, epochs=[epoch(number)]))
-    for run in (RUN, other):
-        logger.write(replace(run, state="failed", notes={"reason": "code: broken"}))
+    running = [replace(run, epochs=[epoch(number)]) for number in range(2) for run in (RUN, other)]
+    tell(*running, *(replace(run, state="failed", notes={"reason": "code: broken"}) for run in (RUN, other)))
     assert points(folder) == [(0, 0.0), (1, 1 / 3)]
     assert summary(folder, other.key)["reason"] == "code: broken"
 
@@ -82,12 +87,12 @@ def test_runs_of_several_trainings_are_open_at_once(folder: Path) -> None:
 def test_figures_are_an_artefact_that_is_logged_once(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"picture")
     for _ in range(2):
-        WandB("", SWEEP).attach(5, {"figures/a.png": tmp_path / "a.png"})
+        attach(5, tmp_path / "a.png")
     assert len(files_of(folder, "sweep-ts_grid-demo")) == 1
     found = summary(folder, "sweep-ts_grid-demo")
     assert found["trials_over"] == 5
     (tmp_path / "a.png").write_bytes(b"another")
-    WandB("", SWEEP).attach(6, {"figures/a.png": tmp_path / "a.png"})
+    attach(6, tmp_path / "a.png")
     assert summary(folder, "sweep-ts_grid-demo")["results"] != found["results"]
 
 
