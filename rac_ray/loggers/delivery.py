@@ -62,11 +62,14 @@ class Delivery:
         if self.taken == 1:
             self._thread.start()
 
-    def close(self, until: float) -> None:
+    def end(self) -> None:
+        """Say that nothing more is put; returns at once."""
+        self._queue.put(None)
+
+    def wait(self, until: float) -> None:
         """Wait until all is written, or a moment of the monotonic clock; then end the process, whatever it does."""
         if not self.taken:
             return
-        self._queue.put(None)
         try:
             self._thread.join(None if until == math.inf else max(0.0, until - time.monotonic()))
         finally:

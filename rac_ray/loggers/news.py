@@ -73,7 +73,9 @@ class News:
         """Wait for what is left, as long as patience lasts; why each logger stopped, or nothing."""
         until = time.monotonic() + self.patience.end if self.patience.end < math.inf else math.inf
         for delivery in self.deliveries.values():
-            delivery.close(until)
+            delivery.end()
+        for delivery in self.deliveries.values():
+            delivery.wait(until)
         self.refresh()
         return {name: delivery.stopped for name, delivery in self.deliveries.items()}
 

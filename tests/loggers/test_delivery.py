@@ -27,7 +27,8 @@ def delivery(make: Make, folder: Path, **patience: float) -> Delivery:
 def close(given: Delivery, seconds: float) -> float:
     """How long closing took that may take so many seconds."""
     began = time.monotonic()
-    given.close(began + seconds)
+    given.end()
+    given.wait(began + seconds)
     return time.monotonic() - began
 
 
