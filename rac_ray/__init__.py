@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rac_ray.api import cancel, clean, describe, plan, results, run, status
     from rac_ray.errors import BadInput
+    from rac_ray.loggers.asked import Logging
     from rac_ray.models import register
     from rac_ray.results.tables import Tables, load
     from rac_ray.results.weights import load_model
@@ -31,6 +32,7 @@ HOMES = {
         "cancel", "clean", "describe", "plan", "results", "run", "status",
     ),
     "rac_ray.errors": ("BadInput",),
+    "rac_ray.loggers.asked": ("Logging",),
     "rac_ray.models": ("register",),
     "rac_ray.sweep.asked": ("Where", "Which"),
     "rac_ray.sweep.outcomes": ("Wanted",),
@@ -43,8 +45,8 @@ HOMES = {
 """What can be had from here, by the module that it is in; imported when it is asked for."""
 
 __all__ = [
-    "BadInput", "Option", "Resources", "Study", "Tables", "Wanted", "Where", "Which", "cancel", "clean", "describe",
-    "load", "load_model", "plan", "register", "results", "run", "status",
+    "BadInput", "Logging", "Option", "Resources", "Study", "Tables", "Wanted", "Where", "Which", "cancel", "clean",
+    "describe", "load", "load_model", "plan", "register", "results", "run", "status",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ raises BadInput, before any compute is spent.
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
+from rac_ray.loggers.asked import Logging, following, logged, over
+from rac_ray.loggers.protocol import Sweep
 from rac_ray.store.cleaning import leftovers, remove
 from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import living_holder, request_cancel
@@ -42,6 +45,7 @@ from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
 
 if TYPE_CHECKING:
+    from rac_ray.sweep.listening import Listener
     from rac_ray.sweep.price import Price
 
 CANCEL_SECONDS = 60
@@ -49,6 +53,7 @@ CANCEL_SECONDS = 60
 
 
 _HERE, _ALL, _ONE_MACHINE, _TABLES, _AS_PLANNED = Where(), Which(), Resources(), Wanted(), Deciding()
+_NOWHERE = Logging()
 """What the verbs take by default."""
 
 
@@ -60,6 +65,7 @@ def run(
     which: Which = _ALL,
     resources: Resources = _ONE_MACHINE,
     deciding: Deciding = _AS_PLANNED,
+    logs: Logging = _NOWHERE,
     retry_failed: bool = False,
     say: Say = say_line,
     **asked: Any,
@@ -69,9 +75,31 @@ def run(
     With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
     driver lives on the sweep.
     """
+    preset = preset_of(study, preset)
+    with following(logs, Sweep(study.name, preset), ledger_of(study, preset, where), say) as listeners:
+        made, reason = _ran(study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners)
+        wanted = Wanted(verdict=deciding.until_decided, report=bool(listeners))
+        found = replace(shown_of(made, wanted=wanted), stopped=reason)
+        for news in listeners:
+            news.files(found.folder, over(found))
+    return found
+
+
+def _ran(
+    study: Study,
+    preset: str,
+    where: Where,
+    which: Which,
+    resources: Resources,
+    deciding: Deciding,
+    retry_failed: bool,
+    say: Say,
+    asked: Mapping[str, Any],
+    listeners: "Sequence[Listener]",
+) -> tuple[Plan, str]:
+    """Run what is missing; the plan as it has become, and why it stopped early, or nothing."""
     from rac_ray.sweep.session import ray_ahead
 
-    preset = preset_of(study, preset)
     data = Storage.at(where.places(study, preset)[1])
     with ray_ahead(resources, f"{study.name} {preset}") as ray_up, ExitStack() as session:
         with loading():
@@ -101,11 +129,11 @@ def run(
         if deciding.until_decided:
             from rac_ray.sweep.deciding import run_until_decided
 
-            reason = run_until_decided(made, again, deciding, resources, say)
+            reason = run_until_decided(made, again, deciding, resources, say, listeners)
             made = again()
         else:
-            reason = reason or run_plan(made, resources, say)
-    return replace(shown_of(made, wanted=Wanted(verdict=deciding.until_decided)), stopped=reason)
+            reason = reason or run_plan(made, resources, say, listeners=listeners)
+    return made, reason
 
 
 def plan(
@@ -284,6 +312,7 @@ def results(
     which: Which = _ALL,
     to: str | None = None,
     wanted: Wanted = _TABLES,
+    logs: Logging = _NOWHERE,
     **asked: Any,
 ) -> Results:
     """Tables and figures of what is done.
@@ -293,7 +322,10 @@ def results(
     to
         Folder for tables, figures and report (default: the preset's, below the storage).
     """
-    return shown_of(as_last_run(study, preset, where, which, asked), to, wanted)
+    made = as_last_run(study, preset, where, which, asked)
+    destinations = logs.destinations(made.ledger)
+    wanted = replace(wanted, report=wanted.report or bool(destinations))
+    return logged(destinations, Sweep(study.name, made.preset), made.ledger, shown_of(made, to, wanted))
 
 
 def submit(

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rac_ray"
 FLOORS = {
     "errors": 0, "identity": 0, "store": 0, "data": 1, "models": 2, "training": 2, "segmentation": 2, "results": 3,
-    "sweep": 3, "studies": 4, "doctor": 4, "api": 5, "cli": 5,
+    "sweep": 3, "studies": 4, "doctor": 4, "loggers": 4, "api": 5, "cli": 5,
 }  # fmt: skip
 """By module or folder of the package."""
 NAMES = re.compile(r"temporal_shape|diving48|TemporalShape|Diving48|Temporal Shape|\bdives\b", re.IGNORECASE)
@@ -61,7 +61,7 @@ def test_the_verbs_name_no_study(module: str) -> None:
 
 
 COMPUTING = {"torch", "ray", "lightning", "pytorch_lightning", "numba", "sympy", "torchmetrics", "triton", "sklearn"}
-SHOWING = {"pandas", "scipy", "matplotlib", "plotly", "skimage", "tensorboard"}
+SHOWING = {"pandas", "scipy", "matplotlib", "plotly", "skimage", "tensorboard", "mlflow", "wandb"}
 GRID, DIVES = "sweeps/ts_grid.py", "sweeps/diving48.py"
 RAC_RAY = ("-m", "rac_ray.cli.command")
 

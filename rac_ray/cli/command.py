@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -13,8 +14,10 @@ from rac_ray.cli.completion import completed
 from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of
 from rac_ray.cli.doctor import doctor
 from rac_ray.cli.exits import run_command
-from rac_ray.cli.sweep import JSON, VERBS, WATCH, add_verbs, described, watch, with_verb
+from rac_ray.cli.sweep import JSON, VERBS, WATCH, add_verbs, described, require_one, watch, with_verb
 from rac_ray.errors import BadInput
+from rac_ray.loggers.asked import Logging, logged
+from rac_ray.loggers.protocol import Sweep
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies import homes, study_of
@@ -23,7 +26,7 @@ from rac_ray.sweep.program import Program
 from rac_ray.sweep.provenance import package_version
 
 
-def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
+def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None) -> Results:
     """Tables, figures, verdicts, report of a folder of records; needs neither Ray nor torch.
 
     Parameters
@@ -42,7 +45,10 @@ def results(folder: str, *, wanted: Wanted, to: str | None = None) -> Results:
     from rac_ray.results.shown import show
 
     sweep = Storage.at(folder)
-    return show(sweep, Storage.at(to or f"results-of-{PurePosixPath(sweep.root).name}"), wanted, study_of)
+    name, destinations = PurePosixPath(sweep.root).name, logs.destinations(Ledger(sweep))
+    wanted = replace(wanted, report=wanted.report or bool(destinations))
+    shown = show(sweep, Storage.at(to or f"results-of-{name}"), wanted, study_of)
+    return logged(destinations, Sweep(name), Ledger(sweep), shown)
 
 
 def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> int:
@@ -147,6 +153,7 @@ def _called(function: Callable[..., int], given: dict[str, Any]) -> int:
 def _results(given: dict[str, Any]) -> int:
     settings = arguments_of(results, given)
     if given["watch"] is not None:
+        require_one(given)
         sweep = Storage.at(settings["folder"])
         to = Storage.at(settings["to"] or f"results-of-{PurePosixPath(sweep.root).name}")
         return watch(Ledger(sweep), to, settings["wanted"], given["watch"], given["json"], study_of=study_of)

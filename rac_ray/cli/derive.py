@@ -58,7 +58,7 @@ class Flag:
 
     def parameter(self, group: Group | None = None, *, show: bool = True) -> inspect.Parameter:
         """The option as a parameter of a signature that cyclopts reads, and shows below the heading of a group."""
-        plain = self.default in (None, "", False, MISSING) or isinstance(self.default, list)
+        plain = self.default in (None, "", False, MISSING, ()) or isinstance(self.default, list)
         given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain, "show": show}
         if group and not self.positional:
             given["group"] = group
@@ -124,6 +124,8 @@ def _flag(name: str, kind: Any, default: Any, told: str, metadata: Mapping[str, 
     what = f"{flag} or ${variable}" if variable else flag
     kinds = [each for each in (get_args(kind) or (kind,)) if each is not type(None)]
     parse: Callable[[str], Any] | None = None
+    if own := metadata.get("parse"):
+        return Flag(name, Any, default, told, own)
     if kinds == [int]:
         parse = integer(what, metadata.get("least", 0))
     elif kinds == [float]:

@@ -184,6 +184,7 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
     if name == "retry":
         settings["retry_failed"] = True
     if given.get("watch") is not None:
+        require_one(given)
         return _watched(study, given, settings, asked)
     return _told(verb.function(study, **settings, **asked), given)
 
@@ -202,6 +203,12 @@ def _watched(study: Study, given: dict[str, Any], settings: dict[str, Any], aske
     folder = Storage.at(settings["to"]) if settings.get("to") else made.folder
     of_plan = {"study_of": lambda _tables: made.study, **made.shown, "title": made.title}
     return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], **of_plan)
+
+
+def require_one(given: dict[str, Any]) -> None:
+    """Raise BadInput for results that are both to be watched and to be logged."""
+    if given["log"]:
+        raise BadInput("--watch and --log: valid: one of them; `run --log` logs trials while they run")
 
 
 def watch(ledger: Ledger, folder: Storage, wanted: Wanted, seconds: int, as_json: bool, **of_plan: Any) -> int:

@@ -115,6 +115,14 @@ class Ledger:
             entries[training_id] = Entry(training_id, names, records.get(training_id), attempt, failures, missing)
         return entries
 
+    def entry(self, training_id: str) -> Entry:
+        """What there is of one training, as ``scan`` finds it without tasks; failures also of one that is done."""
+        folder, record = self.folder(training_id), self.record(training_id)
+        sizes = folder.sizes()
+        attempt = _parsed(folder.read_if_there(ATTEMPT) or b"null")
+        outstanding = _outstanding(record, None) if record else 0
+        return Entry(training_id, sizes, record, attempt, tuple(self.failures(training_id)), outstanding)
+
     def _records(self, training_ids: Iterable[str]) -> dict[str, Record]:
         """Records by training id; those that are not whole are left out."""
         contents = self.storage.below(TRIALS).read_all(f"{training_id}/{RECORD}" for training_id in training_ids)

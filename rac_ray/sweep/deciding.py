@@ -31,6 +31,7 @@ from rac_ray.sweep.decisions import (
     with_seed,
 )
 from rac_ray.sweep.declaring import declaration
+from rac_ray.sweep.listening import Listener
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.price import Price
 from rac_ray.sweep.resources import Resources
@@ -222,6 +223,7 @@ def run_until_decided(
     deciding: Deciding,
     resources: Resources,
     say: Callable[[str], None],
+    listeners: Sequence[Listener] = (),
 ) -> str:
     """Run a plan, look, add seeds, run it again; returns why it stopped early, or nothing.
 
@@ -236,7 +238,7 @@ def run_until_decided(
             book.write(record)
         say(f"until decided: {record.schedule.words}; {record.words}; {book.address(record)}")
         while True:
-            if reason := run_plan(made, resources, say):
+            if reason := run_plan(made, resources, say, listeners=listeners):
                 return reason
             with holding(made.sweep, DRIVER):
                 before = Standing(made, declaration(made, deciding))

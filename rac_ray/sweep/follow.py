@@ -10,7 +10,7 @@ from rac_ray.identity import Training
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.lock import Lock
 from rac_ray.sweep.failures import lost_process
-from rac_ray.sweep.metrics import SweepMetrics
+from rac_ray.sweep.listening import Listener
 from rac_ray.sweep.monitor import Monitor
 from rac_ray.sweep.queue import Queue
 from rac_ray.training.task import Task
@@ -58,17 +58,17 @@ class QueueSearcher(Searcher):
 
 
 class Follower(tune.Callback):
-    """Brings each event of Tune to the queue, the ledger, the console and the metrics."""
+    """Brings each event of Tune to the queue, the ledger, the console and whoever listens."""
 
     def __init__(
-        self, queue: Queue, tasks: Mapping[str, Task], ledger: Ledger, monitor: Monitor, metrics: SweepMetrics
+        self, queue: Queue, tasks: Mapping[str, Task], ledger: Ledger, monitor: Monitor, listener: Listener
     ) -> None:
         """``tasks`` are all of the run, by training id."""
         self.queue = queue
         self.tasks = tasks
         self.ledger = ledger
         self.monitor = monitor
-        self.metrics = metrics
+        self.listener = listener
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles callbacks for an experiment file that nobody reads."""
@@ -76,13 +76,13 @@ class Follower(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.monitor.tick()
-        self.metrics.refresh()
+        self.listener.refresh()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         attempts = self._attempts(trial)
         for ours, attempt in attempts:
             self.queue.started(ours.training_id)
-            self.metrics.state(ours, "running")
+            self.listener.state(ours, "running")
             self.monitor.started(ours, attempt, trial.config["resources"], stacked=len(attempts))
 
     def on_trial_result(
@@ -90,7 +90,7 @@ class Follower(tune.Callback):
     ) -> None:
         if "val_top1" in result:
             ours = self.tasks[result.get(WHOSE, trial.config["training_id"])].training
-            self.metrics.epoch(ours, result)
+            self.listener.epoch(ours, result)
             self.monitor.epoch(ours, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -120,7 +120,7 @@ class Follower(tune.Callback):
         if record is None or self.tasks[training.training_id].outstanding(record):
             return False
         self.queue.done(training.training_id)
-        self.metrics.state(training, "done")
+        self.listener.state(training, "done")
         self.monitor.done(training, record)
         return True
 
@@ -134,13 +134,13 @@ class Follower(tune.Callback):
             self.ledger.decide(training.training_id, attempt, retry=wait is not None)
         except OSError as error:
             self.queue.stop(f"{self.ledger.storage.root} cannot be written: {error.strerror or error}")
-        self.metrics.state(training, "failed" if wait is None else "pending")
+        self.listener.state(training, "failed" if wait is None else "pending")
         self.monitor.failed(training, failure, wait, self.ledger.failure_path(training.training_id, attempt))
 
     def _interrupted(self, training: Training, reason: str) -> None:
         self.queue.interrupted(training.training_id)
         self.queue.stop(reason)
-        self.metrics.state(training, "pending")
+        self.listener.state(training, "pending")
 
 
 class Stop(tune.Stopper):

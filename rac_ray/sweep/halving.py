@@ -120,7 +120,7 @@ class Searching:
 
     def on_tune(self, follower: Follower) -> "tuple[CandidateFollower, Rungs]":
         """What follows the candidates in place of a plain follower, and the scheduler that cuts them."""
-        own = (follower.queue, follower.tasks, follower.ledger, follower.monitor, follower.metrics)
+        own = (follower.queue, follower.tasks, follower.ledger, follower.monitor, follower.listener)
         return CandidateFollower(self, *own), Rungs(self)
 
     def hears(self, training_id: str, row: Mapping[str, Any]) -> bool:
@@ -193,7 +193,7 @@ class CandidateFollower(Follower):
             super().on_trial_complete(iteration, trials, trial, **info)
             return
         self.queue.done(ours.training_id)
-        self.metrics.state(ours, "done")
+        self.listener.state(ours, "done")
         self.monitor.cut(ours, epochs, max(self.searching.curves[ours.training_id]))
         self.searching.ended(ours.training_id)
 

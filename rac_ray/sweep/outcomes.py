@@ -264,10 +264,14 @@ class Results:
     text: Sequence[str]
     stopped: str = ""
     """Why the run before it stopped early."""
+    unlogged: bool = False
+    """Whether a logger that was to have all of it stopped."""
 
     @property
     def code(self) -> int:
-        return INTERRUPTED if self.stopped == "interrupted" else exit_code(self.counts)
+        if self.stopped == "interrupted":
+            return INTERRUPTED
+        return FAILED if self.unlogged else exit_code(self.counts)
 
     def value(self) -> dict[str, Any]:
         return dict(self.plain)

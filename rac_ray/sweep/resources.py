@@ -1,7 +1,7 @@
 """What a sweep runs on, what each trial gets, and what happens when one fails. Plain data.
 
 A field's metadata is for the command line, which is derived from these classes: its ``flag`` or ``prefix``, the
-``least`` value, and the environment variable (``env``) that has its default.
+``least`` value, what makes it of a text (``parse``), and the environment variable (``env``) that has its default.
 """
 
 from dataclasses import dataclass, field

@@ -8,7 +8,7 @@ thrown away. One driver at a time: the run holds the sweep's lock.
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from rac_ray.store.lock import Lock, holding
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.job import Setting
+from rac_ray.sweep.listening import Listener, Listeners
 from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
@@ -44,7 +45,11 @@ Trainable = Callable[..., None]
 
 
 def run_plan(
-    plan: Plan, resources: Resources, say: Callable[[str], None] = say_line, trainable: Trainable = run_task
+    plan: Plan,
+    resources: Resources,
+    say: Callable[[str], None] = say_line,
+    trainable: Trainable = run_task,
+    listeners: Sequence[Listener] = (),
 ) -> str:
     """Make what data is missing, then run what trainings and evaluations are missing.
 
@@ -77,7 +82,7 @@ def run_plan(
             plan.folder.write_json(FORECAST, price.as_dict())
             if packing.elastic:
                 count_resources_here()
-            reason = _tune(plan, queue, resources, price, lock, say, trainable, searching)
+            reason = _tune(plan, queue, resources, price, lock, say, trainable, searching, listeners)
             if reason:
                 return reason
             finished = sum(queue.states[training.training_id] == "done" for training in queue.trainings)
@@ -216,6 +221,7 @@ def _tune(
     say: Callable[[str], None],
     trainable: Trainable,
     searching: "Searching | None",
+    listeners: Sequence[Listener],
 ) -> str:
     """Run the queue's trainings through Tune; returns why it stopped early, or nothing."""
     from ray import tune
@@ -231,9 +237,9 @@ def _tune(
     one_each = "candidates" if plan.is_search else "trials"
     what = one_each if len(plan.trials) == len(plan.tasks) else "trainings"
     monitor = Monitor(queue, say, price.expected, wall, resources.verbose, what, live=live)
-    metrics = SweepMetrics(plan.study.name)
+    told = Listeners((SweepMetrics(plan.study.name), *listeners))
     for task in plan.tasks:
-        metrics.state(task.training, queue.states[task.training_id])
+        told.state(task.training, queue.states[task.training_id])
     scratch_folder = tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True)
     with closing(monitor), scratch_folder as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
@@ -247,7 +253,7 @@ def _tune(
             },
             setting=setting,
         )
-        follower, scheduler = Follower(queue, tasks, plan.ledger, monitor, metrics), None
+        follower, scheduler = Follower(queue, tasks, plan.ledger, monitor, told), None
         if searching:
             follower, scheduler = searching.on_tune(follower)
         return through_tune(

@@ -1,4 +1,4 @@
-"""The Diving48 script: the commands of docs/diving48.md on drawn clips, what it says of bad input, and (slow) its demo."""
+"""The Diving48 script: docs/diving48.md's commands on drawn clips, what it says of bad input, and (slow) its demo."""
 
 import shlex
 import subprocess
