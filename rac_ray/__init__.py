@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rac_ray.api import cancel, clean, describe, plan, results, run, status
     from rac_ray.errors import BadInput
     from rac_ray.models import register
+    from rac_ray.results.shared_weights import load_exported
     from rac_ray.results.tables import Tables, load
     from rac_ray.results.weights import load_model
     from rac_ray.studies.study import Study
@@ -34,6 +35,7 @@ HOMES = {
     "rac_ray.models": ("register",),
     "rac_ray.sweep.asked": ("Where", "Which"),
     "rac_ray.sweep.outcomes": ("Wanted",),
+    "rac_ray.results.shared_weights": ("load_exported",),
     "rac_ray.results.tables": ("Tables", "load"),
     "rac_ray.results.weights": ("load_model",),
     "rac_ray.studies.study": ("Study",),
@@ -44,7 +46,7 @@ HOMES = {
 
 __all__ = [
     "BadInput", "Option", "Resources", "Study", "Tables", "Wanted", "Where", "Which", "cancel", "clean", "describe",
-    "load", "load_model", "plan", "register", "results", "run", "status",
+    "load", "load_exported", "load_model", "plan", "register", "results", "run", "status",
 ]  # fmt: skip
 
 
