@@ -36,8 +36,9 @@ class Exported:
 
     def line(self) -> str:
         """The same for people."""
+        shared = f", weights of {self.weights} trials" if self.weights else ""
         lost = f"; the weights of {self.deleted} trials were deleted before" if self.deleted else ""
-        return f"export: {self.folder} (model and data card, weights of {self.weights} trials{lost})"
+        return f"export: {self.folder} (model and data card{shared}{lost})"
 
 
 def export(analysis: "Analysis", sweep: Storage, folder: Storage, *, weights: bool = True) -> Exported:
