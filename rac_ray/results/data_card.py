@@ -9,7 +9,7 @@ import pandas as pd
 from rac_ray.results.card import TASK, bullets, card, licence_of, section
 from rac_ray.results.formats import markdown
 from rac_ray.results.model_card import title_of
-from rac_ray.results.shared_weights import without_places
+from rac_ray.results.shared_weights import classes_of, without_places
 from rac_ray.store.record import Record
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _size(clips: int) -> str:
 
 
 def _classes(analysis: "Analysis", records: Sequence[Record]) -> list[str]:
-    named = [analysis.study.class_names(count) for count in sorted({record.classes for record in records})]
+    named = dict.fromkeys(tuple(classes_of(record, analysis.study)) for record in records)
     return bullets(f"{number}: {name}" for names in named for number, name in enumerate(names))
 
 

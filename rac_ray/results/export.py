@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rac_ray.errors import BadInput
 from rac_ray.results.data_card import data_card
 from rac_ray.results.model_card import model_card
-from rac_ray.results.shared_weights import CONFIG, WEIGHTS, share
+from rac_ray.results.shared_weights import CONFIG, WEIGHTS, classes_of, share
 from rac_ray.results.weights import checkpoint_of
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Named, Record
@@ -79,5 +79,5 @@ def _share(analysis: "Analysis", ledger: Ledger, record: Record, trial: Named, m
     """Write a trial's weights; False where they were deleted."""
     if not ledger.folder(record.training_id).exists(checkpoint_of(record, trial)):
         return False
-    share(ledger, record, trial, model.below(trial.trial_id), analysis.study.class_names(record.classes))
+    share(ledger, record, trial, model.below(trial.trial_id), classes_of(record, analysis.study))
     return True

@@ -102,6 +102,11 @@ def shareable(record: Record, trial: Named) -> Record:
     )
 
 
+def classes_of(record: Record, study: "Study") -> list[str]:
+    """Names of the classes: those that the record has, or what the study calls so many."""
+    return list((record.dataset or {}).get("classes") or study.class_names(record.classes))
+
+
 def without_places(value: Any) -> Any:
     """Plain values in which absolute paths and addresses are empty."""
     match value:

@@ -140,6 +140,7 @@ def test_places_on_the_machine_are_not_told(tmp_path: Path) -> None:
     record = record_of(dataset={"kind": "labelled_videos", "data": "/home/me/clips", "classes": ["a", "b"]})
     card = text_of([record], tmp_path / "sweep", Mine("mine"))
     assert "labelled_videos" in card
+    assert "## Classes\n\n- 0: a\n- 1: b\n" in card
     assert "/home/me" not in card
 
 

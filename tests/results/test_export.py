@@ -6,17 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+import torch
 
 from rac_ray import load_exported
 from rac_ray.errors import BadInput
-from rac_ray.identity import Recipe
+from rac_ray.identity import Recipe, Trial
+from rac_ray.models import build_model
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.export import Exported, export
 from rac_ray.results.tables import load
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage
 from rac_ray.studies import study_of
-from tests.results.conftest import sweep_folder, trials, trials_of
+from rac_ray.training.checkpoints import keep
+from tests.results.conftest import scored, sweep_folder, trials, trials_of, write
 from tests.results.shared import finished
 
 __all__ = ["sweep_folder", "trials"]
@@ -102,6 +108,27 @@ def test_failed_and_pending_trials_are_told_and_not_shared(sweep_folder: Path, t
     assert "Provisional: 2 trials have not finished" in card
     rows = re.findall(r"^\| ([0-9a-f]{12}) \|", card, re.MULTILINE)
     assert sorted(rows) == sorted(trial.trial_id for trial in TRIALS[:6])
+
+
+def test_trials_of_one_training_have_the_weights_of_their_own_epochs(tmp_path: Path) -> None:
+    """Two experiments that compare a model at two levels of accuracy, with a checkpoint each."""
+    ledger = Ledger(Storage.at(tmp_path / "sweep"))
+    low, high = (Trial(TRIALS[0].training, experiment, level) for experiment, level in (("a", 0.6), ("b", 0.8)))
+    chosen = [Checkpoint(level=0.6, epoch=1, val_top1=0.6), Checkpoint(level=0.8, epoch=3, val_top1=0.8)]
+    kept = {"kept": [(1, 0.6), (3, 0.8)], "selected": chosen}
+    record = msgspec.structs.replace(scored(low), trials=[named(low), named(high)], **kept)
+    models = {epoch: build_model("cnn3d", 2) for epoch in (1, 3)}
+    for epoch, model in models.items():
+        keep(ledger.folder(record.training_id), epoch, model.state_dict())
+    write(ledger, record)
+    exported(tmp_path / "sweep", tmp_path / "out")
+    for trial, epoch in ((low, 1), (high, 3)):
+        folder = tmp_path / "out/model" / trial.trial_id
+        loaded, expected = load_exported(folder).state_dict(), models[epoch].state_dict()
+        assert all(torch.equal(loaded[name], value) for name, value in expected.items())
+        config = json.loads((folder / "config.json").read_text())
+        assert (config["epoch"], config["name"]) == (epoch, f"{trial.experiment} cnn3d h=2 2dot seed=0")
+        assert [each["level"] for each in config["record"]["selected"]] == [trial.level]
 
 
 def test_nothing_to_export_is_told(tmp_path: Path, sweep: Path) -> None:
