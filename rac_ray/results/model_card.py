@@ -145,7 +145,7 @@ def _training(analysis: "Analysis") -> list[str]:
     }
     listed = {what: "; ".join(sorted({str(value) for value in values.dropna()})) for what, values in facts.items()}
     return [
-        markdown(table, "Every model has PyTorch's default initialisation, drawn from the seed of its trial."),
+        markdown(table, "The first weights of each model are drawn from the seed of its trial."),
         *bullets(f"{what}: {values}." for what, values in listed.items() if values),
     ]
 

@@ -73,9 +73,12 @@ def load_exported(folder: str | os.PathLike[str], study: "Study | None" = None) 
         raise BadInput(f"{place.root!r} has no {CONFIG if said is None else WEIGHTS}; valid: EXPORT/model/TRIAL")
     try:
         config = json.loads(said)
-        expected, described = config["weights"]["sha256"], json.dumps(config["record"]).encode()
+        made, expected = config["format"], config["weights"]["sha256"]
+        described = json.dumps(config["record"]).encode()
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{place.address(CONFIG)} is not the config of a model") from error
+    if made != FORMAT:
+        raise BadInput(f"{place.address(CONFIG)} has format {made!r}; valid: {FORMAT}")
     if hashlib.sha256(content).hexdigest() != expected:
         raise BadInput(f"{place.address(WEIGHTS)} is not the file that {CONFIG} was written for")
     record = read_record(described, place.address(CONFIG))

@@ -149,6 +149,14 @@ def test_a_folder_that_is_none_is_told(
         load_exported(folder)
 
 
+def test_a_later_format_is_told(records: list[Record], tmp_path: Path) -> None:
+    folder = exported(tmp_path / "sweep", records[0], tmp_path / "out")
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**config, "format": 2}))
+    with pytest.raises(BadInput, match=r"config\.json has format 2; valid: 1"):
+        load_exported(folder)
+
+
 def test_weights_of_another_model_are_told(records: list[Record], tmp_path: Path) -> None:
     folder = exported(tmp_path / "sweep", records[0], tmp_path / "out")
     config = json.loads((folder / CONFIG).read_text())
