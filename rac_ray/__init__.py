@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rac_ray.errors import BadInput
     from rac_ray.loggers.asked import Logging
     from rac_ray.models import register
+    from rac_ray.results.shared_weights import load_exported
     from rac_ray.results.tables import Tables, load
     from rac_ray.results.weights import load_model
     from rac_ray.studies.study import Study
@@ -36,6 +37,7 @@ HOMES = {
     "rac_ray.models": ("register",),
     "rac_ray.sweep.asked": ("Where", "Which"),
     "rac_ray.sweep.outcomes": ("Wanted",),
+    "rac_ray.results.shared_weights": ("load_exported",),
     "rac_ray.results.tables": ("Tables", "load"),
     "rac_ray.results.weights": ("load_model",),
     "rac_ray.studies.study": ("Study",),
@@ -46,7 +48,7 @@ HOMES = {
 
 __all__ = [
     "BadInput", "Logging", "Option", "Resources", "Study", "Tables", "Wanted", "Where", "Which", "cancel", "clean",
-    "describe", "load", "load_model", "plan", "register", "results", "run", "status",
+    "describe", "load", "load_exported", "load_model", "plan", "register", "results", "run", "status",
 ]  # fmt: skip
 
 

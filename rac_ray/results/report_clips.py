@@ -72,13 +72,14 @@ def animations(mistakes: Mistakes, clips: ClipSource) -> tuple[dict[str, str], d
     shown, left_out = dict[str, str](), dict[str, str]()
     for name, clip_ids in sorted(wanted.items()):
         try:
-            shown |= {clip_id: base64.b64encode(_gif(clips(clip_id))).decode() for clip_id in sorted(clip_ids)}
+            shown |= {clip_id: base64.b64encode(animation(clips(clip_id))).decode() for clip_id in sorted(clip_ids)}
         except BadInput as error:
             left_out[name] = str(error)
     return shown, left_out
 
 
-def _gif(frames: NDArray[np.uint8]) -> bytes:
+def animation(frames: NDArray[np.uint8]) -> bytes:
+    """A GIF that plays frames (T, H, W) or (T, H, W, 3) uint8 for ever."""
     step = 256 // GREY_LEVELS
     levels = np.minimum(frames // step * step * (255 / (256 - step)), 255).round().astype(np.uint8)
     images = [Image.fromarray(frame) for frame in levels]

@@ -15,6 +15,7 @@ from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
+from rac_ray.results.export import export
 from rac_ray.results.figures import drawings
 from rac_ray.results.in_short import in_short
 from rac_ray.results.looks import rendered
@@ -108,6 +109,12 @@ def _written(
         size = pack(sweep, Path(wanted.capsule), analysis.study, set(tables.trials["training_id"]))
         value["capsule"] = wanted.capsule
         lines.append(f"capsule: {wanted.capsule}, {size / 1e6:.1f} MB")
+    if wanted.export and not counts["done"]:
+        lines.append("export: nothing yet, no trial has finished")
+    elif wanted.export:
+        exported = export(analysis, sweep, Storage.at(wanted.export), weights=not wanted.without_weights)
+        value["export"] = exported.folder
+        lines.append(exported.line())
     if counts["failed"]:
         lines.append(f"{counts['failed']} trials failed; `retry --failed` tries them again")
     if counts["pending"] + counts["running"]:

@@ -4,11 +4,13 @@ import os
 from typing import TYPE_CHECKING
 
 from rac_ray.errors import BadInput
+from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Named, Record
 from rac_ray.store.storage import Storage
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from rac_ray.studies.study import Study
 
@@ -19,10 +21,7 @@ def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" =
     ``path`` is a sweep's folder, ``<storage>/<sweep>``; ``trial`` a trial's id or the beginning of it; ``study`` is
     needed for studies from outside of this package. Raises BadInput for a trial that is not there or has no weights.
     """
-    from rac_ray.store.files import BEST_CHECKPOINT
     from rac_ray.studies import study_named
-    from rac_ray.sweep.recording import checkpoint_file
-    from rac_ray.training.checkpoints import weights_in
 
     ledger = Ledger(Storage.at(path))
     records = [entry.record for entry in ledger.scan().values() if entry.record is not None]
@@ -30,11 +29,26 @@ def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" =
     if len(found) != 1:
         raise BadInput(f"{len(found)} finished trials of {os.fspath(path)!r} begin with {trial!r}; valid: one")
     ((record, named),) = found
-    checkpoint, folder = record.checkpoint(named.level), ledger.folder(record.training_id)
-    assert checkpoint is not None
-    name = checkpoint_file(record, checkpoint.epoch) if named.level is not None else BEST_CHECKPOINT
-    if not folder.exists(name):
-        raise BadInput(f"trial {named.trial_id} has no {name} in {folder.root!r}; its weights were deleted")
+    weights = weights_of(ledger, record, named)
     model = (study or study_named(record.study)).built(record)
-    model.load_state_dict(weights_in(folder, name))
+    model.load_state_dict(weights)
     return model.eval()
+
+
+def weights_of(ledger: Ledger, record: Record, trial: Named) -> "dict[str, Tensor]":
+    """The weights of a trial's checkpoint, by name. Raises BadInput where they were deleted."""
+    from rac_ray.training.checkpoints import weights_in
+
+    folder, name = ledger.folder(record.training_id), checkpoint_of(record, trial)
+    if not folder.exists(name):
+        raise BadInput(f"trial {trial.trial_id} has no {name} in {folder.root!r}; its weights were deleted")
+    return weights_in(folder, name)
+
+
+def checkpoint_of(record: Record, trial: Named) -> str:
+    """Name of the file with the weights of a finished trial's checkpoint."""
+    from rac_ray.sweep.recording import checkpoint_file
+
+    checkpoint = record.checkpoint(trial.level)
+    assert checkpoint is not None
+    return checkpoint_file(record, checkpoint.epoch) if trial.level is not None else BEST_CHECKPOINT

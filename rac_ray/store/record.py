@@ -12,7 +12,7 @@ import msgspec
 from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, Trial, belongs, part_of
 
-_SCHEMA = 2
+SCHEMA = 2
 
 
 class Damaged(BadInput):
@@ -93,7 +93,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """All of ``record.json``."""
 
-    schema: int = _SCHEMA
+    schema: int = SCHEMA
     study: str
     training_id: str
     training_version: int
@@ -199,8 +199,8 @@ def read_record(content: bytes, where: str = "record.json") -> Record:
         schema = value["schema"]
         if schema == 1:
             value = _of_schema_1(value)
-        elif schema != _SCHEMA:
-            raise Damaged(f"{where} has schema {schema!r}; valid: 1 and {_SCHEMA}")
+        elif schema != SCHEMA:
+            raise Damaged(f"{where} has schema {schema!r}; valid: 1 and {SCHEMA}")
         return msgspec.convert(value, Record, strict=True)
     except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise Damaged(f"{where} is not a record: {' '.join(str(error).split())[:200]}") from error

@@ -138,9 +138,11 @@ class ShardStudy(Study):
         """From the manifest."""
         return part_keys(data, {part for task in tasks for part in (*task.trained_on, *task.counts.evaluated)})
 
-    def made_from(self, grid: ShardGrid, data: Storage, task: Task) -> dict[str, Any] | None:
-        """Where the clips are, so that reports can show them; a bucket's address is kept to ourselves."""
-        return {**self._identity(grid, self._manifest(grid, data)), "data": data.root} if data.is_local else None
+    def made_from(self, grid: ShardGrid, data: Storage, task: Task) -> dict[str, Any]:
+        """Size and classes, and where the clips are, so that reports can show them; a bucket's address is kept to
+        ourselves."""
+        own = {**self._identity(grid, self._manifest(grid, data)), "clip_shape": list(grid.clip_shape)}
+        return {**own, **({"data": data.root} if data.is_local else {})}
 
     @abstractmethod
     def _manifest(self, grid: Any, data: Storage) -> dict[str, Any]:
@@ -203,10 +205,11 @@ def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable
     """
     wanted: dict[tuple[str, str], set[str]] = {}
     for record in records:
-        if not record.dataset:
+        data = (record.dataset or {}).get("data")
+        if not data:
             raise BadInput(f"trial {record.training_id} does not say where its clips are")
         for part in {each.part for each in record.evaluations if each.role == role}:
-            wanted.setdefault((record.dataset["data"], part), set()).add(record.content[part])
+            wanted.setdefault((data, part), set()).add(record.content[part])
     found: dict[str, NDArray[np.uint8]] = {}
     for (data, part), contents in sorted(wanted.items()):
         root = Storage.at(data)

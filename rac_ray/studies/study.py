@@ -13,6 +13,7 @@ from rac_ray.data.dataset import Say
 from rac_ray.identity import Recipe
 from rac_ray.results.claims import Claim
 from rac_ray.results.paper import Drawn, Printed
+from rac_ray.results.study_facts import StudyFacts
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.feeds import FEED, FEED_OPTION
@@ -164,6 +165,9 @@ class Study(ABC):
     printed: Sequence[str] = ("figure3",)
     """Beginnings of the names of tables that a terminal gets; all are in the files."""
 
+    facts: StudyFacts = StudyFacts()
+    """What model and data cards say of the study, its clips and their licences."""
+
     def class_names(self, classes: int) -> list[str]:
         """What the classes are called."""
         return [str(number) for number in range(classes)]
@@ -192,10 +196,16 @@ class Study(ABC):
         raise BadInput(f"clips of {self.name} are not rendered again")
 
     def built(self, record: "Record") -> "nn.Module":
-        """A finished training's model, without its weights. Raises BadInput where it cannot be built."""
+        """A finished training's model, without its weights. Raises BadInput where it cannot be built.
+
+        Options are the model's own, but for its architecture's name and the digest that studies of own clips record.
+        """
         from rac_ray.models import build_model
 
-        options = {name: value for name, value in record.options.items() if name != "architecture"}
+        options = {name: value for name, value in record.options.items() if name not in ("architecture", "weights")}
+        if shape := (record.dataset or {}).get("clip_shape"):
+            frames, channels, size, _ = shape
+            options |= {"num_frames": frames, "channels": channels, "frame_size": size}
         name = record.options.get("architecture", record.model)
         if record.recipe.normalisation != Recipe.normalisation:
             options["normalisation"] = record.recipe.normalisation

@@ -250,6 +250,10 @@ class Wanted:
     """Write one HTML page, report.html, too; it opens offline."""
     capsule: str | None = None
     """Pack records, environment, tables and figures into this file, as in out.tar.zst."""
+    export: str | None = None
+    """Write weights, a model card and a data card into this folder, to share them."""
+    without_weights: bool = False
+    """Export the cards alone."""
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,19 @@ def test_a_report_and_a_capsule_are_written_when_asked_for(
     assert f"capsule: {capsule}" in out
 
 
+def test_an_export_is_written_when_asked_for_once_a_trial_has_finished(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
+) -> None:
+    wanted = Wanted(export=str(tmp_path / "out"), without_weights=True)
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, wanted)
+    assert f"export: {tmp_path}/out (model and data card)" in out
+    assert (tmp_path / "out/model/README.md").is_file()
+    planned, other = [task_of(trials[7])], Wanted(export=str(tmp_path / "other"))
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, other, tasks=planned)
+    assert "export: nothing yet, no trial has finished" in out
+    assert not (tmp_path / "other").exists()
+
+
 def test_watching_ends_when_the_sweep_does(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
 ) -> None:

@@ -147,6 +147,8 @@ def test_grey_clips_are_shown_without_their_channel(local_ray: None, tmp_path: P
     shown = plan.study.clips([record])("night/test/c001")
     np.testing.assert_array_equal(shown, read_split(data, "night/test").frames[1, :, 0])
     assert task.subject.build()(torch.zeros(2, *grey)).shape == (2, 2)
+    record = msgspec.structs.replace(record, classes=2)
+    assert plan.study.built(record)(torch.zeros(2, *grey)).shape == (2, 2)
 
 
 def test_the_place_of_clips_and_other_domains_leave_trainings_alone(

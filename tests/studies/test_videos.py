@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from rac_ray.data.feed import Opening
@@ -144,6 +145,17 @@ def test_clips_of_a_report_come_from_the_shards(folder: Path, data: Storage) -> 
         plan.study.clips([record, other])
     with pytest.raises(BadInput, match="does not say where its clips are"):
         plan.study.clips([record_of(task)])
+    without_place = {name: value for name, value in (record.dataset or {}).items() if name != "data"}
+    with pytest.raises(BadInput, match="does not say where its clips are"):
+        plan.study.clips([record_of(task, content=content, dataset=without_place)])
+
+
+def test_a_finished_model_is_built_again_for_clips_of_its_size(folder: Path, data: Storage) -> None:
+    plan = planned(folder, data)
+    task = plan.tasks[0]
+    made = plan.study.made_from(plan.parts[0].grid, data, task)
+    model = plan.study.built(record_of(task, dataset=made, classes=2))
+    assert model(torch.zeros(3, 8, 3, 16, 16)).shape == (3, 2)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from rac_ray.identity import Evaluation, Training, Trial, digest_of
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import Rendered, domain_frames
+from rac_ray.studies.diving48.facts import FACTS
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
 from rac_ray.studies.diving48.published import PRINTED
@@ -173,6 +174,7 @@ class Diving48(Study):
 
     claims = DIVING48
     printed_numbers = PRINTED
+    facts = FACTS
     printed = ("figure3", "diving48", "attributes")
 
     def class_names(self, classes: int) -> list[str]:

@@ -20,6 +20,7 @@ from rac_ray.studies.temporal_shape.claims import PRINTED, READINGS, TEMPORAL_SH
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, SPECS, Direction
 from rac_ray.studies.temporal_shape.endless import EndlessClips
+from rac_ray.studies.temporal_shape.facts import FACTS
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import DRAWN, shape_names
@@ -157,6 +158,7 @@ class TemporalShape(Study):
     claims = TEMPORAL_SHAPE
     readings = READINGS
     printed_numbers = PRINTED
+    facts = FACTS
 
     def class_names(self, classes: int) -> list[str]:
         """Circle, spiral, line, rectangle, arc."""
