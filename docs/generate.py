@@ -76,29 +76,26 @@ def _target(page: str, link: str) -> str:
 
 
 def command_line() -> str:
-    """What every command says of itself."""
-    groups = {
-        "One study's sweep": [["sweeps/ts_grid.py", verb] for verb in VERBS],
-        "Diving48's sweep": [["sweeps/diving48.py", "run"], ["sweeps/segment_divers.py"]],
-        "Data, and results of any folder": [
-            *(["-m", "rac_ray.cli.command", noun, verb] for noun, verbs in COMMANDS.items() for verb in verbs),
-            *(["-m", "rac_ray.cli.command", verb] for verb in ("results", "replay")),
-        ],
-    }
-    parts = [
-        "# Command line\n\nWhat each command says with `--help`. Options of one command are the same in all studies."
+    """What every command says of itself, all options included."""
+    nouns = {**COMMANDS, "ts": dict.fromkeys(VERBS), "diving48": {"run": None, **COMMANDS["diving48"]}}
+    commands = [
+        [],
+        *([noun, verb] for noun, verbs in nouns.items() for verb in verbs),
+        ["results"],
+        ["replay"],
+        ["doctor"],
     ]
-    for title, commands in groups.items():
-        parts.append(f"## {title}")
-        for command in commands:
-            shown = " ".join(command).replace("-m rac_ray.cli.command", "rac-ray").removeprefix("sweeps/")
-            parts.append(f"### `{shown}`\n\n```text\n{_help(command)}\n```")
+    parts = [
+        "# Command line\n\nWhat each command says with `--help-all`. In a clone, `python sweeps/ts_grid.py` does what "
+        "`rac-ray ts` does, `python sweeps/diving48.py` what `rac-ray diving48` does. All studies have the same verbs."
+    ]
+    parts += [f"## `{' '.join(['rac-ray', *command])}`\n\n```text\n{_help(command)}\n```" for command in commands]
     return "\n\n".join(parts) + "\n"
 
 
 def _help(command: list[str]) -> str:
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    program = [sys.executable, *command, "--help"]
+    program = [sys.executable, "-m", "rac_ray.cli.command", *command, "--help-all"]
     done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

@@ -125,7 +125,7 @@ def _flag(name: str, kind: Any, default: Any, told: str, metadata: Mapping[str, 
     kinds = [each for each in (get_args(kind) or (kind,)) if each is not type(None)]
     parse: Callable[[str], Any] | None = None
     if own := metadata.get("parse"):
-        return Flag(name, Any, default, told, own)
+        return Flag(name, str, default, told, own)
     if kinds == [int]:
         parse = integer(what, metadata.get("least", 0))
     elif kinds == [float]:

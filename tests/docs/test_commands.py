@@ -28,7 +28,13 @@ ON_A_CLUSTER = ("ray ", "export RAC_RAY_STORAGE=")
 """Beginnings of commands that tests/cluster/test_onprem.py runs."""
 NAMING = (*PAGES, "CONTRIBUTING.md")
 """Pages that name every target of the Makefile between them."""
-WITH_TESTS = {"docs/monitoring.md": "tests/cluster/test_monitoring.py"}
+WITH_TESTS = {
+    "docs/install.md": "tests/packaging/test_wheel.py",
+    "docs/loggers.md": "tests/loggers/test_page.py",
+    "docs/monitoring.md": "tests/cluster/test_monitoring.py",
+    "docs/sharing.md": "tests/docs/test_sharing.py",
+    "docs/troubleshooting.md": "tests/test_troubleshooting.py",
+}
 """Further pages with commands, and what runs these."""
 
 

@@ -40,6 +40,6 @@ def test_every_module_and_every_command_has_its_place(site: tuple[MkDocsConfig, 
         if path.name != "__init__.py":
             assert f"| `{path.name}` | " in modules
             assert generate.about(path)
-    assert "### `ts_grid.py plan`" in commands
-    assert "### `rac-ray replay`" in commands
+    assert {"## `rac-ray ts plan`", "## `rac-ray replay`", "## `rac-ray data verify`"} <= set(commands.splitlines())
     assert "--probe-seconds" in commands
+    assert "more options" not in commands
