@@ -83,13 +83,13 @@ def _train(jobs: Sequence[Job], resources: dict[str, float]) -> None:
 
 
 def _group_configs(job: Job) -> dict[str, Any]:
-    """A worker group's own configuration: how often it goes on by itself."""
+    """A worker group's own configuration: its name in the list of Train runs, how often it goes on by itself."""
     from ray.train import FailureConfig, RunConfig
     from ray.tune.integration.ray_train import TuneReportCallback
 
     return {
         "run_config": RunConfig(
-            name=f"{job.training_id}-{job.attempt}",
+            name=f"{job.task.training.name} {job.training_id}-{job.attempt}".replace("/", "-"),
             storage_path=job.setting.scratch,
             callbacks=[TuneReportCallback()],
             failure_config=FailureConfig(max_failures=job.setting.lost_workers, controller_failure_limit=2),

@@ -43,8 +43,9 @@ class QueueSearcher(Searcher):
         if ticket is None:
             return Searcher.FINISHED if self.queue.over else None
         mates = {"mates": dict(ticket.mates)} if ticket.mates else {}
-        training_id = ticket.training.training_id
-        return {"training_id": training_id, "attempt": ticket.attempt, "resources": dict(ticket.resources), **mates}
+        training, resources = ticket.training, dict(ticket.resources)
+        of_training = {"training_id": training.training_id, "name": training.name}
+        return {**of_training, "attempt": ticket.attempt, "resources": resources, **mates}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The follower learns it from the ledger."""

@@ -56,3 +56,8 @@ class Resources:
     """Take the sweep from a driver that lives; it stops."""
     verbose: bool = False
     """Print a line per epoch, too."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is a dashboard of Ray that shows the trials: a cluster has one."""
+        return self.dashboard or self.address is not None

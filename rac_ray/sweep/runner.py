@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput
 from rac_ray.store.entry import Entry, State
@@ -32,6 +32,7 @@ from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, 
 from rac_ray.sweep.sharing import shared_clips
 
 if TYPE_CHECKING:
+    from rac_ray.sweep.follow import Follower
     from rac_ray.sweep.halving import Searching
 
 RESERVE_BYTES = 20_000_000
@@ -89,7 +90,7 @@ def run_plan(
 def load_tune() -> None:
     """Load what runs a plan, while there is nothing else to do."""
     with loading():
-        from rac_ray.sweep import metrics, tuning  # noqa: F401
+        from rac_ray.sweep import board, job_progress, metrics, tuning  # noqa: F401
 
 
 def price_plan(plan: Plan, resources: Resources, say: Callable[[str], None] = say_line) -> Price:
@@ -245,8 +246,28 @@ def _tune(
         follower, scheduler = Follower(queue, tasks, plan.ledger, monitor, metrics), None
         if searching:
             follower, scheduler = searching.on_tune(follower)
-        reuse_actors = not setting.in_groups
-        return through_tune(study.name, ours, follower, lock, scratch, reuse_actors=reuse_actors, scheduler=scheduler)
+        return through_tune(
+            study.name,
+            ours,
+            follower,
+            lock,
+            scratch,
+            reuse_actors=not setting.in_groups,
+            scheduler=scheduler,
+            title=plan.title,
+            beside=_shown(plan, follower, resources),
+        )
+
+
+def _shown(plan: Plan, follower: "Follower", resources: Resources) -> list[Any]:
+    """What shows the run in Ray's dashboard, where there is one."""
+    from rac_ray.sweep.board import Board
+    from rac_ray.sweep.job_progress import JobProgress, submission_id
+
+    shown: list[Any] = [Board(plan.title, follower.tasks, plan.ledger)] if resources.watched else []
+    if job := submission_id():
+        shown.append(JobProgress(job, follower.queue, follower.tasks, follower.monitor.time_left))
+    return shown
 
 
 def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scratch: str) -> Setting:

@@ -37,6 +37,8 @@ RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
 }
+TRACKED = {"RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
+"""Where somebody may look: worker groups tell Ray of their state, and the dashboard's server lists them."""
 
 
 def cores_here() -> int:
@@ -59,15 +61,21 @@ def object_store_here() -> int:
 @contextmanager
 def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
     """A local Ray for the duration, or a connection to the cluster at ``address``; ``name`` is for its jobs page."""
-    os.environ.update({**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT, **os.environ})
+    for_workers = _for_workers(resources)
+    os.environ.update({**for_workers, **RAY_ENVIRONMENT, **os.environ})
     if ray_runs():
         yield
         return
-    cluster = {"address": resources.address, "runtime_env": {"env_vars": WORKER_ENVIRONMENT}}
+    cluster = {"address": resources.address, "runtime_env": {"env_vars": for_workers}}
     # without "local", Ray would join a cluster that `ray start` left a note of, alive or not
     options = cluster if resources.address else {"address": "local", **_local(resources)}
     with _connected(resources, name, options):
         yield
+
+
+def _for_workers(resources: Resources) -> dict[str, str]:
+    """Environment variables of the processes that train."""
+    return {**WORKER_ENVIRONMENT, **(TRACKED if resources.watched else {})}
 
 
 def _local(resources: Resources) -> dict[str, Any]:
@@ -112,7 +120,7 @@ def ray_ahead(resources: Resources, name: str) -> Iterator[Callable[[], Abstract
     if resources.address or ray_runs():
         yield lambda: ray_session(resources, name)
         return
-    os.environ.update({**WORKER_ENVIRONMENT, **RAY_ENVIRONMENT, "RAY_AUTH_MODE": "token", **os.environ})
+    os.environ.update({**_for_workers(resources), **RAY_ENVIRONMENT, "RAY_AUTH_MODE": "token", **os.environ})
     head = Head(_local(resources))
     end = head.abandon
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from rac_ray.store.lock import Lock
@@ -24,11 +24,15 @@ def through_tune(
     *,
     reuse_actors: bool = False,
     scheduler: Any = None,
+    title: str = "",
+    beside: Sequence[Any] = (),
 ) -> str:
     """Run the follower's queue, an attempt per Tune trial; returns why it stopped early, or nothing.
 
     ``trainable`` takes ``{"training_id", "attempt", "resources"}``; ``scratch`` is a folder for Tune's own files, and
-    ``scheduler`` one of Tune's, which may stop attempts.
+    ``scheduler`` one of Tune's, which may stop attempts. Ray's dashboard shows a process that runs one attempt after
+    another by the ``title``, and any other by its training's name. The callbacks ``beside`` the follower hear what it
+    hears.
     """
     from ray import tune
 
@@ -36,7 +40,7 @@ def through_tune(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor tells what happens
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shown_ahead(queue))
     tune.Tuner(
-        tune.with_resources(trainable, _bundle),
+        _process_of(trainable, title if reuse_actors else ""),
         tune_config=tune.TuneConfig(
             search_alg=QueueSearcher(queue),
             scheduler=scheduler,
@@ -49,7 +53,7 @@ def through_tune(
             name=name,
             storage_path=scratch,
             verbose=0,
-            callbacks=[follower],
+            callbacks=[follower, *beside],
             stop=Stop(queue, lock),
             failure_config=tune.FailureConfig(max_failures=0),
         ),
@@ -76,10 +80,22 @@ def shown_ahead(queue: Queue) -> int:
     return min(MOST_SHOWN, max(queue.packing.at_once(each) for each in classes))
 
 
-def _bundle(config: Mapping[str, Any]) -> Any:
+def _process_of(trainable: Any, title: str) -> Any:
+    """Tune's actor of a trainable. Ray shows it by this name and its ``repr``, for which it asks once."""
     from ray import tune
+    from ray.tune.trainable.function_trainable import wrap_function
 
-    return tune.PlacementGroupFactory([dict(config["resources"])])
+    class TrialProcess(wrap_function(trainable)):
+        __qualname__ = "TrialProcess"
+
+        def __repr__(self) -> str:
+            return title or self.config["name"]
+
+        @classmethod
+        def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+            return tune.PlacementGroupFactory([config["resources"]])
+
+    return TrialProcess
 
 
 def _tune_name(trial: Any) -> str:

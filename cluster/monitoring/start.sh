@@ -1,0 +1,34 @@
+#!/bin/sh
+# Starts Prometheus and Grafana on the loopback of a Ray head, after Ray: start.sh [FOLDER]
+#
+# FOLDER has what install.sh got, and gets their configuration, data and logs. Those that an earlier call has started
+# are ended first. Ports other than the usual ones: RAY_DASHBOARD_PORT, PROMETHEUS_PORT, GRAFANA_PORT.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+folder=${1:-$HOME/rac_ray_monitoring}
+prometheus=127.0.0.1:${PROMETHEUS_PORT:-9090}
+export PATH="$folder/usr/bin:$folder/usr/share/grafana/bin:$PATH"
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+
+set -- --ray "http://127.0.0.1:${RAY_DASHBOARD_PORT:-8265}"
+[ "${RAY_AUTH_MODE:-}" = token ] && set -- "$@" --token "${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}"
+python "$here/configure.py" "$folder" "$@" --prometheus "http://$prometheus" --grafana-port "${GRAFANA_PORT:-3000}"
+
+# In the background, with a log and the process's id in a file: start PROGRAM ARGUMENT...
+start() {
+  id=$folder/$1.pid
+  if [ -e "$id" ] && grep -qs "$1" "/proc/$(cat "$id")/comm"; then
+    kill "$(cat "$id")"
+    while [ -e "/proc/$(cat "$id")" ]; do sleep 0.1; done
+  fi
+  command -v "$1" > /dev/null || { echo "no $1: the Metrics page of Ray's dashboard stays empty" >&2; return 0; }
+  setsid nohup "$@" > "$folder/$1.log" 2>&1 < /dev/null &
+  echo $! > "$id"
+}
+
+start prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/prometheus" \
+  --storage.tsdb.retention.time=30d --web.listen-address="$prometheus"
+home=$folder/usr/share/grafana
+[ -d "$home" ] || home=/usr/share/grafana
+start grafana server --homepath "$home" --config "$folder/grafana/grafana.ini"
