@@ -34,7 +34,8 @@ get_prometheus() {
 get_grafana() {
   trusted=$folder/apt/trusted
   mkdir -p "$trusted" "$folder/apt/none"
-  /usr/lib/apt/apt-helper download-file "$grafana_packages/gpg.key" "$trusted/grafana.asc" > /dev/null || return
+  /usr/lib/apt/apt-helper -o APT::Sandbox::User= download-file "$grafana_packages/gpg.key" \
+    "$trusted/grafana.asc" > /dev/null || return
   echo "deb [signed-by=$grafana_key] $grafana_packages stable main" > "$folder/apt/grafana.list"
   set -- -o Dir::Etc::SourceList="$folder/apt/grafana.list" -o Dir::Etc::SourceParts="$folder/apt/none" \
     -o Dir::Etc::TrustedParts="$trusted" -o Dir::Etc::Trusted=/dev/null -o APT::Update::Error-Mode=any

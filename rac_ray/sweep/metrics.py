@@ -1,4 +1,4 @@
-"""A running sweep as Ray metrics: what Prometheus scrapes and cluster/grafana-dashboard.json draws."""
+"""A running sweep as Ray metrics: what Prometheus scrapes and cluster/monitoring/dashboard.json draws."""
 
 import time
 from collections.abc import Mapping

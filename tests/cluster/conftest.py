@@ -22,8 +22,8 @@ def laptop(tmp_path_factory: pytest.TempPathFactory, patch: pytest.MonkeyPatch) 
     for name in (".ray", ".aws", "project"):
         (home / name).mkdir()
     (home / ".ray/auth_token").write_text("not a token")
-    for name in ("rac_ray", "sweeps"):
-        (home / "project" / name).mkdir()
+    for name in ("rac_ray", "sweeps", "cluster/monitoring"):
+        (home / "project" / name).mkdir(parents=True)
     for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, home / "project")
     credentials = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_EC2_METADATA_DISABLED": "true"}

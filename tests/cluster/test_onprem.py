@@ -109,9 +109,9 @@ def edited(repository: Path, shared: Path, key: Path, machines: list[Host]) -> d
         (True, False), (False, True), (False, True),
     ]  # fmt: skip
     config["setup_commands"] = [f"ln -sfn {sys.prefix} ~/rac_ray_env", environment]
-    (exports,) = config["head_setup_commands"]
+    *others, exports = config["head_setup_commands"]
     assert "RAC_RAY_STORAGE=/shared/rac_ray" in exports
-    config["head_setup_commands"] = [exports.replace("/shared/rac_ray", str(shared))]
+    config["head_setup_commands"] = [*others, exports.replace("/shared/rac_ray", str(shared))]
     for role in ("head", "worker"):
         started = config[f"{role}_start_ray_commands"]
         small = "ray start --num-cpus=1 --object-store-memory=150000000 --disable-usage-stats"

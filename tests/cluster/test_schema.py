@@ -18,6 +18,7 @@ from tests.cluster.files import CLOUDS, CLUSTER, LAUNCHED, PROJECT, commands, lo
 
 CONSTRAINTS = "constraints.txt"
 SECRETS = re.compile(r"AKIA|PRIVATE KEY|RAY_AUTH_TOKEN=|password\s*[:=]|\b[0-9a-f]{32,}\b", re.IGNORECASE)
+GRAFANA_KEY = "B53AE77BADB630A683046005963FA27710458545"
 GPUS_PER_WORKER = 8
 
 
@@ -80,7 +81,8 @@ def test_installs_what_constraints_pin(name: str) -> None:
     assert installs == [(CONSTRAINTS, target) for target in targets]
     mounts = {there: here for there, here in config["file_mounts"].items() if there.startswith("~/rac_ray/")}
     readme, (licence,) = project["readme"], project["license-files"]
-    assert set(mounts.values()) == {"rac_ray", "sweeps", "pyproject.toml", CONSTRAINTS, readme, licence}
+    folders = {"rac_ray", "sweeps", "cluster/monitoring"}
+    assert set(mounts.values()) == {*folders, "pyproject.toml", CONSTRAINTS, readme, licence}
     assert all(there == f"~/rac_ray/{here}" and (PROJECT / here).exists() for there, here in mounts.items())
     assert (PROJECT / CONSTRAINTS).is_file()
     needed = [*project["dependencies"], *(project["optional-dependencies"][extra] if extra else [])]
@@ -121,6 +123,9 @@ def test_environment_is_written_once(name: str, tmp_path: Path) -> None:
         f"RAC_RAY_STORAGE={storage}://my-bucket/rac_ray",
         "RAY_ADDRESS=auto",
         "RAY_AUTH_MODE=token",
+        "RAY_GRAFANA_HOST=http://127.0.0.1:3000",
+        "RAY_GRAFANA_IFRAME_HOST=http://localhost:3000",
+        "RAY_PROMETHEUS_HOST=http://127.0.0.1:9090",
     ]
 
 
@@ -161,6 +166,18 @@ def _ray_start(start: list[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", LAUNCHED)
+def test_the_head_alone_gets_prometheus_and_grafana(name: str) -> None:
+    config = load(name)
+    kinds = {kind: lines for kind, lines in config.items() if kind.endswith("_commands")}
+    scripts = {kind: [line for line in lines if "/cluster/monitoring/" in line] for kind, lines in kinds.items()}
+    assert {kind: lines for kind, lines in scripts.items() if lines} == {
+        "head_setup_commands": ["sh ~/rac_ray/cluster/monitoring/install.sh"],
+        "head_start_ray_commands": ["sh ~/rac_ray/cluster/monitoring/start.sh"],
+    }
+    assert "export RAY_GRAFANA_HOST=http://127.0.0.1:3000" in config["head_setup_commands"][-1]
+
+
+@pytest.mark.parametrize("name", LAUNCHED)
 def test_every_machine_gets_the_token(name: str) -> None:
     config = load(name)
     assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
@@ -168,10 +185,12 @@ def test_every_machine_gets_the_token(name: str) -> None:
     assert any("export RAY_AUTH_MODE=token" in command for command in everywhere)
 
 
-@pytest.mark.parametrize("path", sorted(CLUSTER.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(path for path in CLUSTER.rglob("*") if path.is_file()), ids=lambda path: path.name
+)
 def test_no_secrets(path: Path) -> None:
-    if path.suffix != ".png":
-        assert SECRETS.findall(path.read_text()) == []
+    """The fingerprint of a public key is none."""
+    assert [each for each in SECRETS.findall(path.read_text()) if each != GRAFANA_KEY] == []
 
 
 def test_secrets_would_be_noticed() -> None:

@@ -239,7 +239,7 @@ def test_every_query_of_the_dashboard_during_a_real_run(
 ) -> None:
     """On a Ray that has lost a worker process, nothing is empty but what only GPU nodes have."""
     lose_an_actor()
-    dashboard = json.loads((repository / "cluster" / "grafana-dashboard.json").read_text())
+    dashboard = json.loads((repository / "cluster/monitoring/dashboard.json").read_text())
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     for panel in panels:
         assert panel["title"], panel
@@ -267,7 +267,7 @@ def test_every_query_of_the_dashboard_during_a_real_run(
 
 def test_the_choices_of_the_dashboard(prometheus: Prometheus, published: SweepMetrics, repository: Path) -> None:
     """What Grafana offers for each template variable."""
-    dashboard = json.loads((repository / "cluster" / "grafana-dashboard.json").read_text())
+    dashboard = json.loads((repository / "cluster/monitoring/dashboard.json").read_text())
     questions = {
         variable["name"]: re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
         for variable in dashboard["templating"]["list"]

@@ -1,0 +1,151 @@
+"""What ``cluster/monitoring`` writes and gets. tests/sweep/test_dashboard.py looks at it in Ray's dashboard."""
+
+import configparser
+import json
+import os
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ray.dashboard.modules.metrics.grafana_dashboard_factory import generate_default_grafana_dashboard
+
+from tests.cluster.files import CLUSTER
+
+MONITORING = CLUSTER / "monitoring"
+OURS = json.loads((MONITORING / "dashboard.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written")
+    (folder / "token").write_text("")
+    where = ["--token", str(folder / "token"), "--ray", "http://127.0.0.1:81", "--prometheus", "http://127.0.0.1:82"]
+    subprocess.run(
+        [sys.executable, MONITORING / "configure.py", folder, *where, "--grafana-port", "83"], check=True
+    )  # fmt: skip
+    return folder
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def page(written: Path) -> dict[str, Any]:
+    return read(written / "grafana/dashboards/ray.json")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs a promtool binary in PATH")
+def test_prometheus_takes_its_configuration(written: Path) -> None:
+    subprocess.run(["promtool", "check", "config", written / "prometheus.yml"], check=True)
+
+
+def test_prometheus_asks_ray_for_the_nodes_with_the_token(written: Path) -> None:
+    (job,) = read(written / "prometheus.yml")["scrape_configs"]
+    assert job["http_sd_configs"] == [
+        {
+            "url": "http://127.0.0.1:81/api/prometheus/sd",
+            "refresh_interval": "10s",
+            "authorization": {"type": "Bearer", "credentials_file": str(written / "token")},
+        }
+    ]
+
+
+def test_grafana_is_on_loopback_and_can_be_embedded(written: Path) -> None:
+    ini = configparser.ConfigParser()
+    ini.read(written / "grafana/grafana.ini")
+    assert dict(ini["server"]) == {"http_addr": "127.0.0.1", "http_port": "83"}
+    assert ini["security"].getboolean("allow_embedding")
+    assert ini["paths"]["provisioning"] == str(written / "grafana/provisioning")
+    (source,) = read(written / "grafana/provisioning/datasources/ray.yml")["datasources"]
+    assert (source["name"], source["type"], source["url"]) == ("Prometheus", "prometheus", "http://127.0.0.1:82")
+    (provider,) = read(written / "grafana/provisioning/dashboards/ray.yml")["providers"]
+    assert provider["options"]["path"] == str(written / "grafana/dashboards")
+
+
+def test_every_dashboard_has_a_uid_and_a_title_of_its_own(written: Path) -> None:
+    found = [read(path) for path in sorted((written / "grafana/dashboards").glob("*.json"))]
+    assert len({each["uid"] for each in found}) == len({each["title"] for each in found}) == len(found) == 4
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Ray leaves its own file open
+def test_the_metrics_page_has_our_panels_and_then_all_of_rays(written: Path) -> None:
+    content, uid = generate_default_grafana_dashboard()
+    theirs, ours = json.loads(content)["panels"], OURS["panels"]
+    panels = page(written)["panels"]
+    assert page(written)["uid"] == uid == "rayDefaultDashboard"
+    assert [panel["title"] for panel in panels] == [panel["title"] for panel in [*ours, *theirs]]
+    numbers = [panel["id"] for panel in panels]
+    assert len(set(numbers)) == len(numbers)
+    assert numbers[len(ours) :] == [panel["id"] for panel in theirs]
+    assert {24, 41} <= set(numbers[len(ours) :]), "Ray's other pages show them one by one"
+
+
+def test_no_two_panels_of_the_metrics_page_overlap(written: Path) -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for panel in page(written)["panels"]:
+        place = panel["gridPos"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+
+
+def test_every_variable_of_a_query_is_defined_on_the_metrics_page(written: Path) -> None:
+    variables = [each["name"] for each in page(written)["templating"]["list"]]
+    assert len(set(variables)) == len(variables)
+    assert {each["name"] for each in OURS["templating"]["list"]} <= set(variables)
+    assert {"SessionName", "Instance", "Cluster"} <= set(variables)
+
+
+def repository_of(folder: Path, home: Path) -> str:
+    """A repository of packages with one of them, a Grafana that says its name; returns its key's fingerprint."""
+    package, lists = folder / "grafana", folder / "dists/stable/main/binary-amd64"
+    (package / "usr/share/grafana/bin").mkdir(parents=True)
+    (package / "DEBIAN").mkdir()
+    program = package / "usr/share/grafana/bin/grafana"
+    program.write_text("#!/bin/sh\necho our own Grafana\n")
+    program.chmod(0o755)
+    control = "Package: grafana\nVersion: 12.1.1\nArchitecture: amd64\nMaintainer: nobody\nDescription: a test\n"
+    (package / "DEBIAN/control").write_text(control)
+    run = {"cwd": folder, "env": {**os.environ, "GNUPGHOME": str(home)}, "check": True, "capture_output": True}
+    subprocess.run(["dpkg-deb", "--build", "grafana", "grafana.deb"], **run)
+    lists.mkdir(parents=True)
+    scanned = subprocess.run(["dpkg-scanpackages", "."], **run).stdout
+    (lists / "Packages").write_bytes(scanned)
+    (folder / "dists/stable/Release").write_text(
+        "Suite: stable\nCodename: stable\nArchitectures: amd64\nComponents: main\n"
+        f"Date: Sat, 28 Nov 2026 00:00:00 UTC\n"
+        f"SHA256:\n {sha256(scanned).hexdigest()} {len(scanned)} main/binary-amd64/Packages\n"
+    )
+    gpg = ["gpg", "--batch", "--passphrase", ""]
+    subprocess.run([*gpg, "--quick-generate-key", "nobody", "rsa2048", "sign", "never"], **run)
+    subprocess.run([*gpg, "--clearsign", "--output", "dists/stable/InRelease", "dists/stable/Release"], **run)
+    subprocess.run([*gpg, "--armor", "--output", "gpg.key", "--export"], **run)
+    keys = subprocess.run([*gpg, "--list-keys", "--with-colons"], text=True, **run).stdout
+    return next(line.split(":")[9] for line in keys.splitlines() if line.startswith("fpr:"))
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("apt-get", "gpg", "dpkg-scanpackages"))), reason="needs Debian's tools")
+def test_grafana_comes_from_the_repository_whose_key_is_known(tmp_path: Path) -> None:
+    """From a repository of the test's own: with its key, and with another's, of which nothing is taken."""
+    packages, home = tmp_path / "packages", tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    packages.mkdir()
+    key = repository_of(packages, home)
+    for name, fingerprint in (("right", key), ("wrong", "B53AE77BADB630A683046005963FA27710458545")):
+        environment = {**os.environ, "GRAFANA_PACKAGES": f"file:{packages}", "GRAFANA_KEY": fingerprint}
+        command = ["sh", MONITORING / "install.sh", tmp_path / name]
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        program = tmp_path / name / "usr/share/grafana/bin/grafana"
+        assert program.exists() == (name == "right"), done.stderr
+        assert ("grafana cannot be had" in done.stderr) == (name == "wrong")
+    assert [path.name for path in (tmp_path / "wrong").iterdir()] == []
+
+
+@pytest.mark.parametrize("name", ["install.sh", "start.sh"])
+def test_the_scripts_are_plain_shell(name: str) -> None:
+    subprocess.run(["sh", "-n", MONITORING / name], check=True)
