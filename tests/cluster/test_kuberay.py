@@ -13,6 +13,7 @@ from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscali
 from tests.cluster.files import CLUSTER, PROJECT, documents, load
 
 KUBERNETES = "1.37"
+DOCKERFILE = (CLUSTER / "Dockerfile").read_text()
 GIB = 2**30
 TEXT, FLAG, COUNT = {"type": "string"}, {"type": "boolean"}, {"type": "integer", "minimum": 0}
 ANY = {"type": "object"}
@@ -82,6 +83,7 @@ def groups(objects: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 def containers(objects: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for group in groups(objects):
         yield from group["template"]["spec"]["containers"]
+        yield from group["template"]["spec"].get("initContainers", ())
 
 
 def as_pod(group: dict[str, Any]) -> dict[str, Any]:
@@ -161,18 +163,45 @@ def test_nothing_is_published_and_a_token_is_asked_for(objects: dict[str, dict[s
 
 
 def test_storage_and_size_of_the_cluster(objects: dict[str, dict[str, Any]]) -> None:
-    head, worker = containers(objects)
-    environment = {each["name"]: each["value"] for each in head["env"]}
-    assert environment == {"RAC_RAY_STORAGE": "/shared/rac_ray", "RAC_RAY_NUM_GPUS": "32"}
-    assert head["volumeMounts"] == worker["volumeMounts"] == [{"name": "shared", "mountPath": "/shared"}]
+    head, worker = (group["template"]["spec"] for group in groups(objects))
+    environment = {each["name"]: each["value"] for each in head["containers"][0]["env"]}
+    assert environment == {
+        "RAC_RAY_STORAGE": "/shared/rac_ray",
+        "RAC_RAY_NUM_GPUS": "32",
+        "RAY_PROMETHEUS_HOST": "http://127.0.0.1:9090",
+        "RAY_GRAFANA_HOST": "http://127.0.0.1:3000",
+        "RAY_GRAFANA_IFRAME_HOST": "http://localhost:3000",
+    }
     claim = {"claimName": objects["PersistentVolumeClaim"]["metadata"]["name"]}
-    for group in groups(objects):
-        assert group["template"]["spec"]["volumes"] == [{"name": "shared", "persistentVolumeClaim": claim}]
+    for pod in (head, worker):
+        assert pod["containers"][0]["volumeMounts"] == [{"name": "shared", "mountPath": "/shared"}]
+        assert pod["volumes"][0] == {"name": "shared", "persistentVolumeClaim": claim}
     assert objects["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
+def test_prometheus_and_grafana_read_what_is_written_beside_them(objects: dict[str, dict[str, Any]]) -> None:
+    """On the head alone, from a folder that the pod's containers share, on its loopback."""
+    head, worker = (group["template"]["spec"] for group in groups(objects))
+    assert "initContainers" not in worker
+    assert len(worker["containers"]) == 1
+    configure, _, prometheus, grafana = [*head["initContainers"], *head["containers"]]
+    python, script, folder, *_ = configure["command"]
+    assert python == "python"
+    assert (PROJECT / script).is_file()
+    assert f"COPY --chown=1000:100 {script.rpartition('/')[0]} ./{script.rpartition('/')[0]}" in DOCKERFILE
+    assert f"--config.file={folder}/prometheus.yml" in prometheus["args"]
+    assert "--web.listen-address=127.0.0.1:9090" in prometheus["args"]
+    assert f"--config={folder}/grafana/grafana.ini" in grafana["args"]
+    assert all(re.fullmatch(r"\S+:v?\d+\.\d+\.\d+", each["image"]) for each in (prometheus, grafana))
+    for container in (configure, prometheus, grafana):
+        assert {"name": "monitoring", "mountPath": folder} in container["volumeMounts"]
+    volumes = {volume.pop("name"): volume for volume in head["volumes"]}
+    assert volumes["monitoring"] == {"emptyDir": {}}
+    assert volumes["token"] == {"secret": {"secretName": objects["RayCluster"]["metadata"]["name"]}}
+
+
 def test_image_has_the_pinned_ray_and_the_project(objects: dict[str, dict[str, Any]]) -> None:
-    lines = [line for line in (CLUSTER / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in DOCKERFILE.splitlines() if line and not line.startswith("#")]
     image = load("a100.yaml")["docker"]["worker_image"]
     assert lines[0] == f"FROM {image}"
     assert f"rayproject/ray:{objects['RayCluster']['spec']['rayVersion']}-py311-gpu" == image
@@ -188,6 +217,6 @@ def test_image_has_the_pinned_ray_and_the_project(objects: dict[str, dict[str, A
 
 def test_job_runs_a_sweep_of_the_image(objects: dict[str, dict[str, Any]]) -> None:
     python, script, *options = shlex.split(objects["RayJob"]["spec"]["entrypoint"])
-    folder = re.findall(r"^WORKDIR (.+)$", (CLUSTER / "Dockerfile").read_text(), re.MULTILINE)
+    folder = re.findall(r"^WORKDIR (.+)$", DOCKERFILE, re.MULTILINE)
     assert [python, *options] == ["python", "--preset", "paper"]
     assert (PROJECT / script.removeprefix(f"{folder[0]}/")).is_file()
