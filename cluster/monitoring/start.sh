@@ -16,16 +16,13 @@ set -- --ray "http://127.0.0.1:${RAY_DASHBOARD_PORT:-8265}"
 python "$here/configure.py" "$folder" "$@" --prometheus "http://$prometheus" --grafana-port "${GRAFANA_PORT:-3000}" ||
   { echo "no configuration: the Metrics page of Ray's dashboard stays empty" >&2; exit 0; }  # a sweep runs without
 
+sh "$here/stop.sh" "$folder"
+
 # In the background, with a log and the process's id in a file: start PROGRAM ARGUMENT...
 start() {
-  id=$folder/$1.pid
-  if [ -e "$id" ] && grep -qs "$1" "/proc/$(cat "$id")/comm"; then
-    kill "$(cat "$id")"
-    while [ -e "/proc/$(cat "$id")" ]; do sleep 0.1; done
-  fi
   command -v "$1" > /dev/null || { echo "no $1: the Metrics page of Ray's dashboard stays empty" >&2; return 0; }
   setsid nohup "$@" > "$folder/$1.log" 2>&1 < /dev/null &
-  echo $! > "$id"
+  echo $! > "$folder/$1.pid"
 }
 
 start prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/prometheus" \

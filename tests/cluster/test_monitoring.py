@@ -3,20 +3,32 @@
 import configparser
 import json
 import os
+import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
+from ray.dashboard.modules.metrics import metrics_head
 from ray.dashboard.modules.metrics.grafana_dashboard_factory import generate_default_grafana_dashboard
+from ray.scripts.scripts import cli as ray_cli
 
 from tests.cluster.files import CLUSTER
 
 MONITORING = CLUSTER / "monitoring"
+RAY_READS = {
+    metrics_head.PROMETHEUS_HOST_ENV_VAR,
+    metrics_head.GRAFANA_HOST_ENV_VAR,
+    metrics_head.GRAFANA_IFRAME_HOST_ENV_VAR,
+}
 OURS = json.loads((MONITORING / "dashboard.json").read_text())
 
 
@@ -149,3 +161,53 @@ def test_grafana_comes_from_the_repository_whose_key_is_known(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["install.sh", "start.sh"])
 def test_the_scripts_are_plain_shell(name: str) -> None:
     subprocess.run(["sh", "-n", MONITORING / name], check=True)
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs a prometheus binary in PATH")
+def test_start_again_and_stop(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ours = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PROMETHEUS_PORT": str(port)}
+    log, id_file = tmp_path / "prometheus.log", tmp_path / "prometheus.pid"
+    ids = []
+    for _ in range(2):
+        subprocess.run(["sh", MONITORING / "start.sh", tmp_path], env={**os.environ, **ours}, check=True)
+        ids.append(int(id_file.read_text()))
+        end = time.monotonic() + 60
+        while "Server is ready to receive web requests" not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        listening = {each.laddr for each in psutil.Process(ids[-1]).net_connections() if each.status == "LISTEN"}
+        assert listening == {("127.0.0.1", port)}
+    assert not psutil.pid_exists(ids[0])
+    subprocess.run(["sh", MONITORING / "stop.sh", tmp_path], check=True)
+    assert not id_file.exists()
+    assert not psutil.pid_exists(ids[1]) or psutil.Process(ids[1]).status() == psutil.STATUS_ZOMBIE
+    subprocess.run(["sh", MONITORING / "stop.sh", tmp_path], check=True)
+
+
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", (CLUSTER.parent / "docs/monitoring.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_every_command_of_the_document_exists() -> None:
+    """Scripts are there, and Ray and the sweep's command line know the words; what they do, others test."""
+    lines = [line for block in BLOCKS for line in block.splitlines()]
+    assert len(lines) >= 8
+    for line in lines:
+        program, *words = shlex.split(line)
+        if program == "ray":
+            command = ray_cli.commands[words[0]]
+            assert command.make_context(words[0], words[1:]).params
+        elif program == "export":
+            assert [word.partition("=")[0] in RAY_READS for word in words] == [True] * len(words)
+        elif program == "sh":
+            assert (CLUSTER.parent / words[0]).is_file()
+        else:
+            assert line == "python sweeps/ts_grid.py run --preset demo --dashboard"
+
+
+def test_every_series_of_the_document_is_on_the_dashboard() -> None:
+    document = (CLUSTER.parent / "docs/monitoring.md").read_text()
+    told = set(re.findall(r"^\| `(ray_rac_\w+)`", document, re.MULTILINE))
+    assert told == set(re.findall(r"ray_rac_\w+", json.dumps(OURS["panels"])))

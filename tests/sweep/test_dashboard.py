@@ -80,11 +80,12 @@ def test_the_trials_are_tasks_of_one_actor(page: Page, picture: Callable[[str], 
     page.goto("/#/actors")
     row = page.get_by_role("row").filter(has=page.get_by_role("cell", name="Trials", exact=True))
     row.get_by_role("link").first.click()
+    page.get_by_text("Tasks History", exact=True).click()
     for name in NAMES:
         expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
     states = dict(zip(column(page, "Name"), column(page, "State"), strict=True))
     assert {name: states[name] for name in NAMES} == dict.fromkeys(NAMES, "RUNNING")
-    page.get_by_role("cell", name=NAMES[0], exact=True).scroll_into_view_if_needed()
+    page.get_by_text("Tasks History", exact=True).evaluate("each => each.scrollIntoView()")
     picture("trials")
 
 

@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pytest
-import ray
 
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
@@ -63,37 +62,39 @@ def free_port() -> int:
 
 
 @contextmanager
-def local_ray(ports: dict[str, int]) -> Iterator[str]:
-    """The URL of its dashboard, which knows where Prometheus and Grafana will be.
+def head(ports: dict[str, int]) -> Iterator[str]:
+    """The URL of the dashboard of a Ray, which knows where Prometheus and Grafana will be.
 
-    In a folder of its own, with a short name for sockets: a job looks there for the Ray that it belongs to.
+    It has a folder and ports of its own, and a job of it finds no other. Ray's sockets need a short path.
     """
-    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-        patch.setenv("RAY_PROMETHEUS_HOST", f"http://127.0.0.1:{ports['PROMETHEUS_PORT']}")
-        patch.setenv("RAY_GRAFANA_HOST", f"http://127.0.0.1:{ports['GRAFANA_PORT']}")
-        patch.setenv("RAY_GRAFANA_IFRAME_HOST", f"http://localhost:{ports['GRAFANA_PORT']}")
-        port = ports["RAY_DASHBOARD_PORT"]
-        ray.init(
-            "local",
-            num_cpus=2,
-            object_store_memory=OBJECT_STORE,
-            include_dashboard=True,
-            dashboard_port=port,
-            log_to_driver=False,
-            _temp_dir=folder,
-        )
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            ray.shutdown()
+    seen = {
+        "RAY_PROMETHEUS_HOST": f"http://127.0.0.1:{ports['PROMETHEUS_PORT']}",
+        "RAY_GRAFANA_HOST": f"http://127.0.0.1:{ports['GRAFANA_PORT']}",
+        "RAY_GRAFANA_IFRAME_HOST": f"http://localhost:{ports['GRAFANA_PORT']}",
+    }
+    with TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        own = ["port", "dashboard-agent-listen-port", "ray-client-server-port"]
+        options = {"num-cpus": 2, "object-store-memory": OBJECT_STORE, "temp-dir": folder}
+        options |= {"dashboard-port": ports["RAY_DASHBOARD_PORT"], **{name: free_port() for name in own}}
+        command = ["ray", "start", "--head", "--block", *(f"--{name}={value}" for name, value in options.items())]
+        with Path(folder, "log").open("w") as log:
+            ray = subprocess.Popen(command, env={**with_our_python(), **seen}, stdout=log, stderr=log)
+            try:
+                yield f"http://127.0.0.1:{ports['RAY_DASHBOARD_PORT']}"
+            finally:
+                ray.terminate()
+                ray.wait()
+
+
+def with_our_python() -> dict[str, str]:
+    """An environment whose ``python`` is the one that runs the tests."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 @contextmanager
 def monitoring(repository: Path, folder: Path, ports: dict[str, int]) -> Iterator[None]:
     """What cluster/monitoring starts; where there is no Grafana, a server in its place."""
-    environment = {**os.environ, **{name: str(port) for name, port in ports.items()}}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    environment = {**with_our_python(), **{name: str(port) for name, port in ports.items()}}
     subprocess.run([repository / "cluster/monitoring/start.sh", folder], env=environment, check=True)
     try:
         with in_place_of_grafana(folder / "grafana/dashboards", ports["GRAFANA_PORT"]):
@@ -148,7 +149,7 @@ def watched(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     script = folder / "project/tiny.py"
     script.write_text(SCRIPT)
     storage = Storage.at(folder / "job")
-    with local_ray(ports) as url, monitoring(repository, folder / "monitoring", ports):
+    with head(ports) as url, monitoring(repository, folder / "monitoring", ports):
         where = {"working_dir": script.parent, "folder": storage, "environment": {"PYTHONPATH": str(repository)}}
         job = patiently(lambda: submit_job(url, script, [str(folder / "sweep")], **where))
         try:
@@ -165,11 +166,12 @@ def watched(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def patiently(submitted: Callable[[], SubmittedJob]) -> SubmittedJob:
-    """On a busy machine the agent that starts jobs comes up after the dashboard."""
+    """Ray takes a while to start, and its agent, which starts jobs, comes up last."""
     end = time.monotonic() + ENDS_IN
     while True:
         try:
             return submitted()
         except BadInput as error:
-            if "No available agent" not in str(error) or time.monotonic() > end:
-                raise
+            if time.monotonic() > end:
+                raise BadInput("the job cannot be handed over") from error
+            time.sleep(1)
