@@ -56,7 +56,7 @@ def write(path: Path, text: str) -> None:
 
 def prometheus(ray: str, token: str | None) -> dict[str, Any]:
     """Ray's dashboard names every node's metrics port, so nodes may come and go."""
-    found = {"url": f"{ray}/api/prometheus/sd", "refresh_interval": SCRAPED_EVERY}
+    found: dict[str, Any] = {"url": f"{ray}/api/prometheus/sd", "refresh_interval": SCRAPED_EVERY}
     if token:
         found["authorization"] = {"type": "Bearer", "credentials_file": str(Path(token).resolve())}
     return {

@@ -14,7 +14,7 @@ from typing import Any
 from ray import tune
 from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
-from rac_ray.store.entry import STATES
+from rac_ray.store.entry import STATES, State
 from rac_ray.sweep.follow import WHOSE
 from rac_ray.sweep.queue import Queue
 from rac_ray.training.task import Task
@@ -69,7 +69,7 @@ class JobProgress(tune.Callback):
             _LOGGER.warning("the progress of job %s cannot be written", self._job, exc_info=True)
 
 
-def progress_of(counts: Mapping[str, int], best: tuple[float, str] | None, time_left: str) -> dict[str, str]:
+def progress_of(counts: Mapping[State, int], best: tuple[float, str] | None, time_left: str) -> dict[str, str]:
     """What a job's metadata say of its sweep, as in ``{"trials": "3/40 done, 2 running, 0 failed"}``."""
     total = sum(counts[state] for state in STATES)
     progress = {"trials": f"{counts['done']}/{total} done, {counts['running']} running, {counts['failed']} failed"}
@@ -85,6 +85,7 @@ def write_progress(job: str, progress: Mapping[str, str]) -> None:
     entry = json.loads(found) if found else {}
     if entry.get("status") != "RUNNING":
         return
-    entry["message"] = "; ".join(progress.values())
+    best = f"best {progress['best']}; " if "best" in progress else ""
+    entry["message"] = f"{progress['trials']}; {best}{progress['time left']}"
     entry["metadata"] = {**(entry.get("metadata") or {}), **progress}
     _internal_kv_put(key, json.dumps(entry), namespace=_STORE)

@@ -28,6 +28,7 @@ class TuneTrial:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
+        self.trial_id = "a trial of Tune"
         self.last_result: dict[str, Any] = {}
         self.error: Exception | None = None
 
