@@ -94,6 +94,8 @@ def test_the_jobs_page_has_the_progress(page: Page, watched: Watched, picture: C
     expect(page.get_by_text(watched.job_id, exact=True)).to_be_visible()
     said = page.get_by_text(re.compile(r"^0/3 done, 2 running, 0 failed; best val top-1 \d\.\d{3}, timesformer1 "))
     expect(said).to_be_visible()
+    page.get_by_role("button", name="Expand").click()
+    expect(page.get_by_role("dialog").get_by_text("0/3 done, 2 running")).to_be_visible()
     picture("jobs")
     info = JobSubmissionClient(watched.ray).get_job_info(watched.job_id)
     assert info.status == "RUNNING"

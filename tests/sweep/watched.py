@@ -24,7 +24,7 @@ from rac_ray.sweep.jobs import GOING, SubmittedJob, job_status, logs, stop, subm
 from tests.conftest import OBJECT_STORE
 
 SCRIPT = """
-import os, sys
+import os
 from pathlib import Path
 from rac_ray.cli.exits import run_command
 from rac_ray.identity import Recipe
@@ -34,7 +34,7 @@ from tests.sweep.faults import takes_its_time
 from tests.sweep.tiny_sweep import tiny_plan
 
 endless = Recipe(learning_rate=0.01, batch_size=8, max_epochs=500, patience=500)
-plan = tiny_plan(Path(sys.argv[1]), recipes={"timesformer1": endless})
+plan = tiny_plan(Path(os.environ["FOLDER"]), recipes={"timesformer1": endless})
 run_command(lambda: bool(run_plan(plan, Resources(os.environ["RAY_ADDRESS"]), trainable=takes_its_time)))
 """
 """Three seeds on two CPUs, of which no trial ends before the test does."""
@@ -150,8 +150,9 @@ def watched(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     script.write_text(SCRIPT)
     storage = Storage.at(folder / "job")
     with head(ports) as url, monitoring(repository, folder / "monitoring", ports):
-        where = {"working_dir": script.parent, "folder": storage, "environment": {"PYTHONPATH": str(repository)}}
-        job = patiently(lambda: submit_job(url, script, [str(folder / "sweep")], **where))
+        environment = {"PYTHONPATH": str(repository), "FOLDER": str(folder / "sweep")}
+        where = {"working_dir": script.parent, "folder": storage, "environment": environment}
+        job = patiently(lambda: submit_job(url, script, [], **where))
         try:
             end = time.monotonic() + ENDS_IN
             while logs(job).count(" start ") < 2:
