@@ -1,10 +1,9 @@
-"""Trials by name in Ray's dashboard: an actor that has one task per running trial.
+"""Trials by name in Ray's dashboard: one task of an actor for each.
 
-One process runs trial after trial, and Ray asks an actor for its name only once. Each task has a name of its own. The
-task begins and ends with its trial, and fails with it.
+One process runs trial after trial, and Ray asks an actor for its name only once. A task has a name of its own. It
+begins and ends with its trial, and fails with it.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,36 +15,11 @@ from rac_ray.identity import Training
 from rac_ray.store.ledger import Ledger
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.follow import HALT, attempts_in
+from rac_ray.sweep.trials_actor import Trials
 from rac_ray.training.task import Task
 
 SEEDS_SHOWN = 4
 """Of a stack, in its name."""
-
-
-class Trials:
-    """The actor. Ray shows the class by this name, and its ``repr`` beside it."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._ends: dict[str, asyncio.Future[str]] = {}
-
-    def __repr__(self) -> str:
-        return self._title
-
-    async def run(self, key: str) -> None:
-        """Lasts until the trial's end is told; raises RuntimeError with the reason when it failed."""
-        why = await self._end(key)
-        del self._ends[key]
-        if why:
-            raise RuntimeError(why)
-
-    async def end(self, key: str, why: str) -> None:
-        """The trial has ended, or failed for a reason."""
-        self._end(key).set_result(why)
-
-    def _end(self, key: str) -> "asyncio.Future[str]":
-        """Whichever of the two methods is called first makes it: Ray keeps no order between them."""
-        return self._ends.setdefault(key, asyncio.get_running_loop().create_future())
 
 
 class Board(tune.Callback):

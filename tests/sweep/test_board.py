@@ -1,6 +1,5 @@
 """Names of trials in Ray's dashboard, and the actor that has a task for each; test_dashboard looks at it in Ray."""
 
-import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from ray.util.state import list_tasks
 from rac_ray.identity import Training
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
-from rac_ray.sweep.board import Board, Trials, name_of
+from rac_ray.sweep.board import Board, name_of
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.follow import HALT
 from rac_ray.training.task import Task
@@ -37,25 +36,6 @@ def test_a_name_of_a_stack_says_its_seeds_as_far_as_there_is_room(trainings: lis
     assert name_of(trainings[:2]) == "cnn3d h=2 2dot seeds=7,1"
     assert name_of(trainings[:4]) == "cnn3d h=2 2dot seeds=7,1,2,3"
     assert name_of(trainings, attempt=3) == "cnn3d h=2 2dot seeds=7,1,2,3 and 2 more, attempt 3"
-
-
-def test_a_task_lasts_as_long_as_its_trial_whichever_is_told_first() -> None:
-    async def told() -> list[Any]:
-        trials = Trials("a sweep")
-        running = [asyncio.ensure_future(trials.run(key)) for key in "ab"]
-        await asyncio.sleep(0)
-        begun = [each.done() for each in running]
-        await trials.end("a", "")
-        await trials.end("b", "CUDA out of memory")
-        await trials.end("c", "")  # Ray may bring the end first
-        await trials.run("c")
-        return [begun, await running[0], await asyncio.gather(running[1], return_exceptions=True)]
-
-    begun, done, (failed,) = asyncio.run(told())
-    assert (begun, done) == ([False, False], None)
-    assert isinstance(failed, RuntimeError)
-    assert str(failed) == "CUDA out of memory"
-    assert repr(Trials("a sweep")) == "a sweep"
 
 
 @pytest.fixture
@@ -89,7 +69,8 @@ def test_rays_list_of_tasks_says_how_each_trial_stands(
     expected = ["FINISHED", "FAILED", "FAILED", "RUNNING", "RUNNING"]
 
     def shown() -> dict[str, Any]:
-        return {each.name: each for each in list_tasks(dashboard, detail=True, raise_on_missing_output=False)}
+        found: list[Any] = list_tasks(dashboard, detail=True, raise_on_missing_output=False)
+        return {each.name: each for each in found}
 
     def states() -> list[str]:
         tasks = shown()

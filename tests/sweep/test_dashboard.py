@@ -136,3 +136,11 @@ def test_prometheus_finds_the_sweep_by_itself(watched: Watched) -> None:
 
     wait_until(lambda: running() == ["2"])
     assert running() == ["2"]
+
+
+def test_rays_dashboard_has_no_page_of_train_runs(page: Page) -> None:
+    """docs/monitoring.md says so, and where the list is."""
+    page.goto("/#/actors")
+    links = page.locator("p > a[href^='#/']")
+    expect(links.first).to_be_visible()
+    assert links.all_inner_texts() == ["Overview", "Jobs", "Serve", "Cluster", "Actors", "Metrics", "Logs"]

@@ -5,10 +5,10 @@ import json
 import pytest
 from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
-from rac_ray.store.entry import STATES
+from rac_ray.store.entry import STATES, State
 from rac_ray.sweep.job_progress import progress_of, submission_id, write_progress
 
-COUNTS = {**dict.fromkeys(STATES, 0), "done": 3, "running": 2, "failed": 1, "pending": 34}
+COUNTS: dict[State, int] = {**dict.fromkeys(STATES, 0), "done": 3, "running": 2, "failed": 1, "pending": 34}
 PROGRESS = {
     "trials": "3/40 done, 2 running, 1 failed",
     "best": "val top-1 0.912, convlstm h=8 2dot seed=42",
