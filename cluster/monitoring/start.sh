@@ -2,7 +2,8 @@
 # Starts Prometheus and Grafana on the loopback of a Ray head, after Ray: start.sh [FOLDER]
 #
 # FOLDER has what install.sh got, and gets their configuration, data and logs. Those that an earlier call has started
-# are ended first. Ports other than the usual ones: RAY_DASHBOARD_PORT, PROMETHEUS_PORT, GRAFANA_PORT.
+# are ended first, and these end when Ray does: `ray down` ends Ray alone. Ports other than the usual ones:
+# RAY_DASHBOARD_PORT, PROMETHEUS_PORT, GRAFANA_PORT.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-$HOME/rac_ray_monitoring}
@@ -30,3 +31,11 @@ start prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$fo
 home=$folder/usr/share/grafana
 [ -d "$home" ] || home=/usr/share/grafana
 start grafana server --homepath "$home" --config "$folder/grafana/grafana.ini"
+
+# Until Ray has been there and is no more, or somebody has stopped or started them anew.
+echo $$ > "$folder/started"
+setsid nohup sh -c '
+  while sleep 5; do
+    [ "$(cat "$2/started")" = "$3" ] || exit
+    if grep -qs gcs_server /proc/[0-9]*/comm; then seen=yes; elif [ "${seen:-}" ]; then exec sh "$1/stop.sh" "$2"; fi
+  done' watch "$here" "$folder" $$ > /dev/null 2>&1 < /dev/null &

@@ -2,6 +2,7 @@
 # Ends what start.sh has started: stop.sh [FOLDER]
 set -eu
 folder=${1:-$HOME/rac_ray_monitoring}
+rm -f "$folder/started"
 for program in prometheus grafana; do
   id=$folder/$program.pid
   [ -e "$id" ] || continue

@@ -31,6 +31,7 @@ from tests.test_readme import COMMANDS
 BIN = Path(sys.executable).parent
 GRID = "--preset demo --models timesformer1,timesformer8 --hidden-units 2,4 --seeds 42,61 --max-epochs 2"
 NODES = "import ray; ray.init(log_to_driver=False); print('nodes:', sum(node['Alive'] for node in ray.nodes()))"
+TARGETS = "http://127.0.0.1:9090/api/v1/targets"
 UP_SECONDS = 180
 DOWN_SECONDS = 150
 """Workers go by themselves, a minute after they have lost the head."""
@@ -145,6 +146,12 @@ def test_up_sweep_pull_down(laptop: Laptop, tmp_path: Path) -> None:
     while "nodes: 3" not in (said := laptop.do(count)) and time.monotonic() < deadline:
         time.sleep(2)
     assert "nodes: 3" in said
+
+    asked = "python -c " + shlex.quote(f"import urllib.request as u; print(u.urlopen('{TARGETS}').read().decode())")
+    targets = "ray exec cluster/a100.yaml " + shlex.quote(asked)
+    while (said := laptop.do(targets)).count('"health":"up"') < 3 and time.monotonic() < deadline:
+        time.sleep(2)
+    assert said.count('"health":"up"') >= 3, said
 
     assert "8 trials planned = 0 done" in laptop.do(plan)
     assert "8 trials planned = 8 done" in laptop.do(run)

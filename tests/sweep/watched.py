@@ -100,8 +100,7 @@ def monitoring(repository: Path, folder: Path, ports: dict[str, int]) -> Iterato
         with in_place_of_grafana(folder / "grafana/dashboards", ports["GRAFANA_PORT"]):
             yield
     finally:
-        for started in folder.glob("*.pid"):
-            os.kill(int(started.read_text()), 15)
+        subprocess.run([repository / "cluster/monitoring/stop.sh", folder], check=True)
 
 
 @contextmanager
