@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from rac_ray.errors import BadInput, one_of
 from rac_ray.loggers.protocol import Make
+from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import Storage
 
 Made = TypeVar("Made", bound=Make)
@@ -80,7 +81,7 @@ class Destination:
     where: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.where})" if self.where else self.name
+        return without_credentials(f"{self.name} ({self.where})") if self.where else self.name
 
 
 def destinations(asked: Sequence[str], storage: Storage) -> list[Destination]:

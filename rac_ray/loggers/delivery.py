@@ -113,6 +113,8 @@ class Delivery:
         there.close()
         try:
             with here:
+                if self.stopped:  # while the process was started
+                    raise Stopped(self.stopped)
                 yield here
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(LEAVING_SECONDS)

@@ -58,7 +58,7 @@ def serve(connection: Connection) -> None:
                     message.tell(start.ledger, logger)
             with answering(connection):
                 logger.close()
-        except EOFError:
+        except (EOFError, ConnectionError):
             timer = threading.Timer(LAST_SECONDS, os._exit, (1,))
             timer.daemon = True
             timer.start()
@@ -66,7 +66,7 @@ def serve(connection: Connection) -> None:
 
 
 def _next(connection: Connection) -> Message | None:
-    """The next message; None: that was the last one. Raises EOFError when the driver is gone."""
+    """The next message; None: that was the last one. Raises EOFError or ConnectionError when the driver is gone."""
     return connection.recv()
 
 
@@ -77,9 +77,10 @@ def answering(connection: Connection) -> Iterator[None]:
         yield
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(without_credentials(str(error)).split())}"
-        connection.send(said[:LONGEST])
+        with suppress(ConnectionError):
+            connection.send(said[:LONGEST])
         raise Failed from error
-    with suppress(BrokenPipeError):  # the driver is gone: there is no next message
+    with suppress(ConnectionError):  # the driver is gone: there is no next message
         connection.send("")
 
 

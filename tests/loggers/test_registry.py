@@ -39,6 +39,10 @@ def test_where_is_what_follows_the_name_or_the_environment(tmp_path: Path, monke
     assert given.where == "http://127.0.0.1:3?a=b"
 
 
+def test_what_people_read_has_no_password() -> None:
+    assert str(Destination("mlflow", "http://me:secret@host:3")) == "mlflow (http://***@host:3)"
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [

@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
-from tensorboard.plugins.hparams.api_pb2 import (  # pyright: ignore[reportAttributeAccessIssue]
-    STATUS_FAILURE,
-    STATUS_SUCCESS,
-)
+from tensorboard.plugins.hparams.api_pb2 import Status  # pyright: ignore[reportAttributeAccessIssue]
 
 from rac_ray.loggers.protocol import Run, Sweep
 from rac_ray.loggers.tensorboard import TensorBoard
@@ -104,7 +101,7 @@ def test_parameters_and_how_it_ended_are_for_the_hparams_page(board: TensorBoard
     board.write(replace(RUN, state="failed", notes={"reason": "code: broken"}))
     found, status, about = hparams(tmp_path)
     assert found == {"model": "cnn3d", "recipe.learning_rate": 0.5}
-    assert status == STATUS_FAILURE
+    assert status == Status.Value("STATUS_FAILURE")
     assert about == b"- state: failed\n- reason: code: broken"
 
 
@@ -115,7 +112,7 @@ def test_one_that_failed_and_was_done_later_says_so_last(board: TensorBoard, tmp
     assert hparams(tmp_path)[2] == b"- state: done\n- reason: "
     shutil.rmtree(tmp_path / PATH)
     TensorBoard(str(tmp_path), Sweep("ts_grid", "demo")).write(replace(RUN, state="done"))
-    assert hparams(tmp_path)[1] == STATUS_SUCCESS
+    assert hparams(tmp_path)[1] == Status.Value("STATUS_SUCCESS")
 
 
 def test_figures_are_pictures_of_the_sweep_once_and_the_report_lies_beside(board: TensorBoard, tmp_path: Path) -> None:
