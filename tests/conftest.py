@@ -43,6 +43,7 @@ BESIDE = (
     "loggers/test_wandb.py",
     "loggers/test_wandb_files.py",
     "models/",
+    "packaging/",
     "results/",
     "segmentation/test_finetune.py",
     "segmentation/test_scores.py",

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from cyclopts import App
 
+import rac_ray
 from rac_ray.cli import data, segment, videos
 from rac_ray.cli.completion import completed
 from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of
@@ -20,10 +21,9 @@ from rac_ray.loggers.asked import Logging, logged
 from rac_ray.loggers.protocol import Sweep
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
-from rac_ray.studies import homes, study_of
+from rac_ray.studies import BUILT_IN, homes, study_of
 from rac_ray.sweep.outcomes import Results, Wanted, as_text
 from rac_ray.sweep.program import Program
-from rac_ray.sweep.provenance import package_version
 
 
 def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None) -> Results:
@@ -101,13 +101,14 @@ def _main(arguments: list[str]) -> int:
         name="rac-ray",
         help="Sweeps of video models: studies, their data, results of any folder of records, capsules.",
         help_format="plaintext",
-        version=lambda: f"rac-ray {package_version('rac-ray')}",
+        version=lambda: f"rac-ray {rac_ray.__version__}",
         version_flags=["--version"],
     )
-    nouns = {**{word: home.help for word, home in homes().items()}, **_HELP}
+    noun, *rest = arguments or [""]
+    studies = BUILT_IN if noun in (*BUILT_IN, *_HELP) else homes()
+    nouns = {**{word: home.help for word, home in studies.items()}, **_HELP}
     if not arguments:
         raise BadInput(f"rac-ray what? valid: {', '.join((*nouns, 'results', 'replay', 'doctor'))}; see rac-ray --help")
-    noun, *rest = arguments
     for name, help in nouns.items():
         group = App(name=name, help=help, help_format="plaintext", version_flags=[])
         app.command(group)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from rac_ray.errors import BadInput
@@ -54,6 +53,8 @@ BUILT_IN = {
 @lru_cache(maxsize=1)
 def homes() -> dict[str, Home]:
     """All studies that are installed, by the word after ``rac-ray``; those of this package keep their words."""
+    from importlib.metadata import entry_points  # it reads all that is installed, and help of a study need not wait
+
     others = {
         each.name: Home(each.value, f"A study of {each.dist.name if each.dist else 'another package'}.", (each.name,))
         for each in entry_points(group=GROUP)

@@ -73,7 +73,7 @@ def test_the_places_that_it_names_are_there() -> None:
 
 def test_the_table_of_tests_names_every_folder_and_no_other() -> None:
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    table = TEXT[TEXT.index("| tests |") :].partition("\n\n")[0]
+    table = TEXT[TEXT.index("| folders of `tests` |") :].partition("\n\n")[0]
     assert {name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])} == folders
 
 

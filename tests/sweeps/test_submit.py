@@ -62,7 +62,7 @@ def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_installed_command_is_submitted_without_a_folder(dashboard: str, laptop, tmp_path: Path) -> None:
-    one, program = "model=timesformer1,h=2,seed=42", str(Path(sys.executable).with_name("rac-ray"))
+    one, program = "model=timesformer1,h=4,seed=42", str(Path(sys.executable).with_name("rac-ray"))
     submission = ["run", "--submit", dashboard, "--probe-seconds", "0", "--max-epochs", "1"]
     submitted = laptop(one, *submission, by=[program, "ts"])
     assert submitted.returncode == 0, submitted.stderr
@@ -112,7 +112,7 @@ def test_a_script_of_ones_own_is_submitted_with_its_folder_only(dashboard: str, 
 
 @pytest.mark.slow
 def test_a_submitted_sweep_is_cancelled_and_submitted_again(dashboard: str, laptop, tmp_path: Path) -> None:
-    two = "model=convlstm|timesformer1,h=2,seed=42"
+    two = "model=convlstm|timesformer1,h=4,seed=42"
     submission = ["run", "--submit", dashboard, "--probe-seconds", "0"]
 
     def counts() -> dict[str, int]:
