@@ -1,6 +1,7 @@
 """The weights of finished trials, as models."""
 
 import os
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from rac_ray.errors import BadInput
@@ -36,13 +37,16 @@ def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" =
 
 
 def weights_of(ledger: Ledger, record: Record, trial: Named) -> "dict[str, Tensor]":
-    """The weights of a trial's checkpoint, by name. Raises BadInput where they were deleted."""
+    """The weights of a trial's checkpoint, by name. Raises BadInput where they were deleted or are damaged."""
     from rac_ray.training.checkpoints import weights_in
 
     folder, name = ledger.folder(record.training_id), checkpoint_of(record, trial)
     if not folder.exists(name):
         raise BadInput(f"trial {trial.trial_id} has no {name} in {folder.root!r}; its weights were deleted")
-    return weights_in(folder, name)
+    try:
+        return weights_in(folder, name)
+    except (EOFError, RuntimeError, UnpicklingError) as error:
+        raise BadInput(f"{folder.address(name)} is damaged: it holds no weights") from error
 
 
 def checkpoint_of(record: Record, trial: Named) -> str:

@@ -100,6 +100,21 @@ def test_what_an_earlier_export_left_goes_and_nothing_else(sweep: Path, tmp_path
     assert "The weights are not part of this." in (tmp_path / "out/model/README.md").read_text()
 
 
+@pytest.mark.parametrize("content", [b"", b"weights", b"PK\x03\x04"])
+def test_an_export_that_stops_leaves_the_card_of_the_one_before(content: bytes, sweep: Path, tmp_path: Path) -> None:
+    """Cards come last: none names a file that is not there."""
+    broken = sweep / "trials" / max(load(sweep).trials["trial_id"]) / "best.ckpt"
+    exported(sweep, tmp_path / "out")
+    before = (tmp_path / "out/model/README.md").read_bytes()
+    finished(sweep, TRIALS[3:4])
+    broken.write_bytes(content)
+    for folder in ("out", "new"):
+        with pytest.raises(BadInput, match=r"best\.ckpt is damaged: it holds no weights"):
+            exported(sweep, tmp_path / folder)
+    assert (tmp_path / "out/model/README.md").read_bytes() == before
+    assert not list((tmp_path / "new").rglob("README.md"))
+
+
 def test_failed_and_pending_trials_are_told_and_not_shared(sweep_folder: Path, tmp_path: Path) -> None:
     """Their weights are no checkpoints in this sweep, so that only cards are asked for."""
     exported(sweep_folder, tmp_path / "out", weights=False)
