@@ -21,6 +21,7 @@ import pytest
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.jobs import GOING, SubmittedJob, job_status, logs, stop, submit_job, wait
+from rac_ray.sweep.program import Program
 from tests.conftest import OBJECT_STORE
 
 SCRIPT = """
@@ -150,8 +151,8 @@ def watched(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     storage = Storage.at(folder / "job")
     with head(ports) as url, monitoring(repository, folder / "monitoring", ports):
         environment = {"PYTHONPATH": str(repository), "FOLDER": str(folder / "sweep")}
-        where = {"working_dir": script.parent, "folder": storage, "environment": environment}
-        job = patiently(lambda: submit_job(url, script, [], **where))
+        program, where = Program.of_script(str(script)), {"folder": storage, "environment": environment}
+        job = patiently(lambda: submit_job(url, program, [], **where))
         try:
             end = time.monotonic() + ENDS_IN
             while logs(job).count(" start ") < 2:
