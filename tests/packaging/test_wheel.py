@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import rac_ray
+from tests.docs.pages import blocks
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -102,7 +103,8 @@ SMALL = (
 def test_an_empty_environment_runs_the_guide_from_the_wheel(
     dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``docs/install.md`` as a newcomer follows it, in a folder far from the clone; the demo is cut to one trial."""
+    """A newcomer's path, in a folder far from the clone: ``docs/install.md`` with the demo cut to one trial, then the
+    model of ``docs/extending.md`` beside one of ours, then the notebook on what all of them left."""
     for name in ("PYTHONPATH", "PYTHONHOME", "RAY_ADDRESS", "RAC_RAY_STORAGE", "RAC_RAY_COMMIT"):
         monkeypatch.delenv(name, raising=False)
     for path in (dist / WHEEL, ROOT / "constraints.txt"):
@@ -133,6 +135,15 @@ def test_an_empty_environment_runs_the_guide_from_the_wheel(
     assert needed.endswith("error: av is not installed; valid: after pip install 'rac-ray[diving48]'\n")
     said(extra)
     said("python -c 'import av, pycocotools'")
+    model, *_ = blocks("docs/extending.md", "python")
+    (tmp_path / "my_model.py").write_text(model)
+    (command,) = [line for block in blocks("docs/extending.md", "sh") for line in block.splitlines()]
+    small = shlex.join(["--hidden-units", "2", "--seeds", "42", "--max-epochs", "1", "--probe-seconds", "0"])
+    assert "2 trials planned = 2 done" in said(f"{command} {small}")
+    shutil.copy(ROOT / "examples/analysis.ipynb", tmp_path)
+    said("pip install --quiet --constraint constraints.txt ipykernel nbclient")
+    said("jupyter execute analysis.ipynb --output=executed.ipynb")
+    assert "image/png" in (tmp_path / "executed.ipynb").read_text()
 
 
 def test_the_guide_names_the_extras_and_the_version() -> None:
