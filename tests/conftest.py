@@ -66,6 +66,7 @@ BESIDE = (
     "sweep/test_program.py",
     "sweep/test_recording.py",
     "sweep/test_resources.py",
+    "sweep/test_trials_actor.py",
     "sweep/test_tuning.py",
     "docs/test_commands.py::test_sweep_commands_plan_what_they_say",
     "docs/test_commands.py::test_the_other_verbs_in_their_order",

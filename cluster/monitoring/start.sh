@@ -32,10 +32,11 @@ home=$folder/usr/share/grafana
 [ -d "$home" ] || home=/usr/share/grafana
 start grafana server --homepath "$home" --config "$folder/grafana/grafana.ini"
 
-# Until Ray has been there and is no more, or somebody has stopped or started them anew.
+# Until Ray's dashboard has listened and does no more, or somebody has stopped or started them anew.
 echo $$ > "$folder/started"
+listens=$(printf ':%04X 0*:0000 0A' "${RAY_DASHBOARD_PORT:-8265}")
 setsid nohup sh -c '
   while sleep 5; do
     [ "$(cat "$2/started")" = "$3" ] || exit
-    if grep -qs gcs_server /proc/[0-9]*/comm; then seen=yes; elif [ "${seen:-}" ]; then exec sh "$1/stop.sh" "$2"; fi
-  done' watch "$here" "$folder" $$ > /dev/null 2>&1 < /dev/null &
+    if grep -qs "$4" /proc/net/tcp /proc/net/tcp6; then seen=yes; elif [ "${seen:-}" ]; then exec sh "$1/stop.sh" "$2"; fi
+  done' watch "$here" "$folder" $$ "$listens" > /dev/null 2>&1 < /dev/null &

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -164,27 +165,47 @@ def test_the_scripts_are_plain_shell(name: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs a prometheus binary in PATH")
-def test_start_again_and_stop(tmp_path: Path) -> None:
-    with socket.socket() as free:
+def test_prometheus_is_started_again_and_ends_with_ray(tmp_path: Path) -> None:
+    """Ray is the port of its dashboard."""
+    with socket.create_server(("127.0.0.1", 0)) as dashboard, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ours = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PROMETHEUS_PORT": str(port)}
-    log, id_file = tmp_path / "prometheus.log", tmp_path / "prometheus.pid"
-    ids = []
-    for _ in range(2):
-        subprocess.run(["sh", MONITORING / "start.sh", tmp_path], env={**os.environ, **ours}, check=True)
-        ids.append(int(id_file.read_text()))
-        end = time.monotonic() + 60
-        while "Server is ready to receive web requests" not in log.read_text():
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.1)
-        listening = {each.laddr for each in psutil.Process(ids[-1]).net_connections() if each.status == "LISTEN"}
-        assert listening == {("127.0.0.1", port)}
-    assert not psutil.pid_exists(ids[0])
+        ports = {"PROMETHEUS_PORT": str(port), "RAY_DASHBOARD_PORT": str(dashboard.getsockname()[1])}
+        environment = {**os.environ, **ports, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        free.close()
+        first, second = (started(tmp_path, environment, port) for _ in range(2))
+        assert not lives(first)
+        assert lives(second)
+        time.sleep(6)  # somebody looks every five seconds
+        assert lives(second)
+    wait_until(lambda: not lives(second))
+    assert not lives(second)
+    wait_until(lambda: not list(tmp_path.glob("*.pid")))
+    assert not (tmp_path / "started").exists()
     subprocess.run(["sh", MONITORING / "stop.sh", tmp_path], check=True)
-    assert not id_file.exists()
-    assert not psutil.pid_exists(ids[1]) or psutil.Process(ids[1]).status() == psutil.STATUS_ZOMBIE
-    subprocess.run(["sh", MONITORING / "stop.sh", tmp_path], check=True)
+
+
+def started(folder: Path, environment: dict[str, str], port: int) -> int:
+    """The id of the Prometheus that listens after the script, on loopback alone."""
+    subprocess.run(["sh", MONITORING / "start.sh", folder], env=environment, check=True)
+    number = int((folder / "prometheus.pid").read_text())
+    wait_until(lambda: listening(number) == {("127.0.0.1", port)})
+    assert listening(number) == {("127.0.0.1", port)}, (folder / "prometheus.log").read_text()
+    return number
+
+
+def listening(number: int) -> set[Any]:
+    return {each.laddr for each in psutil.Process(number).net_connections() if each.status == psutil.CONN_LISTEN}
+
+
+def lives(number: int) -> bool:
+    return psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", (CLUSTER.parent / "docs/monitoring.md").read_text(), re.DOTALL | re.MULTILINE)
