@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
@@ -66,9 +66,11 @@ class Flag:
         if parse is not None:
             texts = (lambda tokens: ";".join(each.value for each in tokens)) if self.repeated else _first
             given |= {"converter": lambda _type, tokens: parse(texts(tokens)), "n_tokens": 1, "accepts_keys": False}
-        if self.values:
-            given |= {"show_choices": False}
-        offered = Literal[self.values] if self.values else Path if self.is_path else self.kind
+        if self.values or self.is_path:
+            given |= {"show_choices": False, "metavar": "NAME" if self.values else "PATH"}
+        # any text is taken, as before: what is none of the values is told in our own words
+        also = Literal[self.values] if self.values else Path if self.is_path else self.kind
+        offered = Union[also, self.kind]  # noqa: UP007 - of values that are known only now
         given |= {"completer": self.complete} if self.complete else {}
         kind = inspect.Parameter.POSITIONAL_ONLY if self.positional else inspect.Parameter.KEYWORD_ONLY
         default = inspect.Parameter.empty if self.default is MISSING else self.default

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from rac_ray.cli.completion import values_of
+from rac_ray.cli.derive import call, command
 from rac_ray.cli.sweep import VERBS
 from sweeps.diving48 import STUDY as DIVING48
 from sweeps.ts_grid import STUDY as TS_GRID
@@ -150,3 +152,20 @@ def test_a_help_names_values_that_are_few() -> None:
     assert said["source"] == "source domains: 2dot, mnist_bg"
     assert said["seeds"] == "seeds; 0 is one like any other"
     assert said["optimiser"] == "optimisers: sgd, adamw"
+
+
+def test_any_text_is_taken_whatever_else_is_loaded(rac_ray) -> None:
+    """cyclopts has pydantic check values where that is loaded, as Ray does; what is wrong is told in our own words."""
+    import pydantic
+
+    assert pydantic.VERSION
+    code, out, err = rac_ray("data", "verify", "s3:nowhere")
+    assert (code, err) == (1, "")
+    assert out.endswith("there is no manifest.json\n")
+    app, given = App(name="sweep", version_flags=[]), []
+    command(app, "status", "", VERBS["status"].flags(TS_GRID), lambda values: given.append(values) or 0)
+    call(app, ["status", "--preset", "huge", "--precision", "64", "--storage", "s3://bucket/x", "--models", "rnn"])
+    call(app, ["status"])
+    first, second = ([each[name] for name in ("preset", "precision", "storage", "models")] for each in given)
+    assert first == ["huge", "64", "s3://bucket/x", ["rnn"]]
+    assert second == ["paper", None, None, None]

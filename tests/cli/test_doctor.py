@@ -27,7 +27,8 @@ def test_a_line_for_each_finding(rac_ray, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_will_fail_is_exit_code_1_and_json_is_one_object(rac_ray, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    code, out, _ = rac_ray("doctor", "--storage", str(tmp_path / "file/results"), "--json")
+    code, out, err = rac_ray("doctor", "--storage", str(tmp_path / "file/results"), "--json")
+    assert err == ""
     found = json.loads(out)
     assert set(found) == {"will_fail", "slow", "findings", "facts"}
     assert code == 1
