@@ -36,6 +36,7 @@ BESIDE = (
     "examples/test_analysis.py",
     "loggers/test_asked.py",
     "loggers/test_delivery.py",
+    "loggers/test_messages.py",
     "loggers/test_mlflow.py",
     "loggers/test_news.py",
     "loggers/test_registry.py",

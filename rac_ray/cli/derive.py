@@ -58,7 +58,7 @@ class Flag:
 
     def parameter(self, group: Group | None = None, *, show: bool = True) -> inspect.Parameter:
         """The option as a parameter of a signature that cyclopts reads, and shows below the heading of a group."""
-        plain = self.default in (None, "", False, MISSING, ()) or isinstance(self.default, list)
+        plain = self.default in (None, "", False, MISSING) or isinstance(self.default, list)
         given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain, "show": show}
         if group and not self.positional:
             given["group"] = group

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 class Logging:
     """Where else trials are shown."""
 
-    log: Sequence[str] = field(default=(), metadata={"parse": words})
+    log: Sequence[str] | None = field(default=None, metadata={"parse": words})
     """Also write trials to tensorboard, mlflow, wandb; several by commas; NAME=WHERE says to which folder, address or
     project."""
 
     def destinations(self, ledger: Ledger) -> list[Destination]:
         """All that are named, for a sweep with that ledger. Raises BadInput for a logger that cannot be had."""
-        return destinations(self.log, ledger.storage.above)
+        return destinations(self.log or (), ledger.storage.above)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A command line from a function's signature: flattened, checked, documented; and put together again."""
 
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ from cyclopts import App
 
 from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of, of_option
 from rac_ray.errors import BadInput
-from rac_ray.sweep.options import Option
+from rac_ray.sweep.options import Option, words
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Machine:
     limits: Limits = field(default_factory=Limits, metadata={"prefix": "stall_"})
     verbose: bool = False
     """Says more."""
+    names: Sequence[str] | None = field(default=None, metadata={"parse": words})
 
 
 def verb(study: Any, trial: str, preset: str = "paper", *, machine: Machine, count: int = 3, say: Any = print) -> int:
@@ -61,7 +63,8 @@ def run(*arguments: str) -> dict[str, Any]:
 def test_flags_are_the_signatures() -> None:
     flags = {flag.name: flag for flag in flags_of(verb)}
     assert list(flags) == [
-        "trial", "preset", "workers", "share", "address", "stall_factor", "stall_seconds", "verbose", "count",
+        "trial", "preset", "workers", "share", "address", "stall_factor", "stall_seconds", "verbose", "names",
+        "count",
     ]  # fmt: skip
     assert (flags["trial"].default, flags["trial"].positional) == (MISSING, True)
     assert flags["trial"].help == "Which one."
@@ -73,9 +76,10 @@ def test_flags_are_the_signatures() -> None:
 def test_values_reach_the_function() -> None:
     assert run("a1") == {"trial": "a1", "preset": "paper", "machine": Machine(), "count": 3}
     found = run(
-        "a1", "--workers", "2", "--share=4", "--stall-seconds", "9", "--verbose", "--preset", "demo", "--count", "0"
-    )
-    machine = Machine(2, 4, None, Limits(2.0, 9.0), True)
+        "a1", "--workers", "2", "--share=4", "--stall-seconds", "9", "--verbose", "--preset", "demo", "--count", "0",
+        "--names", "a, b",
+    )  # fmt: skip
+    machine = Machine(2, 4, None, Limits(2.0, 9.0), True, ["a", "b"])
     assert found == {"trial": "a1", "preset": "demo", "machine": machine, "count": 0}
 
 
@@ -111,7 +115,7 @@ def test_help_shows_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     command(app, "verb", "Do it.", [*flags_of(verb), Flag("more", bool, False, "One more.")], lambda _given: 0)
     call(app, ["verb", "--help"])
     text = capsys.readouterr().out
-    for words in (
+    for shown in (
         "TRIAL",
         "--workers",
         "Workers of a training.",
@@ -120,7 +124,7 @@ def test_help_shows_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         "One more.",
         "[default: paper]",
     ):
-        assert words in text
+        assert shown in text
 
 
 def test_an_option_that_may_be_given_several_times_gets_all_texts() -> None:

@@ -89,9 +89,11 @@ def test_a_logger_that_fails_ends_with_exit_code_1_and_says_why(
     monkeypatch.setitem(LOGGERS, "raises", diary.Raises)
     ledger = Ledger(Storage.at(sweep_folder))
     all_done = replace(shown, counts={**shown.counts, "failed": 0, "pending": 0})
-    told = logged(Logging(["raises=x"]).destinations(ledger), Sweep("ts_grid"), ledger, all_done)
+    told = logged(Logging([f"raises={tmp_path}/x"]).destinations(ledger), Sweep("ts_grid"), ledger, all_done)
     assert (all_done.code, told.code) == (0, 1)
-    assert told.text[1].startswith("raises (x): logging stopped: RuntimeError: no room for cnn3d h=2 2dot seed=0")
+    assert told.text[1].startswith(
+        f"raises ({tmp_path}/x): logging stopped: RuntimeError: no room for cnn3d h=2 2dot seed=0"
+    )
     assert logged([], Sweep("ts_grid"), ledger, shown) is shown
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Training, Trial
-from rac_ray.store.entry import State, added_up, spoken_of
+from rac_ray.store.entry import Entry, State, added_up, spoken_of
 from rac_ray.store.ledger import DRIVER, Ledger, parquet_bytes
 from rac_ray.store.lock import Lock, holding
 from rac_ray.store.record import Checkpoint, named
@@ -265,3 +266,16 @@ def test_the_tail_of_a_log(ledger: Ledger) -> None:
     assert ledger.log_tail("x", 2) == []
     ledger.folder("x").write_bytes("log.txt", b"one\ntwo\nthree\n")
     assert ledger.log_tail("x", 2) == ["two", "three"]
+
+
+def test_one_training_alone_is_what_the_scan_says_of_it(tmp_path: Path, make_task: Callable[..., Task]) -> None:
+    ledger, task = Ledger(Storage.at(tmp_path)), make_task()
+    assert ledger.entry(task.training_id) == Entry(task.training_id, {}, None)
+    register(ledger, [task])
+    ledger.begin(task.training_id, 1, "driver")
+    give_up(ledger, task.training_id)
+    assert ledger.entry(task.training_id) == ledger.scan()[task.training_id]
+    ledger.trained(record_of(task, evaluations=[]), [{"epoch": 0}], b"weights")
+    found = ledger.entry(task.training_id)
+    assert found == ledger.scan()[task.training_id]
+    assert (found.outstanding, found.done) == (1, False)

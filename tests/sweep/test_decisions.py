@@ -57,7 +57,7 @@ class Machine:
         self.stop_after: int | None = None
         """Trainings after which it is interrupted."""
 
-    def __call__(self, plan: Plan, _resources: Resources, _say: Any) -> str:
+    def __call__(self, plan: Plan, _resources: Resources, _say: Any, listeners: Any = ()) -> str:
         plan.ledger.register(plan.tasks, plan.entries(), plan.study.name)
         for task in plan.missing(plan.entries()):
             if len(self.trained) == self.stop_after:
