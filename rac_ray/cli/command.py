@@ -86,9 +86,9 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
     },
 }
 """Verbs that no study has, by noun; a study's own come after its sweep's."""
+INSTALL, COMPLETE = "--install-completion", "__complete"
+"""Installs a shell's completion; asked by that for values (cyclopts' own word)."""
 _HELP = {"data": "Generate, verify or preview Temporal Shape."}
-_INSTALL_COMPLETION = "--install-completion"
-"""What cyclopts calls it. It needs all verbs of all nouns; others need those of one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -114,11 +114,13 @@ def _main(arguments: list[str]) -> int:
         app.command(group)
         if name == noun:
             rest = _fill(group, noun, rest)
-        elif noun == _INSTALL_COMPLETION:
-            _fill(group, name, ["--help"])
+        elif noun == INSTALL or (noun == COMPLETE and name in rest[:1]):
+            _offer(group, name)
     add(app, "replay", replay)
     add(app, "doctor", doctor)
-    app.register_install_completion_command(help="Install the completion of bash, zsh or fish.", version_flags=[])
+    app.register_install_completion_command(
+        INSTALL, help="Install the completion of bash, zsh or fish.", version_flags=[]
+    )
     flags = [*map(completed, flags_of(results)), WATCH, JSON]
     command(app, "results", (results.__doc__ or "").partition("\n")[0], flags, _results, examples=examples_of(results))
     return call(app, [noun, *rest])
@@ -131,13 +133,26 @@ def _fill(group: App, noun: str, arguments: list[str]) -> list[str]:
     if not arguments:
         raise BadInput(f"rac-ray {noun} what? valid: {', '.join([*VERBS, *own] if sweeps else own)}; see --help")
     if sweeps and arguments[0] not in own:
-        study, arguments = homes()[noun].load(), with_verb(arguments, own)
-        program = Program(study.name, ("rac-ray", noun))
-        group.help = described(study, program)
-        add_verbs(group, study, program, arguments)
+        _sweep(group, noun, arguments := with_verb(arguments, own))
     for name, function in own.items():
         add(group, name, function)
     return arguments
+
+
+def _sweep(group: App, noun: str, arguments: list[str]) -> None:
+    """Add the verbs of a study's sweep."""
+    study = homes()[noun].load()
+    program = Program(study.name, ("rac-ray", noun))
+    group.help = described(study, program)
+    add_verbs(group, study, program, arguments)
+
+
+def _offer(group: App, noun: str) -> None:
+    """Add all verbs of a noun, for a shell that completes them."""
+    if noun not in _HELP:
+        _sweep(group, noun, [])
+    for name, function in COMMANDS.get(noun, {}).items():
+        add(group, name, function)
 
 
 def add(app: App, name: str, function: Callable[..., int]) -> None:

@@ -68,6 +68,43 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", ["", "data", "ts", "diving48", "results", "replay", "doctor"])
+def test_help_fits_a_screen(words: str, rac_ray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, _ = rac_ray(*words.split(), "--help")
+    assert (code, rac_ray(*words.split(), "--help-all")[1]) == (0, out)
+    assert len(out.splitlines()) <= 40
+
+
+@pytest.mark.parametrize(
+    ("words", "function"),
+    [
+        *((f"{noun} {verb}", function) for noun, verbs in COMMANDS.items() for verb, function in verbs.items()),
+        ("results", results),
+        ("replay", replay),
+        ("doctor", doctor),
+    ],
+)
+def test_help_of_each_verb_fits_a_screen_and_has_examples(
+    words: str, function: Callable[..., Any], rac_ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example is a command with options that the verb has."""
+    monkeypatch.setenv("COLUMNS", "100")
+    _, out, _ = rac_ray(*words.split(), "--help")
+    assert len(out.splitlines()) <= 40
+    examples = examples_of(function)
+    assert 1 <= len(examples) <= 3
+    given: list[dict[str, Any]] = []
+    app = App(name="program", version_flags=[])
+    flags = [*flags_of(function), *([WATCH, JSON] if words == "results" else [])]
+    command(app, "verb", "", flags, lambda values: given.append(values) or 0)
+    for example in examples:
+        assert f"\n  {example}\n" in out
+        assert example.startswith(f"rac-ray {words}")
+        call(app, ["verb", *shlex.split(example.removeprefix(f"rac-ray {words}"))])
+    assert len(given) == len(examples)
+
+
 def test_a_study_has_the_verbs_of_its_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rac_ray: Callable[..., tuple[int | str | None, str, str]]
 ) -> None:
@@ -129,46 +166,9 @@ def test_a_study_of_another_package_has_a_command(tmp_path: Path) -> None:
     code, out = said("mine", "plan", "--probe-seconds", "0")
     assert (code, "1 trials planned = 0 done + 0 failed + 0 running + 1 pending" in out) == (0, True)
     assert "Mine: rac-ray mine plan" in said("mine", "--help")[1]
-    assert re.search(r"mine +A study of other\. ", said("--help")[1])
+    assert re.search(r"│ mine +A study of other\. +│", said("--help")[1])
     named = "other_package:STUDY is 'mine'; valid: the name of its entry point, 'wrong'"
     assert said("wrong", "plan") == (2, f"error: {named}\n")
     gone = "study 'gone' of no_package:STUDY cannot be loaded: No module named 'no_package'"
     assert said("gone", "plan") == (2, f"error: {gone}\n")
     assert list((tmp_path / "empty").iterdir()) == []
-
-
-@pytest.mark.parametrize("words", [[], ["data"], ["diving48"], ["results"], ["replay"], ["doctor"]], ids=" ".join)
-def test_help_fits_a_screen(words: list[str], rac_ray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    code, out, _ = rac_ray(*words, "--help")
-    assert (code, rac_ray(*words, "--help-all")[1]) == (0, out)
-    assert len(out.splitlines()) <= 40
-
-
-@pytest.mark.parametrize(
-    ("words", "function"),
-    [
-        *((f"{noun} {verb}", function) for noun, verbs in COMMANDS.items() for verb, function in verbs.items()),
-        ("results", results),
-        ("replay", replay),
-        ("doctor", doctor),
-    ],
-)
-def test_help_of_each_verb_fits_a_screen_and_has_examples(
-    words: str, function: Callable[..., Any], rac_ray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each example is a command with options that the verb has."""
-    monkeypatch.setenv("COLUMNS", "100")
-    _, out, _ = rac_ray(*words.split(), "--help")
-    assert len(out.splitlines()) <= 40
-    examples = examples_of(function)
-    assert 1 <= len(examples) <= 3
-    given: list[dict[str, Any]] = []
-    app = App(name="program", version_flags=[])
-    flags = [*flags_of(function), *([WATCH, JSON] if words == "results" else [])]
-    command(app, "verb", "", flags, lambda values: given.append(values) or 0)
-    for example in examples:
-        assert f"\n  {example}\n" in out
-        assert example.startswith(f"rac-ray {words}")
-        call(app, ["verb", *shlex.split(example.removeprefix(f"rac-ray {words}"))])
-    assert len(given) == len(examples)

@@ -131,8 +131,18 @@ def test_rac_ray_installs_its_completion(tmp_path: Path, monkeypatch: pytest.Mon
     assert in_bash(["rac-ray", "data", "ver"], str(file)) == ["verify"]
     assert in_bash(["rac-ray", "doc"], str(file)) == ["doctor"]
     assert in_bash(["rac-ray", "data", "generate", "--dry"], str(file)) == ["--dry-run"]
+    assert in_bash(["rac-ray", "ts", "run", "--preset", "d"], str(file)) == ["demo"]
+    assert in_bash(["rac-ray", "diving48", "deco"], str(file)) == ["decode"]
     (tmp_path / "results").mkdir()
     assert in_bash(["rac-ray", "results", "res"], str(file)) == ["results"]
+
+
+def test_rac_ray_is_asked_for_lists_of_names(tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("rac-ray"), "__complete", "ts", "run", "--models", "convlstm,c"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    )
+    assert "convlstm,cnn3d" in [line.partition("\t")[0] for line in done.stdout.splitlines()]
 
 
 def test_values_are_those_that_presets_have() -> None:
