@@ -104,7 +104,7 @@ def test_a_server_that_never_answers_costs_a_bounded_time(
 ) -> None:
     ledger, first, _ = sweep
     asked = destinations([f"mlflow={silent}", f"tensorboard={tmp_path}/board"], ledger.storage.above)
-    news = News(asked, DEMO, ledger, lines.append, Patience(end=8.0))
+    news = News(asked, DEMO, ledger, lines.append, Patience(end=3.0))
     began = time.monotonic()
     news.state(first, "running")
     for row in ROWS:
@@ -112,9 +112,11 @@ def test_a_server_that_never_answers_costs_a_bounded_time(
     finish(ledger, 0)
     news.state(first, "done")
     assert time.monotonic() - began < 2
+    while news.deliveries["tensorboard"].written < 6:
+        time.sleep(0.05)
     began = time.monotonic()
     stopped = news.close()
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 20
     assert stopped["mlflow"] == "6 of 6 messages were not written in time"
     assert len(lines) == 1
     (scalars,) = tensorboard_points(tmp_path / "board").values()

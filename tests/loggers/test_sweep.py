@@ -71,9 +71,20 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_killed_and_taken_up_again_has_each_point_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stack", ["1", "2"])
+def test_a_sweep_that_is_killed_and_taken_up_again_has_each_point_once(stack: str, tmp_path: Path) -> None:
     with mlflow_server(tmp_path) as address:
-        run = ["run", "--num-cpus", "2", "--probe-seconds", "0", "--log", f"tensorboard,mlflow={address}"]
+        run = [
+            "run",
+            "--num-cpus",
+            "2",
+            "--probe-seconds",
+            "0",
+            "--stack",
+            stack,
+            "--log",
+            f"tensorboard,mlflow={address}",
+        ]
         with running(tmp_path, *run) as first:
             wait_for(lambda: any(len(told) > 5 for told in curves(tmp_path).values()))
             first.send_signal(signal.SIGKILL)
