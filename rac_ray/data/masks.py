@@ -84,7 +84,7 @@ def rows_of(
 
 def _coco() -> Any:
     """COCO's functions of run lengths."""
-    with needs_extra("diving48"):
+    with needs_extra("masks"):
         from pycocotools import mask
     return mask
 
