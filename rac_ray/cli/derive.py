@@ -66,6 +66,8 @@ class Flag:
         if parse is not None:
             texts = (lambda tokens: ";".join(each.value for each in tokens)) if self.repeated else _first
             given |= {"converter": lambda _type, tokens: parse(texts(tokens)), "n_tokens": 1, "accepts_keys": False}
+        if self.kind is Any:
+            given |= {"metavar": "TEXT"}
         if self.values or self.is_path:
             given |= {"show_choices": False, "metavar": "NAME" if self.values else "PATH"}
         # any text is taken, as before: what is none of the values is told in our own words
@@ -127,7 +129,7 @@ def _flag(name: str, kind: Any, default: Any, told: str, metadata: Mapping[str, 
     kinds = [each for each in (get_args(kind) or (kind,)) if each is not type(None)]
     parse: Callable[[str], Any] | None = None
     if own := metadata.get("parse"):
-        return Flag(name, str, default, told, own)
+        return Flag(name, Any, default, told, own)
     if kinds == [int]:
         parse = integer(what, metadata.get("least", 0))
     elif kinds == [float]:
