@@ -34,7 +34,7 @@ from rac_ray.studies.diving48.lists import CLASSES, FILES, SPLITS, VIDEOS, Annot
 from rac_ray.studies.diving48.sizes import NUM_FRAMES
 
 CLIPS_PER_SHARD = 64
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised whenever the same videos give other rows."""
 
 OFFICIAL_COLUMNS = pa.schema(
