@@ -176,13 +176,23 @@ VIDEO_COLUMNS = (("video_sha256", pa.string()), *_DECODED)
 
 def decoded_rows(decoder: Decoder, videos: Iterable[tuple[str, Path, Callable[[Decoded], dict[str, Any]]]]) -> Rows:
     """The rows of a shard from (name, file, rest of the row) of each video; what is no whole video is left out."""
-    rows, left_out = [], {}
+    rows, left_out, tried = [], {}, {}
     with decoder:
         for name, path, row_of in videos:
+            there = stamp_of(path)
             found = decoder.decode(path)
             if isinstance(found, Rejected):
-                left_out[name] = found.reason
+                left_out[name], tried[name] = found.reason, there
                 continue
             facts = {column: getattr(found, column) for column, _ in _DECODED}
             rows.append({**row_of(found), **facts, "video_sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
-    return Rows(rows, left_out)
+    return Rows(rows, left_out, tried)
+
+
+def stamp_of(path: Path) -> str:
+    """Size and time of a file; empty without it."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
