@@ -56,10 +56,7 @@ def sampled(frames_in_video: int, count: int) -> NDArray[np.int64]:
 
 def decode(path: Path, count: int, quality: int) -> tuple[Video, list[bytes]]:
     """A video's data and ``count`` evenly spaced frames as JPEG of ``quality``; raises Refused with the reason."""
-    if not path.is_file():
-        raise Refused("is missing", final=True)
-    if path.stat().st_size == 0:
-        raise Refused("is empty", final=True)
+    _require_file(path)
     stream, reasons = moving_stream(path), []
     for reader in READERS:
         try:
@@ -73,6 +70,20 @@ def decode(path: Path, count: int, quality: int) -> tuple[Video, list[bytes]]:
             upright = map(stream.turn, frames)
             return video, [cv2.imencode(".jpg", frame, parameters)[1].tobytes() for frame in upright]
     raise Refused("; ".join(reasons))
+
+
+def _require_file(path: Path) -> None:
+    """Raise Refused unless there is a file that decoders can be asked for."""
+    try:
+        str(path).encode()
+        if not path.is_file():
+            raise Refused("is missing", final=True)
+        if path.stat().st_size == 0:
+            raise Refused("is empty", final=True)
+    except UnicodeEncodeError as error:
+        raise Refused("has a name that is not UTF-8; rename it", final=True) from error
+    except OSError as error:
+        raise Refused(f"cannot be read ({error.strerror})", final=True) from error
 
 
 def read_opencv(path: Path, stream: MovingStream, count: int) -> tuple[Video, Iterator[Frame]]:
@@ -99,18 +110,20 @@ def read_opencv(path: Path, stream: MovingStream, count: int) -> tuple[Video, It
 
 def read_pyav(path: Path, stream: MovingStream, count: int) -> tuple[Video, Iterator[Frame]]:
     """By PyAV, likewise."""
-    times, size = [], (0, 0)
+    times, sizes = [], []
     with av.open(str(path)) as container:
         pictures = _strict(container, stream)
         rate = float(pictures.average_rate or 0)
         try:
             for frame in container.decode(pictures):
                 times.append(1000 * (frame.time or 0.0))
-                size = (frame.height, frame.width)
+                sizes.append((frame.height, frame.width))
         except av.error.FFmpegError as error:
             raise Refused(f"is truncated or corrupt: {len(times)} of {stream.frames} frames by {PYAV}") from error
+    if len(both := dict.fromkeys(sizes)) > 1:
+        raise Refused("changes its size: " + " and ".join(f"{h} x {w}" for h, w in both) + " pixels", final=True)
     _require_whole(stream, times, PYAV)
-    return _video(stream, size, len(times), rate, PYAV), _again(path, stream, len(times), count)
+    return _video(stream, sizes[0], len(times), rate, PYAV), _again(path, stream, len(times), count)
 
 
 READERS: tuple[Callable[[Path, MovingStream, int], tuple[Video, Iterator[Frame]]], ...] = (read_opencv, read_pyav)

@@ -3,6 +3,7 @@
 Asked once for each file, so that all decoders give frames of the same stream, the same way up.
 """
 
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 PYAV = f"PyAV {av.__version__}"
 UNMOVING = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 """Of streams that hold a cover or pictures of chapters."""
+FORMATS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,flv,asf,ogg"}
+"""Of files that hold pictures themselves; lists of other files, and stills, are none."""
 SKEW = 0.01
 """Share of a matrix's largest number up to which another counts as zero: angles come rounded."""
 INDEXED = "mov"
@@ -25,6 +28,10 @@ UNTIMED = "avi"
 
 Frame = NDArray[np.uint8]
 """(H, W, 3), BGR."""
+
+
+BOX = struct.Struct(">I4s")
+"""Size, with this head, and kind of a part of a file of the MP4 family; of size 1 the size follows in eight bytes."""
 
 
 class Refused(Exception):
@@ -127,7 +134,7 @@ class _Packets:
 def moving_stream(path: Path) -> MovingStream:
     """The stream with most moving pixels, covers and stills left aside. Raises Refused for a file without one."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=FORMATS) as container:
             packets = _Packets().read(container)
             found = [
                 (stream, *packets.declared(container, stream))
@@ -138,6 +145,8 @@ def moving_stream(path: Path) -> MovingStream:
                 raise Refused("has no moving pictures", final=True)
             stream, frames, exact = max(found, key=lambda each: (each[1] > 1, each[1] * each[0].width * each[0].height))
             first = stream.index == container.streams.video[0].index
+            if INDEXED in container.format.name and _ends_within_a_fragment(path):
+                raise Refused("is truncated: it ends within a fragment", final=True)
             timed = container.format.name != UNTIMED
             return MovingStream(stream.index, first, frames, exact, timed, _turn(path, stream.index))
     except av.error.FFmpegError as error:
@@ -153,6 +162,22 @@ def _turn(path: Path, index: int) -> Turn:
             return Turn() if matrix is None else Turn.of(np.frombuffer(bytes(matrix), np.int32))
     except (av.error.FFmpegError, StopIteration):
         return Turn()
+
+
+def _ends_within_a_fragment(path: Path) -> bool:
+    """Whether a file of fragments, each of which counts its own frames only, is cut off in one of them."""
+    size, place, kinds = path.stat().st_size, 0, set()
+    with path.open("rb") as file:
+        while place + BOX.size <= size:
+            file.seek(place)
+            length, kind = BOX.unpack(file.read(BOX.size))
+            kinds.add(kind)
+            if length == 1:
+                length = int.from_bytes(file.read(8), "big")
+            if length < BOX.size:  # up to the file's end
+                return False
+            place += length
+    return b"moof" in kinds and place != size
 
 
 def _seconds(clock: str) -> float | None:

@@ -1,5 +1,7 @@
 """Real files with matrices, covers, thumbnails, sound and edit lists."""
 
+import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from rac_ray.data.decoding import decode, read_opencv, read_pyav
-from rac_ray.data.video_stream import Refused, Turn, moving_stream
+from rac_ray.data.video_stream import PYAV, Refused, Turn, moving_stream
 from tests.data.videos import SIZE, cut, drawn, truncated, turned, with_cover, write_silence, write_video
 
 MATRICES = {
@@ -126,7 +128,13 @@ def test_a_thumbnail_stream_is_not_the_clip(stills_first: bool, tmp_path: Path) 
 def test_a_still_picture_is_no_clip(tmp_path: Path) -> None:
     assert refusal(write_video(tmp_path / "a.mp4", 1)) == "is a still picture: it has one frame"
     (tmp_path / "b.mp4").write_bytes(cv2.imencode(".png", drawn(0))[1].tobytes())
-    assert refusal(tmp_path / "b.mp4") == "is a still picture: it has one frame"
+    assert refusal(tmp_path / "b.mp4") == f"cannot be opened by {PYAV}"
+
+
+def test_a_list_of_other_videos_is_none(tmp_path: Path) -> None:
+    write_video(tmp_path / "other.mp4", 10)
+    (tmp_path / "a.mp4").write_text("ffconcat version 1.0\nfile other.mp4\n")
+    assert refusal(tmp_path / "a.mp4") == f"cannot be opened by {PYAV}"
 
 
 @pytest.mark.parametrize(
@@ -171,4 +179,38 @@ def test_what_an_edit_list_hides_is_not_lacking(first: int, last: int | None, tm
 )
 def test_half_a_file_is_still_told(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     path = write_video(tmp_path / name, **options, options={"g": "25"})
-    assert "is truncated or corrupt: " in refusal(truncated(path, tmp_path / f"half-{name}"))
+    assert "is truncated" in refusal(truncated(path, tmp_path / f"half-{name}"))
+
+
+def test_a_file_that_ends_within_a_fragments_head_is_told(tmp_path: Path) -> None:
+    """What is lost was counted nowhere else."""
+    content = write_video(tmp_path / "whole.mp4", movflags=FRAGMENTED, options={"g": "10"}).read_bytes()
+    third = [place for place in range(len(content)) if content[place : place + 4] == b"moof"][2]
+    (tmp_path / "cut.mp4").write_bytes(content[: third + 30])
+    assert refusal(tmp_path / "cut.mp4") == "is truncated: it ends within a fragment"
+
+
+def test_a_video_that_changes_its_size_is_refused(tmp_path: Path) -> None:
+    """Two recordings one behind the other, as cameras and streams leave them."""
+    with av.open(str(tmp_path / "a.ts"), "w") as container:
+        stream: Any = container.add_stream("mpeg2video", rate=25)
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
+        for part, size in enumerate([SIZE, (64, 80)]):
+            codec: Any = av.CodecContext.create("mpeg2video", "w")
+            codec.height, codec.width, codec.pix_fmt, codec.framerate = *size, "yuv420p", 25
+            codec.time_base = Fraction(1, 25)
+            for index in range(11):
+                frame = av.VideoFrame.from_ndarray(drawn(index, size), format="rgb24") if index < 10 else None
+                if frame:
+                    frame.pts, frame.time_base = 10 * part + index, codec.time_base
+                for packet in codec.encode(frame):
+                    packet.stream, packet.time_base = stream, codec.time_base
+                    container.mux(packet)
+    assert refusal(tmp_path / "a.ts") == "changes its size: 120 x 160 and 64 x 80 pixels"
+
+
+def test_names_that_no_decoder_takes_are_told(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.mp4")
+    path.write_bytes(b"video")
+    assert refusal(path) == "has a name that is not UTF-8; rename it"
+    assert refusal(tmp_path / ("x" * 300)) == "cannot be read (File name too long)"
