@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rac_ray.data.shards import Rows
+from rac_ray.data.shards import VIDEO_HASH, Rows
 from rac_ray.errors import BadInput
 
 Frames = NDArray[np.uint8]
@@ -170,7 +170,7 @@ _DECODED = (
     ("decoder", pa.string()),
 )
 """Columns that are fields of ``Decoded``."""
-VIDEO_COLUMNS = (("video_sha256", pa.string()), *_DECODED)
+VIDEO_COLUMNS = ((VIDEO_HASH, pa.string()), *_DECODED)
 """Columns of a shard that say of what a clip was decoded; ``height`` and ``width`` are the video's, in pixels."""
 
 
@@ -185,7 +185,7 @@ def decoded_rows(decoder: Decoder, videos: Iterable[tuple[str, Path, Callable[[D
                 left_out[name], tried[name] = found.reason, there
                 continue
             facts = {column: getattr(found, column) for column, _ in _DECODED}
-            rows.append({**row_of(found), **facts, "video_sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+            rows.append({**row_of(found), **facts, VIDEO_HASH: hashlib.sha256(path.read_bytes()).hexdigest()})
     return Rows(rows, left_out, tried)
 
 

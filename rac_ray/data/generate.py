@@ -132,7 +132,7 @@ class _Work:
         """The same sources have to give the same clips: trainings may rest on them."""
         if before is None or before["content"] == now["content"]:
             return
-        sources = [[shard.get("made_of", "") for shard in each["shards"]] for each in (before, now)]
+        sources = [[(shard.get("made_of"), shard.get("videos")) for shard in each["shards"]] for each in (before, now)]
         if sources[0] == sources[1] and before.get("left_out", {}) == now["left_out"]:
             raise BadInput(
                 f"{part} was made again with other pixels than {self.root.address(MANIFEST)} promises, "

@@ -73,6 +73,7 @@ def split_entry(shards: Sequence[Shard], reports: Sequence[ShardReport], made_of
             {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}
             | {"content": content_hash([report.clip_digests])}
             | ({"made_of": source} if source else {})
+            | ({"videos": report.videos} if report.videos else {})
             for shard, report, source in zip(shards, reports, made_of or [""] * len(shards), strict=True)
         ],
     }

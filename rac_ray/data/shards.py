@@ -19,9 +19,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rac_ray.errors import BadInput
+from rac_ray.identity import digest_of
 from rac_ray.store.storage import Storage
 
 METADATA_KEY = b"rac_ray"
+VIDEO_HASH = "video_sha256"
+"""Column with the hash of the file that a clip was decoded from, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class ShardReport:
     class_counts: dict[str, int]
     left_out: dict[str, str]
     tried: dict[str, str]
+    videos: str
+    """Digest of the hashes of the videos that the clips are of; empty where they are of none."""
 
 
 def write_shard(root: Storage, shard: Shard, layout: Layout, rows: Rows, origin: Mapping[str, Any]) -> ShardReport:
@@ -161,6 +166,7 @@ def report_on(content: bytes, table: pa.Table) -> ShardReport:
         class_counts={name: counts[name] for name in metadata["labels"]},
         left_out=metadata.get("left_out", {}),
         tried=metadata.get("tried", {}),
+        videos=digest_of(table[VIDEO_HASH].to_pylist()) if VIDEO_HASH in table.schema.names else "",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rac_ray.data.generate import generate
-from rac_ray.data.manifest import verify
+from rac_ray.data.manifest import require_manifest, shard_contents, verify
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos, find_clip
@@ -104,6 +104,19 @@ def test_clips_are_never_lost_with_their_videos(copied: Path, tmp_path: Path) ->
     shutil.rmtree(copied / "rgb")
     assert generate(root, OfficialVideos.at(copied)).made == 0
     assert root.read_bytes("train-00000-of-00001.parquet") == before
+
+
+def test_an_exchanged_video_gives_other_clips_when_its_shard_is_deleted(copied: Path, tmp_path: Path) -> None:
+    """Other libraries that give other pixels of the same videos are refused, in ``tests/data/test_generate.py``."""
+    root, name = Storage.at(tmp_path / "data"), "test-00000-of-00001.parquet"
+    generate(root, OfficialVideos.at(copied))
+    before = shard_contents(require_manifest(root), ["train", "test"])
+    write_video(copied / "rgb/testVideo1_00001.mp4", 55)
+    root.delete(name)
+    assert generate(root, OfficialVideos.at(copied)).made == 1
+    after = shard_contents(require_manifest(root), ["train", "test"])
+    assert [file for file in before if before[file] != after[file]] == [name]
+    assert verify(root) == []
 
 
 def test_a_folder_of_other_clips_is_refused(download: Path, tmp_path: Path) -> None:
