@@ -56,7 +56,7 @@ def decode(
     seconds
         Most that one video may take.
     again
-        Also make shards again that lack clips.
+        Also try videos again that were left out and are still the same files; others are tried in any case.
     address
         A running Ray cluster whose machines see the download.
     num_cpus
@@ -101,12 +101,15 @@ def sheet(data: str, masks: str, clip: str, *, out: str = "domains.png") -> int:
     --------
     rac-ray diving48 sheet data/diving48 data/masks 8SLxUm_EbPQ_00001 --out domains.png
     """
-    from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable
+    from rac_ray.data.manifest import require_manifest, shard_contents
+    from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, require_made_of
     from rac_ray.studies.diving48.dataset import find_clip
     from rac_ray.studies.diving48.shape_texture import write_sheet
 
     frames = find_clip(Storage.at(data), clip)
+    manifest = require_manifest(Storage.at(data))
     of_masks, picture = Path(masks).absolute(), Path(out).absolute()
+    require_made_of(str(of_masks), shard_contents(manifest, manifest["splits"]))
     table = MaskTable.read(Storage.at(of_masks.parent), of_masks.name)
     write_sheet(Storage.at(picture.parent), picture.name, frames, table.clip(clip, len(frames), HEIGHT, WIDTH))
     print(f"{picture}: {clip} in every domain")

@@ -47,6 +47,10 @@ class Dataset(ABC):
         """Digest of the files that a shard is made of, which may change; empty where there are none."""
         return ""
 
+    def there(self, name: str) -> str:
+        """What there is to make a clip of that was left out, as a word that changes with it; empty for nothing."""
+        return ""
+
     def differences(self, manifest: Mapping[str, Any]) -> list[str]:
         """Sentence parts on why a folder is another dataset's; none when it is this one's."""
         return spec_differences(manifest["identity"], self.identity())

@@ -61,9 +61,10 @@ def to_make(root: Storage, dataset: Dataset) -> dict[str, list[Shard]]:
 def generate(root: Storage, dataset: Dataset, say: Say = lambda _line: None, *, again: bool = False) -> Generated:
     """Bring ``root`` to hold ``dataset``; needs a running Ray.
 
-    Shards that are there and whole are kept, damaged ones are dropped and made again; with ``again`` those, too, that
-    lack clips which could not be made. One generator at a time works on a folder, a second one waits. Raises BadInput
-    for a folder of another dataset, a disk without room, and as the dataset's ``maker`` and ``accept`` do.
+    Shards that are there and whole are kept, damaged ones are dropped and made again. So are those that lack clips
+    which could not be made, where there is something else to make one of now, or with ``again`` in any case. One
+    generator at a time works on a folder, a second one waits. Raises BadInput for a folder of another dataset, a disk
+    without room, clips that would be lost, and as the dataset's ``maker`` and ``accept`` do.
     """
     work = _Work(root, dataset, again, say)
     manifest = work.manifest()
@@ -124,7 +125,7 @@ class _Work:
         return {part for part in self.dataset.parts() if self._is_whole(part, manifest["splits"].get(part), there)}
 
     def _is_whole(self, part: str, entry: Manifest | None, there: Collection[str]) -> bool:
-        if entry is None or (self.again and entry.get("left_out")):
+        if entry is None or _tries_again(self.dataset, entry.get("left_out", {}), entry.get("tried", {}), self.again):
             return False
         made_of = [(shard["file"], shard.get("made_of", "")) for shard in entry["shards"]]
         asked = [(shard.name, self.dataset.made_of(shard)) for shard in self.dataset.parts()[part]]
@@ -147,7 +148,7 @@ class _Work:
         """The same sources have to give the same clips: trainings may rest on them."""
         if before is None or before["content"] == now["content"]:
             return
-        sources = [[shard.get("made_of", "") for shard in each["shards"]] for each in (before, now)]
+        sources = [[(shard.get("made_of"), shard.get("videos")) for shard in each["shards"]] for each in (before, now)]
         if sources[0] == sources[1] and before.get("left_out", {}) == now["left_out"]:
             raise BadInput(
                 f"{part} was made again with other pixels than {self.root.address(MANIFEST)} promises, "
@@ -172,6 +173,12 @@ class _Work:
         return reports, count
 
 
+def _tries_again(dataset: Dataset, left_out: Mapping[str, str], tried: Mapping[str, str], again: bool) -> bool:
+    """Whether clips that were left out are to be tried again: on request, or where a file has come or has changed."""
+    there = {name: dataset.there(name) for name in left_out}
+    return (again and bool(left_out)) or any(what and what != tried.get(name) for name, what in there.items())
+
+
 def _made_or_kept(
     root: Storage, dataset: Dataset, maker: Callable[[Shard], Rows], shard: Shard, again: bool
 ) -> tuple[ShardReport, bool]:
@@ -180,9 +187,17 @@ def _made_or_kept(
 
     cv2.setNumThreads(1)
     kept = dataset.read(root, shard)
-    if kept is not None and not (again and kept.left_out):
+    if kept is None:
+        return dataset.write(root, shard, maker), True
+    if not _tries_again(dataset, kept.left_out, kept.tried, again):
         return kept, False
-    return dataset.write(root, shard, maker), True
+    rows = maker(shard)
+    if lost := sorted(rows.left_out.keys() - kept.left_out.keys()):
+        raise BadInput(
+            f"{shard.name} would lose {lost[0]}, which {rows.left_out[lost[0]]} now; bring its file back, or delete "
+            f"{root.address(shard.name)} to have the shard without it"
+        )
+    return dataset.write(root, shard, lambda _shard: rows), True
 
 
 def _clear_temporaries(root: Storage) -> None:

@@ -71,7 +71,9 @@ def split_entry(shards: Sequence[Shard], reports: Sequence[ShardReport], made_of
         **_summary(reports),
         "shards": [
             {"file": shard.name, "rows": report.rows, "bytes": report.size, "sha256": report.sha256}
+            | {"content": content_hash([report.clip_digests])}
             | ({"made_of": source} if source else {})
+            | ({"videos": report.videos} if report.videos else {})
             for shard, report, source in zip(shards, reports, made_of or [""] * len(shards), strict=True)
         ],
     }
@@ -82,12 +84,19 @@ def _summary(reports: Sequence[ShardReport]) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for report in reports:
         counts.update(report.class_counts)
+    tried = {name: what for report in reports for name, what in report.tried.items()}
     return {
         "clips": sum(report.rows for report in reports),
         "content": content_hash(report.clip_digests for report in reports),
         "class_counts": dict(counts),
         "left_out": {name: why for report in reports for name, why in report.left_out.items()},
+        **({"tried": tried} if tried else {}),
     }
+
+
+def shard_contents(manifest: Mapping[str, Any], parts: Iterable[str]) -> dict[str, str]:
+    """The hash over labels and pixels of each shard of some parts, by its file."""
+    return {shard["file"]: shard.get("content", "") for part in parts for shard in manifest["splits"][part]["shards"]}
 
 
 def read_manifest(root: Storage) -> dict[str, Any] | None:

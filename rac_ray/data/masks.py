@@ -7,7 +7,7 @@ above 0.4, ``support`` where it is above 0, nearly the instance's box.
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ HEIGHT, WIDTH = 369, 492
 SHAPE_THRESHOLD, SUPPORT_THRESHOLD = 0.4, 0.0
 CLIPS_KEY = b"rac_ray_clips"
 """Of the clips that a file is of: one without anybody has no row."""
+OF_KEY = b"rac_ray_masks_of"
+"""Of the shard that a file's masks were made of: its name and the hash over its labels and pixels."""
 METADATA = {"kind": "masks", "format": 1, "shape_threshold": SHAPE_THRESHOLD, "support_threshold": SUPPORT_THRESHOLD}
 
 SCHEMA = pa.schema(
@@ -107,14 +109,71 @@ def decoded(counts: str, height: int, width: int) -> Mask:
     return mask
 
 
-def write_masks(folder: Storage, name: str, rows: Iterable[dict[str, Any]], clip_ids: Iterable[str] = ()) -> None:
-    """Write rows as one Parquet file, atomically; ``clip_ids`` are those looked at, with anybody in them or not."""
+def write_masks(
+    folder: Storage,
+    name: str,
+    rows: Iterable[dict[str, Any]],
+    clip_ids: Iterable[str] = (),
+    made_of: tuple[str, str] | None = None,
+) -> None:
+    """Write rows as one Parquet file, atomically; ``clip_ids`` are those looked at, with anybody in them or not.
+
+    ``made_of`` is the shard's name and content.
+    """
     table = pa.Table.from_pylist(list(rows), SCHEMA)
     clips = sorted({*clip_ids, *table["clip_id"].unique().to_pylist()})
     sink = io.BytesIO()
-    stamped = table.replace_schema_metadata({**(SCHEMA.metadata or {}), CLIPS_KEY: json.dumps(clips).encode()})
+    about = {CLIPS_KEY: json.dumps(clips).encode(), OF_KEY: json.dumps(made_of).encode()}
+    stamped = table.replace_schema_metadata({**(SCHEMA.metadata or {}), **about})
     pq.write_table(stamped, sink, compression="zstd")
     folder.write_bytes(name, sink.getvalue())
+
+
+def mask_files(folder: Storage, name: str) -> list[str]:
+    """A Parquet file itself, or those in a folder ``name``; hidden ones, as macOS leaves beside others, do not count.
+
+    Raises BadInput for a folder without one.
+    """
+    if name.endswith(".parquet"):
+        return [name]
+    found = [each for each in folder.names(name) if each.endswith(".parquet") and not each.startswith(".")]
+    if not found:
+        raise BadInput(f"{folder.address(name)!r} has no Parquet files of masks")
+    return [f"{name}/{each}" for each in found]
+
+
+def placed(masks: str) -> tuple[Storage, str]:
+    """The folder of a file, or folder, of masks, path or URI, and its name in there."""
+    parent, _, name = masks.rstrip("/").rpartition("/")
+    return Storage.at(parent or "."), name
+
+
+def made_of(folder: Storage, name: str) -> tuple[str, str] | None:
+    """The name and content of the shard that a file's masks were made of; None where nobody said.
+
+    Raises BadInput for a file that is corrupt.
+    """
+    try:
+        metadata = folder.read_parquet(name, lambda file: file.schema_arrow.metadata) or {}
+        found = json.loads(metadata.get(OF_KEY, b"null"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise BadInput(f"masks {folder.address(name)} are corrupt ({error})") from error
+    match found:
+        case [str(shard), str(content)]:
+            return shard, content
+    return None
+
+
+def require_made_of(masks: str, contents: Mapping[str, str]) -> None:
+    """Raise BadInput for masks of shards that have other clips by now; ``contents`` are the shards', by name."""
+    folder, name = placed(masks)
+    for file in mask_files(folder, name):
+        shard, content = made_of(folder, file) or ("", "")
+        if shard in contents and contents[shard] != content:
+            raise BadInput(
+                f"masks {folder.address(file)} were made of other clips than {shard} has now; "
+                "make them again with `segment_divers.py masks`"
+            )
 
 
 class MaskTable:
@@ -135,17 +194,11 @@ class MaskTable:
         Raises BadInput for a folder without one, for a file that is corrupt or something else, and for a clip that is
         in two files.
         """
-        if name.endswith(".parquet"):
-            return cls(*_read_file(folder, name))
-        inside = folder.below(name)
-        names = [each for each in inside.names() if each.endswith(".parquet")]
-        if not names:
-            raise BadInput(f"{inside.root!r} has no Parquet files of masks")
-        tables, clips = zip(*(_read_file(inside, each) for each in names), strict=True)
+        tables, clips = zip(*(_read_file(folder, each) for each in mask_files(folder, name)), strict=True)
         counts = Counter(clip_id for each in clips for clip_id in each)
         twice = next((clip_id for clip_id, count in counts.items() if count > 1), None)
         if twice is not None:
-            raise BadInput(f"clip {twice!r} has masks in two files of {inside.root!r}")
+            raise BadInput(f"clip {twice!r} has masks in two files of {folder.address(name)!r}")
         return cls(pa.concat_tables(tables), counts)
 
     def clip_ids(self) -> list[str]:

@@ -19,9 +19,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rac_ray.errors import BadInput
+from rac_ray.identity import digest_of
 from rac_ray.store.storage import Storage
 
 METADATA_KEY = b"rac_ray"
+VIDEO_HASH = "video_sha256"
+"""Column with the hash of the file that a clip was decoded from, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class Rows:
     rows: list[dict[str, Any]]
     left_out: dict[str, str] = field(default_factory=dict)
     """Reasons by the names of clips that could not be made."""
+    tried: dict[str, str] = field(default_factory=dict)
+    """What there was to make those of, by the same names (``Dataset.there``)."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +105,15 @@ class ShardReport:
     """32 bytes a clip: SHA-256 over label and stored frames, in order."""
     class_counts: dict[str, int]
     left_out: dict[str, str]
+    tried: dict[str, str]
+    videos: str
+    """Digest of the hashes of the videos that the clips are of; empty where they are of none."""
 
 
 def write_shard(root: Storage, shard: Shard, layout: Layout, rows: Rows, origin: Mapping[str, Any]) -> ShardReport:
     """Write a shard atomically, with its origin (``read_shard`` compares it) in its metadata, and report on it."""
-    metadata: dict[str, Any] = {**origin, "shard": asdict(shard), "left_out": rows.left_out, "labels": layout.labels}
+    clips = {"left_out": rows.left_out, "tried": rows.tried, "labels": layout.labels}
+    metadata: dict[str, Any] = {**origin, "shard": asdict(shard), **clips}
     encoding: Any = {"compression": "none", "use_dictionary": False}
     if layout.frames_shape:
         metadata |= {"frames_shape": layout.frames_shape, "frames_dtype": "uint8"}
@@ -156,6 +165,8 @@ def report_on(content: bytes, table: pa.Table) -> ShardReport:
         clip_digests=b"".join(digests),
         class_counts={name: counts[name] for name in metadata["labels"]},
         left_out=metadata.get("left_out", {}),
+        tried=metadata.get("tried", {}),
+        videos=digest_of(table[VIDEO_HASH].to_pylist()) if VIDEO_HASH in table.schema.names else "",
     )
 
 

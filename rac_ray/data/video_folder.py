@@ -4,6 +4,7 @@ The source domain is cut into ``train``, ``val`` and ``test`` by a hash of each 
 its split whatever is added or taken away. Of a target domain all videos are ``test``.
 """
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def videos_of(folder: Path, domain: str, classes: Collection[str]) -> list[Label
         if name not in classes:
             raise one_of(f"class of domain {domain!r}", name, classes)
         files = [path for path in sorted((folder / domain / name).iterdir()) if not path.name.startswith(".")]
-        videos = [(path.name, path.stat()) for path in files if path.suffix.lower() in ENDINGS]
+        videos = [(path.name, _stat(path)) for path in files if path.suffix.lower() in ENDINGS]
         if not videos:
             raise BadInput(f"{domain}/{name} has no videos; valid: files that end in {', '.join(ENDINGS)}")
         found += [LabelledVideo(domain, name, file, stat.st_size, stat.st_mtime_ns) for file, stat in videos]
@@ -131,6 +132,17 @@ def split_of(name: str, shares: Sequence[float]) -> str:
 def listing(videos: Sequence[LabelledVideo]) -> str:
     """Digest of names, sizes and times: while it stays, nobody has touched the files."""
     return digest_of([[video.path, video.size, video.modified] for video in videos])
+
+
+def _stat(path: Path) -> os.stat_result:
+    """Raises BadInput for a link to nothing, and for a name that no table can hold."""
+    try:
+        path.name.encode()
+        return path.stat()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"video {str(path)!a} has a name that is not UTF-8; rename it") from error
+    except OSError as error:
+        raise BadInput(f"video {str(path)!r} cannot be read ({error.strerror})") from error
 
 
 def _folders(folder: Path) -> list[str]:

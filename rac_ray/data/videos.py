@@ -24,7 +24,7 @@ from rac_ray.data.video_folder import Arrangement, LabelledVideo, listing
 from rac_ray.errors import BadInput
 
 VIDEOS_PER_SHARD = 64
-CLIP_FORMAT = 1
+CLIP_FORMAT = 2
 """Raised whenever the same videos give other rows."""
 RGB = 3
 """Red, green, blue."""

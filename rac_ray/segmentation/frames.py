@@ -1,9 +1,10 @@
-"""Frames with instance masks in the released format: folders ``images/`` and ``masks/``, aligned by sorted names.
+"""Frames with instance masks in the released format: folders ``images/`` and ``masks/``, paired by name.
 
-A mask is an RGB picture with one colour per diver; the lowest of its colours is the background (facts.md section 4).
+A mask is a picture with one flat colour per diver; the lowest of its colours is the background (facts.md section 4).
 The study's 303 frames are at https://doi.org/10.7910/DVN/OXKE6E.
 """
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 from rac_ray.data.order import torch_permutation
 from rac_ray.errors import BadInput, one_of
+from rac_ray.segmentation.pairs import paired, pictures_in
 from rac_ray.segmentation.settings import VIDEO_PATTERN
 
 IMAGE_FOLDER, MASK_FOLDER = "images", "masks"
@@ -23,6 +26,8 @@ HOLDOUTS = ("video", "frames")
 SPLIT_SEED = 42
 AUTHORS_FRAMES, AUTHORS_HELD_OUT = 303, 13
 """Frames in all and held out (facts.md section 4)."""
+MOST_DIVERS = 16
+"""In a mask; more colours are those of a photograph, or of an edge that was smoothed."""
 
 
 @dataclass(frozen=True)
@@ -50,42 +55,40 @@ class Labelled:
 
 
 def find_frames(folder: Path) -> list[FrameFiles]:
-    """The frames of a folder by name. Raises BadInput for a missing or empty folder, and for counts that differ."""
+    """The frames of a folder by name.
+
+    Raises BadInput for a missing or empty folder, and for images and masks that are no pairs.
+    """
     for each in (folder, folder / IMAGE_FOLDER, folder / MASK_FOLDER):
         if not each.is_dir():
             raise BadInput(
                 f"there is no folder {str(each)!r}; frames are images in {IMAGE_FOLDER}/ and masks in {MASK_FOLDER}/"
             )
-    images, masks = (_files(folder / name) for name in (IMAGE_FOLDER, MASK_FOLDER))
-    if len(images) != len(masks):
-        raise BadInput(f"{str(folder)!r} has {len(images)} images and {len(masks)} masks; valid: one mask per image")
-    if not images:
+    images, masks = (pictures_in(folder / name) for name in (IMAGE_FOLDER, MASK_FOLDER))
+    if not images and not masks:
         raise BadInput(f"{str(folder)!r} has no images")
-    return [FrameFiles(image, mask) for image, mask in zip(images, masks, strict=True)]
+    return [FrameFiles(image, mask) for image, mask in paired(images, masks)]
 
 
 def read_frame(frame: FrameFiles) -> Labelled:
     """A frame's pixels, masks and boxes.
 
-    Raises BadInput for files that are no pictures, for sizes that differ, for a mask of one colour and for a diver
-    one pixel wide or high, of which the network could learn no box.
+    Raises BadInput for files that are no whole pictures or are turned when they are shown, for sizes that differ, and
+    for a mask that is none of flat colours on the lowest one.
     """
-    image, colours = _pixels(frame.image), _pixels(frame.mask)
+    image, colours = _pixels(frame.image), _colours(frame.mask)
     if image.shape != colours.shape:
         sizes = [" x ".join(map(str, each.shape[:2])) for each in (image, colours)]
         raise BadInput(f"image {frame.image.name} has {sizes[0]} pixels and its mask {frame.mask.name} {sizes[1]}")
+    if wrong := _wrong(colours):
+        raise BadInput(f"mask {frame.mask.name} {wrong}")
     masks = instances_of(colours)
-    if not len(masks):
-        raise BadInput(f"mask {frame.mask.name} has one colour only: no diver")
-    boxes = boxes_of(masks)
-    if (boxes[:, 2:] <= boxes[:, :2]).any():
-        raise BadInput(f"mask {frame.mask.name} has a diver that is one pixel wide or high: a stray colour?")
-    return Labelled(image, masks, boxes)
+    return Labelled(image, masks, boxes_of(masks))
 
 
 def instances_of(colours: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Masks (N, H, W) of all colours of a picture (H, W, 3) but the lowest, red counting most, in ascending order."""
-    codes = colours.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    codes = _codes(colours)
     return codes == np.unique(codes)[1:, None, None]
 
 
@@ -149,13 +152,52 @@ def by_video(frames: Sequence[FrameFiles], pattern: str = VIDEO_PATTERN) -> dict
     return dict(sorted(groups.items()))
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+def _codes(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Colours (H, W, 3) as numbers (H, W), red counting most."""
+    return colours.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+
+
+def _wrong(colours: NDArray[np.uint8]) -> str:
+    """Why a picture (H, W, 3) is no mask, to be read on from its name; empty for one."""
+    codes = _codes(colours)
+    background, *divers = np.unique(codes).tolist()
+    if not divers:
+        return "has one colour only: no diver"
+    if len(divers) > MOST_DIVERS:
+        return f"has {1 + len(divers):,} colours; valid: one flat colour per diver, no soft edges, no JPEG"
+    border = np.concatenate([codes[0], codes[-1], codes[:, 0], codes[:, -1]])
+    if (border == background).mean() < 0.5:
+        return "does not have its lowest colour as its background, along most of its border: is it inverted?"
+    square = np.ones((3, 3), np.uint8)
+    if not all(cv2.erode((codes == code).astype(np.uint8), square).any() for code in divers):
+        return "has a diver that is nowhere 3 x 3 pixels: a soft edge, or a stray colour?"
+    return ""
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
     """(H, W, 3), RGB."""
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise BadInput(f"{str(path)!r} is no picture, or is damaged")
-    return np.asarray(picture, np.uint8)
+    return np.asarray(cv2.imdecode(np.frombuffer(_whole(path), np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def _colours(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3), RGB, of a mask whose numbers nothing has changed."""
+    stored = np.asarray(cv2.imdecode(np.frombuffer(_whole(path), np.uint8), cv2.IMREAD_UNCHANGED))
+    if stored.dtype != np.uint8:
+        raise BadInput(f"mask {path.name} has {8 * stored.itemsize} bits a channel; valid: 8")
+    if stored.ndim == 3 and stored.shape[2] == 4 and (stored[..., 3] < 255).any():
+        raise BadInput(f"mask {path.name} has transparent pixels; valid: colours only")
+    return _pixels(path)
+
+
+def _whole(path: Path) -> bytes:
+    """The file of a picture that is whole and upright: one that viewers turn may have a partner that they do not."""
+    content = path.read_bytes()
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+            picture.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadInput(f"{str(path)!r} is no picture, or is damaged") from error
+    if orientation > 1:
+        raise BadInput(f"{str(path)!r} is turned when it is shown (EXIF orientation {orientation}); save it upright")
+    return content

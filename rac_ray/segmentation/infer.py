@@ -2,12 +2,13 @@
 
 Beside GPUs the tasks run on the CPUs, ahead of the actors; on CPUs alone Ray Data runs both in the actors.
 
-``<out>/<shard's name>`` has the masks of one shard and is written, atomically, when its last clip is done; shards whose
-file is there are skipped. ``segmentation.json`` says which weights made the masks, so that no folder mixes two.
+``<out>/<shard's name>`` has the masks of one shard and is written, atomically, when its last clip is done; it says of
+which pixels. Shards are skipped whose file is there and is of the pixels that they have now. ``segmentation.json`` says
+which weights made the masks, so that no folder mixes two.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -23,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from rac_ray.data.decoder import decoded_frames
-from rac_ray.data.manifest import require_manifest
-from rac_ray.data.masks import HEIGHT, SCHEMA, WIDTH, rows_of, write_masks
+from rac_ray.data.manifest import require_manifest, shard_contents
+from rac_ray.data.masks import HEIGHT, SCHEMA, WIDTH, made_of, rows_of, write_masks
 from rac_ray.data.reading import quiet_and_ordered
 from rac_ray.data.source import StoredClip, places
 from rac_ray.errors import BadInput
@@ -65,7 +66,7 @@ def segment_clips(
     frames_per_step: int = FRAMES_PER_STEP,
     actors: int | None = None,
 ) -> SegmentationSummary:
-    """Write the masks of all clips of ``splits`` (None: all) that ``out`` lacks; needs a running Ray.
+    """Write the masks of all clips of ``splits`` (None: all) that ``out`` lacks or has of other pixels; needs a Ray.
 
     There is an actor per GPU, or per CPU where there are none, or ``actors``. Raises BadInput for data without a
     manifest, unknown splits, weights that cannot be read, and an ``out`` of other weights or data.
@@ -86,14 +87,14 @@ def segment_clips(
         for place in places(data, name):
             by_shard.setdefault(place.file, []).append(place)
     _require_same(out, stamp)
-    there = set(out.names())
-    wanted = {name: clips for name, clips in by_shard.items() if name not in there}
+    contents = shard_contents(manifest, names)
+    wanted = {name: by_shard[name] for name in _lacking(out, {name: contents[name] for name in by_shard}, say)}
     if not wanted:
         return SegmentationSummary(len(by_shard), 0, 0, 0)
     out.write_json(STAMP, stamp)
     clips = [clip for each in wanted.values() for clip in each]
     rows = _segmented(data, clips, ray.put(content), frames_per_step, actors)
-    instances = _written(rows, wanted, out, say)
+    instances = _written(rows, wanted, contents, out, say)
     return SegmentationSummary(len(by_shard), len(wanted), len(clips), instances)
 
 
@@ -186,8 +187,27 @@ def _with_frames(data: Storage, items: pa.Table) -> pa.Table:
     return pa.table({"clip_id": items["clip_id"], "file": items["file"], **columns})
 
 
+def _lacking(out: Storage, contents: Mapping[str, str], say: Callable[[str], None]) -> list[str]:
+    """The shards, contents by name, whose masks are not there, or are of other pixels or damaged, which is told."""
+    there, lacking = set(out.names()), []
+    for name, content in contents.items():
+        try:
+            fits = name in there and made_of(out, name) == (name, content)
+        except BadInput:
+            fits = False
+        if not fits:
+            lacking.append(name)
+        if name in there and not fits:
+            say(f"masks {out.address(name)} are not of the clips that {name} has now; they are made again")
+    return lacking
+
+
 def _written(
-    rows: Iterator[MaskRow], wanted: dict[str, list[StoredClip]], out: Storage, say: Callable[[str], None]
+    rows: Iterator[MaskRow],
+    wanted: Mapping[str, list[StoredClip]],
+    contents: Mapping[str, str],
+    out: Storage,
+    say: Callable[[str], None],
 ) -> int:
     """Write each shard's masks when it is whole and tell of it, with the rate and the time left; counts instances."""
     began, done, instances, total = time.monotonic(), 0, 0, sum(map(len, wanted.values()))
@@ -199,7 +219,7 @@ def _written(
         if len(clips) < len(wanted[row["file"]]):
             continue
         masks = [mask for each in pending.pop(row["file"]).values() for mask in each]
-        write_masks(out, row["file"], masks, clips)
+        write_masks(out, row["file"], masks, clips, (row["file"], contents[row["file"]]))
         instances += len(masks)
         rate = done / (time.monotonic() - began)
         left = f"{(total - done) / rate / 60:.0f} min left" if pending else "none left"

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from rac_ray.data.decoder import Decoded, Decoder, Rejected
+from rac_ray.errors import BadInput
 from tests.data.videos import SIZE, write_video
 
 
@@ -65,3 +66,42 @@ def test_the_quality_of_stored_frames(quality: int, tmp_path: Path) -> None:
         found = decoder.decode(write_video(tmp_path / "a.mp4", 10))
     assert isinstance(found, Decoded)
     assert (len(found.jpegs[0]) > 5000) == (quality == 95)
+
+
+@pytest.mark.parametrize("name", ["random.py", "av.py", "cv2.py"])
+def test_the_working_directory_is_none_of_the_decoders(name: str, tmp_path: Path, monkeypatch) -> None:
+    path = write_video(tmp_path / "a.mp4", 10)
+    (tmp_path / name).write_text("raise ImportError('none of its own')\n")
+    monkeypatch.chdir(tmp_path)
+    with Decoder(frames=2) as decoder:
+        assert isinstance(decoder.decode(path), Decoded)
+
+
+def test_what_keeps_it_from_starting_is_not_laid_on_a_video(tmp_path: Path, monkeypatch) -> None:
+    """A broken installation: the same libraries load in this process, and not in its child."""
+    path = write_video(tmp_path / "a.mp4", 10)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    sentence = (
+        r"decoder of videos cannot start here \(code 1\): ImportError: libGL\.so\.1: cannot open shared object file$"
+    )
+    with Decoder(frames=2) as decoder:
+        with pytest.raises(BadInput, match=sentence):
+            decoder.decode(path)
+        monkeypatch.delenv("PYTHONPATH")
+        assert isinstance(decoder.decode(path), Decoded)
+    (broken / "cv2.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    with Decoder(frames=2) as decoder, pytest.raises(BadInput, match=r"\(code -9\): it says nothing$"):
+        decoder.decode(path)
+
+
+def test_the_child_is_of_the_same_package(tmp_path: Path, monkeypatch) -> None:
+    """Another copy of the package, installed or in the working directory, does not count."""
+    (tmp_path / "rac_ray").mkdir()
+    (tmp_path / "rac_ray/__init__.py").write_text("raise ImportError('of another version')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Decoder(frames=2) as decoder:
+        assert isinstance(decoder.decode(write_video(tmp_path / "a.mp4", 10)), Decoded)

@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from rac_ray.data.masks import MaskTable, decoded, encoded, rows_of, write_masks
+from rac_ray.data.masks import (
+    MaskTable,
+    decoded,
+    encoded,
+    made_of,
+    mask_files,
+    require_made_of,
+    rows_of,
+    write_masks,
+)
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
@@ -97,3 +106,35 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(BadInput, match=r"broken\.parquet are corrupt"):
         MaskTable.read(folder, "broken.parquet")
+
+
+def test_hidden_files_beside_masks_do_not_count(tmp_path: Path) -> None:
+    """macOS writes such ones on disks that are not its own."""
+    folder = Storage.at(tmp_path)
+    write_masks(folder, "masks/a.parquet", two_divers("a_00001"))
+    for name in ("._a.parquet", ".DS_Store", "._b.parquet"):
+        (tmp_path / "masks" / name).write_bytes(b"\x00\x05\x16\x07")
+    assert mask_files(folder, "masks") == ["masks/a.parquet"]
+    assert MaskTable.read(folder, "masks").clip_ids() == ["a_00001"]
+    require_made_of(f"{tmp_path}/masks", {"a.parquet": "content"})
+
+
+def test_masks_know_the_clips_that_they_were_made_of(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path / "masks")
+    write_masks(folder, "test-0.parquet", two_divers("a_00001"), made_of=("test-0.parquet", "first"))
+    write_masks(folder, "drawn.parquet", two_divers("b_00002"))
+    assert made_of(folder, "test-0.parquet") == ("test-0.parquet", "first")
+    assert made_of(folder, "drawn.parquet") is None
+    require_made_of(folder.root, {"test-0.parquet": "first", "test-1.parquet": "other"})
+    require_made_of(f"{folder.root}/", {"train-0.parquet": "other"})
+    (tmp_path / "masks/test-0.parquet").rename(tmp_path / "masks/renamed.parquet")
+    sentence = (
+        r"^masks .*/masks/renamed\.parquet were made of other clips than test-0\.parquet has now; "
+        r"make them again with `segment_divers\.py masks`$"
+    )
+    for place in (folder.root, f"{folder.root}/renamed.parquet"):
+        with pytest.raises(BadInput, match=sentence):
+            require_made_of(place, {"test-0.parquet": "second"})
+    (tmp_path / "masks/broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadInput, match=r"broken\.parquet are corrupt"):
+        require_made_of(folder.root, {})

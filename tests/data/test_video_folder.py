@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,16 @@ def test_bad_folders_are_named(folder: Path) -> None:
     refused("dusk/walk has no videos; valid: files that end in .avi, ", targets=("dusk",))
     touched(folder, "a=b", "walk", "1.mp4")
     refused("domain 'a=b' has one of the characters ,=/ in its name", targets=("a=b",))
+
+
+def test_files_that_no_table_can_hold_are_named(folder: Path) -> None:
+    (folder / "fog/walk/gone.mp4").symlink_to(folder / "nowhere.mp4")
+    with pytest.raises(BadInput, match=r"video '.*fog/walk/gone\.mp4' cannot be read \(No such file or directory\)"):
+        videos_of(folder, "fog", ("jump", "walk"))
+    (folder / "fog/walk/gone.mp4").unlink()
+    (folder / "fog/walk" / os.fsdecode(b"\xff.mp4")).touch()
+    with pytest.raises(BadInput, match=r"video '.*\\udcff\.mp4' has a name that is not UTF-8; rename it"):
+        videos_of(folder, "fog", ("jump", "walk"))
 
 
 def test_a_class_whose_videos_are_all_left_out_is_named(folder: Path) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.frames import (
@@ -14,7 +15,7 @@ from rac_ray.segmentation.frames import (
     read_frame,
     split_frames,
 )
-from tests.segmentation.conftest import write_frames
+from tests.segmentation.conftest import COLOURS, write_frames
 
 
 def named(*names: str) -> list[FrameFiles]:
@@ -78,7 +79,7 @@ def test_bad_folders_are_told(tmp_path: Path) -> None:
         find_frames(tmp_path / "nowhere")
     folder = write_frames(tmp_path / "f", ["a_1", "b_1"])
     (folder / "masks/b_1.png").unlink()
-    with pytest.raises(BadInput, match="has 2 images and 1 masks; valid: one mask per image"):
+    with pytest.raises(BadInput, match=r"there are images without a mask of their name: b_1\.jpg$"):
         find_frames(folder)
     with pytest.raises(BadInput, match="has no images"):
         find_frames(write_frames(tmp_path / "empty", []))
@@ -99,7 +100,80 @@ def test_bad_frames_are_told(tmp_path: Path) -> None:
     assert told(blank[:50]) == "image a_1.jpg has 64 x 80 pixels and its mask a_1.png 50 x 80"
     line = blank.copy()
     line[5, 10:20] = 255
-    assert told(line) == "mask a_1.png has a diver that is one pixel wide or high: a stray colour?"
+    assert told(line) == "mask a_1.png has a diver that is nowhere 3 x 3 pixels: a soft edge, or a stray colour?"
     frame.image.write_bytes(b"")
     with pytest.raises(BadInput, match=r"a_1\.jpg' is no picture, or is damaged"):
+        read_frame(frame)
+
+
+def told_of(mask: np.ndarray, frame: FrameFiles) -> str:
+    cv2.imwrite(str(frame.mask), mask)
+    with pytest.raises(BadInput) as refused:
+        read_frame(frame)
+    return str(refused.value)
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> FrameFiles:
+    (frame,) = find_frames(write_frames(tmp_path / "f", ["a_1"]))
+    return frame
+
+
+@pytest.mark.parametrize("value", [1, 37, 255])
+@pytest.mark.parametrize("grey", [True, False])
+def test_any_two_values_are_a_mask(value: int, grey: bool, frame: FrameFiles) -> None:
+    drawn = read_frame(frame).masks[0]
+    mask = np.uint8(value) * drawn.astype(np.uint8)
+    cv2.imwrite(str(frame.mask), mask if grey else np.dstack([mask] * 3))
+    assert (read_frame(frame).masks == drawn).all()
+
+
+def test_soft_noisy_and_inverted_masks_are_refused(frame: FrameFiles) -> None:
+    drawn = 255 * read_frame(frame).masks[0].astype(np.uint8)
+    few = cv2.blur(drawn, (3, 3))
+    few[(few > 0) & (few < 255)] = 128
+    assert (
+        told_of(few, frame) == "mask a_1.png has a diver that is nowhere 3 x 3 pixels: a soft edge, or a stray colour?"
+    )
+    soft = cv2.GaussianBlur(drawn, (31, 31), 5)
+    assert " colours; valid: one flat colour per diver, no soft edges, no JPEG" in told_of(soft, frame)
+    assert told_of(255 - drawn, frame).startswith("mask a_1.png does not have its lowest colour as its background")
+    photograph = cv2.imread(str(frame.image))
+    assert photograph is not None
+    assert " colours; valid: one flat colour per diver" in told_of(photograph, frame)
+    jpeg = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    frame.mask.write_bytes(jpeg)
+    with pytest.raises(BadInput, match=r"mask a_1\.png has .* (soft edges, no JPEG|a soft edge, or a stray colour\?)$"):
+        read_frame(frame)
+
+
+def test_values_that_reading_would_merge_are_refused(frame: FrameFiles) -> None:
+    """256 and 257 of 16 bits are both 1 of 8; what is transparent has a colour that nobody sees."""
+    drawn = read_frame(frame).masks[0]
+    assert told_of(256 * drawn.astype(np.uint16), frame) == "mask a_1.png has 16 bits a channel; valid: 8"
+    colours = np.where(drawn[..., None], np.array([*COLOURS[0], 255], np.uint8), np.array([0, 0, 0, 0], np.uint8))
+    assert told_of(colours, frame) == "mask a_1.png has transparent pixels; valid: colours only"
+    colours[..., 3] = 255
+    cv2.imwrite(str(frame.mask), colours)
+    assert (read_frame(frame).masks[0] == drawn).all()
+
+
+@pytest.mark.parametrize("which", ["image", "mask"])
+@pytest.mark.parametrize("orientation", [2, 3, 6])
+def test_a_picture_that_viewers_turn_is_refused(which: str, orientation: int, frame: FrameFiles) -> None:
+    """Size alone does not tell: half a turn and a mirror image keep it."""
+    path = getattr(frame, which)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.open(path).save(path, exif=exif)
+    with pytest.raises(BadInput, match=rf"{path.name}' is turned when it is shown \(EXIF orientation {orientation}\)"):
+        read_frame(frame)
+
+
+@pytest.mark.parametrize("which", ["image", "mask"])
+def test_half_a_picture_is_damaged(which: str, frame: FrameFiles) -> None:
+    """OpenCV would make up the rest in grey."""
+    path = getattr(frame, which)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(BadInput, match=rf"{path.name}' is no picture, or is damaged"):
         read_frame(frame)

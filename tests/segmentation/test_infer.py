@@ -1,5 +1,6 @@
 """Real shards of real videos through a real Ray Data pipeline and the real network, at the size of a stamp."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, write_masks
+from rac_ray.data.manifest import shard_contents
+from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, require_made_of, write_masks
 from rac_ray.errors import BadInput
 from rac_ray.segmentation.infer import SegmentationSummary, resized_tensors, segment_clips, segmented
 from rac_ray.segmentation.network import build_network, packed, read_checkpoint
@@ -60,6 +62,25 @@ def test_all_clips_get_masks_and_nothing_is_made_twice(shards: Storage, checkpoi
     assert len(masks[0].shape) == len(said["scores"]) > 0
     np.testing.assert_array_equal(masks[0].support, (said["masks"][:, 0] > 0).numpy())
     assert render("s1", frames, masks).shape == (FRAMES, HEIGHT, WIDTH, 3)
+
+
+def test_masks_of_other_pixels_are_made_again(shards: Storage, checkpoint: str, tmp_path: Path) -> None:
+    """A video was mended or exchanged, and its shard decoded again: that shard has another content."""
+    data, out = Storage.at(shutil.copytree(shards.root, tmp_path / "data")), Storage.at(tmp_path / "masks")
+    segment_clips(data, out, checkpoint, actors=1, splits=["test"])
+    manifest, name = data.read_json("manifest.json"), "test-00000-of-00001.parquet"
+    require_made_of(out.root, shard_contents(manifest, ["test"]))
+    manifest["splits"]["test"]["shards"][0]["content"] = "0" * 64
+    data.write_json("manifest.json", manifest)
+    with pytest.raises(BadInput, match=f"were made of other clips than {name} has now"):
+        require_made_of(out.root, shard_contents(manifest, ["test"]))
+    lines: list[str] = []
+    assert segment_clips(data, out, checkpoint, lines.append, actors=1, splits=["test"]).made == 1
+    assert f"masks {out.address(name)} are not of the clips that {name} has now; they are made again" in lines
+    require_made_of(out.root, shard_contents(manifest, ["test"]))
+    out.write_bytes(name, out.read_bytes(name)[:500])
+    assert segment_clips(data, out, checkpoint, actors=1, splits=["test"]).made == 1
+    assert segment_clips(data, out, checkpoint, actors=1, splits=["test"]).made == 0
 
 
 def test_what_does_not_fit_is_told(shards: Storage, checkpoint: str, tmp_path: Path) -> None:

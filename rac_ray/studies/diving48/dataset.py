@@ -24,6 +24,7 @@ from rac_ray.data.decoder import (
     Decoder,
     decoded_frames,
     decoded_rows,
+    stamp_of,
 )
 from rac_ray.data.manifest import require_manifest
 from rac_ray.data.shards import Layout, Rows, Shard, shards_of
@@ -34,7 +35,7 @@ from rac_ray.studies.diving48.lists import CLASSES, FILES, SPLITS, VIDEOS, Annot
 from rac_ray.studies.diving48.sizes import NUM_FRAMES
 
 CLIPS_PER_SHARD = 64
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised whenever the same videos give other rows."""
 
 OFFICIAL_COLUMNS = pa.schema(
@@ -89,6 +90,17 @@ class OfficialVideos(Dataset):
         """Decodes videos of ``<folder>/rgb``."""
         return partial(_decoded, self)
 
+    def there(self, name: str) -> str:
+        """Size and time of the clip's video."""
+        return stamp_of(self._video(name))
+
+    def videos(self, shard: Shard) -> list[tuple[Annotation, Path]]:
+        """The clips of a shard and their files."""
+        return [(clip, self._video(clip.video_id)) for clip in self.clips_of(shard)]
+
+    def _video(self, video_id: str) -> Path:
+        return self.folder / VIDEOS / f"{video_id}.mp4"
+
     def clips_of(self, shard: Shard) -> Sequence[Annotation]:
         """In the order of the list."""
         return self.lists[shard.part][shard.first : shard.first + shard.rows]
@@ -116,10 +128,9 @@ def find_clip(root: Storage, clip_id: str) -> NDArray[np.uint8]:
 def _decoded(dataset: OfficialVideos, shard: Shard) -> Rows:
     """The clips of a shard."""
     decoder = Decoder(dataset.frames, dataset.quality, dataset.seconds)
-    clips = zip(shard.places, dataset.clips_of(shard), strict=True)
-    videos = dataset.folder / VIDEOS
+    videos = zip(shard.places, dataset.videos(shard), strict=True)
     return decoded_rows(
-        decoder, [(c.video_id, videos / f"{c.video_id}.mp4", partial(_row, shard.part, place, c)) for place, c in clips]
+        decoder, [(clip.video_id, path, partial(_row, shard.part, place, clip)) for place, (clip, path) in videos]
     )
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from rac_ray.data.decoder import Decoder, Frames, Rejected, decoded_frames
-from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable
+from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, placed
 from rac_ray.errors import BadInput, one_of
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.shape_texture import DOMAINS, published_video, render
@@ -71,8 +71,8 @@ def domain_frames(
         return Published(domain, published)
     if masks is None:
         raise BadInput(f"domain {domain!r} needs masks, or the folder of the published videos")
-    parent, _, name = masks.rstrip("/").rpartition("/")
-    return Rendered(domain, Storage.at(parent or "."), name, codec)
+    folder, name = placed(masks)
+    return Rendered(domain, folder, name, codec)
 
 
 @lru_cache(maxsize=2)

@@ -24,6 +24,8 @@ VIDEOS = "rgb"
 ATTRIBUTES = ("takeoff", "somersaults", "twists", "position")
 AUTHORS_SEED, AUTHORS_VAL = 42, 1_502
 """Of the authors' random split of the official train list (facts.md 3.1)."""
+LONGEST_NAME = 200
+"""Bytes of a clip's name; file systems take 255 with an ending."""
 NAMED = 3
 """How many of many are named in a sentence."""
 
@@ -122,11 +124,20 @@ def read_annotations(folder: Path, split: str) -> list[Annotation]:
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or not isinstance(entry.get("vid_name"), str):
             raise BadInput(f"entry {number} of {name} has no vid_name")
+        if not _is_file_name(entry["vid_name"]):
+            shown = ascii(entry["vid_name"][:LONGEST_NAME])
+            raise BadInput(f"entry {number} of {name} has vid_name {shown}; valid: the name of a file in {VIDEOS}/")
         label = entry.get("label")
         if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < CLASSES:
             raise BadInput(f"clip {entry['vid_name']} of {name} has label {label!r}; valid: 0 to {CLASSES - 1}")
         annotations.append(Annotation(entry["vid_name"], label))
     return annotations
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether it names one file that is not hidden, in any folder of any system."""
+    plain = name.isprintable() and not name.startswith(".") and not set(name) & set("/\\:")
+    return bool(name.strip()) and plain and len(name.encode()) <= LONGEST_NAME
 
 
 def check(folder: Path) -> list[Finding]:
@@ -234,7 +245,7 @@ def _video_findings(folder: Path, wanted: Sequence[str]) -> list[Finding]:
     videos = folder / VIDEOS
     if not videos.is_dir():
         return [Finding("error", f"the folder {VIDEOS}/ is missing")]
-    there = {path.stem for path in videos.glob("*.mp4")}
+    there = {path.stem for path in videos.glob("[!.]*.mp4")}
     findings = []
     missing, surplus = sorted(set(wanted) - there), sorted(there - set(wanted))
     if missing:

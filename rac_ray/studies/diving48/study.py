@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.dataset import Say
-from rac_ray.data.manifest import require_manifest
+from rac_ray.data.manifest import require_manifest, shard_contents
+from rac_ray.data.masks import mask_files, placed, require_made_of
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, Trial, digest_of
 from rac_ray.store.storage import Storage
@@ -214,8 +214,10 @@ def trained_content(manifest: Mapping[str, Any], grid: DivingGrid) -> str:
 def evaluations_of(
     manifest: Mapping[str, Any], grid: DivingGrid, masks: str | None
 ) -> tuple[tuple[Evaluation, ...], dict[str, Any]]:
-    """What checkpoints are asked, with what makes the frames of each part. Raises BadInput for missing masks and for an
-    unknown domain."""
+    """What checkpoints are asked, with what makes the frames of each part.
+
+    Raises BadInput for missing masks, for those of other clips than the test part has now, and for an unknown domain.
+    """
     published = Path(grid.published) if grid.published else None
     train, test = (digest_of(manifest["identity"], manifest["splits"][split]["content"]) for split in ("train", "test"))
     val = Evaluation(SOURCE, "val", "source_val", digest_of(train, manifest["val"][grid.validation]))
@@ -224,6 +226,8 @@ def evaluations_of(
     if SOURCE in grid.domains:
         found.append(Evaluation(SOURCE, "test", "source_test", digest_of(test)))
         frames[f"{SOURCE}/test"] = None
+    if masks:
+        require_made_of(masks, shard_contents(manifest, ["test"]))
     made_by = digest_of_masks(masks) if masks else None
     for codec in grid.codecs:
         videos = published if codec else None  # the authors' went through it
@@ -248,10 +252,7 @@ def masks_of(grid: DivingGrid, data: Storage) -> str | None:
     return data.below("masks", "masks.parquet").root if grid.drawn and not grid.masks else grid.masks
 
 
-@lru_cache(maxsize=4)
 def digest_of_masks(masks: str) -> str:
     """Of a file of masks, or of all in a folder."""
-    parent, _, name = masks.rstrip("/").rpartition("/")
-    folder = Storage.at(parent or ".")
-    names = [name] if name.endswith(".parquet") else [f"{name}/{each}" for each in sorted(folder.names(name))]
-    return hashlib.sha256(b"".join(folder.read_bytes(each) for each in names)).hexdigest()
+    folder, name = placed(masks)
+    return hashlib.sha256(b"".join(folder.read_bytes(each) for each in mask_files(folder, name))).hexdigest()

@@ -86,7 +86,8 @@ def _test_file(folder: Path) -> Path:
             f"there is no folder of digits {str(folder)!r}; valid: folders of IDX images, as EMNIST's, "
             "or '' for MNIST's alone"
         )
-    there = [path for path in sorted(folder.iterdir()) if any(each in path.name for each in IMAGES) and path.is_file()]
+    seen = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.is_file()]
+    there = [path for path in seen if any(each in path.name for each in IMAGES)]
     test = [path for path in there if any(each in path.name for each in TEST)]
     chosen = there if len(there) == 1 else test
     if len(chosen) != 1:

@@ -1,12 +1,13 @@
 """Decoding through Ray tasks, interrupted and taken up again."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rac_ray.data.generate import generate
-from rac_ray.data.manifest import verify
+from rac_ray.data.manifest import require_manifest, shard_contents, verify
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos, find_clip
@@ -52,20 +53,70 @@ def test_the_manifest_tells_clips_left_out_and_both_validation_splits(download: 
     assert manifest["identity"]["frames"] == 32
 
 
-def test_a_mended_video_comes_in_when_it_is_asked_for(download: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def copied(download: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(download, tmp_path / "copy"))
+
+
+def test_a_video_that_came_or_was_mended_comes_in_by_the_same_command(copied: Path, tmp_path: Path) -> None:
+    root, late = Storage.at(tmp_path / "data"), copied / "rgb/trainVideo1_00001.mp4"
+    late.rename(tmp_path / "late.mp4")
+    first = generate(root, OfficialVideos.at(copied))
+    assert first.left_out["trainVideo1_00001"] == "is missing"
+    assert (len(first.left_out), first.clips) == (2, 10)
+    assert generate(root, OfficialVideos.at(copied)).made == 0
+    (tmp_path / "late.mp4").rename(late)
+    second = generate(root, OfficialVideos.at(copied))
+    assert (second.made, second.clips, list(second.left_out)) == (1, 11, ["trainVideo2_00002"])
+    assert generate(root, OfficialVideos.at(copied)).made == 0
+    write_video(copied / "rgb/trainVideo2_00002.mp4", 42)
+    third = generate(root, OfficialVideos.at(copied))
+    assert (third.made, third.clips, third.left_out) == (1, 12, {})
+    assert verify(root) == []
+
+
+def test_a_video_that_came_while_nothing_was_whole_comes_in(copied: Path, tmp_path: Path) -> None:
+    """A first run was ended before it wrote the manifest."""
+    root, late = Storage.at(tmp_path / "data"), copied / "rgb/trainVideo1_00001.mp4"
+    late.rename(tmp_path / "late.mp4")
+    generate(root, OfficialVideos.at(copied))
+    root.delete("manifest.json")
+    (tmp_path / "late.mp4").rename(late)
+    assert list(generate(root, OfficialVideos.at(copied)).left_out) == ["trainVideo2_00002"]
+
+
+def test_files_that_are_the_same_are_tried_again_on_request_only(copied: Path, tmp_path: Path) -> None:
     root = Storage.at(tmp_path / "data")
-    folder = tmp_path / "copy"
-    folder.mkdir()
-    for path in download.iterdir():
-        (folder / path.name).symlink_to(path) if path.is_file() else None
-    (folder / "rgb").mkdir()
-    for path in (download / "rgb").iterdir():
-        (folder / "rgb" / path.name).write_bytes(path.read_bytes())
-    assert len(generate(root, OfficialVideos.at(folder)).left_out) == 1
-    write_video(folder / "rgb/trainVideo2_00002.mp4", 42)
-    assert generate(root, OfficialVideos.at(folder)).made == 0
-    found = generate(root, OfficialVideos.at(folder), again=True)
-    assert (found.made, found.clips, found.left_out) == (1, 12, {})
+    generate(root, OfficialVideos.at(copied))
+    assert generate(root, OfficialVideos.at(copied)).made == 0
+    assert generate(root, OfficialVideos.at(copied), again=True).made == 1
+
+
+def test_clips_are_never_lost_with_their_videos(copied: Path, tmp_path: Path) -> None:
+    """Somebody made room, and decodes again."""
+    root = Storage.at(tmp_path / "data")
+    generate(root, OfficialVideos.at(copied))
+    before = root.read_bytes("train-00000-of-00001.parquet")
+    (copied / "rgb/trainVideo3_00003.mp4").unlink()
+    sentence = r"train-00000-of-00001\.parquet would lose trainVideo3_00003, which is missing now; bring its file back"
+    with pytest.raises(BadInput, match=sentence):
+        generate(root, OfficialVideos.at(copied), again=True)
+    shutil.rmtree(copied / "rgb")
+    assert generate(root, OfficialVideos.at(copied)).made == 0
+    assert root.read_bytes("train-00000-of-00001.parquet") == before
+
+
+def test_an_exchanged_video_gives_other_clips_when_its_shard_is_deleted(copied: Path, tmp_path: Path) -> None:
+    """Other libraries that give other pixels of the same videos are refused, in ``tests/data/test_generate.py``."""
+    root, name = Storage.at(tmp_path / "data"), "test-00000-of-00001.parquet"
+    generate(root, OfficialVideos.at(copied))
+    before = shard_contents(require_manifest(root), ["train", "test"])
+    write_video(copied / "rgb/testVideo1_00001.mp4", 55)
+    root.delete(name)
+    assert generate(root, OfficialVideos.at(copied)).made == 1
+    after = shard_contents(require_manifest(root), ["train", "test"])
+    assert [file for file in before if before[file] != after[file]] == [name]
+    assert verify(root) == []
 
 
 def test_a_folder_of_other_clips_is_refused(download: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 
 import rac_ray.studies.diving48.lists as diving48
 from rac_ray.errors import BadInput
+from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.lists import (
     CLIPS,
     FILES,
@@ -47,6 +48,40 @@ def test_a_whole_download_has_no_findings(download: Path) -> None:
     clips = read_annotations(download, "test")
     assert (len(clips), clips[1]) == (48, Annotation("testVideo1_00001", 1))
     assert (clips[1].source_video, clips[1].label_name) == ("testVideo1", "Back, 15som, 15Twis, FREE")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "..",
+        ".",
+        "/etc/passwd",
+        "../other",
+        "a/b",
+        "a\\b",
+        "C:a",
+        "._a_00001",
+        "a\n1",
+        "a\x1b[2J",
+        "\ud800",
+        "a" * 201,
+    ],
+)
+def test_a_name_that_is_none_of_a_file_is_refused(name: str, download: Path) -> None:
+    rewrite(download, "train", lambda clips: clips[3].update(vid_name=name))
+    sentence = f"entry 3 of {FILES['train']} has vid_name {name[:200]!a}; valid: the name of a file in rgb/"
+    assert sentence in errors(download)
+    with pytest.raises(BadInput) as refused:
+        OfficialVideos.at(download)
+    assert str(refused.value) == sentence
+    assert sentence.isprintable()
+
+
+def test_hidden_files_are_no_videos(download: Path) -> None:
+    (download / "rgb/._trainVideo0_00000.mp4").touch()
+    assert check(download) == []
 
 
 def test_the_vocabulary_is_the_papers() -> None:

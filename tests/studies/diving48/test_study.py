@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -17,7 +18,8 @@ import torch
 from torch import nn
 
 from rac_ray.data.generate import generate
-from rac_ray.data.manifest import MANIFEST
+from rac_ray.data.manifest import MANIFEST, require_manifest, shard_contents
+from rac_ray.data.masks import write_masks
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.results import load
@@ -97,6 +99,20 @@ def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, 
     assert {task.training.seed for task in seeds.tasks} == {42, 61, 47}
     assert (len(seeds.tasks), len(seeds.trials)) == (18, 3 * 23)
     assert {trial.trial_id for trial in plan.trials} < {trial.trial_id for trial in seeds.trials}
+
+
+def test_masks_of_other_clips_are_refused(data: Storage, tmp_path: Path) -> None:
+    """Hidden files beside masks change nothing; those of clips that have changed would edit wrong places."""
+    masks = Storage.at(shutil.copytree(f"{data.root}/masks", tmp_path / "masks"))
+    before = ids(planned(data, tmp_path, masks=masks.root))
+    masks.write_bytes("._masks.parquet", b"of macOS")
+    assert ids(planned(data, tmp_path, masks=masks.root)) == before
+    (shard, content), *_ = shard_contents(require_manifest(data), ["test"]).items()
+    write_masks(masks, "more.parquet", [], made_of=(shard, content))
+    assert ids(planned(data, tmp_path, masks=masks.root)) != before
+    write_masks(masks, "more.parquet", [], made_of=(shard, "of an older video"))
+    with pytest.raises(BadInput, match=rf"masks .*more\.parquet were made of other clips than {shard} has now"):
+        planned(data, tmp_path, masks=masks.root)
 
 
 def test_the_studys_own_seed_is_easy_to_ask_for_and_the_demo_has_no_other() -> None:

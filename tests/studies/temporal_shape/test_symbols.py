@@ -17,6 +17,7 @@ from tests.studies.temporal_shape.idx import drawn, folder_of
 def test_test_images_are_found_beside_training_images(name: str, tmp_path: Path) -> None:
     folder_of(tmp_path, drawn(3), "train-images-idx3-ubyte.gz")
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(b"labels")
+    (tmp_path / f"._{name}").write_bytes(b"of macOS")
     np.testing.assert_array_equal(read_images(Path(folder_of(tmp_path, drawn(4, seed=1), name))), drawn(4, seed=1))
 
 
