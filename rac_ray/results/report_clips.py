@@ -72,13 +72,38 @@ def animations(mistakes: Mistakes, clips: ClipSource) -> tuple[dict[str, str], d
     shown, left_out = dict[str, str](), dict[str, str]()
     for name, clip_ids in sorted(wanted.items()):
         try:
-            shown |= {clip_id: base64.b64encode(_gif(clips(clip_id))).decode() for clip_id in sorted(clip_ids)}
+            shown |= {clip_id: encoded(clips(clip_id)) for clip_id in sorted(clip_ids)}
         except BadInput as error:
             left_out[name] = str(error)
     return shown, left_out
 
 
-def _gif(frames: NDArray[np.uint8]) -> bytes:
+def domain_clips(predictions: pd.DataFrame, evaluations: pd.DataFrame, clips: ClipSource) -> dict[str, str]:
+    """One clip of each domain as base64 of a GIF, all of one class where they have it: that of the first domain's first
+    clip. Domains whose clips cannot be had are left out."""
+    if "clip_id" not in predictions:
+        return {}
+    asked = evaluations.query("role in ('source_test', 'target')").reindex(columns=["target", "split"])
+    known = predictions.reindex(columns=["target", "split", "clip_id", "label"]).merge(asked.drop_duplicates())
+    known = known.drop_duplicates("clip_id").sort_values("clip_id", kind="stable")
+    first = known.groupby("target", sort=False).head(FIRST_CLIPS)
+    shown: dict[str, str] = {}
+    for target, rows in first.groupby("target", sort=True):
+        alike = rows[rows["label"] == first["label"].iloc[0]]
+        try:
+            shown[str(target)] = encoded(clips((alike if len(alike) else rows)["clip_id"].iloc[0]))
+        except BadInput:
+            continue
+    return shown
+
+
+def encoded(frames: NDArray[np.uint8]) -> str:
+    """An animation as base64."""
+    return base64.b64encode(animation(frames)).decode()
+
+
+def animation(frames: NDArray[np.uint8]) -> bytes:
+    """A GIF that plays frames (T, H, W) or (T, H, W, 3) uint8 for ever."""
     step = 256 // GREY_LEVELS
     levels = np.minimum(frames // step * step * (255 / (256 - step)), 255).round().astype(np.uint8)
     images = [Image.fromarray(frame) for frame in levels]

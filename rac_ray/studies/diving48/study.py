@@ -16,6 +16,7 @@ from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.diving48.domains import Rendered, domain_frames
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
+from rac_ray.studies.diving48.naming import NAMED, QUESTION
 from rac_ray.studies.diving48.published import PRINTED
 from rac_ray.studies.diving48.shape_texture import RENDERING
 from rac_ray.studies.study import Study
@@ -161,6 +162,8 @@ class Diving48(Study):
 
     # Results
 
+    question = QUESTION
+    domains = NAMED
     claims = DIVING48
     printed_numbers = PRINTED
     printed = ("figure3", "diving48", "attributes")
