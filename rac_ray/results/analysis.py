@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.at_chance import AT_CHANCE, counted, guessing
+from rac_ray.results.at_chance import AT_CHANCE, counted, fewest_seeds, guessing
 from rac_ray.results.claim_sheets import claim_sheets, paper_sheets
 from rac_ray.results.claims import Claim
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
@@ -21,7 +21,7 @@ from rac_ray.results.findings import Measurements, measure_all
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import FEW_SEEDS, TOO_FEW_SEEDS, cells, wide
 from rac_ray.results.looks import look_of
-from rac_ray.results.names import domain_name
+from rac_ray.results.names import SPLITS, domain_name
 from rac_ray.results.over_looks import judge_over_looks, seen_of
 from rac_ray.results.page_tables import comparison_page, spread_page
 from rac_ray.results.recipes import by_recipe
@@ -230,8 +230,11 @@ class Analysis:
 
     def _named(self, long: pd.DataFrame, column: str) -> list[str]:
         """Display names of targets and splits."""
-        values = long[column].tolist()
-        return [domain_name(self.study.domains, value) if column == "target" else value for value in values]
+        values: list[str] = long[column].tolist()
+        return [
+            domain_name(self.study.domains, value) if column == "target" else SPLITS.get(value, value)
+            for value in values
+        ]
 
     def _comparisons(self) -> Sheet:
         title = (
@@ -244,8 +247,7 @@ class Analysis:
         return Sheet("comparisons", title, self.comparisons, rounded(self.comparisons), page)
 
     def _fewest_seeds(self, source: str) -> int:
-        trials = self.answers.trials.query("source == @source")
-        return int(trials.groupby("model")["seed"].nunique().min())
+        return fewest_seeds(self.answers.trials.query("source == @source"))
 
     def _flips(self) -> Sheet:
         title = (

@@ -82,8 +82,8 @@ def _ruled(standing: Standing) -> str:
         return f"Nothing can be concluded yet: {tested} of {claims} claims could be tested, and none is decided."
     open_ones = tested - sum(found.values())
     parts = [f"{count} {'is' if count == 1 else 'are'} {ruling}" for ruling, count in found.items()]
-    said = f"Of {claims} claims, {_listed(parts)}"
-    return f"{said}; {open_ones} of the {tested} that could be tested {'is' if open_ones == 1 else 'are'} undecided."
+    undecided = f"{open_ones} of the {tested} that could be tested {'is' if open_ones == 1 else 'are'} undecided"
+    return f"Of {claims} claims, {_listed(parts)}{f'; {undecided}' if open_ones else ''}."
 
 
 DECIDED = ("reproduced", "contradicted")
@@ -97,7 +97,7 @@ def _of_these_models(standing: Standing, tested: int, claims: int) -> str:
     holds, fails = (standing.rulings.get(f"{word} for these models", 0) for word in ("holds", "fails"))
     if not holds + fails:
         return f"{said}, and none is decided."
-    return f"{said}. For the very models that were trained, {holds} hold and {fails} fail."
+    return f"{said}. For the very models that were trained {_does(holds, 'hold')} and {_does(fails, 'fail')}."
 
 
 def _to_decide(standing: Standing) -> str:
@@ -115,6 +115,10 @@ def _to_decide(standing: Standing) -> str:
         f"{_of(least, 'more seed')} would decide {known.count(least)} of the {undecided} open claims, if effects stay "
         "as they are."
     )
+
+
+def _does(count: int, verb: str) -> str:
+    return f"{count} {verb}{'s' if count == 1 else ''}"
 
 
 def _of(count: int, what: str) -> str:

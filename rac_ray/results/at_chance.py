@@ -1,6 +1,10 @@
 """Which trials and models are at chance, so that their ratios say nothing, and the rule in words."""
 
+from collections import Counter
+
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rac_ray.results.robustness import LUCK, least_learned
 from rac_ray.results.tables import Tables
@@ -10,9 +14,16 @@ MOSTLY = 0.5
 AT_CHANCE = "at chance"
 
 
-def guessing(table: pd.DataFrame, mostly: float = MOSTLY) -> pd.Series:
-    """Whether fewer than ``mostly`` of a row's trials have learned; needs the columns trials and never_learned."""
-    return table["trials"] - table["never_learned"] < mostly * table["trials"]
+def guessing(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """(rows,) whether fewer than MOSTLY of a row's trials have learned, by its columns trials and never_learned."""
+    trials, never = (table[name].to_numpy(float) for name in ("trials", "never_learned"))
+    return trials - never < MOSTLY * trials
+
+
+def fewest_seeds(trials: pd.DataFrame) -> int:
+    """Seeds of the model that has the fewest; 0 without trials."""
+    pairs = set(zip(trials["model"], trials["seed"], strict=True))
+    return min(Counter(model for model, _ in pairs).values(), default=0)
 
 
 def without_guesses(table: pd.DataFrame, figures: list[str]) -> pd.DataFrame:
@@ -20,14 +31,14 @@ def without_guesses(table: pd.DataFrame, figures: list[str]) -> pd.DataFrame:
     return table.assign(**{name: table[name].astype(float).mask(guessing(table)) for name in figures})
 
 
-def rule_in_words(tables: Tables, source: str) -> str:
+def rule_in_words(tables: Tables, source: str) -> str:  # noqa: ARG001 - the query reads it
     """What counts as above guessing in the trials of a source, and why; empty before one has finished."""
-    evaluations, trials = (table[table["source"] == source] for table in (tables.evaluations, tables.trials))
-    asked, trials = evaluations.query("role == 'source_val'"), trials.dropna(subset=["epochs", "classes"])
-    if asked.empty or trials.empty:
+    asked = tables.evaluations.query("source == @source and role == 'source_val'")["clips"].tolist()
+    pairs = tables.trials.query("source == @source")[["epochs", "classes"]].dropna().astype(int).to_numpy().tolist()
+    if not asked or not pairs:
         return ""
-    clips, classes = int(asked["clips"].max()), int(trials["classes"].max())
-    limits = sorted({least_learned(clips, int(epochs), classes) for epochs in set(trials["epochs"])})
+    clips, classes = max(asked), max(classes for _, classes in pairs)
+    limits = sorted({least_learned(clips, epochs, classes) for epochs, _ in pairs})
     low, high = (f"{100 * limit:.1f}%" for limit in (limits[0], limits[-1]))
     least = low if low == high else f"{low} to {high}, more with more epochs"
     return (

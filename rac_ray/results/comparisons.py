@@ -68,7 +68,7 @@ def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     return table
 
 
-def _corrected(method: Callable[[ArrayLike], Values], p_values: "pd.Series[float]") -> "pd.Series[float]":
+def _corrected(method: Callable[[ArrayLike], Values], p_values: Any) -> Any:
     """p values corrected over those that there are."""
     known = p_values.dropna()
     return pd.Series(method(known), known.index).reindex(p_values.index)

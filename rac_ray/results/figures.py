@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from rac_ray.results.aggregates import performance_profile
@@ -71,7 +71,7 @@ def figure3(analysis: Analysis, source: str) -> Figure:
         bars = at[(rows["seeds"] >= FEW).to_numpy()]
         axes.errorbar(bars, 100 * sure["mean"], errors, capsize=2, linestyle="", color="black", linewidth=1)
     if more:
-        axes.axvspan(centres[len(own)] - 0.5, centres[-1] + 0.5, color=SHADE, zorder=0)
+        axes.axvspan(centres[len(own)] - 0.5, centres[-1] + 0.5, color=SHADE, linewidth=0, zorder=0)
         axes.text(centres[len(own) :].mean(), 99, NOT_IN_PAPER, ha="center", va="top", color="grey")
     chance_line(axes, analysis.answers.chance(source))
     axes.set_xticks(centres, [set_name(named, *place).replace(" ", "\n") for place in places])
@@ -104,14 +104,14 @@ def figure4_all_models(analysis: Analysis, source: str) -> Figure:
 
 
 def _ratios(analysis: Analysis, source: str, models: Sequence[str], notes: Sequence[str]) -> Figure:
-    table, axis = placed(analysis.ratios[_of(analysis.ratios, source, models)])
+    table, axis = placed(analysis.ratios.loc[_of(analysis.ratios, source, models)])
     own, more = _parted(table.assign(role="target", split=""), analysis.study.drawn_in_paper(source).ratios)
     low, high = around([*table["mean"].dropna()])
     figure, panels = panels_of(len(own) + len(more))
     for number, (axes, (target, _)) in enumerate(zip(panels, [*own, *more], strict=True)):
         rows = table.query("target == @target")
         lines(axes, rows, "place")
-        crosses(axes, rows[guessing(rows).to_numpy()], "place", low)
+        crosses(axes, rows.loc[guessing(rows)], "place", low)
         axes.axhline(1, color="grey", linewidth=0.8, linestyle=":")
         axis.applied(axes)
         further = number >= len(own)
@@ -130,7 +130,7 @@ def _of(table: pd.DataFrame, source: str, models: Sequence[str]) -> NDArray[np.b
 
 def _basis(analysis: Analysis, table: pd.DataFrame, more: str) -> str:
     """What a figure stands on; where seeds are too few, that it has no intervals."""
-    few = f"; {TOO_FEW_SEEDS}" if (table["seeds"] < FEW).any() else ""
+    few = f"; {TOO_FEW_SEEDS}" if min(table["seeds"].tolist(), default=FEW) < FEW else ""
     return f"{analysis.stamp}{more}{few}"
 
 
@@ -158,6 +158,7 @@ def parameters(analysis: Analysis, source: str) -> Figure:
         lines(axes, table.query("target == @target and split == @split"), "parameters", scale=100)
         chance_line(axes, analysis.answers.chance(source))
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(title=set_name(analysis.study.domains, target, split), xlabel="trainable parameters", ylim=(0, 100))
     left_labelled(panels, "accuracy (%)")
     legend_above(figure)

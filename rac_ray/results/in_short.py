@@ -18,7 +18,7 @@ def in_short(analysis: "Analysis") -> list[str]:
 def _of_source(analysis: "Analysis", source: str) -> list[str]:
     accuracy = analysis.accuracy.query(f"source == {source!r}")
     own, targets = accuracy.query("role == 'source_test'"), accuracy.query("role == 'target'")
-    by_target = _means(targets, "target")
+    by_target = means(targets, "target")
     if own.empty or len(by_target) < 2:
         return []
     (near, most), *_, (far, least) = by_target
@@ -39,14 +39,14 @@ def _learned(own: pd.DataFrame) -> str:
 
 def _each(own: pd.DataFrame) -> str:
     """``71% of answers (3D CNN), 48% (ConvLSTM)``, the best first."""
-    (best, most), *others = [(look_of(model).label, _percent(mean)) for model, mean in _means(own, "model")]
+    (best, most), *others = [(look_of(model).label, _percent(mean)) for model, mean in means(own, "model")]
     return ", ".join([f"{most} of answers ({best})", *(f"{share} ({label})" for label, share in others)])
 
 
 def _kept(analysis: "Analysis", source: str) -> str:
     """Chance-corrected, of the trials that learned: a model that guesses keeps nothing."""
     table = analysis.robustness.query(f"source == {source!r} and statistic == 'chance_corrected_ratio'")
-    kept = _means(table.dropna(), "model")
+    kept = means(table.dropna(), "model")
     names = ", ".join(f"{look_of(model).label} {_percent(ratio)}" for model, ratio in kept)
     seeds = min(table["seeds"].tolist())
     return (
@@ -55,7 +55,7 @@ def _kept(analysis: "Analysis", source: str) -> str:
     )
 
 
-def _means(table: pd.DataFrame, by: str) -> list[tuple[str, float]]:
+def means(table: pd.DataFrame, by: str) -> list[tuple[str, float]]:
     """Names in a column with the mean of their means, the highest first."""
     groups: Any = table.groupby(by, sort=False)
     found = [(str(name), float(group["mean"].mean())) for name, group in groups]

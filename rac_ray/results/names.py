@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-SPLITS = {"val": "validation", "test": "test", "paired": "paired"}
+SPLITS = {"val": "validation"}
+"""Names of splits, where they have another one than their key."""
 
 
 class DomainWords(NamedTuple):

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from rac_ray.results.answer import UNDECIDED, Standing, answer, look_next
-from rac_ray.results.at_chance import MOSTLY
+from rac_ray.results.at_chance import MOSTLY, fewest_seeds
+from rac_ray.results.in_short import means
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name
 
@@ -70,26 +73,30 @@ def opening_of(analysis: "Analysis", planned: int) -> Opening:
 
 def standing_of(analysis: "Analysis", planned: int) -> Standing:
     """How far the trials of one recipe have come."""
-    trials = analysis.tables.trials
-    finished = analysis.answers.trials
-    by_model = {str(model): group for model, group in finished.groupby("model", sort=False)}
-    verdicts = analysis.verdicts
+    states, finished, verdicts = analysis.tables.trials["state"].tolist(), analysis.answers.trials, analysis.verdicts
     return Standing(
-        len(trials) if analysis.recipe else planned,
-        int((trials["state"] == "done").sum()),
-        min((group["seed"].nunique() for group in by_model.values()), default=0),
-        {look_of(model).label: group["learned"].mean() >= MOSTLY for model, group in by_model.items()},
+        len(states) if analysis.recipe else planned,
+        states.count("done"),
+        fewest_seeds(finished),
+        {look_of(model).label: share >= MOSTLY for model, share in _learned(finished).items()},
         Counter(verdict.outcome for verdict in verdicts),
         [verdict.seeds_missing for verdict in verdicts if verdict.outcome in UNDECIDED],
         kept_by(analysis),
     )
 
 
+def _learned(finished: pd.DataFrame) -> dict[str, float]:
+    """Share of each model's trials that have learned."""
+    found: dict[str, list[bool]] = {}
+    for model, learned in zip(finished["model"], finished["learned"], strict=True):
+        found.setdefault(str(model), []).append(bool(learned))
+    return {model: sum(each) / len(each) for model, each in found.items()}
+
+
 def kept_by(analysis: "Analysis") -> dict[str, float]:
     """Mean over targets of what each model keeps beyond guessing, by its name, the most first."""
     table = analysis.robustness.query("statistic == 'chance_corrected_ratio'").dropna(subset=["mean"])
-    means = table.groupby("model", sort=False)["mean"].mean().sort_values(ascending=False, kind="stable")
-    return {look_of(str(model)).label: float(share) for model, share in means.items()}
+    return {look_of(model).label: share for model, share in means(table, "model")}
 
 
 def question_of(analysis: "Analysis", shown: Sequence[DomainShown]) -> str:

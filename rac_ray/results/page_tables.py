@@ -27,9 +27,12 @@ def columns_of(sheet: Sheet) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Columns that are seen at first, and those for who asks."""
     page = sheet.shown if sheet.page is None else sheet.page
     further = sheet.shown.reset_index(drop=True).loc[page.index] if sheet.page is not None else page
-    more = further[[name for name in further if name not in page]]
-    named = {name: str(name).replace("_", " ") for name in (*page, *more)}
-    return page.rename(columns=named).reset_index(drop=True), more.rename(columns=named).reset_index(drop=True)
+    more = further.loc[:, [name for name in further if name not in page]]
+    return _named(page), _named(more)
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    return table.set_axis([str(name).replace("_", " ") for name in table], axis=1).reset_index(drop=True)
 
 
 def spread_page(shown: pd.DataFrame, parts: Sequence[str]) -> pd.DataFrame:
@@ -37,8 +40,8 @@ def spread_page(shown: pd.DataFrame, parts: Sequence[str]) -> pd.DataFrame:
     said = shown.drop(columns=[name for name in COUNTS if name in shown])
     if "statistic" in said:
         said = said.assign(statistic=said["statistic"].replace(STATISTICS))
-    silent = (said[list(parts)] == "-").all(axis=1)
-    return said[~silent]
+    silent = [set(row) == {"-"} for row in said[list(parts)].itertuples(index=False, name=None)]
+    return said.loc[[not each for each in silent]]
 
 
 def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Domains) -> pd.DataFrame:
@@ -61,8 +64,7 @@ def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Doma
             }
         )
     page = pd.DataFrame(rows)
-    one = len(page) and page["trained on"].nunique() == 1
-    return page.drop(columns=["trained on"]) if one else page
+    return page.drop(columns=["trained on"]) if len(seeds) == 1 and rows else page
 
 
 def _effect(row: Mapping[str, float], name: str, prefix: str, enough: bool) -> str:

@@ -20,8 +20,8 @@ ACROSS, FADED = 3, 0.35
 
 
 def panels_of(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels with one vertical axis, in rows of three."""
-    columns = min(max(count, 1), ACROSS)
+    """A figure of so many panels with one vertical axis, in rows of three; four are in rows of two."""
+    columns = 2 if count == 4 else min(max(count, 1), ACROSS)
     rows = max(1, math.ceil(count / columns))
     figure = Figure(figsize=(1 + 3 * columns, 0.8 + 2.9 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel().tolist()
@@ -32,8 +32,10 @@ def panels_of(count: int) -> tuple[Figure, list[Axes]]:
 
 def left_labelled(panels: Sequence[Axes], label: str) -> None:
     """The name of the vertical axis at the left of each row."""
-    for axes in panels[::ACROSS]:
-        axes.set_ylabel(label)
+    for axes in panels:
+        spec = axes.get_subplotspec()
+        if spec is not None and spec.is_first_col():
+            axes.set_ylabel(label)
 
 
 def legend_above(figure: Figure) -> None:
@@ -43,7 +45,7 @@ def legend_above(figure: Figure) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        figure.legend(found.values(), found.keys(), loc="outside upper left", ncols=3, fontsize="small", frameon=False)
+        figure.legend(found.values(), found.keys(), loc="outside upper left", ncols=5, fontsize="small", frameon=False)
 
 
 def labelled(label: str, guesses: bool) -> str:
@@ -63,16 +65,16 @@ def lines(axes: Axes, table: pd.DataFrame, across: str, scale: float = 1) -> Non
     """
     for model, group in table.groupby("model", sort=False):
         rows, look = group.sort_values(across), look_of(str(model))
-        guesses = guessing(rows).to_numpy()
-        known, faded = rows[~guesses], rows[guesses]
+        guesses = guessing(rows)
+        known, faded = rows.loc[~guesses], rows.loc[guesses]
         label = labelled(look.label, bool(guesses.all()))
         style = {"color": look.color, "marker": look.marker, "markersize": 4}
         if len(known):
             (line,) = axes.plot(known[across], scale * known["mean"], label=label, **style)
-            sure = known[known["seeds"] >= FEW]
+            sure = known.loc[(known["seeds"] >= FEW).to_numpy()]
             band = (scale * sure["low"], scale * sure["high"])
             axes.fill_between(sure[across], *band, color=line.get_color(), alpha=0.15, linewidth=0)
-        if faded["mean"].notna().any():
+        if len(faded.dropna(subset=["mean"])):
             own = label if guesses.all() else None
             axes.plot(faded[across], scale * faded["mean"], linestyle="", alpha=FADED, label=own, **style)
 

@@ -87,11 +87,12 @@ def domain_clips(predictions: pd.DataFrame, evaluations: pd.DataFrame, clips: Cl
     known = predictions.reindex(columns=["target", "split", "clip_id", "label"]).merge(asked.drop_duplicates())
     known = known.drop_duplicates("clip_id").sort_values("clip_id", kind="stable")
     first = known.groupby("target", sort=False).head(FIRST_CLIPS)
+    wanted = next(iter(first["label"].tolist()), 0)
     shown: dict[str, str] = {}
     for target, rows in first.groupby("target", sort=True):
-        alike = rows[rows["label"] == first["label"].iloc[0]]
+        alike = rows[rows["label"] == wanted]
         try:
-            shown[str(target)] = encoded(clips((alike if len(alike) else rows)["clip_id"].iloc[0]))
+            shown[str(target)] = encoded(clips(next(iter([*alike["clip_id"], *rows["clip_id"]]))))
         except BadInput:
             continue
     return shown

@@ -147,7 +147,7 @@ function parts(table) {
   const figures = ofGroup("figures").flatMap((section) => sectionParts(section));
   const tables = ofGroup("tables").flatMap((section) => sectionParts(section));
   return [
-    ["claims", "Claims", "Claims of the paper, and what became of them", data.claims.length ? claimParts() : []],
+    ["claims", "Claims", "Claims, and what became of them", data.claims.length ? claimParts() : []],
     ["trials", "Trials", "Trials", [data.rule ? make("p", { class: "note" }, data.rule) : null, table.element]],
     ["ratios", "Charts", "Robustness ratio by size: charts to explore", [make("p", { class: "note" }, charts), ...ratioPanels()]],
     ["figures", "Figures", "Figures and their numbers", figures],
