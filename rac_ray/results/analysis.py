@@ -266,7 +266,9 @@ class Analysis:
             "Trials without a robustness ratio: they failed, have not run, never reached the level that they are "
             "compared at, or never learned (validation top-1 is not above guessing)"
         )
-        return Sheet("without-ratio", title, table, rounded(table))
+        best = [f"{100 * share:.1f}" if pd.notna(share) else "-" for share in table["best_val_top1"]]
+        page = rounded(table).drop(columns=["best_val_top1"]).assign(**{"best validation %": best})
+        return Sheet("without-ratio", title, table, rounded(table), page.reset_index(drop=True))
 
 
 def _joined(sheets: Mapping[str, Sheet]) -> Sheet:

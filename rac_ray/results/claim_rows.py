@@ -1,5 +1,6 @@
 """Claims as a report lists them: a row each, and the contrasts behind it for who opens the row."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from rac_ray.results.findings import FEW, Finding, Measurement
 from rac_ray.results.formats import TOO_FEW_SEEDS, p_in_words
 from rac_ray.results.in_plain_words import plainly
+from rac_ray.results.looks import LOOKS, look_of
 from rac_ray.results.measures import Silent
 from rac_ray.results.names import Domains
 from rac_ray.results.paper import PaperEffect, Printed, paper_effect
@@ -66,7 +68,7 @@ def _row(verdict: Verdict, printed: Printed, domains: Domains, recipe: str) -> C
         seen(telling.measurement, domains) if telling is not None and run else "not tested",
         _printed(paper_effect(telling.measurement.contrast, printed)) if telling is not None and run else NOT_PRINTED,
         more_seeds(verdict),
-        reason(verdict) or MEANS[verdict.outcome],
+        with_names(reason(verdict) or MEANS[verdict.outcome], domains),
         [_contrast(each, printed, domains) for each in verdict.measurements],
     )
 
@@ -93,6 +95,13 @@ def more_seeds(verdict: Verdict) -> str:
 def _contrast(measurement: Measurement, printed: Printed, domains: Domains) -> list[str]:
     found = [_measured(measurement.by_measure[name]) for name in CALLED]
     return [seen(measurement, domains), *found, _printed(paper_effect(measurement.contrast, printed))]
+
+
+def with_names(sentence: str, domains: Domains) -> str:
+    """A sentence with names of models and domains in place of their keys."""
+    called = {**{key: look_of(key).label for key in LOOKS}, **{key: words.label for key, words in domains.items()}}
+    keys = "|".join(sorted(map(re.escape, called), key=len, reverse=True))
+    return re.sub(rf"\b({keys})\b", lambda found: called[found[0]], sentence)
 
 
 def _measured(found: Finding | Silent) -> str:

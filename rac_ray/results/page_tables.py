@@ -23,16 +23,25 @@ STATISTICS = {
 COUNTS = ("trials", "seeds", "sizes")
 
 
-def columns_of(sheet: Sheet) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Columns that are seen at first, and those for who asks."""
+DOMAIN_COLUMNS = ("source", "target", "from_domain", "to_domain")
+
+
+def columns_of(sheet: Sheet, domains: Domains) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Columns that are seen at first, and those for who asks; models and domains by their names."""
     page = sheet.shown if sheet.page is None else sheet.page
     further = sheet.shown.reset_index(drop=True).loc[page.index] if sheet.page is not None else page
     more = further.loc[:, [name for name in further if name not in page]]
-    return _named(page), _named(more)
+    return _named(page, domains), _named(more, domains)
 
 
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    return table.set_axis([str(name).replace("_", " ") for name in table], axis=1).reset_index(drop=True)
+def _named(table: pd.DataFrame, domains: Domains) -> pd.DataFrame:
+    called = {name: [domain_name(domains, key) for key in table[name]] for name in DOMAIN_COLUMNS if name in table}
+    called |= {
+        name: [look_of(key).label for key in table[name]] for name in ("model", "first", "second") if name in table
+    }
+    return (
+        table.assign(**called).set_axis([str(name).replace("_", " ") for name in table], axis=1).reset_index(drop=True)
+    )
 
 
 def spread_page(shown: pd.DataFrame, parts: Sequence[str]) -> pd.DataFrame:

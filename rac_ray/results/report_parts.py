@@ -7,6 +7,7 @@ from rac_ray.results.at_chance import rule_in_words
 from rac_ray.results.claim_rows import ClaimRow, claim_rows
 from rac_ray.results.figures import Drawing, drawings
 from rac_ray.results.looks import on_page
+from rac_ray.results.names import Domains
 from rac_ray.results.page_tables import columns_of
 from rac_ray.results.sections import Group, Section
 from rac_ray.results.sheet import Sheet
@@ -28,7 +29,7 @@ def sections(analysis: Analysis) -> list[Section]:
         _figure(analysis, drawing, sheets.pop(_under(drawing), None), several, "figures" if number else "main")
         for number, drawing in enumerate(drawn)
     ]
-    return [*figures, *map(_table, sheets.values())]
+    return [*figures, *(_table(sheet, analysis.study.domains) for sheet in sheets.values())]
 
 
 def claims(analysis: Analysis) -> list[ClaimRow]:
@@ -48,14 +49,14 @@ def _figure(analysis: Analysis, drawing: Drawing, sheet: Sheet | None, several: 
     svg, stamp = on_page(drawing.draw)
     rule = rule_in_words(analysis.tables, drawing.source) if drawing.kind in RULE_BELOW else ""
     heading = f"{drawing.title}, trained on {drawing.of}" if several else drawing.title
-    table, more = columns_of(sheet) if sheet else (None, None)
+    table, more = columns_of(sheet, analysis.study.domains) if sheet else (None, None)
     files = (*(f"figures/{drawing.name}.{suffix}" for suffix in ("png", "svg")), *(_files(sheet) if sheet else ()))
     said = f"{drawing.about} {rule}".strip()
     return Section(heading, said, table, svg, stamp, more, files, group)
 
 
-def _table(sheet: Sheet) -> Section:
-    table, more = columns_of(sheet)
+def _table(sheet: Sheet, domains: Domains) -> Section:
+    table, more = columns_of(sheet, domains)
     group: Group = "claims" if sheet.name.startswith("claims") else "tables"
     return Section(_heading(sheet.name), sheet.title, table, None, "", more, _files(sheet), group)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import Collection
+from matplotlib.container import BarContainer
 from PIL import Image
 
 from rac_ray.results import load
@@ -185,10 +187,9 @@ def test_a_model_at_chance_is_faded_and_has_no_profile() -> None:
     """TimeSf-1 guesses at its only size: it has bars and accuracies, and no ratio above any threshold."""
     guesses = sweep(lambda model, *_: 0.2 if model == "timesformer1" else 0.8, of_clips=0.0, sizes=(2,))
     analysis = Analysis(guesses, SHAPES)
-    bars = {str(each.get_label()): each for each in figure3(analysis, "2dot").axes[0].containers}
-    faded = {
-        name for name, each in bars.items() if getattr(each, "patches", []) and each.patches[0].get_alpha() == FADED
-    }
+    (axes,) = figure3(analysis, "2dot").axes
+    bars = {str(each.get_label()): each.patches[0] for each in axes.containers if isinstance(each, BarContainer)}
+    faded = {name for name, bar in bars.items() if bar.get_alpha() == FADED}
     assert faded == {"TimeSf-1 (at chance)"}
     sizes = {str(line.get_label()): line for line in parameters(analysis, "2dot").axes[0].lines}
     assert sizes["TimeSf-1 (at chance)"].get_alpha() == FADED
@@ -210,6 +211,10 @@ def test_a_trial_that_never_learned_is_above_no_ratio() -> None:
     assert float(np.asarray(line.get_ydata(), float)[1]) == pytest.approx(60.0)
 
 
+def heights(band: Collection) -> list[float]:
+    return [float(np.ptp(np.asarray(path.vertices, float)[:, 1])) for path in band.get_paths() if len(path)]
+
+
 def test_intervals_are_drawn_where_seeds_suffice() -> None:
     few, enough = (
         figure4(Analysis(sweep(lambda *_: 0.8, models=("cnn3d",), seeds=seeds, clips=100), SHAPES), "2dot")
@@ -217,13 +222,7 @@ def test_intervals_are_drawn_where_seeds_suffice() -> None:
     )
     assert "too few seeds for an interval" in " ".join(few.get_supxlabel().split())
     assert "too few seeds" not in enough.get_supxlabel()
-    bands = [
-        [
-            np.ptp(np.asarray(path.vertices)[:, 1]) if len(path.vertices) else 0.0
-            for path in figure.axes[0].collections[0].get_paths()
-        ]
-        for figure in (few, enough)
-    ]
+    bands = [heights(figure.axes[0].collections[0]) for figure in (few, enough)]
     assert bands[0] == []
     assert bands[1][0] > 0
 
