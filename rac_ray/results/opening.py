@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from rac_ray.results.at_chance import MOSTLY, fewest_seeds
 from rac_ray.results.in_short import means
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name
+from rac_ray.results.verdicts import Ruling
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
@@ -65,7 +66,7 @@ def opening_of(analysis: "Analysis", planned: int) -> Opening:
         question_of(analysis, shown),
         said,
         next(filter(None, map(look_next, stands.values())), ""),
-        rulings,
+        {ruling: rulings[ruling] for ruling in get_args(Ruling) if rulings[ruling]},
         shown,
         {domain.key: domain.label for domain in shown},
     )

@@ -25,7 +25,7 @@ from tests.results.synthetic import sweep
 __all__ = ["browser", "seen"]
 pytestmark = NEEDS_CHROMIUM
 WIDTHS = (1440, 800, 390)
-TOO_WIDE = """boxes => boxes.filter((box) => box.offsetParent && box.scrollWidth > box.clientWidth + 1)
+TOO_WIDE = """boxes => boxes.filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
     .map((box) => box.getAttribute("aria-label"))"""
 FIRST_SCREEN = ["h1", ".answer", ".rulings", ".domains", "nav"]
 PICTURES = "RAC_RAY_PICTURES"

@@ -128,9 +128,9 @@ def test_a_model_can_be_taken_out_of_all_panels(seen: Seen, report: str) -> None
     page.goto(report)
     points = drawn_ratios(page)
     expect(points).to_have_count(12)
-    page.get_by_label("3D CNN").uncheck()
+    page.get_by_role("checkbox", name="3D CNN").uncheck()
     expect(points).to_have_count(8)
-    page.get_by_label("3D CNN").check()
+    page.get_by_role("checkbox", name="3D CNN").check()
     expect(points).to_have_count(12)
 
 
