@@ -39,6 +39,8 @@ from rac_ray.results.statistics import statistic_intervals
 from rac_ray.results.summaries import BY_SIZE
 from rac_ray.store.storage import Storage
 
+FEW_EPOCHS = 12
+"""Learning curves of fewer epochs have a mark on each."""
 THRESHOLDS = np.linspace(0, 1.2, 121)
 """Ratios at which a performance profile is drawn."""
 SHADE, NOT_IN_PAPER, APART = "#f0f0f0", "(not in the paper's figure)", 0.4
@@ -216,8 +218,9 @@ def learning_curves(analysis: Analysis, source: str) -> Figure:
         sizes = sizes_of(chosen)
         named = ("trial_id", "learned", "hidden_units", "size")
         for trial_id, learned, *size in zip(*(chosen[name] for name in named), strict=True):
-            alpha = 0.3 + 0.7 * sizes.index(tuple(size)) / max(1, len(sizes) - 1)
-            rows, style = curves[trial_id], ":" if learned is False else "-"
+            alpha = 0.3 + 0.7 * sizes.index(tuple(size)) / (len(sizes) - 1) if len(sizes) > 1 else 1.0
+            rows = curves[trial_id]
+            style = (":" if learned is False else "-") + ("." if len(rows) < FEW_EPOCHS else "")
             axes.plot(
                 rows["epoch"] + 1, 100 * rows["val_top1"], style, color=look_of(model).color, alpha=alpha, linewidth=0.9
             )

@@ -28,6 +28,7 @@ def cells(table: pd.DataFrame, *, scale: float = 1, digits: int = 3) -> list[str
 def _cell(mean: float, low: float, high: float, *, few: bool, digits: int) -> str:
     if pd.isna(mean):
         return "-"
+    mean, low, high = (round(value, digits) + 0.0 for value in (mean, low, high))
     said = f"{mean:.{digits}f}"
     return f"{said}{FEW_SEEDS}" if few or pd.isna(low) else f"{said} [{low:.{digits}f}, {high:.{digits}f}]"
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rac_ray.results.looks import look_of
+from rac_ray.results.names import domain_name
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
@@ -24,12 +25,17 @@ def _of_source(analysis: "Analysis", source: str) -> list[str]:
     (near, most), *_, (far, least) = by_target
     guessing = _percent(analysis.answers.chance(source))
     return [
-        f"{_learned(own)} that trained on {source} have learned: on new clips of it {_each(own)} are right; "
-        f"guessing is right in {guessing}.",
-        f"With other looks of the same motions, {_percent(most)} of answers are right on {near} and "
-        f"{_percent(least)} on {far}: the easiest and the hardest domain in the mean over models.",
+        f"{_learned(own)} that trained on {_called(analysis, source)} have learned: on new clips of it "
+        f"{_each(own)} are right; guessing is right in {guessing}.",
+        f"With other looks of the same motions, {_percent(most)} of answers are right on "
+        f"{_called(analysis, near)} and "
+        f"{_percent(least)} on {_called(analysis, far)}: the easiest and the hardest domain in the mean over models.",
         _kept(analysis, source),
     ]
+
+
+def _called(analysis: "Analysis", domain: str) -> str:
+    return domain_name(analysis.study.domains, domain)
 
 
 def _learned(own: pd.DataFrame) -> str:

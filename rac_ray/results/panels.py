@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
+from numpy.typing import NDArray
 
 from rac_ray.results.answers import distinct
 from rac_ray.results.at_chance import AT_CHANCE, guessing
@@ -72,11 +74,21 @@ def lines(axes: Axes, table: pd.DataFrame, across: str, scale: float = 1) -> Non
         if len(known):
             (line,) = axes.plot(known[across], scale * known["mean"], label=label, **style)
             sure = known.loc[(known["seeds"] >= FEW).to_numpy()]
-            band = (scale * sure["low"], scale * sure["high"])
-            axes.fill_between(sure[across], *band, color=line.get_color(), alpha=0.15, linewidth=0)
+            _intervals(
+                axes, sure[across].to_numpy(), scale * sure[["mean", "low", "high"]].to_numpy(), line.get_color()
+            )
         if len(faded.dropna(subset=["mean"])):
             own = label if guesses.all() else None
             axes.plot(faded[across], scale * faded["mean"], linestyle="", alpha=FADED, label=own, **style)
+
+
+def _intervals(axes: Axes, at: NDArray[np.float64], spreads: NDArray[np.float64], color: ColorType) -> None:
+    """A band through the intervals (N, 3) of mean, low and high; a bar where there is only one."""
+    mean, low, high = spreads.T
+    if len(at) == 1:
+        axes.errorbar(at, mean, [mean - low, high - mean], color=color, linestyle="", capsize=3)
+    else:
+        axes.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def crosses(axes: Axes, table: pd.DataFrame, across: str, low: float) -> None:

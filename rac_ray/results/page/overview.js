@@ -142,8 +142,8 @@ function refreshSwitch() {
 // Parts in their order: an id, a name for the navigation, a heading, and what stands there.
 function parts(table) {
   const charts = "The robustness ratio is the accuracy on another domain over the best validation accuracy at home; 1 "
-    + "means that nothing is lost. A point per trial, a line through the means over seeds. A click on a point opens its "
-    + "trial. Trials at chance are faint crosses at the bottom: they have no ratio.";
+    + "means that nothing is lost. A point per trial, a line through the means over seeds, which count all trials of a "
+    + "size. A click on a point opens its trial. Trials at chance are faint crosses at the bottom: they have no ratio.";
   const figures = ofGroup("figures").flatMap((section) => sectionParts(section));
   const tables = ofGroup("tables").flatMap((section) => sectionParts(section));
   return [

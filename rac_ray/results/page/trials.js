@@ -12,7 +12,7 @@ function compared(one, other, numeric, direction) {
 const CELLS = {
   trial: (value) => make("a", { href: trialHash(value) }, value),
   state: (value, trialId) => make("span", {}, badge(value), " ", learnedMark(recordOf(trialId).learned)),
-  model: (value) => make("span", {}, swatch(value), modelName(value)),
+  model: (value) => make("span", { class: "model" }, swatch(value), modelName(value)),
 };
 
 function cell(value, kind, trialId) {
