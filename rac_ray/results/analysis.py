@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rac_ray.results.answers import Answers
+from rac_ray.results.at_chance import AT_CHANCE, counted, fewest_seeds, guessing
 from rac_ray.results.claim_sheets import claim_sheets, paper_sheets
 from rac_ray.results.claims import Claim
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.findings import Measurements, measure_all
 from rac_ray.results.flips import flip_table
-from rac_ray.results.formats import ONE_SEED, cells, wide
+from rac_ray.results.formats import FEW_SEEDS, TOO_FEW_SEEDS, cells, wide
+from rac_ray.results.looks import look_of
+from rac_ray.results.names import SPLITS, domain_name
 from rac_ray.results.over_looks import judge_over_looks, seen_of
+from rac_ray.results.page_tables import comparison_page, spread_page
 from rac_ray.results.recipes import by_recipe
 from rac_ray.results.sheet import Sheet, rounded, stacked
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
@@ -30,7 +34,7 @@ from rac_ray.results.verdicts import Verdict, rulings
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
 
-SPREAD_NOTE = f"[95% interval over seeds and clips; {ONE_SEED} one seed: over clips only]"
+SPREAD_NOTE = f"[95% interval over seeds and clips; {FEW_SEEDS} {TOO_FEW_SEEDS}]"
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,14 @@ class Analysis:
         """The tables of trials of one recipe."""
         per_source = [sheet for source in self.answers.sources for sheet in self._sheets_of(source)]
         of_study = self.study.sheets(self)
-        sheets = [*per_source, *of_study, self._comparisons(), self._flips(), *claim_sheets(self), self._unfinished()]
+        sheets = [
+            *per_source,
+            *of_study,
+            self._comparisons(),
+            self._flips(),
+            *claim_sheets(self),
+            self._without_ratio(),
+        ]
         return [sheet for sheet in sheets if len(sheet.long)]
 
     def _sheets_of(self, source: str) -> list[Sheet]:
@@ -206,13 +217,24 @@ class Analysis:
         for name, (file, title, rows, columns, scale, digits) in SPREAD_SHEETS.items():
             long: pd.DataFrame = getattr(self, name).query("source == @source")
             index = [row for row in rows if row != SIZE_NAME or any(long[SIZE_NAME])]
-            text = cells(long, scale=scale, digits=digits)
-            shown = wide(long.assign(never_learned=_of_trials(long)), [*index, "never_learned"], columns, text)
-            title = f"Trained on {source}: {title} {SPREAD_NOTE}{self.imbalance(source)}"
-            sheets.append(
-                Sheet(f"{file}-{source}", title, long, shown.rename(columns={"never_learned": "never learned"}))
+            called = {"model": [look_of(model).label for model in long["model"]], "never learned": counted(long)}
+            text = _marked(cells(long, scale=scale, digits=digits), long)
+            named = long.assign(**called, **{column: self._named(long, column) for column in columns})
+            shown = wide(named, [*index, "never learned"], columns, text)
+            title = (
+                f"Trained on {domain_name(self.study.domains, source)}: {title} {SPREAD_NOTE}{self.imbalance(source)}"
             )
+            parts = [column for column in shown if column not in (*index, "never learned")]
+            sheets.append(Sheet(f"{file}-{source}", title, long, shown, spread_page(shown, parts)))
         return sheets
+
+    def _named(self, long: pd.DataFrame, column: str) -> list[str]:
+        """Display names of targets and splits."""
+        values: list[str] = long[column].tolist()
+        return [
+            domain_name(self.study.domains, value) if column == "target" else SPLITS.get(value, value)
+            for value in values
+        ]
 
     def _comparisons(self) -> Sheet:
         title = (
@@ -220,7 +242,12 @@ class Analysis:
             "hidden units, with p of the mean over seeds (Holm over the source's comparisons); at matched parameters "
             "(ratio) and at matched source-validation top-1 (target top-1)"
         )
-        return Sheet("comparisons", title, self.comparisons, rounded(self.comparisons))
+        seeds = {source: self._fewest_seeds(source) for source in self.answers.sources}
+        page = comparison_page(self.comparisons, seeds, self.study.domains)
+        return Sheet("comparisons", title, self.comparisons, rounded(self.comparisons), page)
+
+    def _fewest_seeds(self, source: str) -> int:
+        return fewest_seeds(self.answers.trials.query("source == @source"))
 
     def _flips(self) -> Sheet:
         title = (
@@ -229,17 +256,19 @@ class Analysis:
         )
         return Sheet("flips", title, self.flips, rounded(self.flips))
 
-    def _unfinished(self) -> Sheet:
+    def _without_ratio(self) -> Sheet:
         trials = self.tables.trials
         wrong = trials.query("state != 'done' or learned == False")
         columns = ["trial_id", "model", "hidden_units", "source", "seed", "state", "best_val_top1", "reason"]
         columns[2:2] = [SIZE_NAME] if any(trials[SIZE_NAME]) else []
         table = wrong[columns].assign(reason=wrong["reason"].where(wrong["state"] != "done", "never learned"))
         title = (
-            "Trials that failed, have not run, never reached the level that they are compared at, or never learned "
-            "(validation top-1 is not above guessing)"
+            "Trials without a robustness ratio: they failed, have not run, never reached the level that they are "
+            "compared at, or never learned (validation top-1 is not above guessing)"
         )
-        return Sheet("unfinished", title, table, rounded(table))
+        best = [f"{100 * share:.1f}" if pd.notna(share) else "-" for share in table["best_val_top1"]]
+        page = rounded(table).drop(columns=["best_val_top1"]).assign(**{"best validation %": best})
+        return Sheet("without-ratio", title, table, rounded(table), page.reset_index(drop=True))
 
 
 def _joined(sheets: Mapping[str, Sheet]) -> Sheet:
@@ -248,9 +277,11 @@ def _joined(sheets: Mapping[str, Sheet]) -> Sheet:
     one = len(set(titles.values())) == 1
     title = first.title if one else "; ".join(f"{recipe}: {title}" for recipe, title in titles.items())
     long = stacked({recipe: sheet.long for recipe, sheet in sheets.items()})
-    return Sheet(
-        first.name, title, long, stacked({recipe: sheet.shown for recipe, sheet in sheets.items()}).fillna("-")
-    )
+    return Sheet(first.name, title, long, _stacked_shown(sheets))
+
+
+def _stacked_shown(sheets: Mapping[str, Sheet]) -> pd.DataFrame:
+    return stacked({recipe: sheet.shown for recipe, sheet in sheets.items()}).fillna("-")
 
 
 SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, int]] = {
@@ -260,10 +291,10 @@ SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, in
     ),
     "robustness": (
         "robustness", "ratios, area under ratio against log parameters, effective robustness",
-        ["model", "trials", "sizes", "statistic"], ["target"], 1, 3,
+        ["model", "trials", "sizes", "statistic"], ["target"], 1, 2,
     ),
     "ratios": (
-        "figure4", "robustness ratio by hidden units", ["model", SIZE_NAME, "hidden_units", "seeds"], ["target"], 1, 3,
+        "figure4", "robustness ratio by hidden units", ["model", SIZE_NAME, "hidden_units", "seeds"], ["target"], 1, 2,
     ),
     "accuracy_by_size": (
         "accuracy-by-size", "mean top-1 in % by hidden units",
@@ -273,6 +304,7 @@ SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, in
 """File, title, rows and columns of the wide form, factor and digits of numbers, by attribute of an Analysis."""
 
 
-def _of_trials(long: pd.DataFrame) -> list[str]:
-    pairs = zip(long["never_learned"], long["trials"], strict=True)
-    return [f"{count} of {trials}" if count else "none" for count, trials in pairs]
+def _marked(texts: Sequence[str], long: pd.DataFrame) -> list[str]:
+    """What stands in place of the ratios of models at chance."""
+    silent = (long["mean"].isna() & guessing(long)).tolist()
+    return [AT_CHANCE if empty else text for text, empty in zip(texts, silent, strict=True)]

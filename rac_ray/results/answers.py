@@ -122,6 +122,21 @@ class Answers:
         below = self.top1[reference][:, places] if reference else np.full_like(top1, np.nan)
         return formula(top1, below, self.chance(source))
 
+    def possible(self, name: str, places: NDArray[np.int64]) -> tuple[float, float]:
+        """The least and the most that the mean of a measure over some trials can be, given what they score on their
+        source: a ratio's most is that of a target on which every answer is right. NaN where it is not known."""
+        if name == "top1" or not len(places):
+            return 0.0, 1.0
+        source = self.trials["source"].iloc[places[0]]
+        against, formula = DENOMINATORS[name]
+        parts = self.parts(source, [against])
+        if not parts or parts[0] not in self.top1:
+            return float("nan"), float("nan")
+        below, chance = self.top1[parts[0]][0, places], self.chance(source)
+        ends = (formula(np.full_like(below, end), below, chance) for end in (0.0, 1.0))
+        least, most = (float(end[~np.isnan(end)].mean()) if (~np.isnan(end)).any() else float("nan") for end in ends)
+        return least, most
+
     def relative(self, part: Part, against: str | None, places: NDArray[np.int64]) -> Draws:
         """(1 + D, len(places)) of top-1, divided by that on the evaluation set that ``against`` names, if it does: a
         role of the trials' source, or a target domain."""

@@ -1,19 +1,23 @@
 """Every two models against each other: paired by seed and size, at matched size, at matched source accuracy."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rac_ray.results.aggregates import probability_of_improvement
 from rac_ray.results.answers import Answers, Part
+from rac_ray.results.at_chance import MOSTLY
 from rac_ray.results.cells import unseen_share
 from rac_ray.results.curves import matched_pairs
 from rac_ray.results.statistics import (
     NOTHING,
     Estimate,
+    Values,
     benjamini_hochberg,
     holm,
     interval,
@@ -27,6 +31,7 @@ Places = NDArray[np.int64]
 """Columns of an ``Answers``."""
 SIZE_CALIPER = float(np.log10(1.5))
 """Two trials are of one size when neither has more than one and a half times the parameters of the other."""
+COUNTS, NAN = ("pairs", "same_size_pairs", "same_accuracy_pairs"), float("nan")
 ACCURACY_CALIPER = 0.02
 """Two trials are equally accurate when their best source-validation top-1 differs by at most this."""
 
@@ -41,21 +46,37 @@ def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     - ``same_size``: difference of the ratio among trials of matched parameters (``same_size_pairs`` of them).
     - ``same_accuracy``: difference of target top-1 among trials of matched source-validation top-1, which still
       differ by ``same_accuracy_gap`` on average.
+
+    With a model at chance, of which fewer than half of the trials have learned, nothing is compared: such rows have
+    no figures, and p values are not corrected for them.
     """
     rows = []
     for source in answers.sources:
         for first, second in combinations(answers.models(source), 2):
             one, other = (answers.places(source=source, model=model) for model in (first, second))
+            compare = not any(_guesses(answers, places) for places in (one, other))
             for part in answers.parts(source, ["target"]):
                 row = _comparison(tables, answers, one, other, part)
+                row = row if compare else {name: row[name] if name in COUNTS else NAN for name in row}
                 rows.append({"source": source, "first": first, "second": second, "target": part[0], **row})
     table = pd.DataFrame(rows)
     if len(table):
         by_source = table.groupby("source", sort=False)["p"]
         place = list(table.columns).index("p") + 1
-        table.insert(place, "bh", by_source.transform(benjamini_hochberg))
-        table.insert(place, "holm", by_source.transform(holm))
+        table.insert(place, "bh", by_source.transform(partial(_corrected, benjamini_hochberg)))
+        table.insert(place, "holm", by_source.transform(partial(_corrected, holm)))
     return table
+
+
+def _corrected(method: Callable[[ArrayLike], Values], p_values: Any) -> Any:
+    """p values corrected over those that there are."""
+    known = p_values.dropna()
+    return pd.Series(method(known), known.index).reindex(p_values.index)
+
+
+def _guesses(answers: Answers, places: Places) -> bool:
+    learned = answers.trials["learned"].to_numpy(bool)[places]
+    return bool(learned.mean() < MOSTLY)
 
 
 def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, part: Part) -> dict[str, Any]:
@@ -67,7 +88,7 @@ def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, pa
     by_accuracy = _matched(answers, one, other, accuracy, ACCURACY_CALIPER)
     per_seed = answers.per_seed(difference, first)
     return {
-        **interval(per_seed)._asdict(),
+        **interval(per_seed).within(*_possible(answers, "robustness_ratio", first, second))._asdict(),
         "p": mean_p(per_seed),
         "sign_flip_p": sign_flip_p(per_seed[0]),
         **_improvement(answers, part, first, second),
@@ -76,6 +97,12 @@ def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, pa
         "same_accuracy_gap": float(np.mean([*(accuracy[by_accuracy[0]] - accuracy[by_accuracy[1]])] or [np.nan])),
         "pairs": len(first),
     }
+
+
+def _possible(answers: Answers, measure: str, first: Places, second: Places) -> tuple[float, float]:
+    """The least and the most that a difference of means can be."""
+    (least, most), (other_least, other_most) = (answers.possible(measure, places) for places in (first, second))
+    return least - other_most, most - other_least
 
 
 def _improvement(answers: Answers, part: Part, first: Places, second: Places) -> dict[str, float]:
@@ -120,6 +147,6 @@ def _matched_difference(
     difference = answers.measure(measure, part, first) - answers.measure(measure, part, second)
     per_seed = answers.per_seed(difference, first)
     lonely = per_seed.shape[1] == 1 < answers.trials["seed"].nunique()
-    spread = interval(per_seed)
+    spread = interval(per_seed).within(*_possible(answers, measure, first, second))
     spread = Estimate(spread.estimate, *NOTHING[1:]) if lonely else spread
     return {name: spread.estimate, f"{name}_low": spread.low, f"{name}_high": spread.high, f"{name}_pairs": len(first)}

@@ -1,5 +1,6 @@
 """The figures of every study, from whatever part of the grid has run, each with intervals."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -9,17 +10,37 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from rac_ray.results.aggregates import performance_profile
 from rac_ray.results.analysis import Analysis
-from rac_ray.results.columns import SIZE_NAME
+from rac_ray.results.answers import Answers, Part
+from rac_ray.results.at_chance import AT_CHANCE, guessing
+from rac_ray.results.findings import FEW
+from rac_ray.results.formats import TOO_FEW_SEEDS
 from rac_ray.results.looks import FORMATS, look_of, rendered, stamped
-from rac_ray.results.panels import SizeAxis, around, hollow, lines, placed, size_range, sizes_of
+from rac_ray.results.names import domain_name, set_name
+from rac_ray.results.panels import (
+    FADED,
+    around,
+    chance_line,
+    crosses,
+    labelled,
+    left_labelled,
+    legend_above,
+    lines,
+    panels_of,
+    placed,
+    size_range,
+    sizes_of,
+)
 from rac_ray.results.statistics import statistic_intervals
 from rac_ray.results.summaries import BY_SIZE
 from rac_ray.store.storage import Storage
 
+FEW_EPOCHS = 12
+"""Learning curves of fewer epochs have a mark on each."""
 THRESHOLDS = np.linspace(0, 1.2, 121)
 """Ratios at which a performance profile is drawn."""
 SHADE, NOT_IN_PAPER, APART = "#f0f0f0", "(not in the paper's figure)", 0.4
@@ -27,38 +48,47 @@ SHADE, NOT_IN_PAPER, APART = "#f0f0f0", "(not in the paper's figure)", 0.4
 
 
 def figure3(analysis: Analysis, source: str) -> Figure:
-    """Mean accuracy per domain and model, over hidden units and seeds, with 95% intervals (paper, Figure 3).
+    """Accuracy on every domain.
 
-    Evaluation sets that the paper's figure does not have stand apart.
+    Mean over hidden units and seeds, with 95% intervals where there are enough seeds for one. Bars of models at chance
+    are faded. Evaluation sets that the paper's figure does not have stand apart.
     """
     table = analysis.accuracy.query("source == @source")
     own, more = _parted(table, analysis.study.drawn_in_paper(source).accuracy)
-    places = [*own, *more]
+    places, named = [*own, *more], analysis.study.domains
     centres = np.arange(len(places)) + np.where(np.arange(len(places)) < len(own), 0, APART if own else 0)
-    figure = Figure(figsize=(1.8 + 1.5 * len(places), 4.2), layout="constrained")
+    figure = Figure(figsize=(min(11.0, 1.8 + 1.5 * len(places)), 4.2), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / table["model"].nunique()
     for number, (model, group) in enumerate(table.groupby("model", sort=False)):
-        rows, look = group.set_index(["target", "split"]).reindex(places), look_of(str(model))
+        rows = group.set_index(["target", "split"]).reindex(places)
+        label, color, _ = look_of(str(model))
+        guesses = bool(guessing(group).any())
         at = centres + width * (number + 0.5) - 0.4
-        errors = 100 * np.abs(np.stack([rows["mean"] - rows["low"], rows["high"] - rows["mean"]]))
-        axes.bar(at, 100 * rows["mean"], width, yerr=errors, capsize=2, color=look.color, label=look.label)
+        axes.bar(
+            at, 100 * rows["mean"], width, color=color, label=labelled(label, guesses), alpha=FADED if guesses else 1
+        )
+        sure = rows[(rows["seeds"] >= FEW).to_numpy()]
+        errors = 100 * np.abs(np.stack([sure["mean"] - sure["low"], sure["high"] - sure["mean"]]))
+        bars = at[(rows["seeds"] >= FEW).to_numpy()]
+        axes.errorbar(bars, 100 * sure["mean"], errors, capsize=2, linestyle="", color="black", linewidth=1)
     if more:
-        axes.axvspan(centres[len(own)] - 0.5, centres[-1] + 0.5, color=SHADE, zorder=0)
-        axes.text(centres[len(own) :].mean(), 101, NOT_IN_PAPER, ha="center", va="bottom", color="grey")
-    axes.axhline(100 * analysis.answers.chance(source), color="grey", linewidth=0.8, linestyle=":", label="chance")
-    axes.set_xticks(centres, [f"{target}\n{split}" for target, split in places])
-    axes.set(ylabel="mean top-1 (%)", ylim=(0, 100))
-    axes.set_title(f"Trained on {source}", loc="left")
-    axes.legend(ncols=table["model"].nunique() + 1, fontsize="small", loc="upper right")
-    return stamped(figure, analysis.stamp + analysis.imbalance(source))
+        axes.axvspan(centres[len(own)] - 0.5, centres[-1] + 0.5, color=SHADE, linewidth=0, zorder=0)
+        axes.text(centres[len(own) :].mean(), 99, NOT_IN_PAPER, ha="center", va="top", color="grey")
+    chance_line(axes, analysis.answers.chance(source))
+    axes.set_xticks(centres, [set_name(named, *place).replace(" ", "\n") for place in places])
+    axes.set(ylabel="mean accuracy (%)", ylim=(0, 100))
+    legend_above(figure)
+    return stamped(figure, _basis(analysis, table, analysis.imbalance(source)))
 
 
 def figure4(analysis: Analysis, source: str) -> Figure:
-    """Robustness ratio against size, one panel per target, with 95% intervals (paper, Figure 4).
+    """Robustness ratio against model size.
 
-    Means are over all trials, as the paper's; each trial that never learned is a hollow marker, too. As in the paper
-    some models are left out; targets that it does not have stand apart.
+    The ratio is the accuracy on another domain over the best validation accuracy on the training domain; 1 means that
+    nothing is lost. Means are over all trials of a size, as the paper's, with 95% intervals where there are enough
+    seeds. Crosses at the bottom mark sizes at chance: they have no ratio. As in the paper some models are left out;
+    targets that it does not have are shaded.
     """
     left_out, models = analysis.study.drawn_in_paper(source).left_out, analysis.answers.models(source)
     shown = [name for name in models if name not in left_out] or models
@@ -68,38 +98,42 @@ def figure4(analysis: Analysis, source: str) -> Figure:
 
 
 def figure4_all_models(analysis: Analysis, source: str) -> Figure:
-    """Robustness ratio against size with all models, those that the paper leaves out, too; otherwise as Figure 4."""
+    """Robustness ratio against model size, with all models.
+
+    Those that the paper leaves out, too; otherwise as the figure of the paper.
+    """
     return _ratios(analysis, source, analysis.answers.models(source), [])
 
 
 def _ratios(analysis: Analysis, source: str, models: Sequence[str], notes: Sequence[str]) -> Figure:
-    table, axis = placed(analysis.ratios.query("source == @source and model in @models"))
-    guessed = _never_learned(analysis, source, models, axis)
+    table, axis = placed(analysis.ratios.loc[_of(analysis.ratios, source, models)])
     own, more = _parted(table.assign(role="target", split=""), analysis.study.drawn_in_paper(source).ratios)
-    low, high = around([*table["mean"], *guessed["mean"]])
-    figure = Figure(figsize=(1 + 3.2 * (len(own) + len(more)), 3.8), layout="constrained")
-    widths = [1.0] * len(own) + [0.1] * bool(own and more) + [1.0] * len(more)
-    grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
-    columns = [number for number, width in enumerate(widths) if width == 1]
-    panels: list[Axes] = []
-    for column, (target, _) in zip(columns, [*own, *more], strict=True):
-        axes = figure.add_subplot(grid[column], sharey=panels[0] if panels else None)
-        axes.tick_params(labelleft=not panels)
-        panels.append(axes)
-        lines(axes, table.query("target == @target"), "place")
-        hollow(axes, guessed.query("target == @target"))
+    low, high = around([*table["mean"].dropna()])
+    figure, panels = panels_of(len(own) + len(more))
+    for number, (axes, (target, _)) in enumerate(zip(panels, [*own, *more], strict=True)):
+        rows = table.query("target == @target")
+        lines(axes, rows, "place")
+        crosses(axes, rows.loc[guessing(rows)], "place", low)
         axes.axhline(1, color="grey", linewidth=0.8, linestyle=":")
         axis.applied(axes)
-        axes.set_title(f"{source} to {target}" + f"\n{NOT_IN_PAPER}" * (len(panels) > len(own)))
-        axes.set_facecolor(SHADE if len(panels) > len(own) else "none")
+        further = number >= len(own)
+        named = domain_name(analysis.study.domains, target)
+        axes.set_title(f"on {named}" + f"\n{NOT_IN_PAPER}" * further)
+        axes.set_facecolor(SHADE if further else "none")
         axes.set_ylim(low, high)
-    panels[0].set_ylabel("robustness ratio")
-    handles, labels = panels[-1].get_legend_handles_labels()
-    if len(guessed):
-        handles.append(Line2D([], [], color="grey", linestyle="", marker="o", markerfacecolor="none"))
-        labels.append("never learned")
-    panels[-1].legend(handles, labels, fontsize="small")
-    return stamped(figure, "; ".join([analysis.stamp, *notes]))
+    left_labelled(panels, "robustness ratio")
+    legend_above(figure)
+    return stamped(figure, "; ".join([_basis(analysis, table, ""), *notes]))
+
+
+def _of(table: pd.DataFrame, source: str, models: Sequence[str]) -> NDArray[np.bool_]:
+    return ((table["source"] == source) & table["model"].isin(list(models))).to_numpy()
+
+
+def _basis(analysis: Analysis, table: pd.DataFrame, more: str) -> str:
+    """What a figure stands on; where seeds are too few, that it has no intervals."""
+    few = f"; {TOO_FEW_SEEDS}" if min(table["seeds"].tolist(), default=FEW) < FEW else ""
+    return f"{analysis.stamp}{more}{few}"
 
 
 def _parted(table: pd.DataFrame, drawn: Sequence[str] | None) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -112,76 +146,88 @@ def _parted(table: pd.DataFrame, drawn: Sequence[str] | None) -> tuple[list[tupl
     return own, [place for place in roles if place not in own]
 
 
-def _never_learned(analysis: Analysis, source: str, models: Sequence[str], axis: SizeAxis) -> pd.DataFrame:
-    """The ratio of each trial that never learned, of some models: model, target, place, mean."""
-    answers, parts = analysis.answers, analysis.answers.parts(source, ["target"])
-    places = np.concatenate([answers.places(source=source, model=model, learned=False) for model in models])
-    trials = answers.trials.loc[places, ["model", "hidden_units", SIZE_NAME]]
-    ratios = [answers.measure("robustness_ratio", part, places)[0] for part in parts]
-    found = [trials.assign(target=part[0], mean=values) for part, values in zip(parts, ratios, strict=True)]
-    table = pd.concat(found) if found else trials.assign(target="", mean=0.0)
-    return axis.placed(table)
-
-
 def parameters(analysis: Analysis, source: str) -> Figure:
-    """Accuracy against trainable parameters, one panel per evaluation set, with 95% intervals."""
+    """Accuracy against the number of trainable parameters.
+
+    One panel per evaluation set, with 95% intervals where there are enough seeds. Sizes at chance are faded.
+    """
     sizes = analysis.tables.trials.dropna(subset=["parameters"]).drop_duplicates(["model", *BY_SIZE])
     table = analysis.accuracy_by_size.query("source == @source")
     table = table.merge(sizes[["model", *BY_SIZE, "parameters"]], on=["model", *BY_SIZE])
     places = list(dict.fromkeys(zip(table["target"], table["split"], strict=True)))
-    figure = Figure(figsize=(1 + 2.8 * len(places), 3.8), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(places), sharey=True))
+    figure, panels = panels_of(len(places))
     for axes, (target, split) in zip(panels, places, strict=True):
-        lines(axes, table.query("target == @target and split == @split"), "parameters")
-        axes.axhline(analysis.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
+        lines(axes, table.query("target == @target and split == @split"), "parameters", scale=100)
+        chance_line(axes, analysis.answers.chance(source))
         axes.set_xscale("log")
-        axes.set(title=f"{target} {split}", xlabel="trainable parameters", ylim=(0, 1))
-    panels[0].set_ylabel(f"top-1, trained on {source}")
-    panels[-1].legend(fontsize="small")
-    return stamped(figure, analysis.stamp)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(title=set_name(analysis.study.domains, target, split), xlabel="trainable parameters", ylim=(0, 100))
+    left_labelled(panels, "accuracy (%)")
+    legend_above(figure)
+    return stamped(figure, _basis(analysis, table, ""))
 
 
 def profiles(analysis: Analysis, source: str) -> Figure:
-    """Share of a model's trials whose ratio exceeds a threshold, one panel per target, with 95% intervals."""
+    """Share of trials whose robustness ratio is above a threshold.
+
+    One line per model, with 95% intervals where there are enough seeds. A trial that never learned is above none, and
+    models at chance are left out.
+    """
     answers = analysis.answers
     parts = answers.parts(source, ["target"])
-    figure = Figure(figsize=(1 + 3 * len(parts), 3.4), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(parts), sharey=True))
+    figure, panels = panels_of(len(parts))
+    of_models = analysis.accuracy.query("source == @source").drop_duplicates("model")
+    able = of_models.loc[~guessing(of_models), "model"].tolist()
     for axes, part in zip(panels, parts, strict=True):
-        target = part[0]
-        for model in answers.models(source):
+        for model in able:
             grid = answers.grid(answers.places(source=source, model=model))
-            if not grid.size:
-                continue
-            ratios = answers.measure("robustness_ratio", part, grid.ravel()).reshape(-1, *grid.shape)
-            shares, low, high = statistic_intervals(ratios, partial(performance_profile, thresholds=THRESHOLDS))
-            look = look_of(model)
-            axes.step(THRESHOLDS, shares, where="post", color=look.color, label=look.label)
-            band = np.clip([low, high], 0, 1)
-            axes.fill_between(THRESHOLDS, *band, step="post", color=look.color, alpha=0.15, linewidth=0)
-        axes.set(title=f"{source} to {target}", xlabel="robustness ratio above", ylim=(0, 1.02))
-    panels[0].set_ylabel("share of trials")
-    panels[-1].legend(fontsize="small")
-    return stamped(figure, analysis.stamp)
+            if grid.size:
+                _profile(axes, answers, part, grid, model)
+        named = domain_name(analysis.study.domains, part[0])
+        axes.set(title=f"on {named}", xlabel="robustness ratio above", ylim=(0, 102))
+    left_labelled(panels, "share of trials (%)")
+    legend_above(figure)
+    out = [look_of(model).label for model in of_models["model"] if model not in able]
+    note = f"; {AT_CHANCE} and left out: {', '.join(out)}" if out else ""
+    return stamped(figure, _basis(analysis, of_models, note))
+
+
+def _profile(axes: Axes, answers: Answers, part: Part, grid: NDArray[np.int64], model: str) -> None:
+    learned = answers.trials["learned"].to_numpy(bool)[grid.ravel()]
+    ratios = np.where(learned, answers.measure("robustness_ratio", part, grid.ravel()), 0.0)
+    ratios = ratios.reshape(-1, *grid.shape)
+    shares, low, high = statistic_intervals(ratios, partial(performance_profile, thresholds=THRESHOLDS))
+    look = look_of(model)
+    axes.step(THRESHOLDS, 100 * shares, where="post", color=look.color, label=look.label)
+    if grid.shape[0] >= FEW:
+        band = np.clip([low, high], 0, 1) * 100
+        axes.fill_between(THRESHOLDS, *band, step="post", color=look.color, alpha=0.15, linewidth=0)
 
 
 def learning_curves(analysis: Analysis, source: str) -> Figure:
-    """Source-validation top-1 after each epoch, one panel per model: a line per trial, darker with more units."""
+    """Validation accuracy after each epoch.
+
+    One panel per model: a line per trial, darker with more units; trials that never learned are dotted.
+    """
     trials = analysis.tables.trials.query("source == @source and state in ('done', 'unreached')")
     models = list(dict.fromkeys(trials["model"]))
-    figure = Figure(figsize=(1 + 3 * len(models), 3.6), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(models), sharey=True))
+    figure, panels = panels_of(len(models))
     curves = dict(list(analysis.tables.epochs.groupby("trial_id", sort=False)))
     for axes, model in zip(panels, models, strict=True):
         chosen = trials.query("model == @model")
         sizes = sizes_of(chosen)
-        for trial_id, *size in zip(*(chosen[name] for name in ("trial_id", "hidden_units", "size")), strict=True):
-            alpha = 0.3 + 0.7 * sizes.index(tuple(size)) / max(1, len(sizes) - 1)
+        named = ("trial_id", "learned", "hidden_units", "size")
+        for trial_id, learned, *size in zip(*(chosen[name] for name in named), strict=True):
+            alpha = 0.3 + 0.7 * sizes.index(tuple(size)) / (len(sizes) - 1) if len(sizes) > 1 else 1.0
             rows = curves[trial_id]
-            axes.plot(rows["epoch"], rows["val_top1"], color=look_of(model).color, alpha=alpha, linewidth=0.9)
-        axes.axhline(analysis.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
-        axes.set(title=f"{look_of(model).label}, {size_range(sizes)}", xlabel="epoch", ylim=(0, 1))
-    panels[0].set_ylabel(f"validation top-1, trained on {source}")
+            style = (":" if learned is False else "-") + ("." if len(rows) < FEW_EPOCHS else "")
+            axes.plot(
+                rows["epoch"] + 1, 100 * rows["val_top1"], style, color=look_of(model).color, alpha=alpha, linewidth=0.9
+            )
+        chance_line(axes, analysis.answers.chance(source))
+        axes.set(title=f"{look_of(model).label}, {size_range(sizes)}", xlabel="epoch", ylim=(0, 100))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    left_labelled(panels, "validation accuracy (%)")
     return stamped(figure, analysis.stamp)
 
 
@@ -205,11 +251,14 @@ class Drawing(NamedTuple):
     """``figure4-<source>``; of several recipes ``figure4-<source>-batch-16``."""
     kind: str
     """The kind of figure, as in ``figure4``."""
+    source: str
     of: str
-    """The source, and the recipe where there are several."""
+    """What the source is called, and the recipe where there are several."""
     draw: Callable[[], Figure]
+    title: str
+    """What it shows, with its number in the paper where it has one."""
     about: str
-    """What it shows, in one sentence."""
+    """How it is to be read, in a few sentences."""
 
 
 def drawings(analysis: Analysis) -> Iterator[Drawing]:
@@ -220,8 +269,16 @@ def drawings(analysis: Analysis) -> Iterator[Drawing]:
             some = 0 < len([model for model in models if model in left_out]) < len(models)
             for kind, draw in {**part.study.figures(source), **(LEFT_OUT if some else {})}.items():
                 name = "-".join(filter(None, (kind, source, re.sub(r"[^\w.]+", "-", recipe))))
-                about = (draw.__doc__ or "").partition("\n")[0].rstrip(".")
-                yield Drawing(name, kind, ", ".join(filter(None, (source, recipe))), partial(draw, part, source), about)
+                named = domain_name(part.study.domains, source)
+                title, about = _said_of(draw, part.study.drawn_in_paper(source).called.get(kind, ""))
+                of = ", ".join(filter(None, (named, recipe)))
+                yield Drawing(name, kind, source, of, partial(draw, part, source), title, about)
+
+
+def _said_of(draw: Draw, number: str) -> tuple[str, str]:
+    """Title and explanation of a figure: the first line of its docstring, and the rest."""
+    first, _, rest = inspect.cleandoc(draw.__doc__ or "A figure").partition("\n")
+    return first.rstrip(".") + (f" ({number} of the paper)" if number else ""), " ".join(rest.split())
 
 
 def draw_all(analysis: Analysis, folder: Storage) -> list[str]:

@@ -72,7 +72,13 @@ def flip_table(answers: Answers) -> pd.DataFrame:
                 rows.append(
                     {
                         **{"source": source, "model": model, "from_domain": parts[0][0], "to_domain": part[0]},
-                        **dict(zip(("mean", "low", "high"), interval(answers.per_seed(changes, places)), strict=True)),
+                        **dict(
+                            zip(
+                                ("mean", "low", "high"),
+                                interval(answers.per_seed(changes, places)).within(-1, 1),
+                                strict=True,
+                            )
+                        ),
                         **{name: float(np.mean([getattr(each, name) for each in pairs])) for name in Flips._fields},
                         "one_trial": float(np.mean([(each.high - each.low) / 2 for each in single])),
                         "trials": len(places),

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from rac_ray.results.findings import FEW
 from rac_ray.store.storage import Storage
 
-ONE_SEED = "*"
-"""Marks an interval that knows of one seed only, and so says nothing of how seeds differ."""
+FEW_SEEDS, TOO_FEW_SEEDS = "*", "too few seeds for an interval"
+"""Marks a mean of so few seeds, and what the mark says."""
 CSV_DIGITS = "%.10g"
 """Format of numbers in CSV: the last digits of a float differ between processors."""
 LATEX_SPECIAL = {
@@ -18,15 +19,23 @@ LATEX_SPECIAL = {
 
 
 def cells(table: pd.DataFrame, *, scale: float = 1, digits: int = 3) -> list[str]:
-    """``0.612 [0.581, 0.640]`` of each row's mean, low and high; with ONE_SEED behind it where no other seed has run; a
-    dash for what has no mean."""
-    return [
-        "-"
-        if pd.isna(mean)
-        else f"{scale * mean:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
-        + (ONE_SEED if seeds == 1 else "")
-        for mean, low, high, seeds in table[["mean", "low", "high", "seeds"]].to_numpy(float)
-    ]
+    """``0.612 [0.581, 0.640]`` of each row's mean, low and high; ``0.612*`` where too few seeds have run; a dash for
+    what has no mean."""
+    rows = table[["mean", "low", "high", "seeds"]].to_numpy(float)
+    return [_cell(*(scale * value for value in row[:3]), few=bool(row[3] < FEW), digits=digits) for row in rows]
+
+
+def _cell(mean: float, low: float, high: float, *, few: bool, digits: int) -> str:
+    if pd.isna(mean):
+        return "-"
+    mean, low, high = (round(value, digits) + 0.0 for value in (mean, low, high))
+    said = f"{mean:.{digits}f}"
+    return f"{said}{FEW_SEEDS}" if few or pd.isna(low) else f"{said} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def p_in_words(p: float) -> str:
+    """``<0.001``, or two digits that mean something."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def wide(table: pd.DataFrame, index: Sequence[str], columns: Sequence[str], values: Sequence[str]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rac_ray.results.looks import look_of
+from rac_ray.results.names import domain_name
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
@@ -18,18 +19,23 @@ def in_short(analysis: "Analysis") -> list[str]:
 def _of_source(analysis: "Analysis", source: str) -> list[str]:
     accuracy = analysis.accuracy.query(f"source == {source!r}")
     own, targets = accuracy.query("role == 'source_test'"), accuracy.query("role == 'target'")
-    by_target = _means(targets, "target")
+    by_target = means(targets, "target")
     if own.empty or len(by_target) < 2:
         return []
     (near, most), *_, (far, least) = by_target
     guessing = _percent(analysis.answers.chance(source))
     return [
-        f"{_learned(own)} that trained on {source} have learned: on new clips of it {_each(own)} are right; "
-        f"guessing is right in {guessing}.",
-        f"With other looks of the same motions, {_percent(most)} of answers are right on {near} and "
-        f"{_percent(least)} on {far}: the easiest and the hardest domain in the mean over models.",
+        f"{_learned(own)} that trained on {_called(analysis, source)} have learned: on new clips of it "
+        f"{_each(own)} are right; guessing is right in {guessing}.",
+        f"With other looks of the same motions, {_percent(most)} of answers are right on "
+        f"{_called(analysis, near)} and "
+        f"{_percent(least)} on {_called(analysis, far)}: the easiest and the hardest domain in the mean over models.",
         _kept(analysis, source),
     ]
+
+
+def _called(analysis: "Analysis", domain: str) -> str:
+    return domain_name(analysis.study.domains, domain)
 
 
 def _learned(own: pd.DataFrame) -> str:
@@ -39,14 +45,14 @@ def _learned(own: pd.DataFrame) -> str:
 
 def _each(own: pd.DataFrame) -> str:
     """``71% of answers (3D CNN), 48% (ConvLSTM)``, the best first."""
-    (best, most), *others = [(look_of(model).label, _percent(mean)) for model, mean in _means(own, "model")]
+    (best, most), *others = [(look_of(model).label, _percent(mean)) for model, mean in means(own, "model")]
     return ", ".join([f"{most} of answers ({best})", *(f"{share} ({label})" for label, share in others)])
 
 
 def _kept(analysis: "Analysis", source: str) -> str:
     """Chance-corrected, of the trials that learned: a model that guesses keeps nothing."""
     table = analysis.robustness.query(f"source == {source!r} and statistic == 'chance_corrected_ratio'")
-    kept = _means(table.dropna(), "model")
+    kept = means(table.dropna(), "model")
     names = ", ".join(f"{look_of(model).label} {_percent(ratio)}" for model, ratio in kept)
     seeds = min(table["seeds"].tolist())
     return (
@@ -55,7 +61,7 @@ def _kept(analysis: "Analysis", source: str) -> str:
     )
 
 
-def _means(table: pd.DataFrame, by: str) -> list[tuple[str, float]]:
+def means(table: pd.DataFrame, by: str) -> list[tuple[str, float]]:
     """Names in a column with the mean of their means, the highest first."""
     groups: Any = table.groupby(by, sort=False)
     found = [(str(name), float(group["mean"].mean())) for name, group in groups]

@@ -49,6 +49,8 @@ class Drawn:
     """Target domains in its figure of ratios against size; None: whatever there is."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Models that are not in the latter, with the reason."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """What our figures are in the paper, by the beginning of their files' names, as in ``{"figure4": "Figure 4"}``."""
 
 
 class PaperEffect(NamedTuple):

@@ -15,15 +15,18 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from rac_ray.results.claim_rows import ClaimRow
+from rac_ray.results.opening import Opening
 from rac_ray.results.report_clips import ClipSource
-from rac_ray.results.report_data import Section, payload
+from rac_ray.results.report_data import NOTHING_SAID, payload
+from rac_ray.results.sections import Section
 from rac_ray.results.tables import Tables
 from rac_ray.store.storage import Storage
 
 __all__ = ["ClipSource", "Section", "write_report"]
 
 REPORT = "report.html"
-SCRIPTS = ("elements.js", "plots.js", "trials.js", "trial.js", "overview.js", "main.js")
+SCRIPTS = ("elements.js", "plots.js", "trials.js", "trial.js", "tables.js", "overview.js", "main.js")
 """Scripts in the order in which they are joined to one."""
 PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 UNSAFE_IN_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
@@ -43,14 +46,17 @@ def write_report(
     clips: ClipSource | None = None,
     refresh_seconds: int | None = None,
     class_names: Callable[[int], list[str]] = numbered,
+    opening: Opening = NOTHING_SAID,
+    claims: Sequence[ClaimRow] = (),
 ) -> str:
     """Write ``report.html`` into ``folder`` at once and return its address.
 
-    ``sections`` stand above the table of trials. ``clips`` gives the frames of a clip that is shown because it was
-    misclassified; without it none are shown. With ``refresh_seconds`` an open page reloads itself: for sweeps that
-    still run. ``class_names`` gives what so many classes are called. The same arguments give the same bytes.
+    ``opening`` is its first screen; ``claims`` and ``sections`` are its tables and figures. ``clips`` gives the frames
+    of clips that are shown: one of each domain, and those that were misclassified; without it none are. With
+    ``refresh_seconds`` an open page reloads itself: for sweeps that still run. ``class_names`` gives what so many
+    classes are called. The same arguments give the same bytes.
     """
-    data = payload(tables, title, sections, clips, refresh_seconds, class_names)
+    data = payload(tables, title, sections, clips, refresh_seconds, class_names, opening, claims)
     folder.write_bytes(REPORT, _page(title, data).encode())
     return folder.address(REPORT)
 

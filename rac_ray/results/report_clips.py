@@ -72,10 +72,35 @@ def animations(mistakes: Mistakes, clips: ClipSource) -> tuple[dict[str, str], d
     shown, left_out = dict[str, str](), dict[str, str]()
     for name, clip_ids in sorted(wanted.items()):
         try:
-            shown |= {clip_id: base64.b64encode(animation(clips(clip_id))).decode() for clip_id in sorted(clip_ids)}
+            shown |= {clip_id: encoded(clips(clip_id)) for clip_id in sorted(clip_ids)}
         except BadInput as error:
             left_out[name] = str(error)
     return shown, left_out
+
+
+def domain_clips(predictions: pd.DataFrame, evaluations: pd.DataFrame, clips: ClipSource) -> dict[str, str]:
+    """One clip of each domain as base64 of a GIF, all of one class where they have it: that of the first domain's first
+    clip. Domains whose clips cannot be had are left out."""
+    if "clip_id" not in predictions:
+        return {}
+    asked = evaluations.query("role in ('source_test', 'target')").reindex(columns=["target", "split"])
+    known = predictions.reindex(columns=["target", "split", "clip_id", "label"]).merge(asked.drop_duplicates())
+    known = known.drop_duplicates("clip_id").sort_values("clip_id", kind="stable")
+    first = known.groupby("target", sort=False).head(FIRST_CLIPS)
+    wanted = next(iter(first["label"].tolist()), 0)
+    shown: dict[str, str] = {}
+    for target, rows in first.groupby("target", sort=True):
+        alike = rows[rows["label"] == wanted]
+        try:
+            shown[str(target)] = encoded(clips(next(iter([*alike["clip_id"], *rows["clip_id"]]))))
+        except BadInput:
+            continue
+    return shown
+
+
+def encoded(frames: NDArray[np.uint8]) -> str:
+    """An animation as base64."""
+    return base64.b64encode(animation(frames)).decode()
 
 
 def animation(frames: NDArray[np.uint8]) -> bytes:

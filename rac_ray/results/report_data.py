@@ -1,18 +1,20 @@
 """What goes into a report: plain values for JSON, from the tables of a sweep."""
 
-import base64
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from rac_ray.results.answers import DENOMINATORS
+from rac_ray.results.at_chance import rule_in_words
+from rac_ray.results.claim_rows import ClaimRow
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
 from rac_ray.results.looks import look_of
-from rac_ray.results.report_clips import ClipSource, animations, worst_mistakes
+from rac_ray.results.opening import Opening
+from rac_ray.results.report_clips import ClipSource, animations, domain_clips, worst_mistakes
+from rac_ray.results.sections import Section, plain, rows_of, value_of
 from rac_ray.results.tables import Tables
 from rac_ray.store.entry import spoken_of
 from rac_ray.store.redaction import without_credentials
@@ -31,6 +33,7 @@ PROVENANCE = {
     "training_version": "training version",
     "schema": "record schema",
 }
+NOTHING_SAID = Opening()
 LISTED = 12
 """Distinct values shown of one kind; a cluster has many hosts."""
 CURVES = ("train_loss", "val_loss", "train_top1", "val_top1")
@@ -42,18 +45,6 @@ SYMBOLS = {"o": "circle", "s": "square", "v": "triangle-down", "^": "triangle-up
 """Plotly's names of matplotlib's markers."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """Something that stands above the table of trials."""
-
-    heading: str
-    note: str
-    """Plain text below the heading; empty for none."""
-    table: pd.DataFrame | None = None
-    svg: str | None = None
-    """A figure as SVG text; it is shown as a picture, so its ids cannot meet those of another one."""
-
-
 def payload(
     tables: Tables,
     title: str,
@@ -61,6 +52,8 @@ def payload(
     clips: ClipSource | None,
     refresh_seconds: int | None,
     class_names: Callable[[int], list[str]],
+    opening: Opening = NOTHING_SAID,
+    claims: Sequence[ClaimRow] = (),
 ) -> dict[str, Any]:
     """Everything that the page shows."""
     mistakes = worst_mistakes(tables.predictions, tables.evaluations) if clips else {}
@@ -69,12 +62,15 @@ def payload(
     return {
         "title": title,
         "stamp": tables.stamp,
+        "rule": _rule(tables),
         "refreshSeconds": refresh_seconds,
         "states": spoken_of(Counter(tables.trials["state"])),
         "provenance": _provenance(tables.trials),
         "models": _models(tables.trials["model"]),
-        "sections": [_section(each) for each in sections],
-        "trials": _trials(tables),
+        "opening": opening.value(_domain_clips(tables, clips)),
+        "claims": [each.value() for each in claims],
+        "sections": [value_of(each) for each in sections],
+        "trials": _trials(tables, opening.names),
         "details": _details(tables.trials),
         "evaluations": _evaluations(tables, classes),
         "epochs": _epochs(tables.epochs),
@@ -86,26 +82,14 @@ def payload(
     }
 
 
-def plain(value: Any) -> Any:
-    """A cell as JSON holds it: whole numbers without a fraction, None for what is missing, text without credentials."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
-        return None
-    if isinstance(value, float):
-        return _short(value)
-    return value if isinstance(value, bool | int) else without_credentials(str(value))
+def _rule(tables: Tables) -> str:
+    """What counts as learned, of each source."""
+    said = (rule_in_words(tables, str(source)) for source in tables.trials["source"].unique())
+    return " ".join(dict.fromkeys(filter(None, said)))
 
 
-def _short(value: float) -> float | int | None:
-    """Six digits at most."""
-    if not np.isfinite(value):
-        return None
-    return int(value) if value.is_integer() and abs(value) < 2**53 else float(f"{value:.6g}")
-
-
-def _rows(frame: pd.DataFrame) -> list[list[Any]]:
-    return [[plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+def _domain_clips(tables: Tables, clips: ClipSource | None) -> dict[str, str]:
+    return domain_clips(tables.predictions, tables.evaluations, clips) if clips else {}
 
 
 def _provenance(trials: pd.DataFrame) -> list[dict[str, Any]]:
@@ -131,22 +115,6 @@ def _models(names: Iterable[str]) -> dict[str, dict[str, str]]:
     return models
 
 
-def _section(section: Section) -> dict[str, Any]:
-    table, svg = section.table, section.svg
-    return {
-        "heading": section.heading,
-        "note": section.note,
-        "table": None if table is None else _section_table(table),
-        "svg": None if svg is None else base64.b64encode(svg.encode()).decode(),
-    }
-
-
-def _section_table(table: pd.DataFrame) -> dict[str, Any]:
-    shown = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
-    columns = [" ".join(map(str, name)).strip() if isinstance(name, tuple) else str(name) for name in shown.columns]
-    return {"columns": columns, "rows": _rows(shown)}
-
-
 def _target_names(evaluations: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Columns of the target sets by (target, split); the split is named where it tells two apart."""
     rows = evaluations.query("role == 'target'").reindex(columns=["target", "split"]).drop_duplicates()
@@ -155,29 +123,38 @@ def _target_names(evaluations: pd.DataFrame) -> dict[tuple[str, str], str]:
     return {(target, split): target if targets.count(target) == 1 else f"{target} {split}" for target, split in pairs}
 
 
-def _trials(tables: Tables) -> dict[str, Any]:
-    """The table of all trials: columns as (label, kind, group), rows in the same order."""
-    names = _target_names(tables.evaluations)
+def _trials(tables: Tables, domains: Mapping[str, str]) -> dict[str, Any]:
+    """The table of all trials: columns as (label, kind, whether it is seen at first), rows in the same order.
+
+    Trials that never learned have no ratios; epochs count from 1.
+    """
+    names = {pair: domains.get(name, name) for pair, name in _target_names(tables.evaluations).items()}
     told = [name for name in (DIFFERENCE, EXPERIMENT, SIZE_NAME) if any(tables.trials[name])]
     columns = [
-        ("trial", "trial", ""), ("state", "state", ""), *((name, "text", "") for name in told), ("model", "model", ""),
-        ("hidden units", "integer", ""),
-        ("source", "text", ""), ("seed", "integer", ""), ("parameters", "integer", ""), ("best epoch", "integer", ""),
-        ("best val", "percent", "top-1 in %"),
-        *((name, "percent", "top-1 in %") for name in names.values()),
-        *((name, "ratio", "robustness ratio") for name in names.values()),
-        ("seconds", "seconds", ""), ("reason", "reason", ""),
+        ("trial", "trial", True), ("state", "state", True), ("model", "model", True), ("hidden units", "integer", True),
+        ("source", "domain", True), ("seed", "integer", True), ("best validation %", "percent", True),
+        *((name, "text", True) for name in told), ("parameters", "integer", False), ("best epoch", "integer", False),
+        *((f"{name} accuracy %", "percent", False) for name in names.values()),
+        *((f"{name} robustness ratio", "ratio", False) for name in names.values()),
+        ("seconds", "seconds", False), ("reason", "reason", False),
     ]  # fmt: skip
-    before = ["trial_id", "state", *told, "model", "hidden_units", "source", "seed", "parameters", "best_epoch"]
-    frame = tables.trials.reindex(columns=[*before, "best_val_top1"])
+    before = ["trial_id", "state", "model", "hidden_units", "source", "seed", "best_val_top1", *told, "parameters"]
+    frame = tables.trials.reindex(columns=before)
+    frame["best_epoch"] = tables.trials["best_epoch"].astype("Float64") + 1
     for measure in ("top1", "robustness_ratio"):
         wide = _by_target(tables.evaluations, measure).reindex(index=frame["trial_id"], columns=list(names))
         for number, pair in enumerate(names):
             frame[f"{measure} {number}"] = wide[pair].to_numpy()
+    ratios = [name for name in frame if name.startswith("robustness_ratio ")]
+    frame.loc[_never_learned(tables.trials), ratios] = None
     frame["seconds"] = tables.trials["seconds_total"].to_numpy()
     frame["reason"] = tables.trials["reason"].to_numpy()
-    keys = [{"label": label, "kind": kind, "group": group} for label, kind, group in columns]
-    return {"columns": keys, "rows": _rows(frame)}
+    keys = [{"label": label, "kind": kind, "first": first} for label, kind, first in columns]
+    return {"columns": keys, "rows": rows_of(frame)}
+
+
+def _never_learned(trials: pd.DataFrame) -> list[bool]:
+    return [learned is not None and not pd.isna(learned) and not learned for learned in trials["learned"]]
 
 
 def _by_target(evaluations: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -190,7 +167,7 @@ def _details(trials: pd.DataFrame) -> dict[str, Any]:
     """Recipe and record of each trial: every column of its row, the recipe's first."""
     recipe = [name for name in RECIPE_COLUMNS if name in trials]
     record = [name for name in dict.fromkeys(trials.columns) if name not in recipe]
-    rows = dict(zip(trials["trial_id"], _rows(trials.reindex(columns=recipe + record)), strict=True))
+    rows = dict(zip(trials["trial_id"], rows_of(trials.reindex(columns=recipe + record)), strict=True))
     return {"recipe": recipe, "record": record, "rows": rows}
 
 
@@ -199,7 +176,7 @@ def _evaluations(tables: Tables, classes: int) -> dict[str, list[dict[str, Any]]
     matrices = _confusions(tables.predictions, classes)
     columns = ["trial_id", "target", "split", "role", "clips", "correct", "top1", *DENOMINATORS]
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in _rows(tables.evaluations.reindex(columns=columns)):
+    for row in rows_of(tables.evaluations.reindex(columns=columns)):
         named = dict(zip(columns[1:], row[1:], strict=True))
         matrix = matrices.get((row[0], named["target"], named["split"]))
         found.setdefault(row[0], []).append({**named, "confusion": matrix})
@@ -241,7 +218,7 @@ def _epochs(epochs: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
 def _failures(failures: pd.DataFrame) -> list[dict[str, Any]]:
     """All failed attempts, in the order of the table; of a long traceback its end."""
     columns = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback"]
-    rows = [dict(zip(columns, row, strict=True)) for row in _rows(failures.reindex(columns=columns))]
+    rows = [dict(zip(columns, row, strict=True)) for row in rows_of(failures.reindex(columns=columns))]
     for row in rows:
         text = row["traceback"] or ""
         row["traceback"] = text if len(text) <= TRACEBACK_CHARACTERS else f"[...]\n{text[-TRACEBACK_CHARACTERS:]}"

@@ -28,8 +28,16 @@ def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> 
 
 
 def above_chance(best_top1: float, clips: int, epochs: int, classes: int) -> bool:
-    """Whether the best of ``epochs`` accuracies over ``clips`` clips is more than luck: whether a trial has learned.
+    """Whether the best of ``epochs`` accuracies over ``clips`` clips is more than luck: whether a trial has learned."""
+    return round(best_top1 * clips) > _most_by_luck(clips, epochs, classes)
 
-    The limit is the binomial quantile of guessing, with LUCK shared out over the epochs, since the best one counts.
-    """
-    return bool(round(best_top1 * clips) > binom.isf(LUCK / epochs, clips, 1 / classes))
+
+def least_learned(clips: int, epochs: int, classes: int) -> float:
+    """The lowest of the best accuracies that counts as learned."""
+    return (_most_by_luck(clips, epochs, classes) + 1) / clips
+
+
+def _most_by_luck(clips: int, epochs: int, classes: int) -> int:
+    """Right answers that guessing reaches: the binomial quantile, with LUCK shared out over the epochs, since the best
+    one counts."""
+    return int(binom.isf(LUCK / epochs, clips, 1 / classes))

@@ -6,9 +6,10 @@ from typing import get_args
 
 import pandas as pd
 
+from rac_ray.results.at_chance import MOSTLY
 from rac_ray.results.claims import Claim
 from rac_ray.results.findings import Measurements
-from rac_ray.results.verdicts import MOSTLY, Ruling, rulings
+from rac_ray.results.verdicts import Ruling, rulings
 
 SHARES = (0.25, MOSTLY, 0.75)
 """Of a model's trials that must have learned for a claim on its ratios; the middle one is ours."""

@@ -20,6 +20,8 @@ class Sheet:
     """One figure a row, numbers as they are."""
     shown: pd.DataFrame
     """Wide, numbers as text."""
+    page: pd.DataFrame | None = None
+    """Rows of ``shown``, by its numbers of rows, with the columns that a report shows at first; None: as ``shown``."""
 
 
 def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -18,13 +18,14 @@ from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
 from rac_ray.results.figures import drawings
 from rac_ray.results.in_short import in_short
-from rac_ray.results.looks import rendered
+from rac_ray.results.opening import opening_of
 from rac_ray.results.outputs import FIGURES, write_outputs
 from rac_ray.results.over_looks import looks_in_words
-from rac_ray.results.report import ClipSource, Section, write_report
+from rac_ray.results.report import ClipSource, write_report
+from rac_ray.results.report_parts import claims, sections
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
-from rac_ray.results.verdict_words import INDENT, at_a_glance, sentences, standing, verdict_table
+from rac_ray.results.verdict_words import INDENT, sentences, standing, verdict_table
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -33,13 +34,6 @@ from rac_ray.training.task import Task
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import Study
-
-
-HOW_TO_READ = (
-    "One row per claim of the paper. Seen here: of the claim's comparisons the one that speaks least for it (where it "
-    "is contradicted: most against it), with its 95% interval. A claim is reproduced only if it shows as the paper "
-    "measures, chance-corrected, and at matched source accuracy; the table of claims has all numbers."
-)
 
 
 def show(
@@ -103,7 +97,7 @@ def _written(
     lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
     lines += _first_look(analysis, folder)
     if wanted.report:
-        value["report"], why = _reported(analysis, sweep, folder, title, refresh_seconds)
+        value["report"], why = _reported(analysis, sweep, folder, title, counts["planned"], refresh_seconds)
         lines.append(f"report: {value['report']}" + (f" (without clips: {why})" if why else ""))
     if wanted.capsule:
         size = pack(sweep, Path(wanted.capsule), analysis.study, set(tables.trials["training_id"]))
@@ -126,7 +120,7 @@ def _first_look(analysis: Analysis, folder: Storage) -> list[str]:
     """The path of each source's main figure and what it shows, of a sweep of one recipe."""
     if len(analysis.by_recipe) > 1:
         return []
-    main = {each.of: each.name for each in reversed(list(drawings(analysis)))}
+    main = {each.source: each.name for each in reversed(list(drawings(analysis)))}
     paths = [folder.below(FIGURES).address(f"{main[source]}.png") for source in analysis.answers.sources]
     return [*(f"figure: {path}" for path in paths), *in_short(analysis)]
 
@@ -174,7 +168,7 @@ def _failures(trials: pd.DataFrame) -> list[str]:
 
 
 def _reported(
-    analysis: Analysis, sweep: Storage, folder: Storage, title: str, refresh_seconds: int | None
+    analysis: Analysis, sweep: Storage, folder: Storage, title: str, planned: int, refresh_seconds: int | None
 ) -> tuple[str, str]:
     """Address of the report, and why it has no clips, if it has none."""
     clips, why = _clips(analysis, sweep)
@@ -186,6 +180,8 @@ def _reported(
         clips=clips,
         refresh_seconds=refresh_seconds,
         class_names=analysis.study.class_names,
+        opening=opening_of(analysis, planned),
+        claims=claims(analysis),
     )
     return address, why
 
@@ -199,27 +195,3 @@ def _clips(analysis: Analysis, sweep: Storage) -> tuple[ClipSource | None, str]:
         return (analysis.study.clips(finished), "") if finished else (None, "no trial has finished here")
     except BadInput as error:
         return None, str(error)
-
-
-def sections(analysis: Analysis) -> list[Section]:
-    """Verdicts, then every figure and table, for the report."""
-    rulings = [
-        Section(f"Verdicts{f', {recipe}' if recipe else ''}", HOW_TO_READ, table=at_a_glance(part.verdicts))
-        for recipe, part in analysis.by_recipe.items()
-        if part.verdicts
-    ]
-    figures = [
-        Section(f"{_heading(each.kind)}, trained on {each.of}", each.about, svg=rendered(each.draw, "svg").decode())
-        for each in drawings(analysis)
-    ]
-    return [
-        *rulings,
-        *figures,
-        *(Section(_heading(sheet.name), sheet.title, table=sheet.shown) for sheet in analysis.sheets),
-    ]
-
-
-def _heading(name: str) -> str:
-    """``Figure 3``, ``Learning curves``, ``Accuracy by size day`` of the names of files."""
-    words = name.replace("figure", "figure ").replace("-", " ")
-    return words[0].upper() + words[1:]

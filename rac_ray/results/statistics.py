@@ -30,6 +30,11 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    def within(self, least: float, most: float) -> "Estimate":
+        """The same, its interval cut off where the quantity ends; an end that is NaN cuts nothing off."""
+        low, high = (end if np.isnan(end) else float(np.fmin(np.fmax(end, least), most)) for end in self[1:])
+        return Estimate(self.estimate, low, high)
+
 
 NOTHING = Estimate(*[float("nan")] * 3)
 

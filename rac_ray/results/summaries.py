@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rac_ray.results.aggregates import interquartile_mean
 from rac_ray.results.answers import DENOMINATORS, Answers, Draws, Part, distinct
+from rac_ray.results.at_chance import without_guesses
 from rac_ray.results.cells import failure_variance, unseen_share
 from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.curves import common_range, effective_robustness, mean_between
@@ -35,8 +36,8 @@ def accuracy_table(answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
     for group, places in _groups(answers, by_size):
         grid = answers.grid(places)
         for part in answers.parts(group["source"], FIGURE3_ROLES):
-            spread = _clipped(_mean(answers, "top1", part, places, by_size=by_size))
-            middle = _clipped(_middle(answers, "top1", part, grid))
+            spread = _mean(answers, "top1", part, places, by_size=by_size)
+            middle = _middle(answers, "top1", part, grid).within(0, 1)
             rows.append(
                 {
                     **group,
@@ -54,7 +55,8 @@ def accuracy_table(answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
 def ratio_table(answers: Answers) -> pd.DataFrame:
     """Robustness ratio per source, model, size and target: the numbers of the paper's Figure 4.
 
-    Columns mean, low, high (over seeds and clips), ratio_to_source_test, and min and max over seeds.
+    Columns mean, low, high (over seeds and clips), ratio_to_source_test, and min and max over seeds. Sizes at chance,
+    of which fewer than half of the trials have learned, have none.
     """
     rows = []
     for group, places in _groups(answers, by_size=True):
@@ -72,7 +74,7 @@ def ratio_table(answers: Answers) -> pd.DataFrame:
                 }
             )
     columns = ["source", "model", *BY_SIZE, "target", *SPREAD, "ratio_to_source_test", "min", "max", *BASIS]
-    return pd.DataFrame(rows, columns=columns)
+    return without_guesses(pd.DataFrame(rows, columns=columns), [*SPREAD, "ratio_to_source_test", "min", "max"])
 
 
 def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
@@ -83,6 +85,8 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     - ``chance_corrected_ratio``: of the trials that learned.
     - ``area``: mean ratio over the range of log parameters that all models of the source share.
     - ``effective``: target top-1 beyond what source-test top-1 predicts, on the line of the other models.
+
+    Models at chance, of which fewer than half of the trials have learned, have none of these.
     """
     rows = []
     for group, places in _groups(answers, by_size=False):
@@ -94,15 +98,17 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
         grid = answers.grid(places)
         for part in answers.parts(group["source"], ["target"]):
             spreads = {name: _mean(answers, measure, part, of) for name, (measure, of) in means.items()}
-            spreads["effective"] = interval(answers.per_seed(_effective(answers, part, places), places))
-            spreads["ratio_iqm"] = _middle(answers, "robustness_ratio", part, grid)
-            spreads["area"] = interval(_areas(tables, answers, part, places))
+            possible = answers.possible("robustness_ratio", places)
+            spreads["effective"] = interval(answers.per_seed(_effective(answers, part, places), places)).within(-1, 1)
+            spreads["ratio_iqm"] = _middle(answers, "robustness_ratio", part, grid).within(*possible)
+            spreads["area"] = interval(_areas(tables, answers, part, places)).within(*possible)
             basis = _basis(answers, places)
             rows += [
                 {**group, "target": part[0], "statistic": name, **_named(spread), **basis}
                 for name, spread in spreads.items()
             ]
-    return pd.DataFrame(rows, columns=["source", "model", "target", "statistic", *SPREAD, *BASIS])
+    table = pd.DataFrame(rows, columns=["source", "model", "target", "statistic", *SPREAD, *BASIS])
+    return without_guesses(table, SPREAD)
 
 
 def _effective(answers: Answers, part: Part, places: NDArray[np.int64]) -> Draws:
@@ -152,10 +158,11 @@ def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
 
 
 def _mean(answers: Answers, measure: str, part: Part, places: NDArray[np.int64], *, by_size: bool = False) -> Estimate:
-    """Mean over trials; with ``by_size`` they are of one size, and borrow from the others how many never learn."""
-    values, least = answers.measure(measure, part, places), 0.0
+    """Mean over trials, its interval within what is possible; with ``by_size`` they are of one size, and borrow from
+    the others how many never learn."""
+    values, least, possible = answers.measure(measure, part, places), 0.0, answers.possible(measure, places)
     if not len(places) or part not in answers.right:
-        return interval(answers.per_seed(values, places))
+        return interval(answers.per_seed(values, places)).within(*possible)
     source, model = answers.trials.loc[places[0], ["source", "model"]]
     if by_size:
         alike = answers.places(source=source, model=model)
@@ -166,7 +173,7 @@ def _mean(answers: Answers, measure: str, part: Part, places: NDArray[np.int64],
         below = answers.parts(source, [DENOMINATORS[measure][0]])
         mean = float(answers.top1[below[0]][0, places].mean()) if below else 1.0
         unseen = unseen / mean if mean else 0.0
-    return interval(answers.per_seed(values, places), least=least, unseen=unseen)
+    return interval(answers.per_seed(values, places), least=least, unseen=unseen).within(*possible)
 
 
 def _middle(answers: Answers, measure: str, part: Part, grid: NDArray[np.int64]) -> Estimate:
@@ -195,7 +202,3 @@ def _learned(answers: Answers, places: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _named(spread: Estimate) -> dict[str, float]:
     return dict(zip(SPREAD, spread, strict=True))
-
-
-def _clipped(spread: Estimate) -> Estimate:
-    return Estimate(*(float(value) for value in np.clip(spread, 0, 1)))

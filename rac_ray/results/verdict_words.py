@@ -129,17 +129,6 @@ def in_the_paper(claim: Claim, contrast: Contrast, printed: Printed) -> list[str
     return said
 
 
-def at_a_glance(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """One row per claim, for people who never saw the paper: the ruling, what was said, what was seen, what to make
-    of it."""
-    rows = []
-    for verdict in verdicts:
-        telling = None if verdict.outcome == "not run" else verdict.telling
-        seen = plainly(telling.measurement.contrast, telling.measurement.paper.effect) if telling else "-"
-        rows.append((verdict.outcome, verdict.claim.quote, seen, reason(verdict) or MEANS[verdict.outcome]))
-    return pd.DataFrame(rows, columns=["verdict", "the paper says", "seen here", "which means"])
-
-
 def reason(verdict: Verdict) -> str:
     """Why a verdict is not more than it is, in sentences; empty where there is nothing to say."""
     if verdict.outcome == "not run":

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from rac_ray.results.answers import Answers
+from rac_ray.results.at_chance import MOSTLY
 from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.columns import P_VALUES
 from rac_ray.results.findings import FEW, Finding, Measurement, Measurements, measure_all, p_of, strength
@@ -39,8 +40,6 @@ Ruling = Literal[
     "underpowered",
     "not run",
 ]
-MOSTLY = 0.5
-"""Share of a model's trials that must have learned for a claim on its ratios."""
 
 
 @dataclass(frozen=True)

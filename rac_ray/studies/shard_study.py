@@ -5,7 +5,7 @@ itself.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -196,9 +196,13 @@ def _weights_of(build: Callable[[], Any]) -> str:
     return digest_of([[name, list(tensor.shape)] for name, tensor in shaped(build).state_dict().items()])
 
 
-def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable[[str], NDArray[np.uint8]]:
+SHOWN = ("target", "source_test")
+"""Roles of evaluation sets whose clips are shown."""
+
+
+def clips_in_shards(records: Sequence[Record], roles: Collection[str] = SHOWN) -> Callable[[str], NDArray[np.uint8]]:
     """Clip id (``domain/split/...``) to frames (T, H, W, 3) uint8, or (T, H, W) of grey clips, of the evaluation sets
-    of this role.
+    with one of these roles.
 
     Raises BadInput when the shards are gone, or hold other clips by now than the trainings of ``records`` were asked;
     the clips of a domain that is no longer there are told of when one of them is asked for.
@@ -208,7 +212,7 @@ def clips_in_shards(records: Sequence[Record], role: str = "target") -> Callable
         data = (record.dataset or {}).get("data")
         if not data:
             raise BadInput(f"trial {record.training_id} does not say where its clips are")
-        for part in {each.part for each in record.evaluations if each.role == role}:
+        for part in {each.part for each in record.evaluations if each.role in roles}:
             wanted.setdefault((data, part), set()).add(record.content[part])
     found: dict[str, NDArray[np.uint8]] = {}
     for (data, part), contents in sorted(wanted.items()):

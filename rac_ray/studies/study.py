@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rac_ray.data.dataset import Say
 from rac_ray.identity import Recipe
 from rac_ray.results.claims import Claim
+from rac_ray.results.names import UNNAMED, Domains
 from rac_ray.results.paper import Drawn, Printed
 from rac_ray.results.study_facts import StudyFacts
 from rac_ray.store.storage import Storage
@@ -156,6 +157,10 @@ class Study(ABC):
 
     # Results
 
+    question: str = ""
+    """What the study asks, in one sentence that a newcomer understands; empty: one that fits any sweep."""
+    domains: Domains = UNNAMED
+    """What domains are called and what their clips show, by key; others are called by their key."""
     claims: Sequence[Claim] = ()
     """Claims that a verdict is given on."""
     readings: Sequence[Sequence[Claim]] = ()

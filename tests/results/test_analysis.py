@@ -30,19 +30,19 @@ def sheets() -> dict[str, Sheet]:
 def test_every_table_of_both_directions_is_there(sheets: dict[str, Sheet]) -> None:
     per_source = ["figure3", "robustness", "figure4", "accuracy-by-size"]
     assert list(sheets) == [f"{name}-{source}" for source in ("2dot", "mnist_bg") for name in per_source] + [
-        "comparisons", "claims", "claims-by-choice", "unfinished",
+        "comparisons", "claims", "claims-by-choice", "without-ratio",
     ]  # fmt: skip
 
 
 def test_figure_3_is_shown_with_models_down_and_domains_across(sheets: dict[str, Sheet]) -> None:
     shown = sheets["figure3-2dot"].shown
     assert shown.columns.tolist() == [
-        "model", "trials", "seeds", "sizes", "never learned", "2dot val", "2dot test", "5dot test", "mnist test",
+        "model", "trials", "seeds", "sizes", "never learned", "2dot validation", "2dot test", "5dot test", "mnist test",
         "mnist_bg test", "mnist_bg_half test",
     ]  # fmt: skip
-    assert shown["never learned"].tolist() == ["none", "none", "10 of 10", "none"]
+    assert shown["never learned"].tolist() == ["none", "none", "10 of 10: at chance", "none"]
     mean = sheets["figure3-2dot"].long["mean"].iloc[0]
-    assert shown.loc[0, "2dot val"].startswith(f"{100 * mean:.1f} [")  # pyright: ignore[reportAttributeAccessIssue]
+    assert shown.loc[0, "2dot validation"].startswith(f"{100 * mean:.1f} [")  # pyright: ignore[reportAttributeAccessIssue]
     assert sheets["figure3-2dot"].title.startswith("Trained on 2dot: mean top-1 in % over hidden units and seeds [95%")
 
 
@@ -56,14 +56,14 @@ def test_models_on_different_parts_of_the_grid_carry_a_warning(sheets: dict[str,
 
 
 def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:
-    unfinished = sheets["unfinished"].shown
+    unfinished = sheets["without-ratio"].shown
     assert set(unfinished["model"]) == {"timesformer1"}
     assert set(unfinished["reason"]) == {"never learned"}
 
 
 def test_an_unfinished_sweep_lists_what_failed_and_waits(sweep_folder: Path) -> None:
     analysis = Analysis(load(sweep_folder), SHAPES)
-    unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "unfinished").shown
+    unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "without-ratio").shown
     assert unfinished["state"].tolist() == ["failed", "pending"]
     assert unfinished["reason"].tolist() == ["not finite: NotFinite: nan", "has not run"]
 
@@ -72,7 +72,7 @@ def test_a_sweep_without_a_finished_trial_has_claims_and_what_is_missing(
     sweep_folder: Path, trials: list[Trial]
 ) -> None:
     tables = load(sweep_folder, [task_of(trials[7])])
-    assert [sheet.name for sheet in Analysis(tables, SHAPES).sheets] == ["claims", "claims-by-choice", "unfinished"]
+    assert [sheet.name for sheet in Analysis(tables, SHAPES).sheets] == ["claims", "claims-by-choice", "without-ratio"]
 
 
 def test_numbers_are_rounded_and_gaps_are_dashes() -> None:
@@ -89,7 +89,7 @@ def test_a_level_that_was_not_reached_is_no_failure() -> None:
     )
     asked = tables.evaluations[~tables.evaluations["trial_id"].isin(trials.loc[late, "trial_id"])]
     analysis = Analysis(replace(tables, trials=trials, evaluations=asked), SHAPES)
-    unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "unfinished").shown
+    unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "without-ratio").shown
     assert unfinished[["state", "reason"]].to_numpy().tolist() == [["unreached", reason]]
     assert analysis.stamp.startswith("5 trials planned = 4 done + 1 unreached + 0 failed + 0 running + 0 pending; ")
     assert Analysis(tables, SHAPES).stamp.startswith("5 trials planned = 5 done + 0 failed + 0 running + 0 pending; ")

@@ -27,8 +27,15 @@ def test_a_wide_table_has_a_column_per_target_in_order() -> None:
     assert table.to_numpy().tolist() == [["a_1", "50.0 [40.0, 60.0]", "25.0 [20.0, 30.0]"], ["b", "-", "-"]]
 
 
-def test_an_interval_of_one_seed_is_marked() -> None:
-    assert formats.cells(LONG.assign(seeds=[1, 5, 1])) == ["0.500 [0.400, 0.600]*", "0.250 [0.200, 0.300]", "-"]
+def test_a_mean_of_fewer_than_three_seeds_has_a_mark_and_no_interval() -> None:
+    assert formats.cells(LONG.assign(seeds=[2, 3, 1])) == ["0.500*", "0.250 [0.200, 0.300]", "-"]
+    assert formats.cells(LONG.assign(seeds=[1, 3, 1]))[0] == "0.500*", "one seed looks no surer than two"
+
+
+def test_p_values_have_two_digits_that_mean_something() -> None:
+    assert [formats.p_in_words(p) for p in (0.0, 0.0009, 0.0012, 0.0456, 0.1234, 1.0)] == [
+        "<0.001", "<0.001", "0.001", "0.046", "0.12", "1.00",
+    ]  # fmt: skip
 
 
 def test_markdown_and_latex_begin_with_the_caption() -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from rac_ray.errors import BadInput
 from rac_ray.results import Tables, load
-from rac_ray.results.report import Section, write_report
+from rac_ray.results.report import write_report
+from rac_ray.results.sections import Section
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results

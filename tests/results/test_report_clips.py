@@ -10,8 +10,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from rac_ray.errors import BadInput
 from rac_ray.results import Tables
-from rac_ray.results.report_clips import FIRST_CLIPS, MILLISECONDS, Mistakes, animations, worst_mistakes
+from rac_ray.results.report_clips import (
+    FIRST_CLIPS,
+    MILLISECONDS,
+    Mistakes,
+    animations,
+    domain_clips,
+    worst_mistakes,
+)
 from tests.results.many_trials import frames_of, sweep
 
 
@@ -133,3 +141,24 @@ def test_black_and_white_stay_what_they_are_and_colours_too() -> None:
     for number, frame in enumerate(frames):
         image.seek(number)
         np.testing.assert_array_equal(np.asarray(image.convert("RGB")), frame)
+
+
+def test_each_domain_has_one_clip_of_the_same_class(tables: Tables) -> None:
+    """Labels are 0 to 4 in turn; of a domain whose clips cannot be had there is none."""
+    asked: list[str] = []
+
+    def some(clip_id: str) -> NDArray[np.uint8]:
+        asked.append(clip_id)
+        if clip_id.startswith("mnist/"):
+            raise BadInput("the folder is gone")
+        return frames_of(clip_id)
+
+    shown = domain_clips(tables.predictions, tables.evaluations, some)
+    assert list(shown) == ["2dot", "5dot", "mnist_bg"]
+    assert asked == ["2dot/test/000000", "5dot/test/000000", "mnist/test/000000", "mnist_bg/test/000000"]
+    said = pd.concat([predictions_of([("0", 1, [0, 1]), ("1", 0, [0, 1])], name) for name in ("2dot", "mnist")])
+    mixed = said.assign(label=[1, 0, 0, 1])
+    asked.clear()
+    domain_clips(mixed, EVALUATED, some)
+    assert asked == ["2dot/test/0", "mnist/test/1"]
+    assert opened(shown["5dot"]).format == "GIF"

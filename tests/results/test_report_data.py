@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from rac_ray.results import Tables
-from rac_ray.results.report_data import LISTED, OTHER_COLOURS, TRACEBACK_CHARACTERS, Section, payload, plain
+from rac_ray.results.report_data import LISTED, OTHER_COLOURS, TRACEBACK_CHARACTERS, payload
+from rac_ray.results.sections import Section, plain
 from rac_ray.studies.temporal_shape.results import shape_names
 from tests.results.many_trials import sweep, without_results
 
@@ -39,13 +40,16 @@ def test_every_trial_has_a_row_with_its_figures(tables: Tables) -> None:
     assert shown["states"] == {"done": 12, "failed": 2, "running": 1, "pending": 1}
     labels = [column["label"] for column in shown["trials"]["columns"]]
     assert labels == [
-        "trial", "state", "model", "hidden units", "source", "seed", "parameters", "best epoch", "best val",
-        "5dot", "mnist", "mnist_bg", "5dot", "mnist", "mnist_bg", "seconds", "reason",
+        "trial", "state", "model", "hidden units", "source", "seed", "best validation %", "parameters", "best epoch",
+        "5dot accuracy %", "mnist accuracy %", "mnist_bg accuracy %", "5dot robustness ratio",
+        "mnist robustness ratio", "mnist_bg robustness ratio", "seconds", "reason",
     ]  # fmt: skip
     rows = shown["trials"]["rows"]
     assert [row[0] for row in rows] == tables.trials["trial_id"].tolist()
     first = tables.evaluations.query("trial_id == '000000000000' and target == 'mnist'").iloc[0]
-    assert rows[0][:8] == ["000000000000", "done", "convlstm", 2, "2dot", 42, 1573, 3]
+    assert rows[0][:6] == ["000000000000", "done", "convlstm", 2, "2dot", 42]
+    assert rows[0][7:9] == [1573, 4], "epochs count from 1"
+    assert [column["first"] for column in shown["trials"]["columns"]] == [True] * 7 + [False] * 10
     assert rows[0][10] == pytest.approx(first["top1"])
     assert rows[0][13] == pytest.approx(first["robustness_ratio"], rel=1e-5)
     assert rows[-1][1:6] == ["pending", "timesformer8", 4, "2dot", 61]
@@ -132,17 +136,27 @@ def test_two_splits_of_a_target_are_told_apart(tables: Tables) -> None:
     paired = tables.evaluations.query("target == 'mnist'").assign(split="paired", top1=0.25)
     both = replace(tables, evaluations=pd.concat([tables.evaluations, paired], ignore_index=True))
     shown = payload_of(both)["trials"]
-    names = [each["label"] for each in shown["columns"] if each["group"] == "top-1 in %"]
-    assert names == ["best val", "5dot", "mnist test", "mnist_bg", "mnist paired"]
-    column = [each["label"] for each in shown["columns"]].index("mnist paired")
+    labels = [each["label"] for each in shown["columns"]]
+    names = [label.removesuffix(" accuracy %") for label in labels if label.endswith(" accuracy %")]
+    assert names == ["5dot", "mnist test", "mnist_bg", "mnist paired"]
+    column = labels.index("mnist paired accuracy %")
     assert [row[column] for row in shown["rows"]] == [0.25] * 12 + [None] * 4
 
 
 def test_what_tells_trials_apart_is_a_column_where_there_is_some(tables: Tables) -> None:
     sized = tables.trials.assign(size=["small", *[""] * (len(tables.trials) - 1)])
     shown = payload_of(replace(tables, trials=sized))["trials"]
-    assert [each["label"] for each in shown["columns"]][:4] == ["trial", "state", "size", "model"]
-    assert [row[2] for row in shown["rows"]][:2] == ["small", ""]
+    assert [each["label"] for each in shown["columns"]][6:9] == ["best validation %", "size", "parameters"]
+    assert [row[7] for row in shown["rows"]][:2] == ["small", ""]
+
+
+def test_trials_that_never_learned_have_no_ratios(tables: Tables) -> None:
+    learned = [False, True, *[None] * (len(tables.trials) - 2)]
+    shown = payload_of(replace(tables, trials=tables.trials.assign(learned=learned)))["trials"]
+    ratios = [number for number, each in enumerate(shown["columns"]) if each["label"].endswith(" ratio")]
+    assert [[row[number] is None for number in ratios] for row in shown["rows"][:3]] == [
+        [True] * 3, [False] * 3, [False] * 3,
+    ]  # fmt: skip
 
 
 def test_of_a_long_traceback_the_end_is_kept(tables: Tables) -> None:

@@ -2,44 +2,26 @@
 
 import io
 import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from rac_ray.results.report import Section, write_report
+from rac_ray.results.report import write_report
+from rac_ray.results.sections import Section
 from rac_ray.store.storage import Storage
+from tests.results.browsing import NEEDS_CHROMIUM, Seen, browser, seen
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome")
+__all__ = ["browser", "seen"]
+pytestmark = NEEDS_CHROMIUM
 
 DONE, HOSTILE = "000000000000", "00000000000c"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="30"><rect id="a" width="90" height="30"/></svg>'
 HOSTILE_MODEL = "<b>bold</b><img src=x onerror=alert(2)>"
 ROWS = "#trial-table tbody tr"
-
-
-@dataclass
-class Seen:
-    """What a page said and asked for."""
-
-    page: Page
-    errors: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +34,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     ]
     folder = Storage.at(tmp_path_factory.mktemp("report"))
     return f"file://{write_report(tables, folder, title='A sweep', sections=sections, clips=frames_of)}"
-
-
-@pytest.fixture
-def seen(browser: Browser) -> Iterator[Seen]:
-    """A page of its own; all that it logs, and all that it asks for besides data URIs."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
-    context.set_default_timeout(10_000)
-    seen = Seen(context.new_page())
-    seen.page.on("console", lambda message: seen.errors.append(message.text))
-    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    seen.page.on("request", lambda request: seen.requests.append(request.url))
-    yield seen
-    context.close()
 
 
 def column(page: Page, number: int) -> list[str]:
@@ -110,14 +79,14 @@ def test_a_click_on_a_heading_sorts_the_rows(seen: Seen, report: str) -> None:
     page = seen.page
     page.goto(report)
     before = column(page, 1)
-    head = page.get_by_role("columnheader", name="best val")
+    head = page.get_by_role("columnheader", name="best validation %")
     head.get_by_role("button").click()
-    rising = [float(text) for text in column(page, 9) if text != "–"]
+    rising = [float(text) for text in column(page, 7) if text != "–"]
     assert head.get_attribute("aria-sort") == "ascending"
     assert rising == sorted(rising)
-    assert column(page, 9)[-4:] == ["–"] * 4
+    assert column(page, 7)[-4:] == ["–"] * 4
     head.get_by_role("button").press("Enter")
-    falling = [float(text) for text in column(page, 9) if text != "–"]
+    falling = [float(text) for text in column(page, 7) if text != "–"]
     assert head.get_attribute("aria-sort") == "descending"
     assert falling == rising[::-1]
     assert column(page, 1) != before
@@ -146,7 +115,7 @@ def test_a_point_tells_its_trial_and_opens_it(seen: Seen, report: str) -> None:
     page.goto(report)
     hover(page, drawn_ratios(page).first)
     told = page.locator("#ratios .hoverlayer").first.text_content() or ""
-    assert re.search(r"ConvLSTM, h \d+, seed \d+ratio \d\.\d+, top-1 \d+\.\d %trial [0-9a-f]{12}", told)
+    assert re.search(r"ConvLSTM, h \d+, seed \d+robustness ratio \d\.\d+, accuracy \d+\.\d %trial [0-9a-f]{12}", told)
     page.mouse.down()
     page.mouse.up()
     page.wait_for_url(re.compile("#trial/[0-9a-f]{12}$"))
@@ -159,9 +128,9 @@ def test_a_model_can_be_taken_out_of_all_panels(seen: Seen, report: str) -> None
     page.goto(report)
     points = drawn_ratios(page)
     expect(points).to_have_count(12)
-    page.get_by_label("3D CNN").uncheck()
+    page.get_by_role("checkbox", name="3D CNN").uncheck()
     expect(points).to_have_count(8)
-    page.get_by_label("3D CNN").check()
+    page.get_by_role("checkbox", name="3D CNN").check()
     expect(points).to_have_count(12)
 
 
@@ -179,6 +148,8 @@ def test_a_trial_has_a_page_with_curves_matrices_and_moving_clips(seen: Seen, re
     assert spread(first) > 10
     page.wait_for_timeout(350)
     assert clip.screenshot() != first
+    assert "learning_rate" not in trial.inner_text()
+    trial.get_by_text("Recipe, as in its record").click()
     assert "learning_rate" in trial.inner_text()
     page.get_by_role("link", name="all trials").click()
     page.locator("#trial-table").wait_for()
@@ -214,7 +185,7 @@ def test_hostile_words_of_a_record_are_only_words(seen: Seen, report: str) -> No
     assert HOSTILE_REASON in row.inner_text()
     row.get_by_text("traceback").click()
     assert HOSTILE_TRACEBACK in row.locator("pre").inner_text()
-    assert page.locator("section h2").first.inner_text() == HOSTILE_REASON
+    assert page.locator("#figures h3").first.inner_text() == HOSTILE_REASON
     row.get_by_role("link", name=HOSTILE).click()
     assert HOSTILE_REASON in page.locator("#trial header").inner_text()
     assert HOSTILE_MODEL in page.locator("#trial h1").inner_text()

@@ -97,7 +97,7 @@ def test_two_presets_on_one_storage_are_shown_side_by_side(
     assert means.to_dict() == pytest.approx({"batch 64": 0.625, "batch 16": 0.4})
     figures = {path.name for path in (tmp_path / "to/figures").iterdir()}
     assert {"figure3-2dot-batch-64.png", "figure3-2dot-batch-16.png"} <= figures
-    assert "Figure 3, trained on 2dot, batch 16" in (tmp_path / "to/report.html").read_text()
+    assert "Accuracy on every domain, trained on 2dot, batch 16" in (tmp_path / "to/report.html").read_text()
 
 
 def test_a_level_that_was_not_reached_is_counted_apart_and_is_no_failure(
@@ -116,8 +116,8 @@ def test_a_level_that_was_not_reached_is_counted_apart_and_is_no_failure(
     assert code == 0
     assert "2 trials planned = 1 done + 1 unreached + 0 failed + 0 running + 0 pending" in out
     assert "Provisional" not in out
-    unfinished = (tmp_path / "to/tables/unfinished.md").read_text()
-    assert "never reached a validation top-1 of 0.95: 0.8000 at best" in unfinished
+    without = (tmp_path / "to/tables/without-ratio.md").read_text()
+    assert "never reached a validation top-1 of 0.95: 0.8000 at best" in without
 
 
 def test_a_report_and_a_capsule_are_written_when_asked_for(
@@ -128,7 +128,7 @@ def test_a_report_and_a_capsule_are_written_when_asked_for(
     assert f"report: {tmp_path}/to/report.html (without clips: clips of shapes are not rendered again)" in out
     page = (tmp_path / "to/report.html").read_text()
     assert "<title>a title" in page
-    assert "Figure 3, trained on 2dot" in page
+    assert "Accuracy on every domain" in page
     assert "8 trials planned = 6 done" in page
     assert capsule.stat().st_size > 1000
     assert f"capsule: {capsule}" in out

@@ -7,6 +7,7 @@ from scipy import stats
 
 from rac_ray.results.aggregates import interquartile_mean, performance_profile, probability_of_improvement
 from rac_ray.results.statistics import (
+    Estimate,
     benjamini_hochberg,
     holm,
     interval,
@@ -229,3 +230,10 @@ def test_clips_can_be_too_few_for_any_number_of_seeds() -> None:
     rng = np.random.default_rng(0)
     by_clips = 0.02 + rng.normal(0, 0.03, size=(2000, 1)) + np.zeros(5)
     assert seeds_needed(np.vstack([0.02 + rng.normal(0, 0.001, 5), by_clips])) is None
+
+
+def test_an_interval_ends_where_the_quantity_does() -> None:
+    assert Estimate(0.4, -3.2, 6.9).within(0, 1.25) == (0.4, 0.0, 1.25)
+    assert Estimate(0.4, 0.3, 0.5).within(0, 1) == (0.4, 0.3, 0.5)
+    assert Estimate(0.4, -1, 2).within(math.nan, math.nan) == (0.4, -1.0, 2.0)
+    assert all(math.isnan(end) for end in Estimate(0.4, math.nan, math.nan).within(0, 1)[1:])

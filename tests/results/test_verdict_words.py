@@ -12,7 +12,6 @@ from rac_ray.results.measures import APART, NOT_ASKED, Silent
 from rac_ray.results.paper import Printed
 from rac_ray.results.statistics import Estimate
 from rac_ray.results.verdict_words import (
-    at_a_glance,
     in_measures,
     in_the_paper,
     reason,
@@ -171,27 +170,4 @@ def test_the_papers_own_numbers_stand_beside_ours() -> None:
     assert sentences(replace(found, claim=claim), printed)[3:] == [
         "              the paper's own numbers: +0.100 (table 1)",
         "              of 2 contrasts that the paper prints, its own numbers carry 1",
-    ]
-
-
-def test_at_a_glance_each_claim_is_a_ruling_with_what_was_seen_and_what_it_means() -> None:
-    verdicts = [
-        verdict("reproduced", finding(0.2), finding(0.3), finding(0.1)),
-        verdict("contradicted", finding(-0.2), finding(-0.3), finding(-0.1)),
-        Verdict(CLAIM, "not run", (), lacking="no trial has finished that tells of it"),
-    ]
-    assert at_a_glance(verdicts).to_numpy().tolist() == [
-        [
-            "reproduced",
-            "it drops less",
-            "ConvLSTM keeps 20.0 points more [15.0 to 25.0] of its accuracy on mnist than 3D CNN (trained on 2dot)",
-            "every measure that applies shows it",
-        ],
-        [
-            "contradicted",
-            "it drops less",
-            "ConvLSTM keeps 20.0 points less [15.0 to 25.0] of its accuracy on mnist than 3D CNN (trained on 2dot)",
-            "every measure that applies shows the opposite",
-        ],
-        ["not run", "it drops less", "-", "no trial has finished that tells of it"],
     ]

@@ -8,15 +8,16 @@ const FORMATS = {
   integer: (value) => value.toLocaleString("en"),
   percent: (value) => (100 * value).toFixed(1),
   ratio: (value) => value.toFixed(2),
+  domain: (value) => domainName(value),
   seconds: (value) => (value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")),
   number: (value) => String(value),
 };
 
 // A value as people read it; a dash for none.
 function shown(value, kind) {
-  if (value === null || value === "") return "–";
+  if (value === null || value === undefined || value === "") return "–";
   const format = FORMATS[kind];
-  return format && typeof value === "number" ? format(value) : String(value);
+  return format && (typeof value === "number" || kind === "domain") ? format(value) : String(value);
 }
 
 // An element; functions among the attributes listen to events, strings among the children become text.
@@ -43,6 +44,20 @@ function recordOf(trialId) {
 
 function modelName(model) {
   return data.models[model]?.name ?? String(model);
+}
+
+function domainName(key) {
+  return data.opening.names[key] ?? String(key);
+}
+
+// Test sets have the name of their domain.
+function setName(target, split) {
+  return split === "test" ? domainName(target) : `${domainName(target)} ${split === "val" ? "validation" : split}`;
+}
+
+// What stands beside the state of a trial that has never been above guessing.
+function learnedMark(learned) {
+  return learned === false ? make("span", { class: "badge guessing" }, "never learned") : "";
 }
 
 function swatch(model) {

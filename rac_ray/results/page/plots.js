@@ -1,6 +1,7 @@
 // Plots, drawn when they come into sight and again when the colour scheme changes.
 
-const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+// No toolbar: it lay on legends. A drag zooms, a double click goes back.
+const CONFIG = { displayModeBar: false, responsive: true };
 const DODGE = 0.09;
 const LEAST_STEP = 1.3;
 
@@ -22,7 +23,7 @@ function themed(layout) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: styles.fontFamily, size: 12, color: colour("--text") },
-    margin: { l: 48, r: 12, t: 36, b: 52 },
+    margin: { l: 52, r: 12, t: 36, b: 60 },
     hoverlabel: { align: "left", font: { family: styles.fontFamily } },
     showlegend: false,
     ...layout,
@@ -80,15 +81,20 @@ function ratioPoints() {
 function hoverText(point) {
   return [
     `<b>${unmarked(modelName(point.model))}</b>, h ${unmarked(point.hidden_units)}, seed ${unmarked(point.seed)}`,
-    `ratio ${point.ratio.toFixed(3)}, top-1 ${(100 * point.top1).toFixed(1)} %`,
+    `${point.learned === false ? "at chance, no ratio" : `robustness ratio ${point.ratio.toFixed(2)}`}, accuracy ${(100 * point.top1).toFixed(1)} %`,
     `trial ${unmarked(point.trial_id)}`,
   ].join("<br>");
 }
 
+// Sizes of which fewer than half of the trials have learned are at chance and have no mean.
 function meanBySize(points) {
   const bySize = new Map();
   for (const point of points) bySize.set(point.hidden_units, [...(bySize.get(point.hidden_units) ?? []), point.ratio]);
-  const sizes = [...bySize.keys()].sort((a, b) => a - b);
+  const able = (size) => {
+    const alike = points.filter((point) => point.hidden_units === size);
+    return alike.filter((point) => point.learned !== false).length >= alike.length / 2;
+  };
+  const sizes = [...bySize.keys()].filter(able).sort((a, b) => a - b);
   return { sizes, means: sizes.map((size) => bySize.get(size).reduce((a, b) => a + b, 0) / bySize.get(size).length) };
 }
 
@@ -113,12 +119,16 @@ function ratioFigure(name, points, top) {
     const line = { x: sizes.map((size) => size * shift), y: means, mode: "lines", line: { color: colour, width: 2 } };
     const marks = {
       x: own.map((point) => point.hidden_units * shift),
-      y: own.map((point) => point.ratio),
+      y: own.map((point) => (point.learned === false ? 0 : point.ratio)),
       customdata: own.map((point) => point.trial_id),
       text: own.map(hoverText),
       hovertemplate: "%{text}<extra></extra>",
       mode: "markers",
-      marker: { color: colour, symbol, size: 8, opacity: 0.85, line: { width: 0 } },
+      marker: {
+        color: colour, size: 8, line: { width: 0 },
+        symbol: own.map((point) => (point.learned === false ? "x" : symbol)),
+        opacity: own.map((point) => (point.learned === false ? 0.35 : 0.85)),
+      },
     };
     return [{ ...line, hoverinfo: "skip" }, marks];
   });
@@ -131,7 +141,7 @@ function ratioFigure(name, points, top) {
       type: "log", tickvals: sizes, ticktext: sizeLabels(sizes), tickangle: 0, ticks: "outside", showgrid: false,
       range: ends, title: { text: "hidden units" },
     },
-    yaxis: { range: [0, top], title: { text: "robustness ratio" } },
+    yaxis: { range: [-0.03 * top, top], title: { text: "robustness ratio" } },
     shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: 1, y1: 1, line: dotted }],
   };
   return { traces, layout };
@@ -152,7 +162,8 @@ function modelSwitches() {
 }
 
 function everyRatio(sources) {
-  return [...sources.values()].flatMap((panels) => [...panels.values()].flat()).map((point) => point.ratio);
+  const points = [...sources.values()].flatMap((panels) => [...panels.values()].flat());
+  return points.filter((point) => point.learned !== false).map((point) => point.ratio);
 }
 
 function ratioPanels() {
@@ -162,7 +173,7 @@ function ratioPanels() {
   const open = (trialId) => { if (trialId) location.hash = trialHash(trialId); };
   const rows = [...sources].map(([source, panels]) => {
     const places = [...panels].map(([target, points]) => {
-      const name = `${source} to ${target}`;
+      const name = `${domainName(source)} to ${domainName(target)}`;
       return plotPlace(`Robustness ratio against hidden units, ${name}`, () => ratioFigure(name, points, top), open);
     });
     return make("div", { class: "panels" }, ...places);
@@ -175,21 +186,21 @@ function curveFigure(curves, title, names, best, percent) {
   const looks = [["training", "#0072B2", "solid"], ["validation", "#D55E00", "dash"]];
   const known = names.map((name, index) => [name, looks[index]]).filter(([name]) => curves[name]);
   const traces = known.map(([name, look]) => ({
-    x: curves.epoch,
+    x: curves.epoch.map((epoch) => epoch + 1),
     y: curves[name].map((value) => (percent && value !== null ? 100 * value : value)),
     name: look[0],
     mode: curves.epoch.length > 40 ? "lines" : "lines+markers",
     line: { color: look[1], dash: look[2], width: 2 },
   }));
   const chosen = best === null ? [] : [{
-    type: "line", yref: "paper", y0: 0, y1: 1, x0: best, x1: best, line: { color: "grey", width: 1, dash: "dot" },
+    type: "line", yref: "paper", y0: 0, y1: 1, x0: best + 1, x1: best + 1, line: { color: "grey", width: 1, dash: "dot" },
   }];
   const layout = {
     title: { text: title, font: { size: 14 }, x: 0.02, xanchor: "left" },
     xaxis: { title: { text: "epoch" }, tickformat: "d", dtick: curves.epoch.length < 12 ? 1 : null },
     yaxis: percent ? { rangemode: "tozero" } : {},
     showlegend: true,
-    legend: { orientation: "h", x: 1, xanchor: "right", y: 1.12 },
+    legend: { orientation: "h", x: 0, xanchor: "left", y: -0.28, yanchor: "top" },
     hovermode: "x unified",
     shapes: chosen,
   };

@@ -1,26 +1,29 @@
 // The page of one trial.
 
-const still = matchMedia("(prefers-reduced-motion: reduce)");
-
 function back() {
   return make("p", {}, make("a", { href: "#trials" }, "← all trials"));
 }
 
+const ROLES = {
+  source_val: "validation at home", source_test: "test at home", target: "other domain", paired: "paired clips",
+  control: "control",
+};
+
 function headline(trial) {
-  const name = `${modelName(trial.model)}, ${trial.hidden_units} hidden units, ${trial.source}, seed ${trial.seed}`;
+  const name = `${modelName(trial.model)}, ${trial.hidden_units} hidden units, ${domainName(trial.source)}, seed ${trial.seed}`;
   return make("header", {},
     back(),
     make("h1", { tabindex: "-1" }, swatch(trial.model), name),
-    make("p", { class: "lead" }, badge(trial.state), " ", make("code", {}, trial.trial_id)),
+    make("p", { class: "lead" }, badge(trial.state), learnedMark(trial.learned), " ", make("code", {}, trial.trial_id)),
     trial.reason ? make("p", { class: "reason" }, trial.reason) : null
   );
 }
 
 function tiles(trial) {
   const pairs = [
-    ["best val top-1", trial.best_val_top1 === null ? null : `${shown(trial.best_val_top1, "percent")} %`],
-    ["in epoch", trial.best_epoch],
-    ["epochs", trial.epochs],
+    ["best validation accuracy", trial.best_val_top1 === null ? null : `${shown(trial.best_val_top1, "percent")} %`],
+    ["in epoch", trial.best_epoch === null ? null : trial.best_epoch + 1],
+    ["epochs trained", trial.epochs],
     ["parameters", shown(trial.parameters, "integer")],
     ["seconds", shown(trial.seconds_total, "seconds")],
   ];
@@ -33,23 +36,28 @@ function curves(trial) {
   const rows = data.epochs[trial.trial_id];
   if (!rows) return [];
   const loss = () => curveFigure(rows, "Loss", ["train_loss", "val_loss"], trial.best_epoch, false);
-  const top1 = () => curveFigure(rows, "Top-1 in %", ["train_top1", "val_top1"], trial.best_epoch, true);
+  const top1 = () => curveFigure(rows, "Accuracy in %", ["train_top1", "val_top1"], trial.best_epoch, true);
   const note = "The dotted line marks the epoch whose weights were kept.";
   return [
     make("h2", {}, "Learning curves"),
     make("p", { class: "note" }, note),
-    make("div", { class: "panels wide" }, plotPlace("Loss per epoch", loss), plotPlace("Top-1 per epoch", top1)),
+    make("div", { class: "panels wide" }, plotPlace("Loss per epoch", loss), plotPlace("Accuracy per epoch", top1)),
   ];
 }
 
-function scores(evaluations) {
-  const columns = ["set", "role", "clips", "correct", "top-1 in %", "ratio", "above chance", "to source test"];
+// A trial that never learned has no ratios: who knows nothing loses nothing.
+function scores(evaluations, learned) {
+  const columns = [
+    "set", "role", "clips", "correct", "accuracy in %", "robustness ratio", "ratio beyond guessing",
+    "ratio to source test",
+  ];
   const rows = evaluations.map((each) => [
-    `${each.target} ${each.split}`, each.role.replace("_", " "), each.clips, each.correct, each.top1,
-    each.robustness_ratio, each.chance_corrected_ratio, each.ratio_to_source_test,
+    setName(each.target, each.split), ROLES[each.role] ?? each.role, each.clips, each.correct, each.top1,
+    ...[each.robustness_ratio, each.chance_corrected_ratio, each.ratio_to_source_test].map((ratio) =>
+      learned === false ? "at chance" : ratio),
   ]);
   const kinds = ["text", "text", "integer", "integer", "percent", "ratio", "ratio", "ratio"];
-  return [make("h2", {}, "Evaluations"), plainTable(columns, rows, "Evaluations", kinds)];
+  return [make("h2", {}, "Evaluations"), ...cued(plainTable(columns, rows, "Evaluations", kinds))];
 }
 
 // Clips by true and predicted class; the darker, the larger the share of the true class.
@@ -65,10 +73,10 @@ function confusion(each) {
     return make("tr", {}, make("th", { scope: "row" }, data.labels[truth]), ...cells);
   });
   const top = make("tr", {}, make("td", { class: "corner" }, "true ↓ predicted →"), ...heads);
-  const title = `${each.target} ${each.split}: ${shown(each.top1, "percent")} %`;
+  const title = `${setName(each.target, each.split)}: ${shown(each.top1, "percent")} %`;
   const table = make("table", { class: "confusion" }, make("caption", {}, title), make("thead", {}, top));
   table.append(make("tbody", {}, ...rows));
-  return table;
+  return scrolling(table, title);
 }
 
 function confusions(evaluations) {
@@ -99,7 +107,7 @@ function mistakes(trialId, evaluations) {
     const why = data.withoutClips[name];
     const clips = why ? make("p", { class: "note" }, `Not shown: ${why}.`)
       : make("div", { class: "clips" }, ...worst[name].map(clip));
-    return make("section", {}, make("h3", {}, name.replace("/", " ")), clips);
+    return make("section", {}, make("h3", {}, setName(...name.split("/"))), clips);
   };
   const place = make("div", { class: "sets" });
   const play = () => place.replaceChildren(...sets.map(group));
@@ -111,14 +119,18 @@ function mistakes(trialId, evaluations) {
 
 function attempts(trialId) {
   const rows = data.failures.filter((failure) => failure.trial_id === trialId);
-  return rows.length ? [make("h2", {}, "Failed attempts"), failureTable(rows, false)] : [];
+  return rows.length ? [make("h2", {}, "Failed attempts"), ...failureTable(rows, false)] : [];
+}
+
+function keys(name, pairs) {
+  return make("section", {}, make("details", {}, make("summary", {}, name), valueList(pairs)));
 }
 
 function settings(trial) {
   const pairs = (names) => names.map((name) => [name, trial[name]]);
   return [
-    make("section", {}, make("h2", {}, "Recipe"), valueList(pairs(data.details.recipe))),
-    make("section", {}, make("h2", {}, "Record"), valueList(pairs(data.details.record))),
+    keys("Recipe, as in its record", pairs(data.details.recipe)),
+    keys("Record, as it is stored (epochs count from 0)", pairs(data.details.record)),
   ];
 }
 
@@ -133,7 +145,7 @@ function trialPage(trialId) {
     trial.state === "done" ? tiles(trial) : null,
     ...attempts(trialId),
     ...curves(trial),
-    ...(evaluations.length ? scores(evaluations) : []),
+    ...(evaluations.length ? scores(evaluations, trial.learned) : []),
     ...confusions(evaluations),
     ...mistakes(trialId, evaluations),
     ...settings(trial),

@@ -11,12 +11,12 @@ function compared(one, other, numeric, direction) {
 
 const CELLS = {
   trial: (value) => make("a", { href: trialHash(value) }, value),
-  state: (value) => badge(value),
-  model: (value) => make("span", {}, swatch(value), String(value)),
+  state: (value, trialId) => make("span", {}, badge(value), " ", learnedMark(recordOf(trialId).learned)),
+  model: (value) => make("span", { class: "model" }, swatch(value), modelName(value)),
 };
 
-function cell(value, kind) {
-  const content = CELLS[kind] ? CELLS[kind](value) : shown(value, kind);
+function cell(value, kind, trialId) {
+  const content = CELLS[kind] ? CELLS[kind](value, trialId) : shown(value, kind);
   return make("td", { class: NUMERIC.includes(kind) ? "number" : kind === "reason" && "reason" }, content);
 }
 
@@ -27,8 +27,8 @@ class TrialTable {
     this.sort = null;
     this.rows = rows.map((values) => ({
       values,
-      text: values.map((value, index) => shown(value, columns[index].kind)).join(" ").toLowerCase(),
-      element: make("tr", {}, ...values.map((value, index) => cell(value, columns[index].kind))),
+      text: this.words(values),
+      element: make("tr", {}, ...values.map((value, index) => cell(value, columns[index].kind, values[0]))),
     }));
     this.count = make("p", { class: "count", role: "status" });
     const input = () => this.filter();
@@ -42,32 +42,38 @@ class TrialTable {
   get element() {
     const search = make("label", {}, "Filter ", this.search);
     const choices = this.choices.map(({ label, select }) => make("label", {}, `${label} `, select));
-    const heads = make("thead", {}, this.groups(), make("tr", {}, ...this.heads));
+    const heads = make("thead", {}, make("tr", {}, ...this.heads));
     const table = make("table", { id: "trial-table" }, heads, this.body);
     const filters = make("div", { class: "filters" }, search, ...choices, this.count);
-    return make("div", {}, filters, scrolling(table, "All trials"));
+    const first = this.columns.filter((column) => column.first).length;
+    const columns = columnChoice(this.columns.map(({ label }) => label), first, (chosen) => this.choose(chosen));
+    return make("div", {}, filters, ...cued(scrolling(table, "All trials")), columns ?? "", fileNames(this.files));
+  }
+
+  get files() {
+    return ["trials", "evaluations", "epochs", "predictions"].map((name) => `tables/${name}.parquet`);
+  }
+
+  // What the filter looks at: all columns, hidden ones too.
+  words(values) {
+    const mark = recordOf(values[0]).learned === false ? " never learned" : "";
+    const said = values.map((value, index) => shown(value, this.columns[index].kind)).join(" ");
+    return `${said}${mark} ${modelName(recordOf(values[0]).model)}`.toLowerCase();
+  }
+
+  choose(chosen) {
+    const rows = [...this.rows.map((row) => row.element), this.heads[0].parentElement].filter(Boolean);
+    for (const row of rows) [...row.children].forEach((each, index) => { each.hidden = !chosen[index]; });
   }
 
   choice(label) {
     const index = this.columns.findIndex((column) => column.label === label);
     const values = [...new Set(this.rows.map((row) => row.values[index]))];
-    const options = values.map((value) => make("option", { value }, value));
+    const said = { model: modelName, source: domainName }[label] ?? String;
+    const options = values.map((value) => make("option", { value }, said(value)));
     const all = make("option", { value: "" }, "all");
     const change = () => this.filter();
     return { label, index, select: make("select", { id: `filter-${label}`, change }, all, ...options) };
-  }
-
-  // A line above the headings that says what neighbouring columns have in common.
-  groups() {
-    const cells = [];
-    for (const { group } of this.columns) {
-      const last = cells[cells.length - 1];
-      if (last && last.group === group) last.span += 1;
-      else cells.push({ group, span: 1 });
-    }
-    return make("tr", { class: "groups" }, ...cells.map(({ group, span }) =>
-      group ? make("th", { colspan: span, scope: "colgroup" }, group) : make("td", { colspan: span })
-    ));
   }
 
   head({ label, kind }, index) {
@@ -114,6 +120,6 @@ class TrialTable {
   }
 
   get names() {
-    return this.columns.map(({ group, label }) => `${group} ${label}`);
+    return this.columns.map(({ label }) => label);
   }
 }

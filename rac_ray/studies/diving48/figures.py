@@ -6,7 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rac_ray.results.analysis import Analysis
+from rac_ray.results.findings import FEW
 from rac_ray.results.looks import look_of, stamped
+from rac_ray.results.panels import left_labelled, panels_of
 from rac_ray.results.statistics import interval
 from rac_ray.studies.diving48 import published
 from rac_ray.studies.diving48.tables import RATIOS, ratio_of
@@ -33,7 +35,7 @@ def table1(analysis: Analysis, source: str) -> Figure:
     for number, model in enumerate(models):
         look, at = look_of(model), np.arange(len(RATIOS)) + (number - 1) * 0.26
         means = np.array([ratio_of(analysis.answers, source, model, ratio) for ratio in RATIOS])
-        errors = np.abs(means[:, 1:].T - means[:, 0])
+        errors = np.abs(means[:, 1:].T - means[:, 0]) if _enough(analysis, source, model) else None
         axes.errorbar(
             at - 0.05, means[:, 0], errors, color=look.color, marker=look.marker, linestyle="", label=look.label
         )
@@ -52,23 +54,22 @@ def table1(analysis: Analysis, source: str) -> Figure:
     axes.set_ylabel("ratio")
     paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="", marker="o", markerfacecolor="none")
     handles, labels = axes.get_legend_handles_labels()
-    axes.legend([*handles, paper], [*labels, "paper"], fontsize="small")
+    figure.legend([*handles, paper], [*labels, "paper"], loc="outside upper left", ncols=5, frameon=False)
     return stamped(figure, analysis.stamp)
 
 
 def _drops(analysis: Analysis, source: str, experiments: str) -> Figure:
-    figure = Figure(figsize=(1 + 3 * len(experiments), 3.8), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(experiments), sharey=True))
+    figure, panels = panels_of(len(experiments))
     for axes, experiment in zip(panels, experiments, strict=True):
         _ours(axes, analysis, source, experiment)
         _papers(axes, experiment)
         axes.axhline(100 * analysis.answers.chance(source), color="grey", linewidth=0.8, linestyle=":")
         axes.set_xticks(range(1 + len(ACROSS)), ["Bv.", *(target.upper() for target in ACROSS)])
         axes.set_title(f"experiment {experiment}")
-    panels[0].set_ylabel("top-1 (%)")
+    left_labelled(panels, "accuracy (%)")
     paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="--", marker="o", markerfacecolor="none")
     handles, labels = panels[0].get_legend_handles_labels()
-    panels[-1].legend([*handles, paper], [*labels, "paper"], fontsize="small")
+    figure.legend([*handles, paper], [*labels, "paper"], loc="outside upper left", ncols=5, frameon=False)
     return stamped(figure, analysis.stamp)
 
 
@@ -85,7 +86,14 @@ def _ours(axes: Axes, analysis: Analysis, source: str, experiment: str) -> None:
         mean, low, high = 100 * np.array(spreads).T
         look = look_of(model)
         axes.plot(range(len(parts)), mean, color=look.color, marker=look.marker, label=look.label)
-        axes.fill_between(range(len(parts)), low, high, color=look.color, alpha=0.15, linewidth=0)
+        if _enough(analysis, source, model):
+            axes.fill_between(range(len(parts)), low, high, color=look.color, alpha=0.15, linewidth=0)
+
+
+def _enough(analysis: Analysis, source: str, model: str) -> bool:
+    """Whether a model has enough seeds for an interval."""
+    trials = analysis.answers.trials
+    return trials["seed"].iloc[analysis.answers.places(source=source, model=model)].nunique() >= FEW
 
 
 def _papers(axes: Axes, experiment: str) -> None:

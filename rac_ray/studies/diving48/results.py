@@ -30,7 +30,7 @@ def diving_sheets(analysis: Analysis) -> list[Sheet]:
     return [
         Sheet(
             "diving48-domains",
-            "Diving48: top-1 in % [95% interval over seeds and clips], top-5, by experiment and domain",
+            "Diving48: top-1 in % [95% interval over seeds and clips; of three seeds or more], top-5, by domain",
             domains,
             shown_domains(domains),
         ),
@@ -38,7 +38,7 @@ def diving_sheets(analysis: Analysis) -> list[Sheet]:
             "diving48",
             "Diving48: shape and texture accuracy over validation accuracy, and over each other, ours and the paper's "
             "(tables 1 to 5; a-h: mean over the experiments); * lowest T/V, not accompanied by T/S1 below 1 "
-            "[95% interval over seeds and clips]",
+            "[95% interval over seeds and clips; of three seeds or more]",
             ratios,
             shown(ratios) if len(ratios) else ratios,
         ),

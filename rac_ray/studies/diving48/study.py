@@ -17,6 +17,7 @@ from rac_ray.studies.diving48.domains import Rendered, domain_frames
 from rac_ray.studies.diving48.facts import FACTS
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
+from rac_ray.studies.diving48.naming import NAMED, QUESTION
 from rac_ray.studies.diving48.published import PRINTED
 from rac_ray.studies.diving48.shape_texture import RENDERING
 from rac_ray.studies.study import COMMAND, Study
@@ -172,6 +173,8 @@ class Diving48(Study):
 
     # Results
 
+    question = QUESTION
+    domains = NAMED
     claims = DIVING48
     printed_numbers = PRINTED
     facts = FACTS

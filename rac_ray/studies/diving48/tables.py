@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rac_ray.results.answers import Answers, distinct
 from rac_ray.results.columns import EXPERIMENT, TOP5
+from rac_ray.results.findings import FEW
 from rac_ray.results.statistics import NOTHING, Estimate, interval
 from rac_ray.studies.diving48 import published
 from rac_ray.studies.diving48.published import ORIGINAL
@@ -75,7 +76,7 @@ def domain_table(answers: Answers) -> pd.DataFrame:
         for key in sorted(distinct(found, columns[:5]).to_numpy().tolist(), key=lambda key: key[:2]):
             experiment, model, target, split, _ = key
             places = _places(answers, ORIGINAL, model, experiment)
-            spread = interval(answers.per_seed(answers.measure("top1", (target, split), places), places))
+            spread = interval(answers.per_seed(answers.measure("top1", (target, split), places), places)).within(0, 1)
             same = (found[columns[:5]] == key).all(axis=1)
             figures = [spread.estimate, spread.low, spread.high, found.loc[same, TOP5].mean()]
             rows.append([*key, *figures, answers.trials["seed"].iloc[places].nunique(), len(places)])
@@ -85,8 +86,8 @@ def domain_table(answers: Answers) -> pd.DataFrame:
 def shown_domains(table: pd.DataFrame) -> pd.DataFrame:
     """``domain_table`` with a row per experiment and model, in %: ``30.1 [28.0, 32.2], 61.0``, the last one top-5."""
     texts = [
-        f"{100 * top1:.1f} [{100 * low:.1f}, {100 * high:.1f}], {100 * top5:.1f}"
-        for top1, low, high, top5 in table[["top1", "low", "high", "top5"]].itertuples(index=False)
+        f"{100 * top1:.1f}{_between(100 * low, 100 * high, seeds, 1)}, {100 * top5:.1f}"
+        for top1, low, high, top5, seeds in table[["top1", "low", "high", "top5", "seeds"]].itertuples(index=False)
     ]
     names = [
         f"{target} {split}" if target == ORIGINAL else target
@@ -96,6 +97,11 @@ def shown_domains(table: pd.DataFrame) -> pd.DataFrame:
     wide = long.set_index(["experiment", "model", "seeds", "domain"])["text"].unstack("domain", sort=False)
     wide.columns.name = None
     return wide.fillna("-").reset_index()
+
+
+def _between(low: float, high: float, seeds: int, digits: int) -> str:
+    """An interval as text; none of too few seeds."""
+    return f" [{low:.{digits}f}, {high:.{digits}f}]" if seeds >= FEW else ""
 
 
 def _printed(experiment: str, model: str, ratio: str) -> float:
@@ -117,8 +123,10 @@ def _asterisks(table: pd.DataFrame) -> NDArray[np.bool_]:
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The table as the paper has it: a row per experiment and model, ours with its interval, the paper's behind it."""
     ours = [
-        "-" if pd.isna(mean) else f"{mean:.3f} [{low:.3f}, {high:.3f}]{'*' if asterisk else ''}"
-        for mean, low, high, asterisk in table[["mean", "low", "high", "asterisk"]].itertuples(index=False)
+        "-" if pd.isna(mean) else f"{mean:.3f}{_between(low, high, seeds, 3)}{'*' if asterisk else ''}"
+        for mean, low, high, asterisk, seeds in table[["mean", "low", "high", "asterisk", "seeds"]].itertuples(
+            index=False
+        )
     ]
     papers = ["-" if pd.isna(paper) else f"{paper:.3g}" for paper in table["paper"]]
     long = table[["experiment", "model", "seeds"]].assign(ratio=table["ratio"], ours=ours, paper=papers)

@@ -12,16 +12,19 @@ from rac_ray.errors import BadInput
 from rac_ray.store.record import Record
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips, clip_id_of
 
+SHOWN = ("target", "source_test")
+"""Roles of evaluation sets whose clips are shown."""
 
-def clip_source(records: Sequence[Record], role: str = "target") -> Callable[[str], NDArray[np.uint8]]:
-    """Clip id (``domain/split/number``) to frames (T, H, W) uint8, of the evaluation sets that have this role.
+
+def clip_source(records: Sequence[Record], roles: Collection[str] = SHOWN) -> Callable[[str], NDArray[np.uint8]]:
+    """Clip id (``domain/split/number``) to frames (T, H, W) uint8, of the evaluation sets with one of these roles.
 
     Raises BadInput when the trainings of ``records`` were not all asked the same clips, and as ``rendered_parts`` does;
     a domain of further symbols that cannot be had is told when one of its clips is asked for.
     """
     asked: dict[str, Record] = {}
     for record in records:
-        for part in dict.fromkeys(each.part for each in record.evaluations if each.role == role):
+        for part in dict.fromkeys(each.part for each in record.evaluations if each.role in roles):
             first = asked.setdefault(part, record)
             if record.content.get(part) != first.content.get(part):
                 raise BadInput(f"trials were tested on different clips of {part}: {record.training_id} and another one")

@@ -1,20 +1,35 @@
-"""What Temporal Shape adds to the results of every study: the names of its classes, and what the paper draws of it. Its
-claims are in ``claims``.
+"""What Temporal Shape adds to the results of every study: its question, names of domains and classes, what the paper
+draws of it. Its claims are in ``claims``.
 """
 
 from collections.abc import Mapping
 
+from rac_ray.results.names import Domains, DomainWords
 from rac_ray.results.paper import Drawn
 from rac_ray.studies.temporal_shape.claims import TARGETS
 from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES
+
+QUESTION = (
+    "Does a video model that learned five motions (circle, spiral, line, rectangle, arc) on one kind of clip still "
+    "recognise them when only the looks change?"
+)
+NAMED: Domains = {
+    "2dot": DomainWords("2Dot", "a small white square on black"),
+    "5dot": DomainWords("5Dot", "a larger white square on black"),
+    "mnist": DomainWords("MNIST", "a handwritten digit on black"),
+    "mnist_bg": DomainWords("MNIST-bg", "a digit on strong, flickering noise"),
+    "mnist_bg_half": DomainWords("MNIST-bg half", "a digit on noise half as strong"),
+}
+"""Names of domains, the paper's where it has one, and what moves in their clips."""
 
 DRAWN: Mapping[str, Drawn] = {
     "2dot": Drawn(
         accuracy=TARGETS["2dot"],
         ratios=TARGETS["2dot"],
         left_out={"timesformer1": "near random validation accuracy for small sizes"},
+        called={"figure3": "Figure 3a", "figure4": "Figure 4"},
     ),
-    "mnist_bg": Drawn(accuracy=TARGETS["mnist_bg"], ratios=()),
+    "mnist_bg": Drawn(accuracy=TARGETS["mnist_bg"], ratios=(), called={"figure3": "Figure 3b"}),
 }
 """Figures 3a, 3b and 4, by source; figure 4 has the one source."""
 

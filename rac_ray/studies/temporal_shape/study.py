@@ -23,7 +23,7 @@ from rac_ray.studies.temporal_shape.endless import EndlessClips
 from rac_ray.studies.temporal_shape.facts import FACTS
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
-from rac_ray.studies.temporal_shape.results import DRAWN, shape_names
+from rac_ray.studies.temporal_shape.results import DRAWN, NAMED, QUESTION, shape_names
 from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.sweep.feeds import FEED, ONLINE, STORED
@@ -155,6 +155,8 @@ class TemporalShape(Study):
 
     # Results
 
+    question = QUESTION
+    domains = NAMED
     claims = TEMPORAL_SHAPE
     readings = READINGS
     printed_numbers = PRINTED

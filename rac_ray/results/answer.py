@@ -1,0 +1,130 @@
+"""What came out of a sweep, in sentences that claim no more than its verdicts do. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rac_ray.results.findings import FEW
+
+UNDECIDED = ("underpowered", "holds for these models", "fails for these models")
+"""Rulings that more seeds may change."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a sweep has come."""
+
+    planned: int
+    done: int
+    seeds: int = 0
+    """Fewest seeds of a model."""
+    learned: Mapping[str, bool] = field(default_factory=dict)
+    """Whether at least half of a model's trials have learned, by the model's name."""
+    rulings: Mapping[str, int] = field(default_factory=dict)
+    """Claims by ruling, as in ``verdicts.Ruling``."""
+    missing: Sequence[int | None] = ()
+    """Seeds that each undecided claim lacks; None: no number of them would do."""
+    kept: Mapping[str, float] = field(default_factory=dict)
+    """Share of what a model knows beyond guessing that it keeps on other domains, by the name of a model that learned;
+    the highest first."""
+
+    @property
+    def guessing(self) -> list[str]:
+        return [model for model, learned in self.learned.items() if not learned]
+
+
+def answer(standing: Standing) -> list[str]:
+    """Two or three sentences: who learned, what is decided, what would decide more."""
+    if not standing.done:
+        return ["No trial has finished yet, so nothing can be concluded."]
+    return [said for said in (_learning(standing), _ruled(standing), _to_decide(standing)) if said]
+
+
+def look_next(standing: Standing) -> str:
+    """Which model deserves a look, and why; empty where there is none."""
+    if standing.guessing:
+        own = "has not learned its own training domain, so a longer training or another recipe comes"
+        return f"Look next at {standing.guessing[0]}: it {own} before any comparison."
+    if not standing.kept:
+        return ""
+    model, share = next(iter(standing.kept.items()))
+    return (
+        f"Look next at {model}: so far it keeps the largest share of what it learned beyond guessing "
+        f"({100 * share:.0f}%). The intervals below say how sure that is."
+    )
+
+
+def _learning(standing: Standing) -> str:
+    seeds = f"with {_of(standing.seeds, 'seed')}"
+    trials = f"{'All' if standing.done == standing.planned else f'{standing.done} of'} {standing.planned} trials"
+    guessing, able = standing.guessing, [model for model, learned in standing.learned.items() if learned]
+    if not guessing:
+        return f"{trials} are done, {seeds}, and every model is above chance."
+    if not able:
+        return f"{trials} are done, {seeds}. No model is above chance, so nothing can be said of how robust they are."
+    be, it = ("is", "it is") if len(guessing) == 1 else ("are", "they are")
+    return (
+        f"{trials} are done, {seeds}. {_listed(able)} learned; {_listed(guessing)} {be} at chance, so nothing can be "
+        f"said of how robust {it}."
+    )
+
+
+def _ruled(standing: Standing) -> str:
+    claims = sum(standing.rulings.values())
+    tested = claims - standing.rulings.get("not run", 0)
+    if not claims:
+        return "This study states no claims to test: compare the models in the figures."
+    if not tested:
+        return f"None of the {_of(claims, 'claim')} could be tested, so nothing can be concluded."
+    if standing.seeds < FEW:
+        return _of_these_models(standing, tested, claims)
+    found = {ruling: count for ruling, count in standing.rulings.items() if ruling.startswith(DECIDED)}
+    if not found:
+        return f"Nothing can be concluded yet: {tested} of {claims} claims could be tested, and none is decided."
+    open_ones = tested - sum(found.values())
+    parts = [f"{count} {'is' if count == 1 else 'are'} {ruling}" for ruling, count in found.items()]
+    undecided = f"{open_ones} of the {tested} that could be tested {'is' if open_ones == 1 else 'are'} undecided"
+    return f"Of {claims} claims, {_listed(parts)}{f'; {undecided}' if open_ones else ''}."
+
+
+DECIDED = ("reproduced", "contradicted")
+
+
+def _of_these_models(standing: Standing, tested: int, claims: int) -> str:
+    said = (
+        f"With {_of(standing.seeds, 'seed')} nothing can be concluded about architectures: {tested} of {claims} claims "
+        f"could be tested"
+    )
+    holds, fails = (standing.rulings.get(f"{word} for these models", 0) for word in ("holds", "fails"))
+    if not holds + fails:
+        return f"{said}, and none is decided."
+    return f"{said}. For the very models that were trained {_does(holds, 'hold')} and {_does(fails, 'fail')}."
+
+
+def _to_decide(standing: Standing) -> str:
+    undecided = len(standing.missing)
+    if not undecided or not sum(standing.rulings.values()):
+        return ""
+    if standing.seeds < FEW:
+        lacking = FEW - standing.seeds
+        return f"At least {_of(lacking, 'more seed')} {'is' if lacking == 1 else 'are'} needed for a verdict."
+    known = [missing for missing in standing.missing if missing is not None]
+    if not known:
+        return "More seeds alone would not decide the open claims: their effects are small for so few clips."
+    least = min(known)
+    return (
+        f"{_of(least, 'more seed')} would decide {known.count(least)} of the {undecided} open claims, if effects stay "
+        "as they are."
+    )
+
+
+def _does(count: int, verb: str) -> str:
+    return f"{count} {verb}{'s' if count == 1 else ''}"
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,71 @@
+"""The parts of a sweep's report: figures with the tables under them, further tables, claims."""
+
+from collections.abc import Iterator
+
+from rac_ray.results.analysis import Analysis
+from rac_ray.results.at_chance import rule_in_words
+from rac_ray.results.claim_rows import ClaimRow, claim_rows
+from rac_ray.results.figures import Drawing, drawings
+from rac_ray.results.looks import on_page
+from rac_ray.results.names import Domains
+from rac_ray.results.page_tables import columns_of
+from rac_ray.results.sections import Group, Section
+from rac_ray.results.sheet import Sheet
+
+TABLE_UNDER = {"figure3": "figure3", "figure4": "figure4", "parameters": "accuracy-by-size", "profiles": "robustness"}
+"""Which table has the numbers of a figure, by the beginnings of their names."""
+RULE_BELOW = ("figure3", "figure4", "figure4-all-models", "profiles")
+"""Figures that say what at chance means."""
+LISTED = "claims"
+"""The table that a report shows as a list of claims."""
+
+
+def sections(analysis: Analysis) -> list[Section]:
+    """Every figure, the first of all as the main one, with its table under it; then the other tables."""
+    sheets = {sheet.name: sheet for sheet in analysis.sheets if sheet.name != LISTED}
+    drawn = list(drawings(analysis))
+    several = len({drawing.of for drawing in drawn}) > 1
+    figures = [
+        _figure(analysis, drawing, sheets.pop(_under(drawing), None), several, "figures" if number else "main")
+        for number, drawing in enumerate(drawn)
+    ]
+    return [*figures, *(_table(sheet, analysis.study.domains) for sheet in sheets.values())]
+
+
+def claims(analysis: Analysis) -> list[ClaimRow]:
+    """A row for each claim, of each recipe."""
+    return [row for recipe, part in analysis.by_recipe.items() for row in _rows(part, recipe)]
+
+
+def _rows(part: Analysis, recipe: str) -> Iterator[ClaimRow]:
+    yield from claim_rows(part.verdicts, part.study.printed_numbers, part.study.domains, recipe)
+
+
+def _under(drawing: Drawing) -> str:
+    return f"{TABLE_UNDER.get(drawing.kind, drawing.kind)}-{drawing.source}"
+
+
+def _figure(analysis: Analysis, drawing: Drawing, sheet: Sheet | None, several: bool, group: Group) -> Section:
+    svg, stamp = on_page(drawing.draw)
+    rule = rule_in_words(analysis.tables, drawing.source) if drawing.kind in RULE_BELOW else ""
+    heading = f"{drawing.title}, trained on {drawing.of}" if several else drawing.title
+    table, more = columns_of(sheet, analysis.study.domains) if sheet else (None, None)
+    files = (*(f"figures/{drawing.name}.{suffix}" for suffix in ("png", "svg")), *(_files(sheet) if sheet else ()))
+    said = f"{drawing.about} {rule}".strip()
+    return Section(heading, said, table, svg, stamp, more, files, group)
+
+
+def _table(sheet: Sheet, domains: Domains) -> Section:
+    table, more = columns_of(sheet, domains)
+    group: Group = "claims" if sheet.name.startswith("claims") else "tables"
+    return Section(_heading(sheet.name), sheet.title, table, None, "", more, _files(sheet), group)
+
+
+def _files(sheet: Sheet) -> tuple[str, ...]:
+    return tuple(f"tables/{sheet.name}.{suffix}" for suffix in ("csv", "md", "tex"))
+
+
+def _heading(name: str) -> str:
+    """``Accuracy by size``, ``Comparisons`` of the names of files."""
+    words = name.replace("-", " ")
+    return words[0].upper() + words[1:]

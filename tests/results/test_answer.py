@@ -1,0 +1,103 @@
+"""What is said of a sweep, word by word."""
+
+import pytest
+
+from rac_ray.results.answer import Standing, answer, look_next
+
+ABLE, ONE_GUESSES = {"ConvLSTM": True, "3D CNN": True}, {"ConvLSTM": True, "3D CNN": True, "TimeSf-1": False}
+ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        pytest.param(
+            Standing(12, 0, rulings={"not run": 11}),
+            ["No trial has finished yet, so nothing can be concluded."],
+            id="no trial done",
+        ),
+        pytest.param(
+            Standing(4, 4, 1, ABLE, {"underpowered": 5, "holds for these models": 1, "not run": 5}, [None] * 6),
+            [
+                "All 4 trials are done, with 1 seed, and every model is above chance.",
+                "With 1 seed nothing can be concluded about architectures: 6 of 11 claims could be tested. For the "
+                "very models that were trained 1 holds and 0 fail.",
+                "At least 2 more seeds are needed for a verdict.",
+            ],
+            id="one seed",
+        ),
+        pytest.param(
+            Standing(8, 8, 2, ALL_GUESS, {"underpowered": 2, "not run": 9}, [3, None]),
+            [
+                "All 8 trials are done, with 2 seeds. No model is above chance, so nothing can be said of how robust "
+                "they are.",
+                "With 2 seeds nothing can be concluded about architectures: 2 of 11 claims could be tested, and none "
+                "is decided.",
+                "At least 1 more seed is needed for a verdict.",
+            ],
+            id="two seeds and models at chance",
+        ),
+        pytest.param(
+            Standing(12, 9, 3, ONE_GUESSES, {"underpowered": 6, "not run": 5}, [4, 4, 9, None, None, None]),
+            [
+                "9 of 12 trials are done, with 3 seeds. ConvLSTM and 3D CNN learned; TimeSf-1 is at chance, so nothing "
+                "can be said of how robust it is.",
+                "Nothing can be concluded yet: 6 of 11 claims could be tested, and none is decided.",
+                "4 more seeds would decide 2 of the 6 open claims, if effects stay as they are.",
+            ],
+            id="all undecided",
+        ),
+        pytest.param(
+            Standing(20, 20, 5, ABLE, {"reproduced": 3, "underpowered": 1, "not run": 7}, [None]),
+            [
+                "All 20 trials are done, with 5 seeds, and every model is above chance.",
+                "Of 11 claims, 3 are reproduced; 1 of the 4 that could be tested is undecided.",
+                "More seeds alone would not decide the open claims: their effects are small for so few clips.",
+            ],
+            id="some reproduced",
+        ),
+        pytest.param(
+            Standing(
+                20, 20, 5, ABLE, {"reproduced in the paper's measure only": 1, "contradicted": 2, "underpowered": 0}
+            ),
+            [
+                "All 20 trials are done, with 5 seeds, and every model is above chance.",
+                "Of 3 claims, 1 is reproduced in the paper's measure only and 2 are contradicted.",
+            ],
+            id="some contradicted",
+        ),
+        pytest.param(
+            Standing(2, 2, 3, ABLE, {"not run": 2}),
+            [
+                "All 2 trials are done, with 3 seeds, and every model is above chance.",
+                "None of the 2 claims could be tested, so nothing can be concluded.",
+            ],
+            id="no claim could be tested",
+        ),
+        pytest.param(
+            Standing(2, 2, 3, ABLE),
+            [
+                "All 2 trials are done, with 3 seeds, and every model is above chance.",
+                "This study states no claims to test: compare the models in the figures.",
+            ],
+            id="a study without claims",
+        ),
+    ],
+)
+def test_the_answer_claims_no_more_than_verdicts_do(standing: Standing, said: list[str]) -> None:
+    assert answer(standing) == said
+
+
+def test_a_model_at_chance_is_looked_at_before_any_other() -> None:
+    assert look_next(Standing(12, 12, 3, ONE_GUESSES, kept={"3D CNN": 0.4})) == (
+        "Look next at TimeSf-1: it has not learned its own training domain, so a longer training or another recipe "
+        "comes before any comparison."
+    )
+
+
+def test_the_model_that_keeps_most_is_named_without_a_claim() -> None:
+    assert look_next(Standing(12, 12, 3, ABLE, kept={"3D CNN": 0.424, "ConvLSTM": 0.41})) == (
+        "Look next at 3D CNN: so far it keeps the largest share of what it learned beyond guessing (42%). The "
+        "intervals below say how sure that is."
+    )
+    assert look_next(Standing(12, 0)) == ""

@@ -1,0 +1,48 @@
+"""Which table stands under which figure, and what is left."""
+
+import pytest
+
+from rac_ray.results.analysis import Analysis
+from rac_ray.results.report_parts import claims, sections
+from rac_ray.results.sections import Section
+from tests.results.studies import SHAPES
+from tests.results.synthetic import sweep
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return Analysis(sweep(lambda *_: 0.7, models=("convlstm", "cnn3d"), sizes=(2,), seeds=(1,), clips=50), SHAPES)
+
+
+@pytest.fixture(scope="module")
+def parts(analysis: Analysis) -> dict[str, Section]:
+    return {section.heading: section for section in sections(analysis)}
+
+
+def test_the_first_figure_is_the_main_one_and_tables_follow(parts: dict[str, Section]) -> None:
+    assert {heading: section.group for heading, section in parts.items()} == {
+        "Accuracy on every domain": "main",
+        "Robustness ratio against model size": "figures",
+        "Accuracy against the number of trainable parameters": "figures",
+        "Share of trials whose robustness ratio is above a threshold": "figures",
+        "Validation accuracy after each epoch": "figures",
+        "Comparisons": "tables",
+        "Claims by choice": "claims",
+    }
+
+
+def test_a_figure_has_its_numbers_its_stamp_and_the_rule(parts: dict[str, Section]) -> None:
+    main = parts["Accuracy on every domain"]
+    assert main.table is not None
+    assert main.table["model"].tolist() == ["ConvLSTM", "3D CNN"]
+    assert main.more is not None
+    assert list(main.more) == ["trials", "seeds", "sizes"]
+    assert main.caption.startswith("2 trials planned = 2 done")
+    assert main.caption.endswith("; too few seeds for an interval")
+    assert "A trial has learned if its best accuracy on the 50 validation clips is at least " in main.note
+    assert main.files[:3] == ("figures/figure3-2dot.png", "figures/figure3-2dot.svg", "tables/figure3-2dot.csv")
+    assert parts["Validation accuracy after each epoch"].table is None
+
+
+def test_claims_are_the_studys_own(analysis: Analysis) -> None:
+    assert [row.quote for row in claims(analysis)] == [claim.quote for claim in SHAPES.claims]
