@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rac_ray.results.card import TASK, bullets, card, licence_of, number, section
+from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
 from rac_ray.results.formats import markdown
 from rac_ray.results.looks import look_of
 from rac_ray.results.shared_weights import CONFIG, WEIGHTS
 from rac_ray.results.sheet import Sheet
-from rac_ray.results.verdict_words import at_a_glance, standing
+from rac_ray.results.verdict_words import standing
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
@@ -174,5 +175,8 @@ def _verdicts(analysis: "Analysis") -> list[str]:
     for recipe, part in analysis.by_recipe.items():
         if part.verdicts:
             caption = f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished) + "."
-            lines.append(markdown(at_a_glance(part.verdicts), caption))
+            claims = claim_rows(part.verdicts, analysis.study.printed_numbers, analysis.study.domains)
+            rows = [(each.ruling, each.quote, each.effect, each.means) for each in claims]
+            table = pd.DataFrame(rows, columns=["verdict", "the paper says", "seen here", "which means"])
+            lines.append(markdown(table, caption))
     return lines
