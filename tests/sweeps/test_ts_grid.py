@@ -52,7 +52,7 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def test_the_demo_prints_its_table_and_stamp(demo: tuple[Path, str]) -> None:
     _, out = demo
-    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
+    assert "Trained on 2Dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
     assert "4 trials planned = 4 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
     for model in MODELS:
         assert any(line.split()[:1] == [model] for line in out.splitlines())
