@@ -127,7 +127,7 @@ def test_results_go_where_they_are_asked_to(verb, tmp_path: Path) -> None:
         finish_wholly(plan.ledger, task)
     code, out, _ = verb("results", "--to", str(tmp_path / "local"), study=study)
     assert code == 3
-    assert "Trained on 2dot: mean top-1" in out
+    assert "Trained on 2Dot: mean top-1" in out
     assert "1 trials have not run; the same command goes on from here" in out
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
     assert (tmp_path / "local/figures/figure3-2dot.png").exists()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.at_chance import AT_CHANCE, counted, fewest_seeds, guessing
+from rac_ray.results.at_chance import counted, fewest_seeds, marked
 from rac_ray.results.claim_sheets import claim_sheets, paper_sheets
 from rac_ray.results.claims import Claim
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
@@ -218,7 +218,7 @@ class Analysis:
             long: pd.DataFrame = getattr(self, name).query("source == @source")
             index = [row for row in rows if row != SIZE_NAME or any(long[SIZE_NAME])]
             called = {"model": [look_of(model).label for model in long["model"]], "never learned": counted(long)}
-            text = _marked(cells(long, scale=scale, digits=digits), long)
+            text = marked(cells(long, scale=scale, digits=digits), long)
             named = long.assign(**called, **{column: self._named(long, column) for column in columns})
             shown = wide(named, [*index, "never learned"], columns, text)
             title = (
@@ -242,12 +242,10 @@ class Analysis:
             "hidden units, with p of the mean over seeds (Holm over the source's comparisons); at matched parameters "
             "(ratio) and at matched source-validation top-1 (target top-1)"
         )
-        seeds = {source: self._fewest_seeds(source) for source in self.answers.sources}
+        trials = self.answers.trials
+        seeds = {source: fewest_seeds(trials.loc[trials["source"] == source]) for source in self.answers.sources}
         page = comparison_page(self.comparisons, seeds, self.study.domains)
         return Sheet("comparisons", title, self.comparisons, rounded(self.comparisons), page)
-
-    def _fewest_seeds(self, source: str) -> int:
-        return fewest_seeds(self.answers.trials.query("source == @source"))
 
     def _flips(self) -> Sheet:
         title = (
@@ -302,9 +300,3 @@ SPREAD_SHEETS: dict[str, tuple[str, str, Sequence[str], Sequence[str], float, in
     ),
 }  # fmt: skip
 """File, title, rows and columns of the wide form, factor and digits of numbers, by attribute of an Analysis."""
-
-
-def _marked(texts: Sequence[str], long: pd.DataFrame) -> list[str]:
-    """What stands in place of the ratios of models at chance."""
-    silent = (long["mean"].isna() & guessing(long)).tolist()
-    return [AT_CHANCE if empty else text for text, empty in zip(texts, silent, strict=True)]

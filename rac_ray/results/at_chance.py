@@ -1,6 +1,7 @@
 """Which trials and models are at chance, so that their ratios say nothing, and the rule in words."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -55,3 +56,9 @@ def counted(table: pd.DataFrame) -> list[str]:
         f"{never} of {trials}{f': {AT_CHANCE}' if guesses else ''}" if never else "none"
         for never, trials, guesses in rows
     ]
+
+
+def marked(texts: Sequence[str], long: pd.DataFrame) -> list[str]:
+    """The texts of a long table's means, and what stands in place of the ratios of models at chance."""
+    silent = long["mean"].isna().to_numpy() & guessing(long)
+    return [AT_CHANCE if empty else text for text, empty in zip(texts, silent, strict=True)]

@@ -170,7 +170,7 @@ def test_up_sweep_pull_down(laptop: Laptop, tmp_path: Path) -> None:
         assert "12 trials planned = 12 done" in said
         assert "SUCCEEDED" in said
 
-    assert laptop.do(pull.replace("./local", str(tmp_path / "local"))).count("Trained on 2dot") == 1
+    assert laptop.do(pull.replace("./local", str(tmp_path / "local"))).count("Trained on 2Dot") == 1
     assert load(str(laptop.shared / "results/ts_grid")).trials["state"].tolist() == ["done"] * 12
     assert load(str(tmp_path / "local/tables")).trials["state"].tolist() == ["done"] * 8
 

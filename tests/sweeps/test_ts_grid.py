@@ -12,6 +12,7 @@ import pytest
 from rac_ray.results import load
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import COMMON
+from rac_ray.results.looks import look_of
 from rac_ray.studies.temporal_shape.grid import DEMO
 from rac_ray.studies.temporal_shape.study import TemporalShape
 
@@ -52,17 +53,17 @@ def demo(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def test_the_demo_prints_its_table_and_stamp(demo: tuple[Path, str]) -> None:
     _, out = demo
-    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
+    assert "Trained on 2Dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
     assert "4 trials planned = 4 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
     for model in MODELS:
-        assert any(line.split()[:1] == [model] for line in out.splitlines())
+        assert any(line.strip().startswith(f"{look_of(model).label} ") for line in out.splitlines())
 
 
 def test_the_demo_ends_with_its_figure_and_three_sentences(demo: tuple[Path, str]) -> None:
     folder, out = demo
     figure, learned, hard, kept = out.splitlines()[-4:]
     assert figure == f"figure: {folder}/results/ts_grid/demo/figures/figure3-2dot.png"
-    assert " trials that trained on 2dot have learned: on new clips of it " in learned
+    assert " trials that trained on 2Dot have learned: on new clips of it " in learned
     assert "the easiest and the hardest domain in the mean over models" in hard
     assert kept.startswith("Of what they know beyond guessing, models keep this much with other looks: ")
 
@@ -81,7 +82,7 @@ def test_the_demo_leaves_tables_and_figures(demo: tuple[Path, str]) -> None:
 def test_in_the_demo_every_trial_learns(repository: Path, tmp_path: Path) -> None:
     """What is promised: above chance on its source in every trial, finite intervals, near domains easier than far."""
     out = made(repository, tmp_path)
-    assert "All 12 trials that trained on 2dot have learned" in out
+    assert "All 12 trials that trained on 2Dot have learned" in out
     tables = load(tmp_path / "results/ts_grid")
     assert tables.trials["learned"].tolist() == [True] * 12
     accuracy = Analysis(tables, TemporalShape()).accuracy.set_index(["model", "target", "split"])
