@@ -139,6 +139,7 @@ def repository_of(folder: Path, home: Path) -> str:
     subprocess.run([*gpg, "--clearsign", "--output", "dists/stable/InRelease", "dists/stable/Release"], **run)
     subprocess.run([*gpg, "--armor", "--output", "gpg.key", "--export"], **run)
     keys = subprocess.run([*gpg, "--list-keys", "--with-colons"], text=True, **run).stdout
+    subprocess.run(["gpgconf", "--kill", "gpg-agent"], **run)  # which gpg has started
     return next(line.split(":")[9] for line in keys.splitlines() if line.startswith("fpr:"))
 
 
