@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-DONE, FAILED, BAD_INPUT, UNFINISHED, BUSY, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, FAILED, BAD_INPUT, UNFINISHED, BUSY, INTERRUPTED, UNREAD = 0, 1, 2, 3, 4, 130, 141
 """Exit codes; ``cli`` says when."""
 
 

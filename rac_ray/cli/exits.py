@@ -2,18 +2,21 @@
 
 Exit codes: 0 all that can be is done (or the question is answered), 1 some trials failed (or the data does not
 verify, a replay differs, a driver does not stop), 2 bad input, 3 some trials have not run, 4 another driver holds the
-sweep, 130 interrupted.
+sweep, 130 interrupted, 141 nobody reads the output any more, as after ``| head``.
 """
 
+import os
+import select
 import signal
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 from typing import NoReturn
 
-from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, BadInput
+from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, UNREAD, BadInput
 from rac_ray.store.object_store import RETRY_SECONDS, is_transient
 from rac_ray.store.storage import FULL_DISK
+from rac_ray.store.visible import visible
 
 
 def run_command(command: Callable[[], int]) -> NoReturn:
@@ -26,22 +29,35 @@ def run_command(command: Callable[[], int]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = command()
+        sys.stdout.flush()
     except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         code = BUSY if isinstance(error, Busy) else BAD_INPUT
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _unread():
+            sys.exit(UNREAD)
         if error.errno in FULL_DISK:
             said = f"{error.filename or 'the disk'} is full; make room, the same command goes on"
         elif is_transient(error):
             said = f"the storage has not answered for {RETRY_SECONDS:.0f} s; the same command goes on: {error}"
         else:
             raise
-        print(f"error: {said}", file=sys.stderr)
+        print(f"error: {visible(said)}", file=sys.stderr)
         code = UNFINISHED
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+def _unread() -> bool:
+    """Whether the reader of stdout is gone; what it has not read is dropped then."""
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)
+    if not any(events & select.POLLERR for _, events in asked.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _interrupt(_number: int, _frame: object) -> None:

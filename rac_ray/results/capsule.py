@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 import pyarrow as pa
 
 from rac_ray.errors import BadInput
@@ -39,6 +40,17 @@ CAPSULE, ENVIRONMENT_FILE, RECORDS, OUTPUTS = "capsule.json", "environment.txt",
 CAPSULE_SCHEMA = 1
 KEPT = (TRIAL, RECORD, ATTEMPT, EPOCHS, PREDICTIONS)
 """Files of a trial that go in, besides its failures."""
+LEAST_LIMIT, MOST_TIMES = 2**26, 100
+"""A capsule unpacks to so many bytes, and so many times its own, at most: what is in one has been compressed before."""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """``capsule.json``."""
+
+    schema: int
+    files: dict[str, str]
+    """SHA-256 of every other file, by its name."""
+    commit: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     tables = load(inside.below(RECORDS).root)
     write_outputs(Analysis(tables, study_of(tables)), inside.below("derived"))
     derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
-    packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest["files"], OUTPUTS).items()}
+    packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest.files, OUTPUTS).items()}
     names = sorted(packed.keys() | derived.keys())
     same = tuple(name for name in names if name in derived and packed.get(name) == _digest(derived[name]))
     then, now = set(inside.read_bytes(ENVIRONMENT_FILE).decode().splitlines()), set(environment())
@@ -98,19 +110,24 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     return Replay(folder, same, tuple(name for name in names if name not in same), tuple(changes))
 
 
-def unpack(path: Path, folder: Path) -> dict[str, Any]:
-    """Unpack a capsule and return its manifest; every file is checked against it."""
+def unpack(path: Path, folder: Path) -> Manifest:
+    """Unpack a capsule and return its manifest; every file is checked against it.
+
+    Raises BadInput, before anything is written, for what is no capsule, or one whose files are not what it says.
+    """
     try:
         files = _untar(path.read_bytes())
-        manifest = json.loads(files.pop(CAPSULE))
+        manifest = msgspec.json.decode(files.pop(CAPSULE), type=Manifest)
     except FileNotFoundError as error:
         raise BadInput(f"there is no capsule at {str(path)!r}") from error
-    except (OSError, KeyError, ValueError, tarfile.TarError, pa.ArrowException) as error:
+    except KeyError as error:
+        raise BadInput(f"{str(path)!r} is not a whole capsule (there is no {error} in it)") from error
+    except (OSError, ValueError, tarfile.TarError, pa.ArrowException, msgspec.MsgspecError) as error:
         raise BadInput(f"{str(path)!r} is not a whole capsule ({error})") from error
-    if manifest.get("schema") != CAPSULE_SCHEMA:
-        raise BadInput(f"capsule {str(path)!r} has schema {manifest.get('schema')!r}; valid: {CAPSULE_SCHEMA}")
-    wrong = sorted(set(files) ^ set(manifest["files"]))
-    wrong += [name for name, content in files.items() if manifest["files"].get(name) != _digest(content)]
+    if manifest.schema != CAPSULE_SCHEMA:
+        raise BadInput(f"capsule {str(path)!r} has schema {manifest.schema!r}; valid: {CAPSULE_SCHEMA}")
+    wrong = sorted(set(files) ^ set(manifest.files))
+    wrong += [name for name, content in files.items() if manifest.files.get(name) != _digest(content)]
     if wrong:
         raise BadInput(f"capsule {str(path)!r} was changed: {wrong[0]} is not what its manifest says")
     for name, content in files.items():
@@ -169,16 +186,24 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
 
 
 def _untar(content: bytes) -> dict[str, bytes]:
-    """Plain files of a compressed tar by name; ValueError for anything that is no plain file inside of it."""
-    files = {}
-    with (
-        pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream,
-        tarfile.open(fileobj=io.BytesIO(stream.read()), mode="r:") as archive,
-    ):
+    """Plain files of a compressed tar by name.
+
+    Raises ValueError for one that is too large, and for anything that is no plain file inside of it.
+    """
+    most = LEAST_LIMIT + MOST_TIMES * len(content)
+    with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
+        unpacked = stream.read(most + 1)
+    if len(unpacked) > most:
+        raise ValueError(f"it unpacks to more than {most} bytes")
+    files: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
         for entry in archive:
             path = PurePosixPath(entry.name)
-            opened = archive.extractfile(entry)
-            if opened is None or path.is_absolute() or ".." in path.parts:
+            opened = archive.extractfile(entry) if entry.isreg() else None
+            if opened is None or path.is_absolute() or ".." in path.parts or str(path) != entry.name:
                 raise ValueError(f"{entry.name!r} is no plain file inside of it")
             files[entry.name] = opened.read()
+    folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+    if both := sorted(folders & files.keys()):
+        raise ValueError(f"{both[0]!r} is a file and a folder")
     return files

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rac_ray.identity import Training
 from rac_ray.store.entry import added_up
 from rac_ray.store.record import Record
+from rac_ray.store.visible import visible
 from rac_ray.sweep.failures import summary
 from rac_ray.sweep.queue import Queue
 
@@ -25,6 +26,7 @@ _shown: "list[Display]" = []
 
 def say_line(line: str) -> None:
     """Print one line at once, to a terminal or a log; above the progress if it is shown."""
+    line = visible(line)
     if _shown:
         _shown[-1].above(line)
     else:

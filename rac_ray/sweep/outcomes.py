@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rac_ray.errors import DONE, FAILED, INTERRUPTED, UNFINISHED
 from rac_ray.store.entry import STATES, State, added_up
+from rac_ray.store.visible import visible
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
@@ -285,5 +286,7 @@ class Results:
 
 
 def as_text(outcome: Outcome, as_json: bool, indent: int | None = 1) -> str:
-    """An outcome as text."""
-    return json.dumps(outcome.value(), indent=indent, default=str) if as_json else "\n".join(outcome.lines())
+    """An outcome as text, in which nothing is a command to a terminal."""
+    if as_json:
+        return json.dumps(outcome.value(), indent=indent, default=str)
+    return visible("\n".join(outcome.lines()))

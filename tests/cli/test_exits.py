@@ -108,3 +108,41 @@ def test_a_letter_that_a_terminal_cannot_show_is_printed_as_a_code(repository: P
     code = "from rac_ray.cli.exits import run_command; run_command(lambda: print('Broomé') or 0)"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Broom\\xe9\n", "")
+
+
+PRINTS = """
+import sys
+from rac_ray.cli.exits import run_command
+from rac_ray.errors import BadInput
+
+def command():
+    for number in range(100_000):
+        print(number, flush=len(sys.argv) > 1)
+    return 0
+
+run_command(command)
+"""
+
+
+@pytest.mark.parametrize("at_once", [(), ("flush",)], ids=["at the end", "at once"])
+def test_output_that_nobody_reads_to_its_end_is_no_error(at_once: tuple[str, ...]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PRINTS, *at_once], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "0\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 141
+
+
+def test_another_pipe_that_breaks_is_a_defect() -> None:
+    script = "from rac_ray.cli.exits import run_command\n"
+    script += "def command(): raise BrokenPipeError('a decoder')\nrun_command(command)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "BrokenPipeError: a decoder")
+
+
+def test_a_sentence_gives_a_terminal_no_commands(ended) -> None:
+    assert ended(raising(BadInput("no \x1b[2J"))) == (2, "error: no \\x1b[2J\n")

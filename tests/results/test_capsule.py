@@ -1,17 +1,19 @@
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
-from rac_ray.results.capsule import derive_again, environment, pack, unpack
+from rac_ray.results.capsule import _tar, derive_again, environment, pack, unpack
 from rac_ray.results.tables import Tables
 from rac_ray.store.storage import Storage
 from rac_ray.studies.other import OtherStudy
@@ -41,7 +43,7 @@ def test_it_holds_records_predictions_failures_and_the_environment_but_no_weight
     capsule: Path, tmp_path: Path, trials: list[Trial]
 ) -> None:
     manifest = unpack(capsule, tmp_path / "out")
-    names = set(manifest["files"])
+    names = set(manifest.files)
     done, failed = trials[0].trial_id, trials[6].trial_id
     assert {f"records/trials/{done}/{name}" for name in ("trial.json", "record.json", "predictions.parquet")} <= names
     assert f"records/trials/{failed}/failure-001.json" in names
@@ -97,8 +99,8 @@ def test_another_number_in_a_record_shows_in_the_tables(capsule: Path, tmp_path:
     name = f"records/trials/{trials[0].trial_id}/record.json"
     record = json.loads((tmp_path / "out" / name).read_text())
     content = json.dumps({**record, "parameters": 7}).encode()
-    manifest["files"][name] = hashlib.sha256(content).hexdigest()
-    changed = {name: content, "capsule.json": json.dumps(manifest).encode()}
+    manifest.files[name] = hashlib.sha256(content).hexdigest()
+    changed = {name: content, "capsule.json": msgspec.json.encode(manifest)}
     found = derive_again(repacked(capsule, tmp_path / "changed.tar.zst", changed), tmp_path / "again", shapes)
     assert "tables/trials.parquet" in found.different
     assert "tables/figure3-2dot.csv" in found.same
@@ -109,6 +111,27 @@ def test_a_capsule_cannot_write_outside_of_its_folder(capsule: Path, tmp_path: P
     hostile = repacked(capsule, tmp_path / "hostile.tar.zst", {name: b"x"})
     with pytest.raises(BadInput, match="is no plain file inside of it"):
         unpack(hostile, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"capsule.json": b"[]"}, "Expected `object`, got `array`"),
+        ({"capsule.json": b'{"schema": 1}'}, "missing required field `files`"),
+        ({"capsule.json": b'{"schema": 1, "files": {"a": 1}}'}, "Expected `str`, got `int`"),
+        ({"other.json": b"{}"}, "there is no 'capsule.json' in it"),
+        ({"a": b"x", "a/b": b"x"}, "'a' is a file and a folder"),
+        ({"capsule.json": b" " * 80_000_000}, "it unpacks to more than "),
+    ],
+    ids=["a list", "no files", "no digest", "no manifest", "both", "large"],
+)
+def test_a_malformed_capsule_is_one_sentence(files: dict[str, bytes], said: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.tar.zst"
+    path.write_bytes(_tar(files))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(BadInput, match=f"is not a whole capsule \\(.*{re.escape(said)}"):
+        unpack(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_no_capsule_is_told(tmp_path: Path, sweep_folder: Path) -> None:

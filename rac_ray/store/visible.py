@@ -1,0 +1,11 @@
+"""Text from records, file names and machines, as a terminal may show it."""
+
+import re
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that a terminal obeys instead of showing them, but for tabs and ends of lines."""
+
+
+def visible(text: str) -> str:
+    """The text with such characters as Python writes them: ``\\x1b[2J`` does not clear a screen."""
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
