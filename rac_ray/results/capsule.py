@@ -28,7 +28,7 @@ from rac_ray.results.tables import Tables, load
 from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_failure
 from rac_ray.store.ledger import TRIALS
 from rac_ray.store.redaction import without_credentials
-from rac_ray.store.storage import Storage
+from rac_ray.store.storage import UNREADABLE, Storage
 from rac_ray.sweep.decisions import DECISIONS
 from rac_ray.sweep.provenance import commit
 from rac_ray.sweep.search import SEARCH
@@ -122,7 +122,7 @@ def unpack(path: Path, folder: Path) -> Manifest:
         raise BadInput(f"there is no capsule at {str(path)!r}") from error
     except KeyError as error:
         raise BadInput(f"{str(path)!r} is not a whole capsule (there is no {error} in it)") from error
-    except (OSError, ValueError, tarfile.TarError, pa.ArrowException, msgspec.MsgspecError) as error:
+    except (*UNREADABLE, OSError, tarfile.TarError, pa.ArrowException) as error:
         raise BadInput(f"{str(path)!r} is not a whole capsule ({error})") from error
     if manifest.schema != CAPSULE_SCHEMA:
         raise BadInput(f"capsule {str(path)!r} has schema {manifest.schema!r}; valid: {CAPSULE_SCHEMA}")

@@ -119,7 +119,7 @@ class Ledger:
         """What there is of one training, as ``scan`` finds it without tasks; failures also of one that is done."""
         folder, record = self.folder(training_id), self.record(training_id)
         sizes = folder.sizes()
-        attempt = _parsed(folder.read_if_there(ATTEMPT) or b"null")
+        attempt = _parsed(ATTEMPT, folder.read_if_there(ATTEMPT))
         outstanding = _outstanding(record, None) if record else 0
         return Entry(training_id, sizes, record, attempt, tuple(self.failures(training_id)), outstanding)
 
@@ -132,7 +132,8 @@ class Ledger:
     def _read(self, paths: Iterable[str]) -> dict[str, Any]:
         """JSON files below the trials' folders by path; those that are not whole are left out."""
         contents = self.storage.below(TRIALS).read_all(paths)
-        return {path: value for path, content in contents.items() if (value := _parsed(content)) is not None}
+        found = {path: _parsed(path.rpartition("/")[2], content) for path, content in contents.items()}
+        return {path: value for path, value in found.items() if value is not None}
 
     def record(self, training_id: str) -> Record | None:
         """The record of a finished training, else None; a record that is not whole does not count."""
@@ -140,9 +141,10 @@ class Ledger:
         return None if content is None else _whole(content)
 
     def failures(self, training_id: str) -> list[dict[str, Any]]:
-        """Failed attempts, oldest first, of finished trainings too."""
+        """Failed attempts, oldest first, of finished trainings too; files that are not whole are left out."""
         folder = self.folder(training_id)
-        return [folder.read_json(name) for name in folder.names() if is_failure(name)]
+        found = [_parsed(name, folder.read_if_there(name)) for name in folder.names() if is_failure(name)]
+        return [failure for failure in found if failure is not None]
 
     def begin(self, training_id: str, attempt: int, driver: str, **who: Any) -> None:
         """Say that attempt number ``attempt`` of a training has begun, for which driver, where."""
@@ -150,14 +152,14 @@ class Ledger:
 
     def fail(self, training_id: str, attempt: int, failure: Mapping[str, Any]) -> None:
         """Write why an attempt failed, without credentials, unless that has been written; earlier ones stay."""
-        folder = self.folder(training_id)
-        if not folder.exists(failure_file(attempt)):
-            folder.write_json(failure_file(attempt), without_credentials({**failure, "attempt": attempt}))
+        if self.failure(training_id, attempt) is None:
+            told = without_credentials({**failure, "attempt": attempt})
+            self.folder(training_id).write_json(failure_file(attempt), told)
 
     def failure(self, training_id: str, attempt: int) -> dict[str, Any] | None:
         """Why an attempt failed; None when it did not, or could not say."""
-        folder = self.folder(training_id)
-        return folder.read_json(failure_file(attempt)) if folder.exists(failure_file(attempt)) else None
+        name = failure_file(attempt)
+        return _parsed(name, self.folder(training_id).read_if_there(name))
 
     def decide(self, training_id: str, attempt: int, retry: bool) -> None:
         """Add to a failure whether the training is tried again; without it the training has been given up."""
@@ -234,11 +236,22 @@ def _whole(content: bytes) -> Record | None:
         return None
 
 
-def _parsed(content: bytes) -> dict[str, Any] | None:
+_NEEDED: Mapping[str, Mapping[str, type]] = {
+    ATTEMPT: {"attempt": int, "driver": str},
+    "failure": {"attempt": int, "class": str, "reason": str},
+}
+"""What every file of an attempt and of a failure has; they may have more."""
+
+
+def _parsed(name: str, content: bytes | None) -> dict[str, Any] | None:
+    """The file of an attempt or a failure; None where there is none, or where it is anything else."""
     try:
-        return json.loads(content)
-    except ValueError:
+        value = json.loads(content or b"null")
+    except (ValueError, RecursionError):
         return None
+    needed = _NEEDED["failure" if is_failure(name) else name]
+    whole = isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in needed.items())
+    return value if whole else None
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

@@ -64,10 +64,7 @@ class Holder:
 
 def current_holder(folder: Storage, name: str) -> Holder | None:
     """The holder that the file names, living or dead; None without a file or with one that is not whole."""
-    try:
-        return Holder(**folder.read_json(name))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
+    return folder.read_as(name, Holder)
 
 
 def living_holder(folder: Storage, name: str, watch: bool = True) -> Holder | None:
@@ -175,11 +172,10 @@ class Lock:
             return f"{self.folder.address(self.name)} was deleted"
         if holder.token != self.holder.token:
             return f"{holder.sentence} took over"
-        if folder.exists(CANCEL):
-            request = folder.read_json(CANCEL)
-            if request["token"] == self.holder.token:
-                folder.delete(CANCEL)
-                return f"cancelled by {request['by']}"
+        request = folder.read_as(CANCEL, dict[str, str]) or {}
+        if request.get("token") == self.holder.token:
+            folder.delete(CANCEL)
+            return f"cancelled by {request.get('by', 'somebody')}"
         folder.write_json(self.name, asdict(replace(holder, beats=holder.beats + 1)))
         return ""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Recipe, Training, Trial, belongs, part_of
+from rac_ray.store.storage import UNREADABLE
 
 SCHEMA = 2
 
@@ -33,7 +34,7 @@ def decoded(content: bytes, kind: type[Kind], schema: int, address: str, what: s
     """A file's struct. Raises Damaged, with the ``address``, for what is not ``what`` it should be."""
     try:
         found = msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except UNREADABLE as error:
         raise Damaged(f"{address} is not the record of {what}: {error}") from error
     if found.schema != schema:
         raise Damaged(f"{address} has schema {found.schema}; valid: {schema}")
@@ -202,7 +203,7 @@ def read_record(content: bytes, where: str = "record.json") -> Record:
         elif schema != SCHEMA:
             raise Damaged(f"{where} has schema {schema!r}; valid: 1 and {SCHEMA}")
         return msgspec.convert(value, Record, strict=True)
-    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (*UNREADABLE, KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{where} is not a record: {' '.join(str(error).split())[:200]}") from error
 
 

@@ -17,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -31,6 +32,9 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 TEMPORARY_MARK = ".tmp-"
 FILES_AT_ONCE = 16
 """Files read or written at once: an object store answers one request in tens of milliseconds."""
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises for a file that is no JSON, too deep, or of another kind."""
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,14 @@ class Storage:
 
     def read_json(self, name: str) -> Any:
         return json.loads(self.read_bytes(name))
+
+    def read_as(self, name: str, kind: type[Kind]) -> Kind | None:
+        """A JSON file as a dataclass or another type that msgspec knows; None without one, and for anything else."""
+        content = self.read_if_there(name)
+        try:
+            return None if content is None else msgspec.json.decode(content, type=kind)
+        except UNREADABLE:
+            return None
 
     @contextmanager
     def writing(self, name: str) -> Iterator[str]:

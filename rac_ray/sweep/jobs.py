@@ -48,10 +48,6 @@ class SubmittedJob:
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, content: Mapping[str, str]) -> "SubmittedJob":
-        return cls(**content)
-
 
 def submit_job(
     address: str,
@@ -104,8 +100,8 @@ def _runtime_env(program: Program, environment: Mapping[str, str]) -> dict[str, 
 
 
 def last_job(folder: Storage) -> SubmittedJob | None:
-    """The job that a sweep's folder remembers; None when the sweep was never handed over."""
-    return SubmittedJob.from_dict(folder.read_json(JOB_FILE)) if folder.exists(JOB_FILE) else None
+    """The job that a sweep's folder remembers; None when the sweep was never handed over, or the file is not whole."""
+    return folder.read_as(JOB_FILE, SubmittedJob)
 
 
 def job_status(job: SubmittedJob) -> str:

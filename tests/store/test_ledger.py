@@ -231,6 +231,22 @@ def test_a_truncated_record_is_no_record(ledger: Ledger, make_task) -> None:
     assert states(ledger, [task]) == ["done"]
 
 
+GARBAGE = [b"", b"{}", b"[]", b"null", b'"x"', b'{"attempt": "1"}', b"\xff\x00", b"[" * 100_000, b'{"attempt": NaN}']
+
+
+@pytest.mark.parametrize("name", ["attempt.json", "failure-001.json", "record.json"])
+@pytest.mark.parametrize("content", GARBAGE, ids=range(len(GARBAGE)))
+def test_a_file_that_is_anything_else_does_not_count(name: str, content: bytes, ledger: Ledger, make_task) -> None:
+    task = make_task()
+    register(ledger, [task])
+    ledger.folder(task.training_id).write_bytes(name, content)
+    for entry in (ledger.scan([task])[task.training_id], ledger.entry(task.training_id)):
+        assert (entry.state(None), entry.attempts, entry.attempt, entry.failures) == ("pending", 0, None, ())
+    assert ledger.failure(task.training_id, 1) is None
+    ledger.fail(task.training_id, 1, BROKEN)
+    assert [failure["attempt"] for failure in ledger.failures(task.training_id)] == [1]
+
+
 def test_registering_again_changes_nothing(ledger: Ledger, make_task) -> None:
     task = make_task()
     register(ledger, [task])
