@@ -13,7 +13,8 @@ from tests.docs.pages import ROOT
 @pytest.fixture(scope="module")
 def site() -> tuple[MkDocsConfig, Files]:
     config = load_config(str(ROOT / "mkdocs.yml"))
-    return config, generate.on_files(get_files(config), config)
+    config = config.plugins.on_config(config)
+    return config, config.plugins.on_files(get_files(config), config=config)
 
 
 def text(site: tuple[MkDocsConfig, Files], uri: str) -> str:
