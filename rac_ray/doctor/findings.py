@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rac_ray.doctor.facts import Facts, Folder, Gpu
+from rac_ray.sweep.session import LONGEST_RAY_FOLDER
 
 Level = Literal["ok", "slow", "will fail"]
 LEAST_MEMORY = 3_000_000_000
@@ -13,8 +14,6 @@ LEAST_DISK, LITTLE_DISK = 100_000_000, 2_000_000_000
 """Bytes: below the first nothing can be written for long, below the second only small sweeps fit."""
 SPILL_SHARE = 0.05
 """Ray does not spill to a disk of which less than this share is free."""
-LONGEST_RAY_FOLDER = 43
-"""Characters: a socket's path has at most 107, of which ``/session_DATE_TIME_PID/sockets/plasma_store`` takes 64."""
 FEW_FILES, ENOUGH_FILES = 1024, 8192
 TOLD_PACKAGES = ("ray", "torch")
 COMPILER = "numba"

@@ -24,7 +24,7 @@ from packaging.specifiers import SpecifierSet
 from rac_ray.doctor.facts import Facts, Folder, Gpu, Package, Port
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
-from rac_ray.sweep.session import available_here, cores_here, memory_limit_here, object_store_here
+from rac_ray.sweep.session import available_here, cores_here, memory_limit_here, object_store_here, ray_folder
 
 PORTS = (8265, 6379)
 """Of Ray's dashboard, and of a cluster's head."""
@@ -176,11 +176,6 @@ def gpus_of(table: str) -> list[Gpu]:
         size = int(total) * MEBIBYTE if total.isdigit() else 1
         found.append(Gpu(name, size, int(free) * MEBIBYTE if free.isdigit() else size, driver, mode))
     return found
-
-
-def ray_folder() -> str:
-    """Where a local Ray keeps its logs and sockets."""
-    return str(Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp", "ray"))
 
 
 def numba_folder() -> str:

@@ -26,6 +26,8 @@ MEMORY_FILES = (
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 """A container's limit and use of memory: of control groups of version 2, and of version 1."""
+LONGEST_RAY_FOLDER = 43
+"""Characters: a socket's path has at most 107, of which ``/session_DATE_TIME_PID/sockets/plasma_store`` takes 64."""
 WORKER_ENVIRONMENT = {
     # glibc gives large blocks back to the kernel at each free; the page faults cost as much as the arithmetic.
     # Trials run in a thread, whose own arena would ignore the thresholds: one arena for all.
@@ -81,6 +83,11 @@ def object_store_here() -> int:
     return min(most, max(least, int(STORE_SHARE * available_here())))
 
 
+def ray_folder() -> str:
+    """Where a local Ray keeps its logs and sockets."""
+    return str(Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp", "ray"))
+
+
 @contextmanager
 def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
     """A local Ray for the duration, or a connection to the cluster at ``address``; ``name`` is for its jobs page."""
@@ -102,7 +109,12 @@ def _for_workers(resources: Resources) -> dict[str, str]:
 
 
 def _local(resources: Resources) -> dict[str, Any]:
-    """What a local Ray has."""
+    """What a local Ray has. Raises BadInput where its sockets would have no place."""
+    if len(folder := ray_folder()) > LONGEST_RAY_FOLDER:
+        raise BadInput(
+            f"Ray's folder {folder!r} has {len(folder)} characters, which is too long for a socket; valid: up to "
+            f"{LONGEST_RAY_FOLDER}, as RAY_TMPDIR=/tmp gives"
+        )
     return {
         "num_cpus": resources.num_cpus or cores_here(),
         "num_gpus": resources.num_gpus,

@@ -62,3 +62,20 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path: Path, monkeypatc
     say(1, "9223372036854771712", "5")
     assert session.memory_limit_here() is None
     assert session.available_here() == pytest.approx(free, rel=0.5)
+
+
+@pytest.mark.parametrize("session", ["ray_session(Resources(num_cpus=1))", "ray_ahead(Resources(num_cpus=1), 'name')"])
+def test_a_folder_too_long_for_rays_sockets_is_one_sentence(session: str) -> None:
+    code = f"""
+from rac_ray.cli.exits import run_command
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import ray_ahead, ray_session
+def command():
+    with {session}:
+        return 0
+run_command(command)
+"""
+    environment = {**os.environ, "RAY_TMPDIR": "/tmp/" + 40 * "x"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    said = f"Ray's folder '/tmp/{40 * 'x'}/ray' has 49 characters, which is too long for a socket; valid: up to 43, as "
+    assert (done.returncode, done.stderr) == (2, f"error: {said}RAY_TMPDIR=/tmp gives\n")
