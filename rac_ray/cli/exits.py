@@ -5,6 +5,7 @@ verify, a replay differs, a driver does not stop), 2 bad input, 3 some trials ha
 sweep, 130 interrupted, 141 nobody reads the output any more, as after ``| head``.
 """
 
+import errno
 import os
 import select
 import signal
@@ -36,14 +37,16 @@ def run_command(command: Callable[[], int]) -> NoReturn:
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _unread():
             sys.exit(UNREAD)
-        if error.errno in FULL_DISK:
+        code = UNFINISHED
+        if error.errno == errno.ENAMETOOLONG:
+            said, code = "a path or a name is longer than the file system can hold", BAD_INPUT
+        elif error.errno in FULL_DISK:
             said = f"{error.filename or 'the disk'} is full; make room, the same command goes on"
         elif is_transient(error):
             said = f"the storage has not answered for {RETRY_SECONDS:.0f} s; the same command goes on: {error}"
         else:
             raise
         print(f"error: {visible(said)}", file=sys.stderr)
-        code = UNFINISHED
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         code = INTERRUPTED

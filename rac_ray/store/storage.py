@@ -9,6 +9,7 @@ two minutes; see ``object_store``, also for endpoints.
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -34,6 +35,7 @@ FILES_AT_ONCE = 16
 """Files read or written at once: an object store answers one request in tens of milliseconds."""
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What msgspec raises for a file that is no JSON, too deep, or of another kind."""
+LOST_SLASH = re.compile(r"(s3|gs|gcs|hdfs|abfss?):(?!//)")
 Kind = TypeVar("Kind")
 
 
@@ -48,8 +50,13 @@ class Storage:
 
     @classmethod
     def at(cls, location: str | os.PathLike[str]) -> "Storage":
-        """The storage at a local path (made absolute) or a URI that ``pyarrow.fs`` understands."""
+        """The storage at a local path (made absolute) or a URI that ``pyarrow.fs`` understands.
+
+        Raises BadInput for an address that has lost a slash, which would be a local folder.
+        """
         text = os.fspath(location)
+        if lost := LOST_SLASH.match(text):
+            raise BadInput(f"storage {text!r} is neither a path nor an address; valid: as in {lost[1]}://bucket/folder")
         return cls("".join(split_root(text)) if "://" in text else str(Path(text).expanduser().resolve()))
 
     @property

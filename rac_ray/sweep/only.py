@@ -11,11 +11,14 @@ from typing import Any
 
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import WORD_FIELDS, Recipe
+from rac_ray.store.entry import STATES
 
 WORDS = ("model", "source", "trial_id", "state", "experiment", "size", "variant", *WORD_FIELDS)
 NUMBERS = ("hidden_units", "seed", *(each.name for each in fields(Recipe) if each.name not in WORD_FIELDS))
 ALIASES = {"h": "hidden_units"}
 CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*([^<>=!]*?)\s*")
+MOST_TOLD = 12
+"""Values that a sentence lists."""
 ORDER = {
     "<": lambda left, right: left < right,
     "<=": lambda left, right: left <= right,
@@ -35,7 +38,10 @@ class Condition:
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether it is true of a trial's ``values``, by field; a trial id matches by its beginning."""
-        have = values[self.field]
+        return self.fits(values[self.field])
+
+    def fits(self, have: Any) -> bool:
+        """Whether it is true of a value of its field."""
         if self.operator in ORDER:
             return have is not None and ORDER[self.operator](have, self.values[0])
         equal = have.startswith(self.values) if self.field == "trial_id" else have in self.values
@@ -62,6 +68,17 @@ class Only:
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         return all(condition.holds(values) for condition in self.conditions)
+
+    def require_known(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Raise BadInput for a value of several that no trial has, which would pass for a condition that is met."""
+        for each in self.conditions:
+            there = dict.fromkeys([row[each.field] for row in rows] + [*STATES] * (each.field == "state"))
+            alone = [Condition(each.field, "=", (value,)) for value in each.values]
+            lost = [one.values[0] for one in alone if not any(map(one.fits, there))]
+            if each.operator not in ORDER and 0 < len(lost) < len(alone):
+                told = ", ".join([*map(str, there)][:MOST_TOLD]) + ", .." * (len(there) > MOST_TOLD)
+                value = f"{lost[0]:g}" if isinstance(lost[0], float) else repr(lost[0])
+                raise BadInput(f"--only names {each.field} {value}, which no planned trial has; they have {told}")
 
 
 def _condition(text: str, words: Sequence[str]) -> Condition:

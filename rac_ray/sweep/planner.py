@@ -231,6 +231,7 @@ def chosen(tasks: Sequence[Task], only: Only, ledger: Ledger) -> list[Task]:
     entries = ledger.scan(tasks) if only.needs_state else {}
     driver = ledger.driver() if only.needs_state else None
     rows = [_row(task, trial, entries.get(task.training_id), driver) for task in tasks for trial in task.asked]
+    only.require_known(rows)
     kept = {row["trial_id"] for row in rows if only.holds(row)}
     left = [replace(task, trials=tuple(trial for trial in task.asked if trial.trial_id in kept)) for task in tasks]
     found = [task for task in left if task.trials]

@@ -63,6 +63,7 @@ def test_a_commands_own_code_is_the_exit_code(code: int, ended) -> None:
         (Busy("somebody holds it"), 4, "error: somebody holds it\n"),
         (OSError(errno.ENOSPC, "full", "/data/x"), 3, "error: /data/x is full; make room, the same command goes on\n"),
         (OSError(errno.EDQUOT, "full"), 3, "error: the disk is full; make room, the same command goes on\n"),
+        (OSError(errno.ENAMETOOLONG, "x"), 2, "error: a path or a name is longer than the file system can hold\n"),
         (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here\n"),
     ],
 )

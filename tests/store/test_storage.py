@@ -139,3 +139,12 @@ def test_the_folder_above_and_the_room_left(tmp_path: Path) -> None:
     assert free
     assert free > 0
     assert Storage.at("s3://bucket/results").free_bytes() is None
+
+
+@pytest.mark.parametrize("text", ["s3:/bucket/folder", "s3:bucket", "gs:/bucket"])
+def test_an_address_that_has_lost_a_slash_is_no_local_folder(text: str) -> None:
+    scheme = text.partition(":")[0]
+    said = f"storage '{text}' is neither a path nor an address; valid: as in {scheme}://bucket/folder"
+    with pytest.raises(BadInput) as error:
+        Storage.at(text)
+    assert str(error.value) == said

@@ -96,3 +96,31 @@ def test_what_is_not_understood_is_named(text: str, sentence: str) -> None:
     with pytest.raises(BadInput) as error:
         Only.parse(text)
     assert str(error.value).startswith(sentence)
+
+
+PLANNED = [
+    {"model": model, "seed": seed, "state": "pending", "trial_id": f"{place}abc"}
+    for place, (model, seed) in enumerate([("cnn3d", 42), ("convlstm", 7)])
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model=cnn3d|)", "model ')', which no planned trial has; they have cnn3d, convlstm"),
+        ("model!=cnn3d|cnn", "model 'cnn', which no planned trial has; they have cnn3d, convlstm"),
+        ("seed=42|43", "seed 43, which no planned trial has; they have 42, 7"),
+        ("trial_id=0a|2a", "trial_id '2a', which no planned trial has; they have 0abc, 1abc"),
+    ],
+)
+def test_a_value_that_no_trial_has_is_refused(text: str, said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        Only.parse(text).require_known(PLANNED)
+    assert str(error.value) == f"--only names {said}"
+
+
+@pytest.mark.parametrize(
+    "text", ["model=cnn3d|convlstm", "seed=42", "state=failed|pending", "trial_id=0|1abc", "seed<50"]
+)
+def test_values_that_trials_may_have_are_fine(text: str) -> None:
+    Only.parse(text).require_known(PLANNED)
