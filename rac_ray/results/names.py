@@ -15,7 +15,7 @@ class DomainWords(NamedTuple):
 
 
 Domains = Mapping[str, DomainWords]
-"""By key, as in ``{"mnist_bg": DomainWords("MNIST-bg", "a digit on strong, changing noise")}``."""
+"""By key, as in ``{"fog": DomainWords("Fog", "the same streets in thick fog")}``."""
 
 
 UNNAMED: Domains = {}
@@ -27,6 +27,6 @@ def domain_name(domains: Domains, key: str) -> str:
 
 
 def set_name(domains: Domains, target: str, split: str) -> str:
-    """``2Dot validation`` of an evaluation set; test sets have the name of their domain."""
+    """``Fog validation`` of an evaluation set; test sets have the name of their domain."""
     called = "" if split == "test" else f" {SPLITS.get(split, split)}"
     return f"{domain_name(domains, target)}{called}"

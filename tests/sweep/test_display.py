@@ -151,6 +151,7 @@ def test_nothing_is_left_of_a_display(terminal: Terminal, trainings: list[Traini
     assert (monitor_module._shown, sys.stdout, sys.stderr) == ([], out, err)
 
 
+@pytest.mark.slow
 def test_a_real_sweep(terminal: Terminal, tmp_path: Path) -> None:
     """Events stand above the progress, which is gone at the end."""
     screens: list[list[str]] = []
