@@ -169,7 +169,7 @@ def test_any_text_is_taken_whatever_else_is_loaded(rac_ray) -> None:
     import pydantic
 
     assert pydantic.VERSION
-    code, out, err = rac_ray("data", "verify", "s3:nowhere")
+    code, out, err = rac_ray("data", "verify", "no:where")
     assert (code, err) == (1, "")
     assert out.endswith("there is no manifest.json\n")
     app, given = App(name="sweep", version_flags=[]), []
