@@ -323,9 +323,7 @@ def results(
         Folder for tables, figures and report (default: the preset's, below the storage).
     """
     made = as_last_run(study, preset, where, which, asked)
-    destinations = logs.destinations(made.ledger)
-    wanted = replace(wanted, report=wanted.report or bool(destinations))
-    return logged(destinations, Sweep(study.name, made.preset), made.ledger, shown_of(made, to, wanted))
+    return logged(logs, Sweep(study.name, made.preset), made.ledger, wanted, partial(shown_of, made, to))
 
 
 def submit(

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -45,10 +44,9 @@ def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None
     from rac_ray.results.shown import show
 
     sweep = Storage.at(folder)
-    name, destinations = PurePosixPath(sweep.root).name, logs.destinations(Ledger(sweep))
-    wanted = replace(wanted, report=wanted.report or bool(destinations))
-    shown = show(sweep, Storage.at(to or f"results-of-{name}"), wanted, study_of)
-    return logged(destinations, Sweep(name), Ledger(sweep), shown)
+    name = PurePosixPath(sweep.root).name
+    into = Storage.at(to or f"results-of-{name}")
+    return logged(logs, Sweep(name), Ledger(sweep), wanted, lambda wanted: show(sweep, into, wanted, study_of))
 
 
 def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> int:
@@ -115,7 +113,7 @@ def _main(arguments: list[str]) -> int:
         if name == noun:
             rest = _fill(group, noun, rest)
         elif noun == INSTALL or (noun == COMPLETE and name in rest[:1]):
-            _offer(group, name)
+            _fill(group, name, ["--help"])
     add(app, "replay", replay)
     add(app, "doctor", doctor)
     app.register_install_completion_command(
@@ -133,26 +131,13 @@ def _fill(group: App, noun: str, arguments: list[str]) -> list[str]:
     if not arguments:
         raise BadInput(f"rac-ray {noun} what? valid: {', '.join([*VERBS, *own] if sweeps else own)}; see --help")
     if sweeps and arguments[0] not in own:
-        _sweep(group, noun, arguments := with_verb(arguments, own))
+        study, arguments = homes()[noun].load(), with_verb(arguments, own)
+        program = Program(study.name, ("rac-ray", noun))
+        group.help = described(study, program)
+        add_verbs(group, study, program, arguments)
     for name, function in own.items():
         add(group, name, function)
     return arguments
-
-
-def _sweep(group: App, noun: str, arguments: list[str]) -> None:
-    """Add the verbs of a study's sweep."""
-    study = homes()[noun].load()
-    program = Program(study.name, ("rac-ray", noun))
-    group.help = described(study, program)
-    add_verbs(group, study, program, arguments)
-
-
-def _offer(group: App, noun: str) -> None:
-    """Add all verbs of a noun, for a shell that completes them."""
-    if noun not in _HELP:
-        _sweep(group, noun, [])
-    for name, function in COMMANDS.get(noun, {}).items():
-        add(group, name, function)
 
 
 def add(app: App, name: str, function: Callable[..., int]) -> None:

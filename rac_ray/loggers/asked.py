@@ -10,7 +10,7 @@ from rac_ray.loggers import Destination, destinations
 from rac_ray.loggers.protocol import Sweep
 from rac_ray.store.ledger import Ledger
 from rac_ray.sweep.options import words
-from rac_ray.sweep.outcomes import Results
+from rac_ray.sweep.outcomes import Results, Wanted
 
 if TYPE_CHECKING:
     from rac_ray.loggers.news import News
@@ -49,11 +49,14 @@ def following(logs: Logging, sweep: Sweep, ledger: Ledger, say: Callable[[str], 
         news.close()
 
 
-def logged(found: Sequence[Destination], sweep: Sweep, ledger: Ledger, shown: Results) -> Results:
-    """Have loggers write all that results are of, and their figures; waits for them. The results tell what came of it.
+def logged(logs: Logging, sweep: Sweep, ledger: Ledger, wanted: Wanted, show: Callable[[Wanted], Results]) -> Results:
+    """Show results, and have loggers write all that they are of, with figures and report; waits for them.
 
-    What they have already they do not write again.
+    The results tell what came of it. What loggers have already they do not write again. Raises BadInput, before
+    anything is shown, for a logger that cannot be had.
     """
+    found = logs.destinations(ledger)
+    shown = show(replace(wanted, report=wanted.report or bool(found)))
     if not found:
         return shown
     from rac_ray.loggers.delivery import Patience

@@ -26,7 +26,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.asked import Where
-from rac_ray.sweep.outcomes import Results
+from rac_ray.sweep.outcomes import Results, Wanted
 from tests.loggers import diary
 from tests.loggers.targets import tensorboard_points
 from tests.results.conftest import sweep_folder, trials
@@ -69,7 +69,7 @@ def shown(sweep_folder: Path, tmp_path: Path) -> Results:
 def test_records_go_to_tensorboard_once(shown: Results, sweep_folder: Path, tmp_path: Path) -> None:
     ledger, found = Ledger(Storage.at(sweep_folder)), []
     for _ in range(2):
-        told = logged(Logging(["tensorboard"]).destinations(ledger), Sweep("ts_grid"), ledger, shown)
+        told = logged(Logging(["tensorboard"]), Sweep("ts_grid"), ledger, Wanted(), lambda _: shown)
         assert (told.plain["logged"], told.unlogged) == ({"tensorboard": ""}, False)
         assert told.text == ["all of it", f"logged to tensorboard ({tmp_path}/tensorboard)"]
         found.append(tensorboard_points(tmp_path / "tensorboard/ts_grid"))
@@ -89,12 +89,12 @@ def test_a_logger_that_fails_ends_with_exit_code_1_and_says_why(
     monkeypatch.setitem(LOGGERS, "raises", diary.Raises)
     ledger = Ledger(Storage.at(sweep_folder))
     all_done = replace(shown, counts={**shown.counts, "failed": 0, "pending": 0})
-    told = logged(Logging([f"raises={tmp_path}/x"]).destinations(ledger), Sweep("ts_grid"), ledger, all_done)
+    told = logged(Logging([f"raises={tmp_path}/x"]), Sweep("ts_grid"), ledger, Wanted(), lambda _: all_done)
     assert (all_done.code, told.code) == (0, 1)
     assert told.text[1].startswith(
         f"raises ({tmp_path}/x): logging stopped: RuntimeError: no room for cnn3d h=2 2dot seed=0"
     )
-    assert logged([], Sweep("ts_grid"), ledger, shown) is shown
+    assert logged(Logging(), Sweep("ts_grid"), ledger, Wanted(), lambda _: shown) is shown
 
 
 @pytest.mark.parametrize("verb", [(), ("run",), ("retry", "--failed"), ("results",)], ids=" ".join)
