@@ -9,7 +9,7 @@ from rac_ray.identity import Training
 from rac_ray.loggers.protocol import Run, Value
 from rac_ray.results.told import Told, trials_of
 from rac_ray.store.entry import Entry, State
-from rac_ray.store.files import EPOCHS, TRIAL
+from rac_ray.store.files import EPOCHS
 from rac_ray.store.ledger import Ledger
 
 CURVES = (
@@ -43,7 +43,7 @@ def read_run(ledger: Ledger, training_id: str, state: State | None, driver: str 
 
 def planned_run(ledger: Ledger, training_id: str) -> Run:
     """A training that runs, as it was planned."""
-    plan = ledger.folder(training_id).read_json(TRIAL)
+    plan = ledger.trial(training_id)
     return Run(training_id, Training.from_dict(plan).name, "running", parameters(plan))
 
 

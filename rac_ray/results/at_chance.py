@@ -15,6 +15,11 @@ MOSTLY = 0.5
 AT_CHANCE = "at chance"
 
 
+def guesses(learned: NDArray[np.bool_]) -> bool:
+    """Whether fewer than MOSTLY of some trials have learned."""
+    return bool(learned.mean() < MOSTLY)
+
+
 def guessing(table: pd.DataFrame) -> NDArray[np.bool_]:
     """(rows,) whether fewer than MOSTLY of a row's trials have learned, by its columns trials and never_learned."""
     trials, never = (table[name].to_numpy(float) for name in ("trials", "never_learned"))

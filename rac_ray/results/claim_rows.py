@@ -58,15 +58,14 @@ def claim_rows(
 
 
 def _row(verdict: Verdict, printed: Printed, domains: Domains, recipe: str) -> ClaimRow:
-    claim, telling = verdict.claim, verdict.telling
-    run = telling is not None and verdict.outcome != "not run"
+    claim, telling = verdict.claim, verdict.telling if verdict.outcome != "not run" else None
     return ClaimRow(
         recipe,
         verdict.outcome,
         claim.quote,
         claim.where,
-        seen(telling.measurement, domains) if telling is not None and run else "not tested",
-        _printed(paper_effect(telling.measurement.contrast, printed)) if telling is not None and run else NOT_PRINTED,
+        seen(telling.measurement, domains) if telling else "not tested",
+        _printed(paper_effect(telling.measurement.contrast, printed)) if telling else NOT_PRINTED,
         more_seeds(verdict),
         with_names(reason(verdict) or MEANS[verdict.outcome], domains),
         [_contrast(each, printed, domains) for each in verdict.measurements],

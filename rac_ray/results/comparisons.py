@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rac_ray.results.aggregates import probability_of_improvement
 from rac_ray.results.answers import Answers, Part
-from rac_ray.results.at_chance import MOSTLY
+from rac_ray.results.at_chance import guesses
 from rac_ray.results.cells import unseen_share
 from rac_ray.results.curves import matched_pairs
 from rac_ray.results.statistics import (
@@ -75,8 +75,7 @@ def _corrected(method: Callable[[ArrayLike], Values], p_values: Any) -> Any:
 
 
 def _guesses(answers: Answers, places: Places) -> bool:
-    learned = answers.trials["learned"].to_numpy(bool)[places]
-    return bool(learned.mean() < MOSTLY)
+    return guesses(answers.trials["learned"].to_numpy(bool)[places])
 
 
 def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, part: Part) -> dict[str, Any]:

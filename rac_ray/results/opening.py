@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
-import pandas as pd
-
 from rac_ray.results.answer import UNDECIDED, Standing, answer, look_next
-from rac_ray.results.at_chance import MOSTLY, fewest_seeds
+from rac_ray.results.at_chance import fewest_seeds, guesses
 from rac_ray.results.in_short import means
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name
@@ -75,23 +73,16 @@ def opening_of(analysis: "Analysis", planned: int) -> Opening:
 def standing_of(analysis: "Analysis", planned: int) -> Standing:
     """How far the trials of one recipe have come."""
     states, finished, verdicts = analysis.tables.trials["state"].tolist(), analysis.answers.trials, analysis.verdicts
+    learned = finished.groupby("model", sort=False)["learned"]
     return Standing(
         len(states) if analysis.recipe else planned,
         states.count("done"),
         fewest_seeds(finished),
-        {look_of(model).label: share >= MOSTLY for model, share in _learned(finished).items()},
+        {look_of(str(model)).label: not guesses(each.to_numpy(bool)) for model, each in learned},
         Counter(verdict.outcome for verdict in verdicts),
         [verdict.seeds_missing for verdict in verdicts if verdict.outcome in UNDECIDED],
         kept_by(analysis),
     )
-
-
-def _learned(finished: pd.DataFrame) -> dict[str, float]:
-    """Share of each model's trials that have learned."""
-    found: dict[str, list[bool]] = {}
-    for model, learned in zip(finished["model"], finished["learned"], strict=True):
-        found.setdefault(str(model), []).append(bool(learned))
-    return {model: sum(each) / len(each) for model, each in found.items()}
 
 
 def kept_by(analysis: "Analysis") -> dict[str, float]:

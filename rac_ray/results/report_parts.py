@@ -1,7 +1,5 @@
 """The parts of a sweep's report: figures with the tables under them, further tables, claims."""
 
-from collections.abc import Iterator
-
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.at_chance import rule_in_words
 from rac_ray.results.claim_rows import ClaimRow, claim_rows
@@ -34,11 +32,12 @@ def sections(analysis: Analysis) -> list[Section]:
 
 def claims(analysis: Analysis) -> list[ClaimRow]:
     """A row for each claim, of each recipe."""
-    return [row for recipe, part in analysis.by_recipe.items() for row in _rows(part, recipe)]
-
-
-def _rows(part: Analysis, recipe: str) -> Iterator[ClaimRow]:
-    yield from claim_rows(part.verdicts, part.study.printed_numbers, part.study.domains, recipe)
+    study = analysis.study
+    return [
+        row
+        for recipe, part in analysis.by_recipe.items()
+        for row in claim_rows(part.verdicts, study.printed_numbers, study.domains, recipe)
+    ]
 
 
 def _under(drawing: Drawing) -> str:

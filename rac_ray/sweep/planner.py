@@ -1,6 +1,5 @@
 """What a sweep will do, before anything runs: its trainings, their trials, its disk. Starts no Ray."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache, reduce
@@ -260,12 +259,7 @@ def _row(task: Task, trial: Trial, entry: Entry | None, driver: str | None) -> d
 
 def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
     """What the study's options were when a preset was last run on a storage, and ``precision``."""
-    folder = Storage.at(storage).below(study.name, preset)
-    try:
-        said = json.loads(folder.read_if_there(OPTIONS) or b"{}")
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
+    return Storage.at(storage).below(study.name, preset).read_as(OPTIONS, dict[str, Any]) or {}
 
 
 def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
