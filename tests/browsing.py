@@ -1,4 +1,4 @@
-"""A real browser for tests of reports, without network."""
+"""A real browser for tests of reports and dashboards."""
 
 import shutil
 from collections.abc import Iterator

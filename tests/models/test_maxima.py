@@ -24,21 +24,14 @@ def require_same(given: Inputs, close: float) -> None:
         torch.testing.assert_close(one, other, rtol=close, atol=close * float(other.abs().max()))
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(
     ("channels", "hidden_units", "size"),
     [(3, 2, (4, 6, 8)), (8, 8, (5, 7, 6)), (16, 5, (4, 22, 10)), (17, 3, (2, 2, 2)), (48, 4, (3, 4, 9))],
 )
-def test_values_and_gradients_are_pytorchs(
-    channels: int, hidden_units: int, size: tuple[int, int, int], threads: int
-) -> None:
+def test_values_and_gradients_are_pytorchs(channels: int, hidden_units: int, size: tuple[int, int, int]) -> None:
     """Channels that fill registers and do not, odd sizes, more rows than are taken at once."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        require_same(inputs(channels, hidden_units, size), 1e-12)
-    finally:
-        torch.set_num_threads(before)
+    require_same(inputs(channels, hidden_units, size), 1e-12)
 
 
 def test_single_precision() -> None:

@@ -19,14 +19,6 @@ def drawn(size: tuple[int, ...], hidden: int, dtype: torch.dtype = torch.float64
     return [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(("size", "hidden"), [((3, 1, 6, 8, 8), 2), ((2, 3, 7, 9, 13), 3), ((1, 2, 2, 2, 40), 4)])
 def test_values_and_gradients_are_pytorchs(size: tuple[int, ...], hidden: int) -> None:

@@ -47,7 +47,7 @@ def require_same(given: Inputs, close: float) -> None:
         torch.testing.assert_close(one, other, rtol=close, atol=close * float(other.abs().max()))
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(
     ("channels", "hidden_units", "size"),
     [
@@ -60,16 +60,9 @@ def require_same(given: Inputs, close: float) -> None:
         (1, 1, (2, 2)),
     ],
 )
-def test_states_and_gradients_are_those_of_autograd(
-    channels: int, hidden_units: int, size: tuple[int, int], threads: int
-) -> None:
+def test_states_and_gradients_are_those_of_autograd(channels: int, hidden_units: int, size: tuple[int, int]) -> None:
     """Sizes that are odd and even, of one block of tiles, of several, and of a part of one; clips on two threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        require_same(inputs(channels, hidden_units, size), 1e-12)
-    finally:
-        torch.set_num_threads(before)
+    require_same(inputs(channels, hidden_units, size), 1e-12)
 
 
 def test_single_precision() -> None:

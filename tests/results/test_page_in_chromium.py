@@ -18,7 +18,7 @@ from rac_ray.results.report_parts import claims, sections
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.studies.temporal_shape.results import NAMED, QUESTION
-from tests.results.browsing import NEEDS_CHROMIUM, Seen, browser, seen
+from tests.browsing import NEEDS_CHROMIUM, Seen, browser, seen
 from tests.results.studies import Shapes
 from tests.results.synthetic import sweep
 

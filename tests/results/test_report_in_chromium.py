@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from rac_ray.results.report import write_report
 from rac_ray.results.sections import Section
 from rac_ray.store.storage import Storage
-from tests.results.browsing import NEEDS_CHROMIUM, Seen, browser, seen
+from tests.browsing import NEEDS_CHROMIUM, Seen, browser, seen
 from tests.results.many_trials import HOSTILE_REASON, HOSTILE_TRACEBACK, frames_of, sweep, without_results
 
 __all__ = ["browser", "seen"]

@@ -12,28 +12,17 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from ray.job_submission import JobSubmissionClient
 
+from tests.browsing import NEEDS_CHROMIUM, browser
 from tests.sweep.watched import Watched, watched
 
-__all__ = ["watched"]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome"),
-]
+__all__ = ["browser", "watched"]
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM]
 NAMES = ["timesformer1 h=2 2dot seed=0", "timesformer1 h=2 2dot seed=1"]
 SECONDS = 60
 expect.set_options(timeout=SECONDS * 1000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
