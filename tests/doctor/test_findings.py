@@ -36,7 +36,7 @@ FINE = Facts(
     store_bytes=8 * GB,
     shared_memory_bytes=16 * GB,
     folders=(
-        Folder("storage", "/work/results", 70 * GB, 0.7),
+        Folder("storage", "/data/results", 70 * GB, 0.7),
         Folder("data", "s3://bucket/data", None, None),
         Folder("temporary files", "/tmp/ray", 70 * GB, 0.7),
     ),
@@ -58,7 +58,7 @@ ok         compiler         Numba keeps what it compiles in /home/ada/.cache/rac
 ok         CPU cores        8 of 8 may be used, load 0.2
 ok         memory           28.0 GB free of 32.0 GB
 ok         /dev/shm         16.0 GB free, Ray's object store asks for 8.0 GB
-ok         storage          /work/results can be written, 70.0 GB free
+ok         storage          /data/results can be written, 70.0 GB free
 ok         data             s3://bucket/data is not on this machine and was not opened. `plan` opens it, and says when \
 it does not answer.
 ok         temporary files  /tmp/ray can be written, 70.0 GB free
@@ -186,12 +186,12 @@ def only(folder: Folder) -> tuple[Folder]:
             "Name another folder, or change its rights.",
         ),
         (
-            {"folders": only(Folder("storage", "/work/results", 50_000_000, 0.01))},
-            "will fail  storage          /work/results can be written, 0.1 GB free. Make room.",
+            {"folders": only(Folder("storage", "/data/results", 50_000_000, 0.01))},
+            "will fail  storage          /data/results can be written, 0.1 GB free. Make room.",
         ),
         (
-            {"folders": only(Folder("storage", "/work/results", GB, 0.1))},
-            "slow       storage          /work/results can be written, 1.0 GB free. "
+            {"folders": only(Folder("storage", "/data/results", GB, 0.1))},
+            "slow       storage          /data/results can be written, 1.0 GB free. "
             "Make room; `plan` says how much a sweep needs.",
         ),
         (
