@@ -191,8 +191,8 @@ def queueing(count: int) -> list[tuple[str, str]]:
     return [
         (f"queue of {count:,} trials, kB of memory each", f"{per_trial / 1e3:.1f}"),
         ("handing one out, ms", f"{1e3 * of_next:.3f}"),
-        ("counting their states, ms", f"{1e3 * seconds_of(queue.counts):.2f}"),
-        ("whether it is over, ms", f"{1e3 * seconds_of(lambda: queue.over):.2f}"),
+        ("counting their states, ms", f"{1e3 * seconds_of(queue.counts):.3f}"),
+        ("whether it is over, ms", f"{1e3 * seconds_of(lambda: queue.over):.3f}"),
     ]
 
 
