@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.opening import opening_of
@@ -149,20 +149,20 @@ def test_who_wants_all_columns_chooses_them(seen: Seen, report: str) -> None:
     assert heads.count() == 8
     page.locator("#trials").get_by_role("button", name="all columns").click()
     assert heads.count() == 19
-    assert page.locator("#trials .cue").is_visible()
+    expect(page.locator("#trials .cue")).to_be_visible()  # the page looks again after it has been laid out
 
 
 def test_no_table_is_wider_than_its_box_on_a_desktop(seen: Seen, report: str) -> None:
     page = opened(seen, report)
     assert page.locator(".scrolling").evaluate_all(TOO_WIDE) == []
-    assert page.locator(".cue:visible").count() == 0
+    expect(page.locator(".cue:visible")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_overflows_and_wide_tables_say_so(seen: Seen, report: str, width: int) -> None:
     page = opened(seen, report, width)
     wide = page.locator("#overview .scrolling").evaluate_all(TOO_WIDE)
-    assert page.locator("#overview .cue:visible").count() == len(wide)
+    expect(page.locator("#overview .cue:visible")).to_have_count(len(wide))
     trial = page.locator("#trial-table a").first.inner_text()
     for hash_ in ("", f"#trial/{trial}"):
         page.goto(report + hash_)
