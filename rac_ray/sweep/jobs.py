@@ -30,6 +30,8 @@ _UNKNOWN = "unknown to the cluster"
 POLL_SECONDS = 0.5
 _CONNECT_SECONDS, _ANSWER_SECONDS, _ACTION_SECONDS = 5, 10, 30
 """Ray's client has no limits of its own. A head waits ten seconds for its job agent before it refuses a job."""
+_NO_AGENT, _AGENT_SECONDS = "No available agent", 60
+"""What a head says that has just come up, or is busy, and for how long a job is handed over again after that."""
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Ray's client prefers them to the address that it is given."""
 
@@ -78,7 +80,8 @@ def submit_job(
         submitted_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
     )
     with _cluster(address) as client:
-        client.submit_job(
+        _hand_over(
+            client,
             entrypoint=job.entrypoint,
             submission_id=job.job_id,
             runtime_env=_runtime_env(program, environment),
@@ -86,6 +89,20 @@ def submit_job(
         )
     folder.write_json(JOB_FILE, job.as_dict())
     return job
+
+
+def _hand_over(client: JobSubmissionClient, **job: Any) -> None:
+    """Submit a job, again and again while the cluster has nobody yet to take it."""
+    deadline = time.monotonic() + _AGENT_SECONDS
+    while True:
+        try:
+            client.submit_job(**job)
+        except RuntimeError as error:
+            if _NO_AGENT not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
 
 
 def _runtime_env(program: Program, environment: Mapping[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -96,16 +97,27 @@ def hand_over(cluster: str, tmp_path: Path, folder: Storage) -> Callable[..., Su
 def stranger() -> Iterator[str]:
     """A web server that is no Ray's."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<html>welcome</html>")
+            self.answer(200, b"<html>welcome</html>")
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Tests are quiet."""
+    with serving(Handler) as address:
+        yield address
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+
+class Quiet(BaseHTTPRequestHandler):
+    def answer(self, code: int, content: bytes) -> None:
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tests are quiet."""
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -124,6 +136,26 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def nowhere() -> str:
     return f"http://127.0.0.1:{free_port()}"
+
+
+def test_a_head_that_has_just_come_up_is_asked_again(folder: Storage) -> None:
+    """It has no agent for jobs yet: what Ray 2.60 answers then, twice."""
+    answers = [(500, b"No available agent to submit job, please try again later.")] * 2
+    answers.append((200, b'{"job_id": "a", "submission_id": "a"}'))
+    asked: list[str] = []
+
+    class Handler(Quiet):
+        def do_GET(self) -> None:
+            self.answer(200, b'{"ray_version": "2.60.0", "version": "4", "session_name": "s"}')
+
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.answer(*answers[len(asked) - 1])
+
+    with serving(Handler) as address:
+        job = submit_job(address, Program("grid", ("rac-ray", "ts")), [], folder=folder)
+    assert asked == ["/api/jobs/"] * 3
+    assert last_job(folder) == job
 
 
 def job_at(address: str) -> SubmittedJob:
