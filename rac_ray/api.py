@@ -1,8 +1,8 @@
 """Each verb as a plain function with typed arguments and a typed result: for notebooks, and for the command line.
 
-``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``results`` and ``submit`` take a study;
-options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong with the arguments
-raises BadInput, before any compute is spent.
+``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``take_in``, ``results`` and ``submit``
+take a study; options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong with the
+arguments raises BadInput, before any compute is spent.
 """
 
 import time
@@ -18,7 +18,8 @@ from rac_ray.loggers.asked import Logging, following, logged, over
 from rac_ray.loggers.protocol import Sweep
 from rac_ray.store.cleaning import leftovers, remove
 from rac_ray.store.ledger import DRIVER
-from rac_ray.store.lock import living_holder, request_cancel
+from rac_ray.store.lock import holding, living_holder, request_cancel
+from rac_ray.store.merging import merge
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.sweep.asked import (
@@ -37,7 +38,7 @@ from rac_ray.sweep.asked import (
 from rac_ray.sweep.decisions import Deciding
 from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import say_line
-from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, Wanted
+from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, TakenIn, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.program import Program
 from rac_ray.sweep.resources import Resources
@@ -302,6 +303,23 @@ def clean(
     found = leftovers(ledger, ledger.scan(), best_checkpoints)
     found |= SearchBook(ledger.storage).leftovers(best_checkpoints)
     return Cleaned(found, remove(ledger, found) if yes else 0, yes)
+
+
+def take_in(study: Study, source: str, preset: str = "", *, where: Where = _HERE) -> TakenIn:
+    """Take finished trials of another machine's or group's sweep into this one; what is finished here stays as it is.
+
+    Each is checked against its id and its predictions. Raises Busy while a driver lives on the sweep.
+
+    Parameters
+    ----------
+    source
+        The other sweep's folder, <storage>/<sweep>, or a capsule that results --capsule packed.
+    """
+    from rac_ray.results.capsule import ledger_in
+
+    ledger = ledger_of(study, preset, where)
+    with ledger_in(source) as other, holding(ledger.storage, DRIVER):
+        return TakenIn(source, ledger.storage.root, merge(ledger, other, study.name))
 
 
 def results(

@@ -108,6 +108,7 @@ VERBS = {
     ),
     "cancel": Verb(api.cancel, grid=False, examples=("--preset {preset}",)),
     "clean": Verb(api.clean, grid=False, examples=("--preset {preset}", "--preset {preset} --yes")),
+    "import": Verb(api.take_in, grid=False, examples=("theirs/ts_grid", "theirs.tar.zst")),
     "results": Verb(
         api.results,
         (WATCH,),

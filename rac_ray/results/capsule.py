@@ -1,8 +1,8 @@
 """A sweep in one file: records, predictions, environment and every table and figure, to be derived again elsewhere.
 
-A capsule is a tar of ``records/`` (the ledger's files, without weights), ``outputs/`` (what ``outputs`` wrote from just
-these records), ``environment.txt`` and, last, ``capsule.json`` with the hash of every file. It is compressed with zstd.
-Packed twice from the same records by the same libraries it is the same file.
+A capsule is a tar of ``records/`` (the ledger's files, with weights where they are asked for), ``outputs/`` (what
+``outputs`` wrote from just these records), ``environment.txt`` and, last, ``capsule.json`` with the hash of every file.
+It is compressed with zstd. Packed twice from the same records by the same libraries it is the same file.
 """
 
 import hashlib
@@ -12,7 +12,8 @@ import platform
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
@@ -25,8 +26,8 @@ from rac_ray.errors import BadInput
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.tables import Tables, load
-from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_failure
-from rac_ray.store.ledger import TRIALS
+from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_failure, is_weights
+from rac_ray.store.ledger import TRIALS, Ledger
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import UNREADABLE, Storage
 from rac_ray.sweep.decisions import DECISIONS
@@ -66,14 +67,21 @@ class Replay:
     """Differences between the environment that packed and this one, a line each."""
 
 
-def pack(sweep: Storage, path: Path, study: "Study", training_ids: Collection[str] | None = None) -> int:
+def pack(
+    sweep: Storage,
+    path: Path,
+    study: "Study",
+    training_ids: Collection[str] | None = None,
+    *,
+    weights: bool = False,
+) -> int:
     """Write a capsule of a sweep's folder (or of some of its trainings), with its study's results; returns its bytes.
 
     Raises BadInput when there are no records.
     """
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         inside = Storage.at(scratch)
-        _copy_records(sweep, inside.below(RECORDS), training_ids)
+        _copy_records(sweep, inside.below(RECORDS), training_ids, weights)
         write_outputs(Analysis(load(inside.below(RECORDS).root), study), inside.below(OUTPUTS))
         inside.write_bytes(ENVIRONMENT_FILE, "".join(f"{line}\n" for line in environment()).encode())
         hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
@@ -110,6 +118,23 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     return Replay(folder, same, tuple(name for name in names if name not in same), tuple(changes))
 
 
+@contextmanager
+def ledger_in(source: str) -> Iterator[Ledger]:
+    """The ledger in a sweep's folder, or in a capsule, which is unpacked for the duration.
+
+    Raises BadInput for a place that has no trials, and as ``unpack`` does.
+    """
+    if Path(source).is_file():
+        with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
+            unpack(Path(source), Path(scratch))
+            yield Ledger(Storage.at(scratch).below(RECORDS))
+        return
+    ledger = Ledger(Storage.at(source))
+    if not ledger.training_ids():
+        raise BadInput(f"there are no trials in {source!r}; valid: a sweep's folder, which has trials/, or a capsule")
+    yield ledger
+
+
 def unpack(path: Path, folder: Path) -> Manifest:
     """Unpack a capsule and return its manifest; every file is checked against it.
 
@@ -137,11 +162,12 @@ def unpack(path: Path, folder: Path) -> Manifest:
     return manifest
 
 
-def _copy_records(sweep: Storage, into: Storage, training_ids: Collection[str] | None) -> None:
+def _copy_records(sweep: Storage, into: Storage, training_ids: Collection[str] | None, weights: bool) -> None:
     names = [
         name
         for name in sweep.sizes(TRIALS)
-        if (training_ids is None or name.partition("/")[0] in training_ids) and _is_kept(name.rpartition("/")[2])
+        if (training_ids is None or name.partition("/")[0] in training_ids)
+        and _is_kept(name.rpartition("/")[2], weights)
     ]
     if not names:
         raise BadInput(f"no records in {sweep.root!r}; valid: the folder of a sweep, which has trials/")
@@ -162,8 +188,8 @@ def _without_credentials(failure: bytes) -> bytes:
         return without_credentials(failure.decode(errors="replace")).encode()
 
 
-def _is_kept(name: str) -> bool:
-    return name in KEPT or is_failure(name)
+def _is_kept(name: str, weights: bool) -> bool:
+    return name in KEPT or is_failure(name) or (weights and is_weights(name))
 
 
 def _below(files: Mapping[str, str], folder: str) -> dict[str, str]:

@@ -100,7 +100,8 @@ def _written(
         value["report"], why = _reported(analysis, sweep, folder, title, counts["planned"], refresh_seconds)
         lines.append(f"report: {value['report']}" + (f" (without clips: {why})" if why else ""))
     if wanted.capsule:
-        size = pack(sweep, Path(wanted.capsule), analysis.study, set(tables.trials["training_id"]))
+        chosen = set(tables.trials["training_id"])
+        size = pack(sweep, Path(wanted.capsule), analysis.study, chosen, weights=wanted.capsule_weights)
         value["capsule"] = wanted.capsule
         lines.append(f"capsule: {wanted.capsule}, {size / 1e6:.1f} MB")
     if wanted.export and not counts["done"]:

@@ -20,6 +20,11 @@ def level_file(epoch: int) -> str:
     return f"{LEVEL}{epoch:04d}.ckpt"
 
 
+def is_weights(name: str) -> bool:
+    """Whether a file holds weights that a finished training is evaluated with."""
+    return name == BEST_CHECKPOINT or name.startswith(LEVEL)
+
+
 def failure_file(attempt: int) -> str:
     """Why an attempt (1, 2, ..) failed."""
     return f"failure-{attempt:03d}.json"

@@ -11,6 +11,7 @@ from rac_ray.store.visible import visible
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
+    from rac_ray.store.merging import Merged
     from rac_ray.sweep.jobs import SubmittedJob
     from rac_ray.sweep.price import Price
 
@@ -226,6 +227,34 @@ class Cleaned:
 
 
 @dataclass(frozen=True)
+class TakenIn:
+    """Finished trials that came from another sweep."""
+
+    source: str
+    folder: str
+    """The sweep that they came to."""
+    merged: "Merged"
+
+    @property
+    def code(self) -> int:
+        return FAILED if self.merged.refused else DONE
+
+    def value(self) -> dict[str, Any]:
+        return {"source": self.source, "folder": self.folder, **asdict(self.merged)}
+
+    def lines(self) -> list[str]:
+        merged = self.merged
+        return [
+            *(f"REFUSED {training_id}: {reason}" for training_id, reason in merged.refused.items()),
+            *(f"kept ours {training_id}: {difference}" for training_id, difference in merged.kept.items()),
+            *(f"{training_id}: {count} more evaluations" for training_id, count in merged.added.items()),
+            f"{len(merged.copied)} finished trainings came from {self.source} to {self.folder}; "
+            f"{len(merged.added)} got more evaluations, {len(merged.same)} were here already, "
+            f"{len(merged.kept)} differ, {len(merged.refused)} refused",
+        ]
+
+
+@dataclass(frozen=True)
 class Submitted:
     """A run that a cluster has taken over."""
 
@@ -251,6 +280,8 @@ class Wanted:
     """Write one HTML page, report.html, too; it opens offline."""
     capsule: str | None = None
     """Pack records, environment, tables and figures into this file, as in out.tar.zst."""
+    capsule_weights: bool = False
+    """Pack the weights of finished trials, too, so that who takes them in can evaluate them on further domains."""
     export: str | None = None
     """Write weights, a model card and a data card into this folder, to share them."""
     without_weights: bool = False

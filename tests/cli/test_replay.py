@@ -1,5 +1,6 @@
 """A real sweep of two trials, packed, derived again, and one of them trained again, through the commands."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,44 @@ def test_more_trials_than_there_are_cannot_be_trained_again(
 ) -> None:
     code, _, err = replayed(capsys, str(capsule), "--to", str(tmp_path / "again"), "--retrain", "9")
     assert (code, err) == (2, "error: --retrain 9: the capsule has 2 finished trials; valid: at most so many\n")
+
+
+def test_what_is_imported_is_not_trained_again_and_scores_the_same(
+    capsule: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swept = capsule.parent
+    there = ["--storage", str(swept / "r"), "--data", str(swept / "d")]
+    here = ["--storage", str(tmp_path / "r"), "--data", str(tmp_path / "d")]
+    packed = str(tmp_path / "weights.tar.zst")
+    swept_again(capsys, "results", "--capsule", packed, "--capsule-weights", *there)
+    code, out, _ = swept_again(capsys, "import", packed, *here[:2])
+    counts = "0 got more evaluations, 0 were here already, 0 differ, 0 refused"
+    said = f"2 finished trainings came from {packed} to {tmp_path}/r/ts_grid; {counts}\n"
+    assert (code, out) == (0, said)
+    code, out, _ = swept_again(capsys, "status", *here)
+    assert (code, out.splitlines()[0]) == (0, "2 trials planned = 2 done + 0 failed + 0 running + 0 pending")
+    table = "small/tables/evaluations.parquet"
+    swept_again(capsys, "results", *here)
+    assert (tmp_path / "r/ts_grid" / table).read_bytes() == (swept / "r/ts_grid" / table).read_bytes()
+    assert {each.name for each in (tmp_path / "r/ts_grid/trials").glob("*/best.ckpt")} == {"best.ckpt"}
+    code, out, _ = swept_again(capsys, "import", str(swept / "r/ts_grid"), *here[:2], "--json")
+    assert (code, len(json.loads(out)["same"])) == (0, 2)
+
+
+def test_an_import_of_nothing_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = swept_again(capsys, "import", str(tmp_path / "none"), "--storage", str(tmp_path / "r"))
+    said = (
+        f"error: there are no trials in '{tmp_path}/none'; valid: a sweep's folder, which has trials/, or a capsule\n"
+    )
+    assert (code, out, err) == (2, "", said)
+    assert not (tmp_path / "r").exists()
+
+
+def swept_again(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        sweep_main(STUDY, [*arguments])
+    out, err = capsys.readouterr()
+    return stopped.value.code, out, err
 
 
 def test_what_is_no_capsule_is_one_sentence_and_leaves_nothing(

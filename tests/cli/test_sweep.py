@@ -68,7 +68,10 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["plan", "--price-per-hour", "nan"], "--price-per-hour is nan; valid: 0 or more"),
         (["--only", "colour=red"], "unknown field in --only 'colour'; valid: model, source, trial_id, state, "),
         (["--only", "model=cnn3d"], "--only 'model=cnn3d' leaves none of the 1 planned trials; they have model timesf"),
-        (["statsu"], "unknown verb 'statsu'; valid: run, plan, status, describe, retry, cancel, clean, results"),
+        (
+            ["statsu"],
+            "unknown verb 'statsu'; valid: run, plan, status, describe, retry, cancel, clean, import, results",
+        ),
         (["status", "--workers", "2"], "unknown option: --workers; see "),
         (["describe"], "trial is required; see "),
         (["describe", "zz"], "no trial begins with 'zz'; valid: one id of `status --verbose` or its beginning"),

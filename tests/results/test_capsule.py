@@ -13,7 +13,7 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
-from rac_ray.results.capsule import _tar, derive_again, environment, pack, unpack
+from rac_ray.results.capsule import _tar, derive_again, environment, ledger_in, pack, unpack
 from rac_ray.results.tables import Tables
 from rac_ray.store.storage import Storage
 from rac_ray.studies.other import OtherStudy
@@ -50,6 +50,24 @@ def test_it_holds_records_predictions_failures_and_the_environment_but_no_weight
     assert not [name for name in names if name.endswith(".ckpt")]
     assert "numpy==" in (tmp_path / "out/environment.txt").read_text()
     assert environment()[0].startswith("python==3.")
+
+
+def test_weights_go_in_where_they_are_asked_for(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
+    path, done = tmp_path / "with.tar.zst", trials[0].training.training_id
+    (sweep_folder / "trials" / done / "best.ckpt").write_bytes(b"weights")
+    (sweep_folder / "trials" / done / "last.ckpt").write_bytes(b"all of it")
+    pack(Storage.at(sweep_folder), path, SHAPES, {done}, weights=True)
+    with ledger_in(str(path)) as ledger:
+        assert ledger.training_ids() == [done]
+        assert ledger.folder(done).read_bytes("best.ckpt") == b"weights"
+        assert not ledger.folder(done).exists("last.ckpt")
+    with ledger_in(str(sweep_folder)) as ledger:
+        assert len(ledger.training_ids()) > 1
+
+
+def test_a_place_without_trials_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"there are no trials in '.*'; valid: a sweep's folder, which has trials/"):
+        ledger_in(str(tmp_path)).__enter__()
 
 
 def test_failures_go_in_without_credentials(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:

@@ -1,0 +1,195 @@
+"""Sweeps of two machines become one: what is finished comes in, is checked, and changes nothing that is here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from rac_ray.identity import Evaluation, Training
+from rac_ray.store.files import PREDICTIONS, RECORD
+from rac_ray.store.ledger import Ledger
+from rac_ray.store.merging import Merged, merge
+from rac_ray.store.record import Record
+from rac_ray.store.storage import Storage
+from rac_ray.training.task import Task
+from tests.records import CLIPS, ROLES, give_up, record_of, register, task_of
+
+STUDY = "ts_grid"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Ledger:
+    return Ledger(Storage.at(tmp_path / "here" / STUDY))
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Ledger:
+    return Ledger(Storage.at(tmp_path / "there" / STUDY))
+
+
+@pytest.fixture
+def make_task(make_training: Callable[..., Training]) -> Callable[[int], Task]:
+    return lambda seed: task_of(make_training(seed=seed))
+
+
+def answers(record: Record) -> pa.Table:
+    """As many right ones in each evaluation as the record says."""
+    rows = [(each.evaluation_id, clip < each.correct) for each in record.evaluations for clip in range(each.clips)]
+    ids, right = zip(*rows, strict=True)
+    label = pa.array([1] * len(rows), pa.int32())
+    return pa.table(
+        {"evaluation_id": ids, "label": label, "predicted": pa.array([int(each) for each in right], pa.int32())}
+    )
+
+
+def finish(ledger: Ledger, task: Task, top1: dict[str, float] | None = None) -> Record:
+    record = record_of(task, top1)
+    register(ledger, [task])
+    ledger.trained(record, [{"epoch": 0}], b"weights")
+    ledger.evaluated(record, answers(record))
+    return record
+
+
+def files(ledger: Ledger) -> dict[str, bytes]:
+    return ledger.storage.read_all(ledger.storage.sizes())
+
+
+def test_finished_trainings_come_with_all_their_files(here: Ledger, there: Ledger, make_task) -> None:
+    mine, theirs, unfinished = (make_task(seed) for seed in (0, 1, 2))
+    finish(here, mine)
+    finish(there, theirs)
+    register(there, [unfinished])
+    give_up(there, unfinished.training_id)
+    before = files(here)
+    assert merge(here, there, STUDY) == Merged((theirs.training_id,), {}, (), {}, {})
+    assert before.items() <= files(here).items()
+    assert here.training_ids() == sorted([mine.training_id, theirs.training_id])
+    assert here.scan([theirs])[theirs.training_id].done
+    both = [f"trials/{theirs.training_id}/{name}" for name in there.folder(theirs.training_id).names()]
+    assert {name: files(here)[name] for name in both} == {name: files(there)[name] for name in both}
+
+
+def test_twice_is_as_once(here: Ledger, there: Ledger, make_task) -> None:
+    task = make_task(1)
+    finish(there, task)
+    merge(here, there, STUDY)
+    before = files(here)
+    assert merge(here, there, STUDY) == Merged((), {}, (task.training_id,), {}, {})
+    assert files(here) == before
+
+
+def test_an_unfinished_one_is_finished_by_theirs(here: Ledger, there: Ledger, make_task) -> None:
+    task = make_task(1)
+    register(here, [task])
+    give_up(here, task.training_id)
+    finish(there, task)
+    assert merge(here, there, STUDY).copied == (task.training_id,)
+    entry = here.scan([task])[task.training_id]
+    assert entry.state(None) == "done"
+    assert here.failures(task.training_id)[0]["reason"] == "broken"
+
+
+def test_evaluations_that_only_theirs_has_are_added(here: Ledger, there: Ledger, make_task) -> None:
+    task = make_task(1)
+    part = "5dot/test"
+    more = Evaluation("5dot", "test", "target", f"content of {part}")
+    finish(here, task)
+    wider = Task(**{**vars(task), "evaluations": (*task.evaluations, more)})
+    finish(there, wider, {part: 0.7})
+    merged = merge(here, there, STUDY)
+    assert merged == Merged((), {task.training_id: 1}, (), {}, {})
+    record = here.record(task.training_id)
+    assert record is not None
+    assert {each.part: each.correct for each in record.evaluations} == {
+        **dict.fromkeys(ROLES, CLIPS // 2),
+        part: 70,
+    }
+    assert here.table(task.training_id, "predictions").num_rows == 4 * CLIPS
+    assert here.scan([wider])[task.training_id].done
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        ({"2dot/val": 0.6}, "best validation top-1 0.5000 here, 0.6000 there"),
+        ({"mnist/test": 0.4}, "mnist/test: 50 of 100 clips here, 40 there"),
+    ],
+)
+def test_ours_stays_where_numbers_differ(
+    theirs: dict[str, float], said: str, here: Ledger, there: Ledger, make_task
+) -> None:
+    task = make_task(1)
+    finish(here, task)
+    finish(there, task, theirs)
+    before = files(here)
+    assert merge(here, there, STUDY).kept == {task.training_id: said}
+    assert files(here) == before
+
+
+def _other_study(record: Record) -> Record:
+    return msgspec.structs.replace(record, study="diving48")
+
+
+def _other_settings(record: Record) -> Record:
+    return msgspec.structs.replace(record, hidden_units=48)
+
+
+def _better(record: Record) -> Record:
+    best = [msgspec.structs.replace(each, correct=99, top1=0.99) for each in record.evaluations]
+    return msgspec.structs.replace(record, evaluations=best)
+
+
+def _other_clips(record: Record) -> Record:
+    easier = [msgspec.structs.replace(each, content="easier") for each in record.evaluations]
+    return msgspec.structs.replace(record, evaluations=easier)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_other_study, "it is of the study 'diving48'; valid: 'ts_grid'"),
+        (_other_settings, "its settings are those of"),
+        (_better, "2dot/val: 99 of 100 clips in its record, 50 of 100 in its predictions"),
+        (_other_clips, "is not that of 2dot/val"),
+    ],
+)
+def test_what_is_not_what_it_says_is_refused(
+    change: Callable[[Record], Record], said: str, here: Ledger, there: Ledger, make_task
+) -> None:
+    good, bad = make_task(1), make_task(2)
+    finish(there, good)
+    record = finish(there, bad)
+    there.folder(bad.training_id).write_bytes(RECORD, change(record).as_json())
+    merged = merge(here, there, STUDY)
+    assert merged.copied == (good.training_id,)
+    assert said in merged.refused[bad.training_id]
+    assert here.training_ids() == [good.training_id]
+
+
+def test_a_copied_folder_is_refused(here: Ledger, there: Ledger, make_task) -> None:
+    task = make_task(1)
+    finish(there, task)
+    for name in there.folder(task.training_id).names():
+        there.folder("copy").write_bytes(name, there.folder(task.training_id).read_bytes(name))
+    assert merge(here, there, STUDY).refused == {"copy": f"its record is that of {task.training_id}"}
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 is not enough"])
+def test_predictions_that_cannot_be_read_are_refused(content: bytes, here: Ledger, there: Ledger, make_task) -> None:
+    task = make_task(1)
+    finish(there, task)
+    there.folder(task.training_id).write_bytes(PREDICTIONS, content)
+    assert merge(here, there, STUDY).refused[task.training_id].startswith("its predictions cannot be read: ")
+    there.folder(task.training_id).delete(PREDICTIONS)
+    assert merge(here, there, STUDY).refused[task.training_id].startswith("its predictions cannot be read: ")
+    assert here.training_ids() == []
+
+
+def test_a_training_without_weights_counts(here: Ledger, there: Ledger, make_task) -> None:
+    task = make_task(1)
+    finish(there, task)
+    there.folder(task.training_id).delete("best.ckpt")
+    assert merge(here, there, STUDY).copied == (task.training_id,)
+    assert here.scan([task])[task.training_id].done
