@@ -230,6 +230,7 @@ def command(
 def call(app: App, arguments: Sequence[str]) -> int:
     """Parse arguments and run the command that they name; what cannot be parsed raises BadInput."""
     shown = ["--help" if argument == HELP_ALL else argument for argument in arguments]
+    app.suppress_keyboard_interrupt = False  # an interrupted command says so, in ``run_command``
     try:
         found = app(shown, exit_on_error=False, print_error=False, result_action="return_value")
     except UnknownOptionError as error:

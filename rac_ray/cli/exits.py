@@ -25,6 +25,8 @@ def run_command(command: Callable[[], int]) -> NoReturn:
     from rac_ray.store.lock import Busy
 
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else nohup has asked to go on without the terminal
+        signal.signal(signal.SIGHUP, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a letter that a terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")

@@ -3,7 +3,9 @@
 import logging
 import math
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -44,6 +46,8 @@ RAY_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
 }
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a process unless it has handlers of its own."""
 TRACKED = {"RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
 """Where somebody may look: worker groups tell Ray of their state, and the dashboard's server lists them."""
 
@@ -96,11 +100,13 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
     if ray_runs():
         yield
         return
-    cluster = {"address": resources.address, "runtime_env": {"env_vars": for_workers}}
-    # without "local", Ray would join a cluster that `ray start` left a note of, alive or not
-    options = cluster if resources.address else {"address": "local", **_local(resources)}
-    with _connected(resources, name, options):
-        yield
+    if resources.address:
+        options = {"address": resources.address, "runtime_env": {"env_vars": for_workers}}
+        with _connected(resources, name, options):
+            yield
+    else:
+        with ray_ahead(resources, name) as ray_up, ray_up():
+            yield
 
 
 def _for_workers(resources: Resources) -> dict[str, str]:
@@ -128,17 +134,38 @@ def _connected(resources: Resources, name: str, options: Mapping[str, Any]) -> I
     import ray
     from ray.job_config import JobConfig
 
+    job = JobConfig(metadata={"job_name": name})
     try:
-        job = JobConfig(metadata={"job_name": name})
-        context = ray.init(log_to_driver=False, logging_level=logging.ERROR, job_config=job, **options)
-    except (ConnectionError, ValueError) as error:
-        raise BadInput(f"no Ray cluster at {resources.address!r}: {error}") from error
-    if resources.dashboard and context.dashboard_url:
-        say_line(f"dashboard: http://{context.dashboard_url}")
-    try:
+        try:
+            with own_signals():
+                context = ray.init(log_to_driver=False, logging_level=logging.ERROR, job_config=job, **options)
+        except (ConnectionError, ValueError) as error:
+            raise BadInput(f"no Ray cluster at {resources.address!r}: {error}") from error
+        if resources.dashboard and context.dashboard_url:
+            say_line(f"dashboard: http://{context.dashboard_url}")
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Keep this process's handlers of signals that end it, whatever Ray makes of them.
+
+    Ray's core takes SIGTERM for a crash (2.60): it writes a stack and aborts. What arrives in the meantime waits.
+    Nothing may start a process in here: it would be deaf to these signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers are the main thread's
+        return
+    mine = {number: signal.getsignal(number) for number in ENDING}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        for number, handler in mine.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def ray_runs() -> bool:

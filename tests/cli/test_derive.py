@@ -157,6 +157,18 @@ def test_rare_options_are_left_to_the_long_help(capsys: pytest.CaptureFixture[st
     assert said(True, "--help-all") == [*start, *grouped, *examples]
 
 
+def test_an_interrupted_command_is_told_by_its_caller() -> None:
+    """cyclopts would end the process without a word."""
+
+    def act(_given: dict[str, Any]) -> int:
+        raise KeyboardInterrupt
+
+    app = App(name="program", version_flags=[])
+    command(app, "verb", "Do it.", [], act)
+    with pytest.raises(KeyboardInterrupt):
+        call(app, ["verb"])
+
+
 def test_examples_come_from_the_docstring() -> None:
     def act() -> None:
         """Do it.

@@ -38,7 +38,7 @@ def raising(error: BaseException) -> Callable[[], int]:
 @pytest.fixture
 def ended(capsys: pytest.CaptureFixture[str]):
     """How a command ends in this process: (exit code, stderr). What it does to signals is undone."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def run(command: Callable[[], int]) -> tuple[int | str | None, str]:
         with pytest.raises(SystemExit) as stopped:
@@ -48,7 +48,8 @@ def ended(capsys: pytest.CaptureFixture[str]):
         return stopped.value.code, err
 
     yield run
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])
@@ -72,17 +73,41 @@ def test_what_a_user_can_mend_is_one_sentence(error: BaseException, code: int, s
 
 
 @pytest.mark.parametrize("error", [ValueError("a defect"), PermissionError(errno.EACCES, "no", "x")])
+@pytest.mark.usefixtures("ended")
 def test_a_defect_keeps_its_traceback(error: Exception) -> None:
-    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(type(error)) as raised:
         run_command(raising(error))
-    signal.signal(signal.SIGTERM, before)
     assert raised.value is error
+
+
+def test_a_command_under_nohup_outlives_its_terminal(repository: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-c", WAITS],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize(
     ("number", "at_first"),
-    [(signal.SIGINT, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_IGN)],
+    [
+        (signal.SIGINT, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_IGN),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_IGN),
+    ],
 )
 def test_a_process_that_is_told_to_stop_ends_as_interrupted(
     number: signal.Signals, at_first: signal.Handlers, repository: Path

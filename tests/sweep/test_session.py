@@ -1,9 +1,12 @@
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 
@@ -28,6 +31,43 @@ def test_a_local_ray_ignores_the_note_of_a_cluster_that_is_gone() -> None:
         here = {**os.environ, "RAY_TMPDIR": folder}
         done = subprocess.run([sys.executable, "-c", SCRIPT], env=here, capture_output=True, text=True, timeout=120)
         assert done.stdout == "1.0 1\n", done.stderr
+
+
+WAITS = """
+import time
+from rac_ray.cli.exits import run_command
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import ray_session
+
+def command():
+    with ray_session(Resources(num_cpus=1)):
+        print("up", flush=True)
+        time.sleep(120)
+    return 0
+
+run_command(command)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+def test_a_driver_that_is_told_to_stop_leaves_ray_in_order(number: signal.Signals) -> None:
+    """Ray's core takes SIGTERM for a crash of the process that it is in."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+    ) as driver:
+        assert driver.stdout
+        assert driver.stdout.readline() == "up\n"
+        below = psutil.Process(driver.pid).children(recursive=True)
+        assert "raylet" in {each.name() for each in below}
+        driver.send_signal(number)
+        _, said = driver.communicate(timeout=60)
+    assert (driver.returncode, said) == (130, "interrupted; the same command goes on from here\n")
+    gone, alive = psutil.wait_procs(below, timeout=30)
+    assert (len(gone), alive) == (len(below), [])
 
 
 def test_what_is_free_is_counted_from_now_on(local_ray: None) -> None:
