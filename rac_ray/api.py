@@ -66,6 +66,7 @@ def run(
     resources: Resources = _ONE_MACHINE,
     deciding: Deciding = _AS_PLANNED,
     logs: Logging = _NOWHERE,
+    report: bool = True,
     retry_failed: bool = False,
     say: Say = say_line,
     **asked: Any,
@@ -74,11 +75,16 @@ def run(
 
     With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
     driver lives on the sweep.
+
+    Parameters
+    ----------
+    report
+        Write one HTML page, report.html, at the end; it opens offline.
     """
     preset = preset_of(study, preset)
     with following(logs, Sweep(study.name, preset), ledger_of(study, preset, where), say) as listeners:
         made, reason = _ran(study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners)
-        wanted = Wanted(verdict=deciding.until_decided, report=bool(listeners))
+        wanted = Wanted(verdict=deciding.until_decided, report=report)
         found = replace(shown_of(made, wanted=wanted), stopped=reason)
         for news in listeners:
             news.files(found.folder, over(found))

@@ -127,15 +127,16 @@ def test_results_go_where_they_are_asked_to(verb, tmp_path: Path) -> None:
         finish_wholly(plan.ledger, task)
     code, out, _ = verb("results", "--to", str(tmp_path / "local"), study=study)
     assert code == 3
-    assert "Trained on 2Dot: mean top-1" in out
-    assert "1 trials have not run; the same command goes on from here" in out
+    assert "Trained on 2Dot: accuracy in %" in out
+    assert "\n1 trials have not run\nnext: " in out
+    assert out.endswith(f" run --storage {tmp_path}/results --data {tmp_path}/data  # goes on from here\n")
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
     assert (tmp_path / "local/figures/figure3-2dot.png").exists()
     assert not (tmp_path / "results/tiny/all").exists()
     code, out, _ = verb("results", "--json", study=study)
     counts = {"planned": 8, "done": 7, "unreached": 0, "failed": 0, "running": 0, "pending": 1}
     assert json.loads(out)["counts"] == counts
-    code, out, _ = verb("results", "--verdict", "--report", study=study)
+    code, out, _ = verb("results", "--verdict", study=study)
     assert "ts-mnist-absolute: " in out
     assert (tmp_path / "results/tiny/all/report.html").exists()
 

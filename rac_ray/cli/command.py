@@ -38,7 +38,7 @@ def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None
     Examples
     --------
     rac-ray results results/ts_grid --to ./pulled
-    rac-ray results results/ts_grid --verdict --report
+    rac-ray results results/ts_grid --verdict
     rac-ray results results/ts_grid --capsule ts_grid.tar.zst
     """
     from rac_ray.results.shown import show

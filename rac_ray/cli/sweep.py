@@ -111,7 +111,7 @@ VERBS = {
     "results": Verb(
         api.results,
         (WATCH,),
-        examples=("--preset {preset} --verdict --report", "--preset {preset} --to ./local", "--report --watch 30"),
+        examples=("--preset {preset} --verdict", "--preset {preset} --to ./local", "--watch 30"),
     ),
 }
 _HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
@@ -186,7 +186,11 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
     if given.get("watch") is not None:
         require_one(given)
         return _watched(study, given, settings, asked)
-    return _told(verb.function(study, **settings, **asked), given)
+    outcome = verb.function(study, **settings, **asked)
+    code = _told(outcome, given)
+    if isinstance(outcome, Results) and not given["json"]:
+        print(f"next: {next_step(study, program, given, what_is_asked(study, arguments[1:]), outcome)}")
+    return code
 
 
 def _told(outcome: Outcome, given: dict[str, Any]) -> int:
@@ -203,6 +207,19 @@ def _watched(study: Study, given: dict[str, Any], settings: dict[str, Any], aske
     folder = Storage.at(settings["to"]) if settings.get("to") else made.folder
     of_plan = {"study_of": lambda _tables: made.study, **made.shown, "title": made.title}
     return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], **of_plan)
+
+
+def next_step(study: Study, program: Program, given: dict[str, Any], asked: list[str], found: Results) -> str:
+    """The command that follows on results: try again what failed, go on with what is missing, or another preset."""
+    if found.counts["failed"]:
+        return f"{program.typed(['retry', '--failed', *asked])}  # tries again what failed"
+    if found.counts["pending"] + found.counts["running"]:
+        return f"{program.typed(['run', *asked])}  # goes on from here"
+    later = list(study.presets)[list(study.presets).index(given["preset"]) + 1 :]
+    if not later:
+        return f"{program.typed(['results', '--verdict', *asked])}  # what that means for each claim"
+    kept = ["--storage", given["storage"]] if given["storage"] else []
+    return f"{program.typed(['plan', '--preset', later[0], *kept])}  # what a larger sweep costs"
 
 
 def require_one(given: dict[str, Any]) -> None:
@@ -248,8 +265,8 @@ def _submitted(
 def what_is_asked(study: Study, arguments: list[str]) -> list[str]:
     """The arguments of a run that ``status`` has, too: what is run, and not how."""
     known = {flag.name for flag in VERBS["status"].flags(study)}
-    how = [flag for name in ("run", "retry") for flag in VERBS[name].flags(study) if flag.name not in known]
-    written = {f"--{flag.name.replace('_', '-')}": flag.kind is bool for flag in how}
+    how = [flag for name in ("run", "retry", "results") for flag in VERBS[name].flags(study) if flag.name not in known]
+    written = {word: flag.kind is bool for flag in how for word in flag.words}
     valued = tuple(name for name, is_switch in written.items() if not is_switch)
     switches = {name for name, is_switch in written.items() if is_switch} | {"--json", "--verbose"}
     return [word for word in without(arguments, valued) if word not in switches]

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rac_ray.errors import BadInput
-from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
-from rac_ray.results.figures import drawings
-from rac_ray.results.in_short import in_short
-from rac_ray.results.opening import opening_of
-from rac_ray.results.outputs import FIGURES, write_outputs
+from rac_ray.results.on_terminal import near, printed_tables, wrapped
+from rac_ray.results.opening import Opening, opening_of
+from rac_ray.results.outputs import write_outputs
 from rac_ray.results.over_looks import looks_in_words
 from rac_ray.results.report import ClipSource, write_report
 from rac_ray.results.report_parts import claims, sections
@@ -82,7 +80,7 @@ def _written(
     names = write_outputs(analysis, folder)
     tables = analysis.tables
     lines = [
-        *_tables(analysis),
+        *printed_tables(analysis),
         *_failures(tables.trials),
         *changes_in_words(analysis.verdict_changes, "tuning"),
         *changes_in_words(analysis.clip_changes, "training on these clips"),
@@ -94,11 +92,13 @@ def _written(
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said
     lines += [f"\n{counts['planned']} trials planned = {added_up(counts)}; {tables.provenance}"]
-    lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
-    lines += _first_look(analysis, folder)
+    opening = opening_of(analysis, counts["planned"])
+    value["answer"] = list(opening.answer)
+    lines += wrapped(f"In short: {' '.join(opening.answer)}")
+    lines += [f"files: {near(folder.root)} ({len(names)} tables and figures)"]
     if wanted.report:
-        value["report"], why = _reported(analysis, sweep, folder, title, counts["planned"], refresh_seconds)
-        lines.append(f"report: {value['report']}" + (f" (without clips: {why})" if why else ""))
+        value["report"], why = _reported(analysis, sweep, folder, title, opening, refresh_seconds)
+        lines += [f"open {near(value['report'])}", *([f"the page has no clips: {why}"] if why else [])]
     if wanted.capsule:
         size = pack(sweep, Path(wanted.capsule), analysis.study, set(tables.trials["training_id"]))
         value["capsule"] = wanted.capsule
@@ -112,17 +112,8 @@ def _written(
     if counts["failed"]:
         lines.append(f"{counts['failed']} trials failed; `retry --failed` tries them again")
     if counts["pending"] + counts["running"]:
-        lines.append(f"{counts['pending'] + counts['running']} trials have not run; the same command goes on from here")
+        lines.append(f"{counts['pending'] + counts['running']} trials have not run")
     return value, lines
-
-
-def _first_look(analysis: Analysis, folder: Storage) -> list[str]:
-    """The path of each source's main figure and what it shows, of a sweep of one recipe."""
-    if len(analysis.by_recipe) > 1:
-        return []
-    main = {each.source: each.name for each in reversed(list(drawings(analysis)))}
-    paths = [folder.below(FIGURES).address(f"{main[source]}.png") for source in analysis.answers.sources]
-    return [*(f"figure: {path}" for path in paths), *in_short(analysis)]
 
 
 def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:
@@ -153,11 +144,6 @@ def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     return json.loads(str(table.to_json(orient="records")))
 
 
-def _tables(analysis: Analysis) -> list[str]:
-    printed = [sheet for sheet in analysis.sheets if sheet.name.startswith(tuple(analysis.study.printed))]
-    return [line for sheet in printed for line in ("", sheet.title, formats.text(sheet.shown))]
-
-
 def _failures(trials: pd.DataFrame) -> list[str]:
     return [
         f"FAILED {trial_id} {size or f'{model} h={hidden_units}'} {source} seed={seed}: {reason}"
@@ -168,7 +154,7 @@ def _failures(trials: pd.DataFrame) -> list[str]:
 
 
 def _reported(
-    analysis: Analysis, sweep: Storage, folder: Storage, title: str, planned: int, refresh_seconds: int | None
+    analysis: Analysis, sweep: Storage, folder: Storage, title: str, opening: Opening, refresh_seconds: int | None
 ) -> tuple[str, str]:
     """Address of the report, and why it has no clips, if it has none."""
     clips, why = _clips(analysis, sweep)
@@ -180,7 +166,7 @@ def _reported(
         clips=clips,
         refresh_seconds=refresh_seconds,
         class_names=analysis.study.class_names,
-        opening=opening_of(analysis, planned),
+        opening=opening,
         claims=claims(analysis),
     )
     return address, why

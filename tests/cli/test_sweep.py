@@ -176,7 +176,10 @@ def test_plan_lists_the_trials_and_writes_nothing(run_sweep) -> None:
 def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> None:
     code, out, _ = run_sweep(*NO_PROBE)
     assert code == 0
-    assert "Trained on 2Dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
+    assert (
+        "Trained on 2Dot: accuracy in % [95% interval over seeds and clips; * too few seeds for an interval]; chance"
+        in out
+    )
     assert "1 trials planned = 1 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
     folder = Path.cwd() / "results/tiny/small"
     assert (folder / "forecast.json").is_file()

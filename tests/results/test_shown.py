@@ -55,10 +55,11 @@ def test_tables_failures_and_the_invariant_are_printed(
 ) -> None:
     code, out = shown(sweep_folder, tmp_path / "to", capsys)
     assert code == 1
-    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
+    assert "Trained on 2dot: accuracy in % [95% interval over seeds and clips; * too few seeds for an" in out
     assert f"FAILED {trials[6].trial_id} convlstm h=4 2dot seed=0: not finite: NotFinite: nan" in out
     assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits; checkpoint: highest" in out
-    assert "1 trials have not run" in out
+    assert "\n1 trials have not run" in out
+    assert "\nIn short: 6 of 8 trials are done, with " in out
     assert (tmp_path / "to/tables/trials.parquet").exists()
     assert "reproduced" not in out
 
@@ -120,18 +121,21 @@ def test_a_level_that_was_not_reached_is_counted_apart_and_is_no_failure(
     assert "never reached a validation top-1 of 0.95: 0.8000 at best" in without
 
 
-def test_a_report_and_a_capsule_are_written_when_asked_for(
+def test_a_report_is_written_unless_it_is_not_wanted_and_a_capsule_when_asked_for(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsule = tmp_path / "out.tar.zst"
-    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, capsule=str(capsule)), title="a title")
-    assert f"report: {tmp_path}/to/report.html (without clips: clips of shapes are not rendered again)" in out
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(capsule=str(capsule)), title="a title")
+    assert f"\nopen {tmp_path}/to/report.html\nthe page has no clips: clips of shapes are not rendered again" in out
     page = (tmp_path / "to/report.html").read_text()
     assert "<title>a title" in page
     assert "Accuracy on every domain" in page
     assert "8 trials planned = 6 done" in page
     assert capsule.stat().st_size > 1000
     assert f"capsule: {capsule}" in out
+    _, out = shown(sweep_folder, tmp_path / "without", capsys, Wanted(report=False))
+    assert "\nopen " not in out
+    assert not (tmp_path / "without/report.html").exists()
 
 
 def test_an_export_is_written_when_asked_for_once_a_trial_has_finished(
