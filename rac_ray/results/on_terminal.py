@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from rac_ray.results.claim_rows import NOT_PRINTED, ClaimRow
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT
 from rac_ray.results.formats import FEW_SEEDS, TOO_FEW_SEEDS, cells
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name, set_name
+from rac_ray.results.verdict_words import p_in_short
+from rac_ray.results.verdicts import Verdict
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
 
 WIDEST = 100
 """Columns of a terminal that are used at most."""
-GAP = "  "
+GAP, INDENT = "  ", " " * 4
 KEYS = (DIFFERENCE, EXPERIMENT, "model")
 """Leading columns that are told again where the others do not fit beside each other."""
 ACCURACY = "figure3"
@@ -62,6 +65,22 @@ def accuracy_by_domain(analysis: "Analysis", long: pd.DataFrame) -> pd.DataFrame
     keys = ["model", "learned"]
     spread = said.set_index([*keys, "domain"])["cell"].unstack("domain", sort=False)
     return spread.fillna("-").rename_axis(None, axis=1).reset_index()
+
+
+def verdict_lines(verdict: Verdict, row: ClaimRow) -> list[str]:
+    """A verdict and its claim; below it what was seen, the paper's number, and why the ruling is not more."""
+    claim = verdict.claim
+    head = textwrap.wrap(
+        f'{row.ruling}  {claim.claim_id}: "{row.quote}" ({row.where})', WIDEST, subsequent_indent=INDENT
+    )
+    if verdict.outcome == "not run":
+        return [*head, *_indented(row.means)]
+    paper = "" if row.paper == NOT_PRINTED else f"; the paper: {row.paper}"
+    return [*head, *_indented(f"{row.effect}; {p_in_short(verdict)}{paper}"), *_indented(row.means)]
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDEST, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def near(address: str) -> str:

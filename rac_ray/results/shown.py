@@ -6,16 +6,17 @@ Reads records only; without a plan neither Ray nor torch is imported.
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
 from rac_ray.errors import BadInput
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
+from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
-from rac_ray.results.on_terminal import near, printed_tables, wrapped
+from rac_ray.results.on_terminal import INDENT, near, printed_tables, verdict_lines, wrapped
 from rac_ray.results.opening import Opening, opening_of
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.over_looks import looks_in_words
@@ -23,7 +24,8 @@ from rac_ray.results.report import ClipSource, write_report
 from rac_ray.results.report_parts import claims, sections
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
-from rac_ray.results.verdict_words import INDENT, sentences, standing, verdict_table
+from rac_ray.results.verdict_words import standing, verdict_table
+from rac_ray.results.verdicts import Ruling
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -88,6 +90,7 @@ def _written(
     value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": _plain(tables.trials)}
     changes = {recipe: _plain(table) for recipe, table in analysis.verdict_changes.items()}
     value |= {"tuned": changes} if changes else {}
+    value |= {name: _numbers(analysis, name) for name in ("accuracy", "robustness")}
     if wanted.verdict:
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said
@@ -117,27 +120,30 @@ def _written(
 
 
 def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:
-    """Verdicts for people, what they stand on, and their rows; of each recipe where there are several."""
-    unfinished = counts["planned"] - counts["done"] - counts["unreached"]
-    printed = analysis.study.printed_numbers
+    """Verdicts for people, those that are decided first; what they stand on, and their rows; of each recipe."""
+    unfinished, study = counts["planned"] - counts["done"] - counts["unreached"], analysis.study
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
-        looked = {claim: [f"{INDENT}{said}"] for claim, said in looks_in_words(part.tables.looks).items()}
-        lines += [
-            "",
-            *([f"{recipe}:"] if recipe else []),
-            *(
-                line
-                for each in part.verdicts
-                for line in [*sentences(each, printed), *looked.get(each.claim.claim_id, [])]
-            ),
-        ]
+        looked = looks_in_words(part.tables.looks)
         over = ", and over looks" if looked else ""
         stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished) + over)
-        lines.append(stands[-1])
-        table = verdict_table(part.verdicts, printed)
+        lines += ["", *wrapped(f"Verdicts: {stands[-1]}")]
+        pairs = list(zip(part.verdicts, claim_rows(part.verdicts, study.printed_numbers, study.domains), strict=True))
+        for verdict, row in sorted(pairs, key=lambda pair: get_args(Ruling).index(pair[0].outcome)):
+            said = looked.get(verdict.claim.claim_id)
+            lines += [*verdict_lines(verdict, row), *([f"{INDENT}{said}"] if said else [])]
+        table = verdict_table(part.verdicts, study.printed_numbers)
         rows += _plain(table.assign(**({DIFFERENCE: recipe} if recipe else {})))
     return lines, "; ".join(stands), rows
+
+
+def _numbers(analysis: Analysis, name: str) -> list[dict[str, Any]]:
+    """Rows of one table of every recipe."""
+    return [
+        row
+        for recipe, part in analysis.by_recipe.items()
+        for row in _plain(getattr(part, name).assign(**({DIFFERENCE: recipe} if recipe else {})))
+    ]
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:

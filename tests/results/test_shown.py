@@ -76,10 +76,15 @@ def test_planned_trials_without_a_trace_are_pending(
 def test_every_claim_gets_a_verdict(sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True))
     assert all(f" {claim.claim_id}: " in out for claim in TEMPORAL_SHAPE)
-    assert "not run       ts-from-background: " in out
-    assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in out
+    assert "\nnot run  ts-from-background: " in out
+    said = " ".join(out.split())
+    assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in said
+    assert max(map(len, out[out.index("Verdicts: ") : out.index("8 trials planned")].splitlines())) <= 100
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True), json=True)
-    verdicts = json.loads(out)["verdicts"]
+    value = json.loads(out)
+    assert {row["target"] for row in value["accuracy"] if row["role"] == "target"} == {"5dot", "mnist"}
+    assert {row["statistic"] for row in value["robustness"]} >= {"ratio", "chance_corrected_ratio"}
+    verdicts = value["verdicts"]
     assert {row["claim_id"] for row in verdicts} == {claim.claim_id for claim in TEMPORAL_SHAPE}
     assert {row["outcome"] for row in verdicts} <= {"reproduced", "contradicted", "underpowered", "not run"}
 
@@ -92,7 +97,7 @@ def test_two_presets_on_one_storage_are_shown_side_by_side(
     code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True, report=True))
     assert code == 1
     assert "12 trials planned = 10 done + 1 failed + 0 running + 1 pending" in out
-    assert {"\nbatch 64:\n", "\nbatch 16:\n"} <= set(re.findall(r"\nbatch \d+:\n", out))
+    assert {"Verdicts: batch 64: ", "Verdicts: batch 16: "} <= set(re.findall(r"Verdicts: batch \d+: ", out))
     figure3 = pd.read_csv(tmp_path / "to/tables/figure3-2dot.csv", comment="#")
     means = figure3.query("model == 'cnn3d' and target == '5dot'").set_index("recipe")["mean"]
     assert means.to_dict() == pytest.approx({"batch 64": 0.625, "batch 16": 0.4})
