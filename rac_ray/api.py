@@ -29,8 +29,10 @@ from rac_ray.sweep.asked import (
     as_last_run,
     decided,
     ledger_of,
+    looked_at,
     planned,
     preset_of,
+    require_started,
     searched,
     trials_of,
     with_last,
@@ -67,6 +69,7 @@ def run(
     resources: Resources = _ONE_MACHINE,
     deciding: Deciding = _AS_PLANNED,
     logs: Logging = _NOWHERE,
+    report: bool = True,
     retry_failed: bool = False,
     say: Say = say_line,
     **asked: Any,
@@ -75,11 +78,16 @@ def run(
 
     With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
     driver lives on the sweep.
+
+    Parameters
+    ----------
+    report
+        Write one HTML page, report.html, at the end; it opens offline.
     """
     preset = preset_of(study, preset)
     with following(logs, Sweep(study.name, preset), ledger_of(study, preset, where), say) as listeners:
         made, reason = _ran(study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners)
-        wanted = Wanted(verdict=deciding.until_decided, report=bool(listeners))
+        wanted = Wanted(verdict=deciding.until_decided, report=report)
         found = replace(shown_of(made, wanted=wanted), stopped=reason)
         for news in listeners:
             news.files(found.folder, over(found))
@@ -241,9 +249,10 @@ def describe(
     """
     from rac_ray.sweep.explain import description, finished_trials
 
-    made = as_last_run(study, preset, where, which, asked)
-    known = {each.trial_id: (task, each) for task in made.tasks for each in task.asked}
-    mine = {task.training_id for task in made.tasks}
+    plans = [as_last_run(study, name, where, which, asked) for name in looked_at(study, preset, where)]
+    made, tasks = plans[0], [task for each in plans for task in each.tasks]
+    known = {each.trial_id: (task, each) for task in tasks for each in task.asked}
+    mine = {task.training_id for task in tasks}
     others = [training_id for training_id in made.ledger.training_ids() if training_id not in mine]
     found = [trial_id for trial_id in (*known, *others) if trial and trial_id.startswith(trial)]
     if len(found) != 1:
@@ -253,7 +262,7 @@ def describe(
     finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]
     if trial_id in known:
         task, it = known[trial_id]
-        training_id, entry = task.training_id, made.entries()[task.training_id]
+        training_id, entry = task.training_id, made.ledger.scan([task])[task.training_id]
     else:
         training_id, entry = trial_id, made.ledger.scan()[trial_id]
         it = {"trial_id": trial_id, **made.ledger.trial(trial_id)}
@@ -338,9 +347,10 @@ def results(
     Parameters
     ----------
     to
-        Folder for tables, figures and report (default: the preset's, below the storage).
+        Folder for tables, figures and report (default: the preset's; of --only, one in that).
     """
     made = as_last_run(study, preset, where, which, asked)
+    require_started(made)
     return logged(logs, Sweep(study.name, made.preset), made.ledger, wanted, partial(shown_of, made, to))
 
 
@@ -373,9 +383,9 @@ def submit(
 
 
 def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) -> Results:
-    """The results of a plan, written to the preset's folder or ``to``."""
+    """The results of a plan, written to its folder or ``to``."""
     from rac_ray.results.shown import show
 
-    folder = Storage.at(to) if to else made.folder
+    folder = Storage.at(to) if to else made.outputs
     shown = {**made.shown, "title": made.title}
     return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, **shown)

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from rac_ray.cli import sweep_main
+from rac_ray.cli.command import main
 from rac_ray.identity import Recipe
+from rac_ray.results import load
 from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import holding
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape.digits import mnist
 from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
-from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.planner import Plan, make_plan, remember_options
 from rac_ray.training.task import Task
 from sweeps.diving48 import STUDY as DIVING48
 from tests.records import finish, give_up, record_of, register
@@ -127,17 +129,39 @@ def test_results_go_where_they_are_asked_to(verb, tmp_path: Path) -> None:
         finish_wholly(plan.ledger, task)
     code, out, _ = verb("results", "--to", str(tmp_path / "local"), study=study)
     assert code == 3
-    assert "Trained on 2Dot: mean top-1" in out
-    assert "1 trials have not run; the same command goes on from here" in out
+    assert "Trained on 2Dot: accuracy in %" in out
+    assert "\n1 trials have not run\nnext: " in out
+    assert out.endswith(f" run --storage {tmp_path}/results --data {tmp_path}/data  # goes on from here\n")
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
     assert (tmp_path / "local/figures/figure3-2dot.png").exists()
     assert not (tmp_path / "results/tiny/all").exists()
     code, out, _ = verb("results", "--json", study=study)
     counts = {"planned": 8, "done": 7, "unreached": 0, "failed": 0, "running": 0, "pending": 1}
     assert json.loads(out)["counts"] == counts
-    code, out, _ = verb("results", "--verdict", "--report", study=study)
+    code, out, _ = verb("results", "--verdict", study=study)
     assert "ts-mnist-absolute: " in out
     assert (tmp_path / "results/tiny/all/report.html").exists()
+
+
+def test_results_of_a_part_leave_those_of_the_whole_alone(verb, plan: Plan, tmp_path: Path) -> None:
+    register(plan.ledger, plan.tasks)
+    for task in plan.tasks:
+        finish_wholly(plan.ledger, task)
+    whole = json.loads(verb("results", "--no-report", "--json")[1])["folder"]
+    table = Path(whole, "tables/trials.parquet")
+    before = table.read_bytes()
+    folders = [
+        json.loads(verb("results", "--no-report", "--json", "--only", only)[1])["folder"]
+        for only in ("seed<=1", "seed=1")
+    ]
+    assert [Path(folder).parent for folder in folders] == [Path(whole)] * 2
+    assert [Path(folder).name.rpartition("-")[0] for folder in folders] == ["only-seed-1"] * 2
+    assert [len(load(f"{folder}/tables").trials) for folder in folders] == [2, 1]
+    assert table.read_bytes() == before
+    with pytest.raises(SystemExit):
+        main(["results", str(tmp_path / "results/tiny"), "--no-report"])
+    assert (tmp_path / "results/tiny/all-presets/tables/trials.parquet").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
 def test_results_of_a_preset_are_its_own(verb, tmp_path: Path) -> None:
@@ -159,6 +183,41 @@ def test_results_of_a_preset_are_its_own(verb, tmp_path: Path) -> None:
         assert (code, said["counts"]["done"]) == (0, count)
         assert {row["trial_id"] for row in said["trials"]} == trial_ids[preset]
         assert said["folder"] == str(tmp_path / "results/tiny" / preset)
+
+
+def test_verbs_look_at_what_has_been_run_when_no_preset_is_named(verb, tmp_path: Path) -> None:
+    grids = {"demo": replace(GRID, seeds=(0,)), "laptop": replace(GRID, seeds=(1,)), "paper": replace(GRID, seeds=(2,))}
+    study = TemporalShape("tiny", grids, "paper")
+    assert verb("results", study=study)[::2] == (
+        2,
+        f"error: no results in '{tmp_path}/results/tiny': no trial of preset paper has begun; start with "
+        "`run --preset demo` or `run --preset paper`\n",
+    )
+    plans = {preset: plan_in(tmp_path, study, preset) for preset in ("demo", "laptop")}
+    for preset, plan in plans.items():
+        register(plan.ledger, plan.tasks)
+        remember_options(plan, {})
+        if preset == "demo":
+            finish_wholly(plan.ledger, plan.tasks[0])
+            assert verb("status", study=study)[1].startswith("1 trials planned = 1 done + 0 failed")
+            *_, page, command = verb("results", study=study)[1].splitlines()
+            assert page.startswith("the page has no clips: ")
+            assert " plan --preset laptop --storage " in command
+    waiting = plans["laptop"].tasks[0].training_id
+    code, out, _ = verb("status", study=study)
+    assert (code, out) == (
+        3,
+        "preset demo\n1 trials planned = 1 done + 0 failed + 0 running + 0 pending\ndriver: none\n\n"
+        "preset laptop\n1 trials planned = 0 done + 0 failed + 0 running + 1 pending\ndriver: none\n",
+    )
+    said = json.loads(verb("status", "--json", study=study)[1])
+    assert {preset: each["counts"]["done"] for preset, each in said.items()} == {"demo": 1, "laptop": 0}
+    assert "state: pending" in verb("describe", waiting, study=study)[1]
+    assert verb("results", "--to", str(tmp_path / "one"), study=study)[::2] == (
+        2,
+        "error: which preset? on this storage have been run: demo, laptop; name one with --preset\n",
+    )
+    assert verb("status", "--preset", "paper", study=study)[1].startswith("1 trials planned = 0 done")
 
 
 def test_verbs_that_render_nothing_load_no_digits(verb, tmp_path: Path) -> None:

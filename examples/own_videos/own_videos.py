@@ -5,7 +5,7 @@ The videos are in folders, DOMAIN/CLASS/FILE.mp4. Models train on the domain SOU
     python own_videos.py --videos my_videos            decode the videos, train, evaluate, show the tables
     python own_videos.py --preset quick                the same with one small model each, to see that all works
     python own_videos.py plan                          what is left to do, and what it costs
-    python own_videos.py results --report              tables, figures and a page that opens in a browser
+    python own_videos.py results                       tables, figures and a page that opens in a browser
 """
 
 from torch import Tensor, nn

@@ -24,6 +24,9 @@ from rac_ray.studies import BUILT_IN, homes, study_of
 from rac_ray.sweep.outcomes import Results, Wanted, as_text
 from rac_ray.sweep.program import Program
 
+ALL_PRESETS = "all-presets"
+"""Folder in a sweep's own for results of all that is there."""
+
 
 def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None) -> Results:
     """Tables, figures, verdicts, report of a folder of records; needs neither Ray nor torch.
@@ -33,20 +36,25 @@ def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None
     folder
         A sweep's folder, <storage>/<sweep>.
     to
-        Folder for what is written (default: a new one, results-of-<sweep>).
+        Folder for what is written (default: all-presets in it).
 
     Examples
     --------
     rac-ray results results/ts_grid --to ./pulled
-    rac-ray results results/ts_grid --verdict --report
+    rac-ray results results/ts_grid --verdict
     rac-ray results results/ts_grid --capsule ts_grid.tar.zst
     """
     from rac_ray.results.shown import show
 
     sweep = Storage.at(folder)
-    name = PurePosixPath(sweep.root).name
-    into = Storage.at(to or f"results-of-{name}")
-    return logged(logs, Sweep(name), Ledger(sweep), wanted, lambda wanted: show(sweep, into, wanted, study_of))
+    into = Storage.at(to) if to else sweep.below(ALL_PRESETS)
+    return logged(
+        logs,
+        Sweep(PurePosixPath(sweep.root).name),
+        Ledger(sweep),
+        wanted,
+        lambda wanted: show(sweep, into, wanted, study_of),
+    )
 
 
 def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> int:
@@ -156,7 +164,7 @@ def _results(given: dict[str, Any]) -> int:
     if given["watch"] is not None:
         require_one(given)
         sweep = Storage.at(settings["folder"])
-        to = Storage.at(settings["to"] or f"results-of-{PurePosixPath(sweep.root).name}")
+        to = Storage.at(settings["to"]) if settings["to"] else sweep.below(ALL_PRESETS)
         return watch(Ledger(sweep), to, settings["wanted"], given["watch"], given["json"], study_of=study_of)
     found = results(**settings)
     print(as_text(found, given["json"]), flush=True)

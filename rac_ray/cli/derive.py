@@ -56,10 +56,17 @@ class Flag:
     is_path: bool = False
     """Whether a shell offers files and folders."""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """How it is typed; a switch that is on has a word that turns it off."""
+        written = self.name.replace("_", "-")
+        return (f"--{written}", f"--no-{written}") if self.kind is bool and self.default is True else (f"--{written}",)
+
     def parameter(self, group: Group | None = None, *, show: bool = True) -> inspect.Parameter:
         """The option as a parameter of a signature that cyclopts reads, and shows below the heading of a group."""
-        plain = self.default in (None, "", False, MISSING) or isinstance(self.default, list)
-        given: dict[str, Any] = {"help": self.help, "negative": "", "show_default": not plain, "show": show}
+        plain = self.default in (None, "", False, True, MISSING) or isinstance(self.default, list)
+        negative = next(iter(self.words[1:]), "")
+        given: dict[str, Any] = {"help": self.help, "negative": negative, "show_default": not plain, "show": show}
         if group and not self.positional:
             given["group"] = group
         parse = str if self.parse is None and (self.values or self.is_path) else self.parse

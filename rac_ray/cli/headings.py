@@ -30,6 +30,7 @@ BY_NAME = {
     **{option.name: "Recipe" for option in RECIPE_OPTIONS},
     **{option.name: "Search for a recipe" for option in SEARCH_OPTIONS},
     "back_off": "When a trial fails",
+    "report": "Results",
 }
 """By the option's name; all other options of a study are the grid's."""
 RARE_HEADINGS = frozenset({"Recipe", "Search for a recipe", "When a trial fails", "Until decided", "Forecast"})

@@ -1,5 +1,6 @@
 """The command line of every sweep, derived from the verbs' signatures in ``api`` and the study's options."""
 
+import json
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 from cyclopts import App
 
 from rac_ray import api
+from rac_ray.cli.arguments import absolute, without
 from rac_ray.cli.completion import completed
 from rac_ray.cli.derive import (
     HELP,
@@ -25,13 +27,13 @@ from rac_ray.cli.derive import (
 )
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.headings import under_heading
+from rac_ray.cli.next_steps import next_step
 from rac_ray.cli.values import integer
-from rac_ray.errors import BadInput
+from rac_ray.errors import DONE, BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import COMMAND, Study
-from rac_ray.sweep.asked import as_last_run
-from rac_ray.sweep.options import place, places
+from rac_ray.sweep.asked import as_last_run, looked_at, require_started
 from rac_ray.sweep.outcomes import Outcome, Results, Wanted, as_text
 from rac_ray.sweep.program import Program
 
@@ -62,6 +64,8 @@ class Verb:
     """Whether the study's options narrow what it looks at."""
     examples: tuple[str, ...] = ()
     """Arguments after the verb; ``{preset}`` is the study's first one."""
+    reads: bool = False
+    """Whether it looks at what has been run, whichever preset that was, when none is named."""
     shown: tuple[str, ...] = ()
     """Names of options that its short help shows, though they are rare elsewhere."""
 
@@ -72,7 +76,7 @@ class Verb:
 
     def flags(self, study: Study) -> list[Flag]:
         """All of its options."""
-        own = [_with_defaults(flag, study) for flag in flags_of(self.function, self.omit)]
+        own = [_with_defaults(flag, study, self.reads) for flag in flags_of(self.function, self.omit)]
         options = [of_option(option) for option in study.all_options] if self.grid else []
         flags = [*own[:1], *options, *own[1:], *self.extra, JSON]
         return [completed(under_heading(flag, study, self.shown), study) for flag in flags]
@@ -99,8 +103,8 @@ VERBS = {
         examples=("--preset {preset} --probe-seconds 0", "--num-cpus 96 --num-gpus 8 --price-per-hour 20"),
         shown=("probe_seconds", "price_per_hour"),
     ),
-    "status": Verb(api.status, examples=("--preset {preset}", "--preset {preset} --verbose")),
-    "describe": Verb(api.describe, examples=("8d54fc745519 --preset {preset}",)),
+    "status": Verb(api.status, reads=True, examples=("--preset {preset}", "--preset {preset} --verbose")),
+    "describe": Verb(api.describe, reads=True, examples=("8d54fc745519",)),
     "retry": Verb(
         api.run,
         (_FAILED, SUBMIT, _DRY_RUN),
@@ -112,7 +116,8 @@ VERBS = {
     "results": Verb(
         api.results,
         (WATCH,),
-        examples=("--preset {preset} --verdict --report", "--preset {preset} --to ./local", "--report --watch 30"),
+        reads=True,
+        examples=("--preset {preset} --verdict", "--preset {preset} --to ./local", "--watch 30"),
     ),
 }
 _HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
@@ -155,11 +160,13 @@ def add_verbs(app: App, study: Study, program: Program, arguments: list[str]) ->
         command(app, name, help, verb.flags(study), act, examples=examples, full=full)
 
 
-def _with_defaults(flag: Flag, study: Study) -> Flag:
+def _with_defaults(flag: Flag, study: Study, reads: bool) -> Flag:
     """The flag as a command has it: its preset by name, its probe by default."""
     changes: dict[str, Any] = {}
     if flag.name == "preset":
-        changes = {"default": study.default_preset, "help": f"One of {', '.join(study.presets)}."}
+        all_of_them = "; all that have been run here, if none is named" * reads
+        default = "" if reads else study.default_preset
+        changes = {"default": default, "help": f"One of {', '.join(study.presets)}{all_of_them}."}
     elif flag.name == "probe_seconds":
         changes = {"default": study.probe_seconds}
     return Flag(**{**vars(flag), **changes})
@@ -187,7 +194,25 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
     if given.get("watch") is not None:
         require_one(given)
         return _watched(study, given, settings, asked)
-    return _told(verb.function(study, **settings, **asked), given)
+    names = looked_at(study, settings["preset"], settings["where"]) if verb.reads and name != "describe" else []
+    if len(names) > 1 and not any(given.get(place) for place in ("to", "capsule", "export", "log")):
+        each = {name: verb.function(study, **{**settings, "preset": name}, **asked) for name in names}
+        return _told_of_each(each, given)
+    outcome = verb.function(study, **settings, **asked)
+    code = _told(outcome, given)
+    if isinstance(outcome, Results) and not given["json"]:
+        preset, asked_here = (names or [given["preset"]])[0], what_is_asked(study, arguments[1:])
+        print(f"next: {next_step(study, program, preset, given['storage'], asked_here, outcome)}")
+    return code
+
+
+def _told_of_each(outcomes: dict[str, Outcome], given: dict[str, Any]) -> int:
+    """Print what several presets came to; of their exit codes that counts which says that something failed."""
+    if given["json"]:
+        print(json.dumps({preset: outcome.value() for preset, outcome in outcomes.items()}, indent=1, default=str))
+    else:
+        print("\n\n".join(f"preset {preset}\n{as_text(outcome, False)}" for preset, outcome in outcomes.items()))
+    return min((outcome.code for outcome in outcomes.values() if outcome.code), default=DONE)
 
 
 def _told(outcome: Outcome, given: dict[str, Any]) -> int:
@@ -201,7 +226,8 @@ def _told(outcome: Outcome, given: dict[str, Any]) -> int:
 def _watched(study: Study, given: dict[str, Any], settings: dict[str, Any], asked: dict[str, Any]) -> int:
     """Results again and again, until no trial runs or waits, or no driver lives that would run one."""
     made = as_last_run(study, settings["preset"], settings["where"], settings["which"], asked)
-    folder = Storage.at(settings["to"]) if settings.get("to") else made.folder
+    require_started(made)
+    folder = Storage.at(settings["to"]) if settings.get("to") else made.outputs
     of_plan = {"study_of": lambda _tables: made.study, **made.shown, "title": made.title}
     return watch(made.ledger, folder, settings["wanted"], given["watch"], given["json"], **of_plan)
 
@@ -249,36 +275,8 @@ def _submitted(
 def what_is_asked(study: Study, arguments: list[str]) -> list[str]:
     """The arguments of a run that ``status`` has, too: what is run, and not how."""
     known = {flag.name for flag in VERBS["status"].flags(study)}
-    how = [flag for name in ("run", "retry") for flag in VERBS[name].flags(study) if flag.name not in known]
-    written = {f"--{flag.name.replace('_', '-')}": flag.kind is bool for flag in how}
+    how = [flag for name in ("run", "retry", "results") for flag in VERBS[name].flags(study) if flag.name not in known]
+    written = {word: flag.kind is bool for flag in how for word in flag.words}
     valued = tuple(name for name, is_switch in written.items() if not is_switch)
     switches = {name for name, is_switch in written.items() if is_switch} | {"--json", "--verbose"}
     return [word for word in without(arguments, valued) if word not in switches]
-
-
-def without(arguments: list[str], flags: tuple[str, ...]) -> list[str]:
-    """Command-line arguments less some flags and their values, given as ``--flag value`` or ``--flag=value``."""
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if not skip and argument.partition("=")[0] not in flags:
-            kept.append(argument)
-        skip = not skip and argument in flags
-    return kept
-
-
-def absolute(study: Study, arguments: list[str]) -> list[str]:
-    """Arguments in which the paths of the study's own options are absolute."""
-    flags = {f"--{each.name.replace('_', '-')}": each.parse for each in study.options if each.parse in (place, places)}
-    found: list[str] = []
-    parse: Callable[[str], str] | None = None
-    for argument in arguments:
-        flag, sign, value = argument.partition("=")
-        if parse is not None:
-            found.append(parse(argument))
-        elif flag in flags and sign:
-            found.append(f"{flag}={flags[flag](value)}")
-        else:
-            found.append(argument)
-        parse = flags.get(argument) if parse is None else None
-    return found

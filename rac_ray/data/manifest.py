@@ -19,13 +19,15 @@ from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
 MANIFEST = "manifest.json"
+MAKE = "a sweep, or a verb of `rac-ray`, makes its clips"
+"""How a folder comes by clips, of whatever study."""
 
 
 def read_split(root: Storage, part: str) -> Clips:
     """Read all shards of ``domain/split`` that the manifest names, with plain pyarrow."""
     manifest = read_manifest(root)
     if manifest is None or part not in manifest["splits"]:
-        raise BadInput(f"data folder {root.root!r} has no {part}; make it with `rac-ray data generate`")
+        raise BadInput(f"data folder {root.root!r} has no {part}; {MAKE}")
     if is_elsewhere(manifest):
         folder, shape = clips_root(root, manifest), manifest["identity"]["clip_shape"]
         return clips_of(
@@ -110,11 +112,11 @@ def read_manifest(root: Storage) -> dict[str, Any] | None:
         raise BadInput(f"{root.address(MANIFEST)} is corrupt ({error}); delete it to have it made again") from error
 
 
-def require_manifest(root: Storage) -> dict[str, Any]:
-    """The manifest; BadInput when the folder has none."""
+def require_manifest(root: Storage, make: str = MAKE) -> dict[str, Any]:
+    """The manifest; BadInput when the folder has none, with how to ``make`` it."""
     manifest = read_manifest(root)
     if manifest is None:
-        raise BadInput(f"data folder {root.root!r} has no manifest; a sweep, or a verb of `rac-ray`, makes its clips")
+        raise BadInput(f"data folder {root.root!r} has no manifest; {make}")
     return manifest
 
 
@@ -148,10 +150,11 @@ def damaged_files(root: Storage, manifest: Mapping[str, Any], parts: Iterable[st
 
 
 def verify(root: Storage) -> list[str]:
-    """Recompute everything the manifest claims; returns one sentence per problem, none when all is well."""
-    manifest = read_manifest(root)
-    if manifest is None:
-        return [f"{root.root}: there is no {MANIFEST}"]
+    """Recompute everything the manifest claims; returns one sentence per problem, none when all is well.
+
+    Raises BadInput where there is no manifest.
+    """
+    manifest = require_manifest(root)
     if is_elsewhere(manifest):
         return _differing(root, manifest)
     problems = []

@@ -50,13 +50,13 @@ def following(logs: Logging, sweep: Sweep, ledger: Ledger, say: Callable[[str], 
 
 
 def logged(logs: Logging, sweep: Sweep, ledger: Ledger, wanted: Wanted, show: Callable[[Wanted], Results]) -> Results:
-    """Show results, and have loggers write all that they are of, with figures and report; waits for them.
+    """Show results, and have loggers write all that they are of, with figures, and the report if that is wanted.
 
-    The results tell what came of it. What loggers have already they do not write again. Raises BadInput, before
-    anything is shown, for a logger that cannot be had.
+    Waits for them; the results tell what came of it. What loggers have already they do not write again. Raises
+    BadInput, before anything is shown, for a logger that cannot be had.
     """
     found = logs.destinations(ledger)
-    shown = show(replace(wanted, report=wanted.report or bool(found)))
+    shown = show(wanted)
     if not found:
         return shown
     from rac_ray.loggers.delivery import Patience

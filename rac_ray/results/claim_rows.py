@@ -68,7 +68,7 @@ def _row(verdict: Verdict, printed: Printed, domains: Domains, recipe: str) -> C
         _printed(paper_effect(telling.measurement.contrast, printed)) if telling else NOT_PRINTED,
         more_seeds(verdict),
         with_names(reason(verdict) or MEANS[verdict.outcome], domains),
-        [_contrast(each, printed, domains) for each in verdict.measurements],
+        [_contrast(each, printed, domains) for each in verdict.measurements if telling],
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from rac_ray.results.paper import paper_table
 from rac_ray.results.sensitivity import sensitivity_table, shown
 from rac_ray.results.sheet import Sheet, rounded
-from rac_ray.results.verdict_words import verdict_table
+from rac_ray.results.verdict_words import shown_verdicts, verdict_table
 
 if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
@@ -40,7 +40,7 @@ def _claims(analysis: "Analysis") -> Sheet:
         "[95% intervals over seeds and clips; one seed: over clips only]"
     )
     table = verdict_table(analysis.verdicts, analysis.study.printed_numbers)
-    return Sheet("claims", title, table, rounded(table))
+    return Sheet("claims", title, table, shown_verdicts(table))
 
 
 def _sensitivity(analysis: "Analysis") -> Sheet:

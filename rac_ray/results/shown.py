@@ -6,26 +6,26 @@ Reads records only; without a plan neither Ray nor torch is imported.
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
 from rac_ray.errors import BadInput
-from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
+from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
-from rac_ray.results.figures import drawings
-from rac_ray.results.in_short import in_short
-from rac_ray.results.opening import opening_of
-from rac_ray.results.outputs import FIGURES, write_outputs
+from rac_ray.results.on_terminal import INDENT, near, printed_tables, verdict_lines, wrapped
+from rac_ray.results.opening import Opening, opening_of
+from rac_ray.results.outputs import write_outputs
 from rac_ray.results.over_looks import looks_in_words
 from rac_ray.results.report import ClipSource, write_report
 from rac_ray.results.report_parts import claims, sections
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
-from rac_ray.results.verdict_words import INDENT, sentences, standing, verdict_table
+from rac_ray.results.verdict_words import standing, verdict_table
+from rac_ray.results.verdicts import Ruling
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -82,7 +82,7 @@ def _written(
     names = write_outputs(analysis, folder)
     tables = analysis.tables
     lines = [
-        *_tables(analysis),
+        *printed_tables(analysis),
         *_failures(tables.trials),
         *changes_in_words(analysis.verdict_changes, "tuning"),
         *changes_in_words(analysis.clip_changes, "training on these clips"),
@@ -90,15 +90,18 @@ def _written(
     value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": _plain(tables.trials)}
     changes = {recipe: _plain(table) for recipe, table in analysis.verdict_changes.items()}
     value |= {"tuned": changes} if changes else {}
+    value |= {name: _numbers(analysis, name) for name in ("accuracy", "robustness")}
     if wanted.verdict:
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said
     lines += [f"\n{counts['planned']} trials planned = {added_up(counts)}; {tables.provenance}"]
-    lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
-    lines += _first_look(analysis, folder)
+    opening = opening_of(analysis, counts["planned"])
+    value["answer"] = list(opening.answer)
+    lines += wrapped(f"In short: {' '.join(opening.answer)}")
+    lines += [f"files: {near(folder.root)} ({len(names)} tables and figures)"]
     if wanted.report:
-        value["report"], why = _reported(analysis, sweep, folder, title, counts["planned"], refresh_seconds)
-        lines.append(f"report: {value['report']}" + (f" (without clips: {why})" if why else ""))
+        value["report"], why = _reported(analysis, sweep, folder, title, opening, refresh_seconds)
+        lines += [f"open {near(value['report'])}", *([f"the page has no clips: {why}"] if why else [])]
     if wanted.capsule:
         chosen = set(tables.trials["training_id"])
         size = pack(sweep, Path(wanted.capsule), analysis.study, chosen, weights=wanted.capsule_weights)
@@ -113,50 +116,39 @@ def _written(
     if counts["failed"]:
         lines.append(f"{counts['failed']} trials failed; `retry --failed` tries them again")
     if counts["pending"] + counts["running"]:
-        lines.append(f"{counts['pending'] + counts['running']} trials have not run; the same command goes on from here")
+        lines.append(f"{counts['pending'] + counts['running']} trials have not run")
     return value, lines
 
 
-def _first_look(analysis: Analysis, folder: Storage) -> list[str]:
-    """The path of each source's main figure and what it shows, of a sweep of one recipe."""
-    if len(analysis.by_recipe) > 1:
-        return []
-    main = {each.source: each.name for each in reversed(list(drawings(analysis)))}
-    paths = [folder.below(FIGURES).address(f"{main[source]}.png") for source in analysis.answers.sources]
-    return [*(f"figure: {path}" for path in paths), *in_short(analysis)]
-
-
 def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], str, list[dict[str, Any]]]:
-    """Verdicts for people, what they stand on, and their rows; of each recipe where there are several."""
-    unfinished = counts["planned"] - counts["done"] - counts["unreached"]
-    printed = analysis.study.printed_numbers
+    """Verdicts for people, those that are decided first; what they stand on, and their rows; of each recipe."""
+    unfinished, study = counts["planned"] - counts["done"] - counts["unreached"], analysis.study
     lines, stands, rows = [], [], []
     for recipe, part in analysis.by_recipe.items():
-        looked = {claim: [f"{INDENT}{said}"] for claim, said in looks_in_words(part.tables.looks).items()}
-        lines += [
-            "",
-            *([f"{recipe}:"] if recipe else []),
-            *(
-                line
-                for each in part.verdicts
-                for line in [*sentences(each, printed), *looked.get(each.claim.claim_id, [])]
-            ),
-        ]
+        looked = looks_in_words(part.tables.looks)
         over = ", and over looks" if looked else ""
         stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished) + over)
-        lines.append(stands[-1])
-        table = verdict_table(part.verdicts, printed)
+        lines += ["", *wrapped(f"Verdicts: {stands[-1]}")]
+        pairs = list(zip(part.verdicts, claim_rows(part.verdicts, study.printed_numbers, study.domains), strict=True))
+        for verdict, row in sorted(pairs, key=lambda pair: get_args(Ruling).index(pair[0].outcome)):
+            said = looked.get(verdict.claim.claim_id)
+            lines += [*verdict_lines(verdict, row), *([f"{INDENT}{said}"] if said else [])]
+        table = verdict_table(part.verdicts, study.printed_numbers)
         rows += _plain(table.assign(**({DIFFERENCE: recipe} if recipe else {})))
     return lines, "; ".join(stands), rows
 
 
+def _numbers(analysis: Analysis, name: str) -> list[dict[str, Any]]:
+    """Rows of one table of every recipe."""
+    return [
+        row
+        for recipe, part in analysis.by_recipe.items()
+        for row in _plain(getattr(part, name).assign(**({DIFFERENCE: recipe} if recipe else {})))
+    ]
+
+
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     return json.loads(str(table.to_json(orient="records")))
-
-
-def _tables(analysis: Analysis) -> list[str]:
-    printed = [sheet for sheet in analysis.sheets if sheet.name.startswith(tuple(analysis.study.printed))]
-    return [line for sheet in printed for line in ("", sheet.title, formats.text(sheet.shown))]
 
 
 def _failures(trials: pd.DataFrame) -> list[str]:
@@ -169,7 +161,7 @@ def _failures(trials: pd.DataFrame) -> list[str]:
 
 
 def _reported(
-    analysis: Analysis, sweep: Storage, folder: Storage, title: str, planned: int, refresh_seconds: int | None
+    analysis: Analysis, sweep: Storage, folder: Storage, title: str, opening: Opening, refresh_seconds: int | None
 ) -> tuple[str, str]:
     """Address of the report, and why it has no clips, if it has none."""
     clips, why = _clips(analysis, sweep)
@@ -181,7 +173,7 @@ def _reported(
         clips=clips,
         refresh_seconds=refresh_seconds,
         class_names=analysis.study.class_names,
-        opening=opening_of(analysis, planned),
+        opening=opening,
         claims=claims(analysis),
     )
     return address, why

@@ -1,16 +1,18 @@
-"""Verdicts as a table and as sentences for people who never saw the paper."""
+"""Verdicts as a table, and what is said of them to people who never saw the paper."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from rac_ray.results.claims import Claim, Contrast
-from rac_ray.results.findings import FEW, Finding, Measurement
-from rac_ray.results.in_plain_words import plainly
+from rac_ray.results.claims import Contrast
+from rac_ray.results.findings import FEW, Finding
+from rac_ray.results.formats import p_in_words
 from rac_ray.results.measures import Name, Silent
 from rac_ray.results.paper import Printed, paper_effect
+from rac_ray.results.sheet import rounded
 from rac_ray.results.statistics import ALPHA, NOTHING
 from rac_ray.results.verdicts import Ruling, Verdict
 
@@ -31,7 +33,9 @@ MEANS: Mapping[Ruling, str] = {
 }
 SURE = "not sure enough once it is corrected over all claims"
 OTHERS: tuple[Name, ...] = ("corrected", "matched")
-INDENT = " " * 14
+P_COLUMNS = (
+    "p", "permutation_p", "corrected_p", "matched_p", "claim_p", "claim_p_against", "claim_p_paper",
+)  # fmt: skip
 
 
 def verdict_table(verdicts: Sequence[Verdict], printed: Printed | None = None) -> pd.DataFrame:
@@ -44,11 +48,22 @@ def verdict_table(verdicts: Sequence[Verdict], printed: Printed | None = None) -
     """
     numbers = printed or Printed()
     rows = [_row(verdict, contrast, numbers) for verdict in verdicts for contrast in verdict.claim.contrasts]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.astype({"seeds_missing": "Int64"}) if len(table) else table
+
+
+def shown_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """A verdict table as text, its p values as everywhere else."""
+    return rounded(table.assign(**{name: table[name].map(_p_or_dash) for name in P_COLUMNS if name in table}))
+
+
+def _p_or_dash(p: float) -> str:
+    return "-" if np.isnan(p) else p_in_words(p)
 
 
 def _row(verdict: Verdict, contrast: Contrast, printed: Printed) -> dict[str, Any]:
-    measurement = next((each for each in verdict.measurements if each.contrast == contrast), None)
+    tested = verdict.measurements if verdict.outcome != "not run" else ()
+    measurement = next((each for each in tested if each.contrast == contrast), None)
     paper = measurement.paper if measurement else None
     effect = paper.effect if paper else NOTHING
     row = {
@@ -79,7 +94,7 @@ def _row(verdict: Verdict, contrast: Contrast, printed: Printed) -> dict[str, An
         "claim_p_paper": verdict.p_for_paper,
         "seeds": paper.seeds if paper else 0,
         "pairs": paper.pairs if paper else 0,
-        "seeds_missing": verdict.seeds_missing,
+        "seeds_missing": None if verdict.outcome == "not run" else verdict.seeds_missing,
         "reason": reason(verdict),
         "where": verdict.claim.where,
         "quote": verdict.claim.quote,
@@ -87,50 +102,25 @@ def _row(verdict: Verdict, contrast: Contrast, printed: Printed) -> dict[str, An
 
 
 def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
-    """How final verdicts are: over how many claims p values are corrected, and whether that can still change."""
+    """How many verdicts of each kind there are, over how many p values are corrected, and whether that can still
+    change."""
     run = sum(verdict.outcome != "not run" for verdict in verdicts)
+    counts = Counter(verdict.outcome for verdict in verdicts)
+    counted = ", ".join(f"{counts[ruling]} {ruling}" for ruling in get_args(Ruling) if counts[ruling])
     said = f"{run} of {len(verdicts)} claims could be tested; p values are corrected over these"
+    said = f"{counted}. {said}" if counted else said
     return f"{said}. Provisional: {unfinished} trials have not finished" if unfinished else said
 
 
-def sentences(verdict: Verdict, printed: Printed | None = None) -> list[str]:
-    """A verdict for people: outcome, quote, the three measures of its weakest contrast, the same in the paper where it
-    prints them, and why it is not more."""
-    claim = verdict.claim
-    lines = [f'{verdict.outcome:<12}  {claim.claim_id}: "{claim.quote}" ({claim.where})']
-    if (telling := verdict.telling) and verdict.outcome != "not run":
-        measurement = telling.measurement
-        which = f"weakest of {len(claim.contrasts)}: " if len(claim.contrasts) > 1 else ""
-        paper = measurement.paper
-        said = plainly(measurement.contrast, paper.effect)
-        lines.append(f"{INDENT}{which}{said}; {_of(paper.seeds, 'seed')}, {paper.pairs} pairs")
-        lines.append(f"{INDENT}{in_measures(measurement)}{_p(verdict)}")
-        lines += [f"{INDENT}{said}" for said in in_the_paper(claim, measurement.contrast, printed or Printed())]
-    return [*lines, *([f"{INDENT}{said}"] if (said := reason(verdict)) else [])]
-
-
-def in_measures(measurement: Measurement) -> str:
-    """Each measure's effect with its interval, those that are not asked left out."""
-    return "; ".join(f"{CALLED[name]} {_effect(found)}" for name, found in measurement.asked.items())
-
-
-def in_the_paper(claim: Claim, contrast: Contrast, printed: Printed) -> list[str]:
-    """What the paper's own numbers say of a contrast, and how many of its claim's they carry; empty: it prints none."""
-    each = [paper_effect(one, printed).carries for one in claim.contrasts]
-    known = [carries for carries in each if carries != "not printed"]
-    if not known:
-        return []
-    own = paper_effect(contrast, printed)
-    said = [str(own)] if own.carries != "not printed" else []
-    if set(known) != {"yes"}:
-        told = f"of {_of(len(known), 'contrast')} that the paper prints, its own numbers carry {known.count('yes')}"
-        unsure = known.count("both ways")
-        said.append(told + (f"; {unsure} hang on how they are averaged" if unsure else ""))
-    return said
+def p_in_short(verdict: Verdict) -> str:
+    """``p 0.011 (Holm)`` of the side that the ruling took; empty for a claim that has not run."""
+    if np.isnan(verdict.p_for):
+        return ""
+    return f"p {p_in_words(min(verdict.p_for, verdict.p_against))} (Holm)"
 
 
 def reason(verdict: Verdict) -> str:
-    """Why a verdict is not more than it is, in sentences; empty where there is nothing to say."""
+    """The first cause why a verdict is not more than it is; empty where there is none."""
     if verdict.outcome == "not run":
         return verdict.lacking
     said = []
@@ -147,7 +137,7 @@ def reason(verdict: Verdict) -> str:
         said.append(_missing(verdict))
     if verdict.split:
         said.append("by the trials that learned, alone, the paper's measure would rule otherwise")
-    return "; ".join(said)
+    return next(iter(said), "")
 
 
 def _missing(verdict: Verdict) -> str:
@@ -169,12 +159,6 @@ def _effect(found: Finding | Silent) -> str:
         return found.why
     estimate, low, high = found.effect
     return f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _p(verdict: Verdict) -> str:
-    if np.isnan(verdict.p_for):
-        return ""
-    return f"; p {min(verdict.p_for, verdict.p_against):.3f} (in every measure; Holm)"
 
 
 def _of(count: int, what: str) -> str:

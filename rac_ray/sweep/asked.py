@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rac_ray.errors import one_of
+from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import PRECISIONS
 from rac_ray.store.entry import Entry
 from rac_ray.store.ledger import Ledger
@@ -57,6 +57,17 @@ def preset_of(study: "Study", preset: str) -> str:
     return name
 
 
+def presets_here(study: "Study", where: Where) -> list[str]:
+    """Presets that have been run on a storage."""
+    return [name for name in study.presets if last_options(study, name, where.places(study, name)[0])]
+
+
+def looked_at(study: "Study", preset: str, where: Where) -> list[str]:
+    """The presets that a verb looks at which runs nothing: the named one, or all that have been run on the storage, or
+    the study's own where none has been."""
+    return [preset_of(study, preset)] if preset else presets_here(study, where) or [study.default_preset]
+
+
 def planned(
     study: "Study", preset: str, where: Where, which: Which, asked: Mapping[str, Any], precision: str | None
 ) -> Plan:
@@ -71,8 +82,22 @@ def planned(
 
 def as_last_run(study: "Study", preset: str, where: Where, which: Which, asked: Mapping[str, Any]) -> Plan:
     """The plan for a verb that runs nothing: what is left open it takes from the preset's last run."""
-    preset = preset_of(study, preset)
-    return planned(study, preset, where, which, with_last(study, preset, where, asked), None)
+    names = looked_at(study, preset, where)
+    if len(names) > 1:
+        raise BadInput(f"which preset? on this storage have been run: {', '.join(names)}; name one with --preset")
+    return planned(study, names[0], where, which, with_last(study, names[0], where, asked), None)
+
+
+def require_started(made: Plan) -> None:
+    """Raise BadInput for a plan of which no trial has left anything to show."""
+    if {task.training_id for task in made.tasks} & set(made.ledger.training_ids()):
+        return
+    small = next(iter(made.study.presets))
+    names = dict.fromkeys([small, made.preset])
+    raise BadInput(
+        f"no results in {made.ledger.storage.root!r}: no trial of preset {made.preset} has begun; start with "
+        f"{' or '.join(f'`run --preset {name}`' for name in names)}"
+    )
 
 
 def with_last(study: "Study", preset: str, where: Where, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -276,7 +276,7 @@ class Wanted:
 
     verdict: bool = False
     """What the sweep says to each claim of the paper."""
-    report: bool = False
+    report: bool = True
     """Write one HTML page, report.html, too; it opens offline."""
     capsule: str | None = None
     """Pack records, environment, tables and figures into this file, as in out.tar.zst."""

@@ -1,5 +1,6 @@
 """What a sweep will do, before anything runs: its trainings, their trials, its disk. Starts no Ray."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache, reduce
@@ -7,7 +8,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.errors import BadInput, one_of
-from rac_ray.identity import PRECISIONS, Training, Trial, values_in
+from rac_ray.identity import PRECISIONS, Training, Trial, digest_of, values_in
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -32,6 +33,8 @@ CLASS_BYTES = 4
 """Size of a prediction, for each class."""
 BYTES_PER_PARAMETER = 16
 """Size of checkpoints: best weights once on their own; weights, momentum and best weights in the running one."""
+ONLY_LETTERS = 40
+"""Letters of a filter that the name of its folder of results has."""
 OPTIONS = "options.json"
 """File in a preset's folder: what ``auto`` meant when it was last run, and where the study's files were."""
 
@@ -57,6 +60,8 @@ class Plan:
     """Whether these are the candidates of the searches, in a ledger of their own."""
     delivered: Way = "resident"
     """How stored clips go to trainings, once that is decided."""
+    only: str = ""
+    """The filter that left these trials of the grids; empty: they are all."""
     settled: Mapping[str, State] = field(default_factory=dict)
     """By id, candidates that have ended: one that was cut has no record."""
 
@@ -80,8 +85,14 @@ class Plan:
 
     @property
     def folder(self) -> Storage:
-        """The folder of the preset's tables, figures and forecast."""
+        """The folder of the preset: its options and its forecast."""
         return self.sweep.below(self.preset)
+
+    @property
+    def outputs(self) -> Storage:
+        """The folder of its tables, figures and report: the preset's, or one of its own for a part of the preset."""
+        words = "-".join(re.findall(r"[\w.]+", self.only))[:ONLY_LETTERS]
+        return self.folder.below(f"only-{words}-{digest_of(self.only)[:6]}") if self.only else self.folder
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -214,7 +225,9 @@ def make_plan(
     if only is not None:
         tasks = chosen(tasks, only, ledger)
         searches = tuple(search for search in searches if search.serves(tasks))
-    return Plan(study, preset, grids, tuple(tasks), root, ledger, asked or {}, searches=searches)
+    return Plan(
+        study, preset, grids, tuple(tasks), root, ledger, asked or {}, searches=searches, only=only.text if only else ""
+    )
 
 
 def distinct(tasks: Sequence[Task]) -> list[Task]:

@@ -1,6 +1,8 @@
 """The command that runs a sweep: a script, or a command that is installed."""
 
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,14 @@ class Program:
         """The command with arguments, for a shell here."""
         return shlex.join([*self.words, *arguments])
 
+    def typed(self, arguments: Sequence[str] = ()) -> str:
+        """The same, as it works in a shell where no environment is active: with the Python that runs this."""
+        if self.script is None or _is_this(shutil.which("python")):
+            return self.said(arguments)
+        here, interpreter = Path.cwd(), Path(sys.executable)
+        word = interpreter.relative_to(here) if interpreter.is_relative_to(here) else interpreter
+        return shlex.join([str(word), *self.words[1:], *arguments])
+
     def entrypoint(self, arguments: Sequence[str]) -> str:
         """The command with arguments, for a shell in the folder that the cluster has got.
 
@@ -45,3 +55,7 @@ class Program:
                 f"{str(self.script)!r} is not a file below {str(self.working_dir)!r}, which is what the cluster gets"
             )
         return shlex.join(["python", str(self.script.relative_to(self.working_dir)), *arguments])
+
+
+def _is_this(interpreter: str | None) -> bool:
+    return interpreter is not None and Path(interpreter).absolute() == Path(sys.executable).absolute()

@@ -18,6 +18,7 @@ from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import Lock, holding
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.announced import announced
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.job import Setting
 from rac_ray.sweep.listening import Listener, Listeners
@@ -68,6 +69,8 @@ def run_plan(
             probing = time.monotonic()
             price = price_of(plan, packing, entries, resources.pricing, say)
             began += time.monotonic() - probing  # the forecast is of the run without the probe
+            for line in announced(plan, entries, price):
+                say(line)
             for part in plan.parts:
                 plan.study.prepare(part.grid, part.data, part.tasks, say)
             require_same_pixels(plan, entries)

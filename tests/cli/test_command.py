@@ -24,8 +24,8 @@ SWEEP = "run, plan, status, describe, retry, cancel, clean, results"
 def test_the_installed_command_answers() -> None:
     command = Path(sys.executable).with_name("rac-ray")
     done = subprocess.run([command, "data", "verify", "nowhere"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stdout.endswith("nowhere: there is no manifest.json\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("nowhere' has no manifest; a sweep, or a verb of `rac-ray`, makes its clips\n")
     wrong = subprocess.run([command, "date"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert wrong.stderr.startswith('error: unknown command "date"')

@@ -170,8 +170,8 @@ def test_any_text_is_taken_whatever_else_is_loaded(rac_ray) -> None:
 
     assert pydantic.VERSION
     code, out, err = rac_ray("data", "verify", "no:where")
-    assert (code, err) == (1, "")
-    assert out.endswith("there is no manifest.json\n")
+    assert (code, out) == (2, "")
+    assert "no:where' has no manifest; " in err
     app, given = App(name="sweep", version_flags=[]), []
     command(app, "status", "", VERBS["status"].flags(TS_GRID), lambda values: given.append(values) or 0)
     call(app, ["status", "--preset", "huge", "--precision", "64", "--storage", "s3://bucket/x", "--models", "rnn"])

@@ -70,7 +70,7 @@ def test_options_stand_under_their_headings(help_of) -> None:
     headings = [line.split("─")[1].strip() for line in whole.splitlines() if line.startswith("╭")]
     assert headings == [
         "Options", "Grid", "Recipe", "Search for a recipe", "Places", "Machine", "When a trial fails", "Forecast",
-        "Until decided",
+        "Until decided", "Results",
     ]  # fmt: skip
     of = {flag.name: flag.heading for flag in VERBS["run"].flags(TS_GRID)}
     assert (of["stall_seconds"], of["back_off"], of["retry_code"]) == (("When a trial fails",) * 3)

@@ -84,11 +84,12 @@ def test_names_of_classes_are_by_label(folder: Storage) -> None:
 
 
 def test_verify_without_a_manifest(tmp_path: Path) -> None:
-    assert verify(Storage.at(tmp_path)) == [f"{tmp_path}: there is no manifest.json"]
+    with pytest.raises(BadInput, match=f"data folder '{tmp_path}' has no manifest; "):
+        verify(Storage.at(tmp_path))
 
 
 def test_a_missing_part_is_named(folder: Storage) -> None:
-    with pytest.raises(BadInput, match="has no mnist/test; make it with `rac-ray data generate`"):
+    with pytest.raises(BadInput, match="has no mnist/test; a sweep, or a verb of `rac-ray`, makes"):
         read_split(folder, "mnist/test")
     shutil.rmtree(folder.root)
     with pytest.raises(BadInput, match="has no 2dot/train"):

@@ -55,10 +55,11 @@ def test_tables_failures_and_the_invariant_are_printed(
 ) -> None:
     code, out = shown(sweep_folder, tmp_path / "to", capsys)
     assert code == 1
-    assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
+    assert "Trained on 2dot: accuracy in % [95% interval over seeds and clips; * too few seeds for an" in out
     assert f"FAILED {trials[6].trial_id} convlstm h=4 2dot seed=0: not finite: NotFinite: nan" in out
     assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits; checkpoint: highest" in out
-    assert "1 trials have not run" in out
+    assert "\n1 trials have not run" in out
+    assert "\nIn short: 6 of 8 trials are done, with " in out
     assert (tmp_path / "to/tables/trials.parquet").exists()
     assert "reproduced" not in out
 
@@ -75,10 +76,15 @@ def test_planned_trials_without_a_trace_are_pending(
 def test_every_claim_gets_a_verdict(sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True))
     assert all(f" {claim.claim_id}: " in out for claim in TEMPORAL_SHAPE)
-    assert "not run       ts-from-background: " in out
-    assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in out
+    assert "\nnot run  ts-from-background: " in out
+    said = " ".join(out.split())
+    assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in said
+    assert max(map(len, out[out.index("Verdicts: ") : out.index("8 trials planned")].splitlines())) <= 100
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True), json=True)
-    verdicts = json.loads(out)["verdicts"]
+    value = json.loads(out)
+    assert {row["target"] for row in value["accuracy"] if row["role"] == "target"} == {"5dot", "mnist"}
+    assert {row["statistic"] for row in value["robustness"]} >= {"ratio", "chance_corrected_ratio"}
+    verdicts = value["verdicts"]
     assert {row["claim_id"] for row in verdicts} == {claim.claim_id for claim in TEMPORAL_SHAPE}
     assert {row["outcome"] for row in verdicts} <= {"reproduced", "contradicted", "underpowered", "not run"}
 
@@ -91,7 +97,7 @@ def test_two_presets_on_one_storage_are_shown_side_by_side(
     code, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True, report=True))
     assert code == 1
     assert "12 trials planned = 10 done + 1 failed + 0 running + 1 pending" in out
-    assert {"\nbatch 64:\n", "\nbatch 16:\n"} <= set(re.findall(r"\nbatch \d+:\n", out))
+    assert {"Verdicts: batch 64: ", "Verdicts: batch 16: "} <= set(re.findall(r"Verdicts: batch \d+: ", out))
     figure3 = pd.read_csv(tmp_path / "to/tables/figure3-2dot.csv", comment="#")
     means = figure3.query("model == 'cnn3d' and target == '5dot'").set_index("recipe")["mean"]
     assert means.to_dict() == pytest.approx({"batch 64": 0.625, "batch 16": 0.4})
@@ -120,18 +126,21 @@ def test_a_level_that_was_not_reached_is_counted_apart_and_is_no_failure(
     assert "never reached a validation top-1 of 0.95: 0.8000 at best" in without
 
 
-def test_a_report_and_a_capsule_are_written_when_asked_for(
+def test_a_report_is_written_unless_it_is_not_wanted_and_a_capsule_when_asked_for(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsule = tmp_path / "out.tar.zst"
-    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(report=True, capsule=str(capsule)), title="a title")
-    assert f"report: {tmp_path}/to/report.html (without clips: clips of shapes are not rendered again)" in out
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(capsule=str(capsule)), title="a title")
+    assert f"\nopen {tmp_path}/to/report.html\nthe page has no clips: clips of shapes are not rendered again" in out
     page = (tmp_path / "to/report.html").read_text()
     assert "<title>a title" in page
     assert "Accuracy on every domain" in page
     assert "8 trials planned = 6 done" in page
     assert capsule.stat().st_size > 1000
     assert f"capsule: {capsule}" in out
+    _, out = shown(sweep_folder, tmp_path / "without", capsys, Wanted(report=False))
+    assert "\nopen " not in out
+    assert not (tmp_path / "without/report.html").exists()
 
 
 def test_an_export_is_written_when_asked_for_once_a_trial_has_finished(

@@ -9,7 +9,7 @@ import pytest
 from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.findings import Measurement, measure
-from rac_ray.results.verdict_words import sentences, verdict_table
+from rac_ray.results.verdict_words import reason, verdict_table
 from rac_ray.results.verdicts import Verdict, judge
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
@@ -94,7 +94,7 @@ CLAIM = tuple(claim for claim in TEMPORAL_SHAPE if claim.claim_id == "ts-mnist-a
 def test_a_small_effect_between_noisy_seeds_is_underpowered() -> None:
     (found,) = verdicts(slightly, CLAIM, between_seeds=0.06, sizes=(2, 4), draw=3).values()
     assert found.outcome == "underpowered"
-    assert "more seeds" in sentences(found)[-1]
+    assert "more seeds" in reason(found)
 
 
 def test_more_seeds_decide_what_was_underpowered() -> None:
@@ -119,7 +119,7 @@ def test_more_seeds_decide_what_was_underpowered() -> None:
 def test_two_seeds_say_something_of_their_models_only_however_large_the_effect() -> None:
     (found,) = verdicts(as_published, CLAIM, sizes=(4, 8), seeds=(42, 61), between_seeds=0.001).values()
     assert found.outcome == "holds for these models"
-    assert sentences(found)[-1].strip() == (
+    assert reason(found) == (
         "with 2 seeds only clips are replicates: this is about the models that were trained, not about their "
         "architectures, for which at least 1 more seed is needed"
     )
@@ -136,7 +136,7 @@ def test_the_permutations_p_of_five_seeds_stands_beside_the_other() -> None:
 def test_one_seed_is_never_enough() -> None:
     (found,) = verdicts(as_published, CLAIM, seeds=(42,), sizes=(2, 4, 6, 8, 10, 12, 16)).values()
     assert (found.outcome, found.seeds_missing) == ("holds for these models", None)
-    assert sentences(found)[-1].endswith("at least 2 more seeds are needed")
+    assert reason(found).endswith("at least 2 more seeds are needed")
 
 
 def test_one_seed_that_says_the_opposite_fails_for_its_models_only() -> None:
@@ -147,7 +147,7 @@ def test_one_seed_that_says_the_opposite_fails_for_its_models_only() -> None:
 def test_a_small_effect_of_one_seed_is_underpowered() -> None:
     (found,) = verdicts(slightly, CLAIM, between_seeds=0.0, seeds=(42,), sizes=(2,), clips=100).values()
     assert found.outcome == "underpowered"
-    assert sentences(found)[-1].strip() == "at least 2 more seeds are needed to decide anything"
+    assert reason(found) == "at least 2 more seeds are needed to decide anything"
 
 
 def test_models_that_only_guess_are_not_robust() -> None:
@@ -155,7 +155,7 @@ def test_models_that_only_guess_are_not_robust() -> None:
     found = verdicts(lambda model, *_: 0.17 if "timesformer" in model else 0.7, between_seeds=0.005)
     ratios = ("ts-condensed", "ts-mnist-drop", "ts-from-background")
     assert {found[name].outcome for name in ratios} == {"not run"}
-    assert sentences(found["ts-condensed"])[-1].strip() == (
+    assert reason(found["ts-condensed"]) == (
         "fewer than 50% of the trials of timesformer8 have learned, so its ratios say nothing"
     )
 
@@ -218,19 +218,6 @@ def test_the_table_has_a_row_per_contrast(published: dict[str, Verdict]) -> None
     assert (row["outcome"], row["seeds"], row["pairs"], row["seeds_missing"]) == ("reproduced", 5, 20, 0)
     assert row["low"] < row["effect"] < row["high"]
     assert row["quote"].startswith("ConvLSTM in fact outperforms")
-
-
-def test_what_is_said_of_a_verdict(published: dict[str, Verdict]) -> None:
-    first, second, third = sentences(published["ts-mnist-drop"])
-    assert first.startswith('reproduced    ts-mnist-drop: "the ConvLSTM and TimeSf drop less')
-    assert "weakest of 3: TimeSf-1 keeps " in second
-    assert second.endswith(" of its accuracy on mnist than 3D CNN (trained on 2dot); 5 seeds, 20 pairs")
-    assert third.strip().startswith("as the paper measures +")
-    assert "; chance-corrected +" in third
-    assert "; at matched source accuracy +" in third
-    assert third.endswith("(in every measure; Holm)")
-    _, why = sentences(published["diving-boxes"])
-    assert why.strip().startswith("no trial has finished that tells of rr. of convlstm on s2")
 
 
 def test_experiments_are_strata_once_they_are_there() -> None:

@@ -1,5 +1,6 @@
 """How a sweep was called, and how a cluster calls it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,25 @@ def test_a_script_brings_its_own_folder(tmp_path: Path, repository: Path) -> Non
 def test_a_script_is_said_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Program.of_script("mine.py").said(["status"]) == "python mine.py status"
+
+
+def test_a_script_is_typed_with_its_own_python_unless_that_is_active(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "env/bin/python"
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", str(python.parent))
+    monkeypatch.chdir(tmp_path)
+    assert Program.of_script("mine.py").typed(["status"]) == "env/bin/python mine.py status"
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    python.chmod(0o700)
+    assert Program.of_script("mine.py").typed(["status"]) == "python mine.py status"
+    python.rename(tmp_path / "other")
+    monkeypatch.chdir(python.parent)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "other"))
+    assert Program.of_script("mine.py").typed(["status"]) == f"{tmp_path}/other mine.py status"
+    assert Program("ts_grid", ("rac-ray", "ts")).typed(["run"]) == "rac-ray ts run"
 
 
 def test_an_installed_command_is_the_same_everywhere() -> None:

@@ -142,7 +142,10 @@ def test_results_before_anything_has_run(folder: Path) -> None:
             "one training with --workers 8 and --cpus-per-trial 1 needs 8.908 CPUs, the cluster has 2 CPUs",
         ),
         ("--masks data/masks --gpu", "unknown option: --gpu. Did you mean --num-gpus?; see --help"),
-        ("plan --data nowhere --masks data/masks", "nowhere' has no manifest"),
+        (
+            "plan --data nowhere --masks data/masks",
+            "nowhere' has no manifest; `rac-ray diving48 decode` makes it of the videos",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -45,6 +45,8 @@ Action Recognition", WACV 2023, sections 3.3 and 4.2: experiments a to h.
 SOURCE = "original"
 """The source domain."""
 YES_OR_NO = ("yes", "no")
+MAKE = "`rac-ray diving48 decode` makes it of the videos; the preset demo needs none"
+"""How a folder comes by this study's clips."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Diving48(Study):
         from rac_ray.studies.diving48.feed import DivingSubject
         from rac_ray.studies.diving48.models import builder
 
-        root = require_manifest(data)
+        root = require_manifest(data, MAKE)
         if "val" not in root:
             raise BadInput(f"data folder {data.root!r} has no clips of Diving48; choose another with --data")
         if grid.validation not in root["val"]:
