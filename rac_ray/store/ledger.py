@@ -119,7 +119,7 @@ class Ledger:
         """What there is of one training, as ``scan`` finds it without tasks; failures also of one that is done."""
         folder, record = self.folder(training_id), self.record(training_id)
         sizes = folder.sizes()
-        attempt = _parsed(ATTEMPT, folder.read_if_there(ATTEMPT))
+        attempt = self.begun(training_id)
         outstanding = _outstanding(record, None) if record else 0
         return Entry(training_id, sizes, record, attempt, tuple(self.failures(training_id)), outstanding)
 
@@ -149,6 +149,10 @@ class Ledger:
     def begin(self, training_id: str, attempt: int, driver: str, **who: Any) -> None:
         """Say that attempt number ``attempt`` of a training has begun, for which driver, where."""
         self.folder(training_id).write_json(ATTEMPT, {"attempt": attempt, "driver": driver, **who})
+
+    def begun(self, training_id: str) -> dict[str, Any] | None:
+        """What the last attempt at a training wrote when it began; None where there is none."""
+        return _parsed(ATTEMPT, self.folder(training_id).read_if_there(ATTEMPT))
 
     def fail(self, training_id: str, attempt: int, failure: Mapping[str, Any]) -> None:
         """Write why an attempt failed, without credentials, unless that has been written; earlier ones stay."""

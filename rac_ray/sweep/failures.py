@@ -111,13 +111,16 @@ def failure_of(error: BaseException) -> dict[str, Any]:
     }
 
 
-def lost_process(error: BaseException | None) -> dict[str, Any]:
-    """What is kept when a trial's process died without a word; ``error`` is what Ray says of its actor."""
-    said = " ".join(str(error).split()) if error else "Ray says nothing"
+def lost_process(error: BaseException | None, where: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What is kept when a trial's process died without a word; ``error`` is what Ray says of its actor, ``where`` what
+    the attempt wrote down of its process when it began."""
+    said = " ".join(str(error).split()) if error else ""
+    known = f" {where['pid']} on {where['host']}" if where and {"pid", "host"} <= where.keys() else ""
+    why = said[:300] or "neither it nor Ray says why; the machine's kernel log tells of memory that ran out"
     return {
         "class": classify("ActorDiedError", said),
-        "reason": f"the trial's process died (killed, or its node was lost): {said[:300]}",
-        "traceback": str(error),
+        "reason": f"the trial's process{known} died (killed, or its node was lost): {why}",
+        "traceback": str(error or ""),
         "failed_at": now(),
     }
 

@@ -100,15 +100,19 @@ class Follower(tune.Callback):
             if reason := trial.last_result.get(HALT):
                 self._interrupted(ours, reason)
             else:
-                failure = self.ledger.failure(ours.training_id, attempt)
-                self._failed(ours, attempt, failure or lost_process(None))
+                self._failed(ours, attempt, self._why(ours, attempt, None))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The process died: by its own hand with a failure file, or without a word."""
         for ours, attempt in self._attempts(trial):
             if not self._done(ours):
-                failure = self.ledger.failure(ours.training_id, attempt) or lost_process(trial.get_pickled_error())
-                self._failed(ours, attempt, failure)
+                self._failed(ours, attempt, self._why(ours, attempt, trial.get_pickled_error()))
+
+    def _why(self, training: Training, attempt: int, error: BaseException | None) -> dict[str, Any]:
+        """What the attempt wrote of its failure, or what is known of a process that wrote nothing."""
+        begun = self.ledger.begun(training.training_id) or {}
+        mine = begun if begun.get("attempt") == attempt else None
+        return self.ledger.failure(training.training_id, attempt) or lost_process(error, mine)
 
     def _attempts(self, trial: Any) -> list[tuple[Training, int]]:
         """The trainings that Tune's trial is an attempt at, and the attempt's number at each."""

@@ -6,15 +6,22 @@ Run as a script it imports nothing of this package: Ray is all that its start ne
 import contextlib
 import json
 import logging
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+
+VITAL = ("raylet", "gcs_server")
+"""Processes of a Ray without which its drivers end, some seconds later and without a word (2.60)."""
+LOOK_SECONDS = 0.2
 
 
 class Head:
@@ -38,6 +45,15 @@ class Head:
             raise RuntimeError(f"Ray did not start: {said['error']}")
         return said["address"]
 
+    def watch(self, lost: Callable[[str], None]) -> None:
+        """Have ``lost`` called, in a thread, with the name of a process of this Ray that has died before its time."""
+        threading.Thread(target=self._listen, args=(lost,), name="Ray's processes", daemon=True).start()
+
+    def _listen(self, lost: Callable[[str], None]) -> None:
+        assert self._process.stdout is not None
+        if line := self._process.stdout.readline():
+            lost(json.loads(line)["lost"])
+
     def abandon(self) -> None:
         """End it in the middle of its start, with what it has started.
 
@@ -57,11 +73,16 @@ class Head:
 
     def end(self) -> None:
         """Let it go down in order."""
-        self._process.communicate()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def main(options: dict[str, Any]) -> None:
-    """Start Ray, say where it is, and end it when the driver closes its pipe or is gone."""
+    """Start Ray, say where it is, and end it when the driver closes its pipe or is gone.
+
+    Says which one, too, when one of the processes dies that no driver outlives.
+    """
     import ray
 
     try:
@@ -70,8 +91,16 @@ def main(options: dict[str, Any]) -> None:
         print(json.dumps({"error": str(error)}), flush=True)
         return
     print(json.dumps({"address": ray.get_runtime_context().gcs_address}), flush=True)
-    sys.stdin.read()
+    vital = [each for each in psutil.Process().children(recursive=True) if each.name() in VITAL]
+    while not select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
+        for process in [each for each in vital if not _lives(each)]:
+            print(json.dumps({"lost": process.name()}), flush=True)
+            vital.clear()
     ray.shutdown()
+
+
+def _lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 if __name__ == "__main__":

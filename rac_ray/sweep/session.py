@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from rac_ray.errors import BadInput
+from rac_ray.errors import UNFINISHED, BadInput
 from rac_ray.sweep.feeds import Room
 from rac_ray.sweep.head import Head
 from rac_ray.sweep.monitor import say_line
@@ -194,12 +194,24 @@ def ray_ahead(resources: Resources, name: str) -> Iterator[Callable[[], Abstract
             return
         with _connected(resources, name, {"address": head.address()}):
             end = head.end
+            head.watch(_without_ray)
             yield
 
     try:
         yield session
     finally:
         end()
+
+
+def _without_ray(process: str) -> None:
+    """End this process, which Ray would end with code 1 and without a word as soon as it is asked for anything."""
+    print(
+        f"\nerror: Ray's process {process} on this machine has died (killed, or memory ran out), and no trial can go on "
+        "without it; nothing that is finished is lost, the same command goes on from here",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(UNFINISHED)
 
 
 def count_resources_here() -> None:

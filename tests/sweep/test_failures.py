@@ -93,6 +93,14 @@ def test_a_process_that_died_without_a_word() -> None:
     assert lost_process(RuntimeError("the node was running low on memory"))["class"] == "out of memory"
 
 
+def test_a_process_of_which_ray_knows_nothing_is_named() -> None:
+    failure = lost_process(None, {"attempt": 1, "pid": 123, "host": "node-7"})
+    died = "the trial's process 123 on node-7 died (killed, or its node was lost)"
+    why = "neither it nor Ray says why; the machine's kernel log tells of memory that ran out"
+    assert (failure["class"], failure["reason"], failure["traceback"]) == ("preempted", f"{died}: {why}", "")
+    assert lost_process(None, {"attempt": 1})["reason"] == f"{died.replace(' 123 on node-7', '')}: {why}"
+
+
 def test_a_full_disk_is_found_below_what_it_caused() -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     assert disk_is_full(full)

@@ -32,6 +32,14 @@ with ray_ahead(Resources(num_cpus=1), "name") as ray_up, ray_up():
     print(*(each.pid for each in psutil.Process().children(recursive=True)), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
+WAITS = """
+import time
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import ray_session
+with ray_session(Resources(num_cpus=1)):
+    print("up", flush=True)
+    time.sleep(120)
+"""
 LIMIT = 60.0
 
 
@@ -67,6 +75,24 @@ def test_nothing_outlives_a_driver_that_is_killed() -> None:
     pids = [int(pid) for pid in printed(KILLED).split()]
     assert len(pids) > 3
     assert soon(lambda: not any(map(lives, pids)))
+
+
+@pytest.mark.parametrize("process", head.VITAL)
+def test_a_driver_whose_ray_has_died_says_so_and_ends_as_unfinished(process: str) -> None:
+    """Ray would end it with 1, which means that trials have failed, some seconds later."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as driver:
+        assert driver.stdout
+        assert driver.stdout.readline() == "up\n"
+        below = psutil.Process(driver.pid).children(recursive=True)
+        (doomed,) = [each for each in below if each.name() == process]
+        doomed.kill()
+        _, said = driver.communicate(timeout=LIMIT)
+    assert driver.returncode == 3
+    assert f"error: Ray's process {process} on this machine has died" in said
+    assert "the same command goes on from here" in said
+    assert soon(lambda: not any(lives(each.pid) for each in below))
 
 
 @pytest.mark.parametrize("later", [0.0, 0.05, 0.2, 0.5])
