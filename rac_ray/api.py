@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.loggers.asked import Logging, following, logged, over
@@ -149,7 +150,7 @@ def plan(
     say: Say = say_line,
     **asked: Any,
 ) -> Planned:
-    """List the trials and what they cost; runs a short probe and nothing else.
+    """Say what would run and what it costs; runs a short probe and nothing else.
 
     With ``retry_failed`` the trials that were given up are listed once more, with the reasons.
 
@@ -246,7 +247,7 @@ def describe(
     others = [training_id for training_id in made.ledger.training_ids() if training_id not in mine]
     found = [trial_id for trial_id in (*known, *others) if trial and trial_id.startswith(trial)]
     if len(found) != 1:
-        which_ones = f"{len(found)} trials begin with" if found else "no trial begins with"
+        which_ones = counted(len(found), "trial begins with", "trials begin with") if found else "no trial begins with"
         raise BadInput(f"{which_ones} {trial!r}; valid: one id of `status --verbose` or its beginning")
     (trial_id,) = found
     finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]

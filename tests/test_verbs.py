@@ -112,7 +112,7 @@ def test_clean_shows_then_frees(verb, plan: Plan) -> None:
     assert code == 0
     assert out.splitlines() == [
         f"    2.000 MB  trials/{trial_id}/last.ckpt",
-        "1 files, 2.0 MB to free; `clean --yes` does it",
+        "1 file, 2.0 MB to free; `clean --yes` does it",
     ]
     code, out, _ = verb("clean", "--yes", "--json")
     assert json.loads(out) == {"files": {f"trials/{trial_id}/last.ckpt": 2000000}, "bytes": 2000000, "freed": 2000000}
@@ -240,6 +240,6 @@ def test_a_plan_with_a_price(verb, plan: Plan) -> None:
     assert money["expected"] == pytest.approx(wall["expected"] * 0.001)
     code, out, err = verb("plan", "--probe-seconds", "0.2", "--num-cpus", "1")
     assert (code, err) == (0, "")
-    assert "3 trials missing; expected [95% interval] on 1 CPUs:\nwall time: " in out
+    assert "3 trials are missing; expected [95% interval] on 1 CPU:\ntime until all are done: " in out
     assert "probing" not in out
     assert probed < 60

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name
 
@@ -40,7 +41,8 @@ def _called(analysis: "Analysis", domain: str) -> str:
 
 def _learned(own: pd.DataFrame) -> str:
     trials, never = sum(own["trials"].tolist()), sum(own["never_learned"].tolist())
-    return f"All {trials} trials" if not never else f"{trials - never} of {trials} trials"
+    said = counted(trials, "trial")
+    return f"All {said}" if not never else f"{trials - never} of {said}"
 
 
 def _each(own: pd.DataFrame) -> str:
@@ -57,7 +59,7 @@ def _kept(analysis: "Analysis", source: str) -> str:
     seeds = min(table["seeds"].tolist())
     return (
         f"Of what they know beyond guessing, models keep this much with other looks: {names or 'nobody knows'}; "
-        f"that is of {seeds} seed{'s' if seeds > 1 else ''}, so look at the intervals before you believe it."
+        f"that is of {counted(seeds, 'seed')}, so look at the intervals before you believe it."
     )
 
 

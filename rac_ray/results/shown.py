@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.results import formats
 from rac_ray.results.analysis import Analysis
@@ -93,7 +94,7 @@ def _written(
     if wanted.verdict:
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said
-    lines += [f"\n{counts['planned']} trials planned = {added_up(counts)}; {tables.provenance}"]
+    lines += [f"\n{counted(counts['planned'], 'trial')} planned = {added_up(counts)}; {tables.provenance}"]
     lines += [f"results: {folder.root} ({len(names)} tables and figures)"]
     lines += _first_look(analysis, folder)
     if wanted.report:
@@ -110,9 +111,10 @@ def _written(
         value["export"] = exported.folder
         lines.append(exported.line())
     if counts["failed"]:
-        lines.append(f"{counts['failed']} trials failed; `retry --failed` tries them again")
+        lines.append(f"{counted(counts['failed'], 'trial')} failed; `retry` tries them again")
     if counts["pending"] + counts["running"]:
-        lines.append(f"{counts['pending'] + counts['running']} trials have not run; the same command goes on from here")
+        left = counted(counts["pending"] + counts["running"], "trial has", "trials have")
+        lines.append(f"{left} not run; the same command goes on from here")
     return value, lines
 
 

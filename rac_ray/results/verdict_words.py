@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.results.claims import Claim, Contrast
 from rac_ray.results.findings import FEW, Finding, Measurement
 from rac_ray.results.in_plain_words import plainly
@@ -89,8 +90,10 @@ def _row(verdict: Verdict, contrast: Contrast, printed: Printed) -> dict[str, An
 def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
     """How final verdicts are: over how many claims p values are corrected, and whether that can still change."""
     run = sum(verdict.outcome != "not run" for verdict in verdicts)
-    said = f"{run} of {len(verdicts)} claims could be tested; p values are corrected over these"
-    return f"{said}. Provisional: {unfinished} trials have not finished" if unfinished else said
+    said = f"{run} of {counted(len(verdicts), 'claim')} could be tested; p values are corrected over these"
+    return (
+        f"{said}. Provisional: {counted(unfinished, 'trial has', 'trials have')} not finished" if unfinished else said
+    )
 
 
 def sentences(verdict: Verdict, printed: Printed | None = None) -> list[str]:
@@ -103,7 +106,7 @@ def sentences(verdict: Verdict, printed: Printed | None = None) -> list[str]:
         which = f"weakest of {len(claim.contrasts)}: " if len(claim.contrasts) > 1 else ""
         paper = measurement.paper
         said = plainly(measurement.contrast, paper.effect)
-        lines.append(f"{INDENT}{which}{said}; {_of(paper.seeds, 'seed')}, {paper.pairs} pairs")
+        lines.append(f"{INDENT}{which}{said}; {counted(paper.seeds, 'seed')}, {counted(paper.pairs, 'pair')}")
         lines.append(f"{INDENT}{in_measures(measurement)}{_p(verdict)}")
         lines += [f"{INDENT}{said}" for said in in_the_paper(claim, measurement.contrast, printed or Printed())]
     return [*lines, *([f"{INDENT}{said}"] if (said := reason(verdict)) else [])]
@@ -123,7 +126,7 @@ def in_the_paper(claim: Claim, contrast: Contrast, printed: Printed) -> list[str
     own = paper_effect(contrast, printed)
     said = [str(own)] if own.carries != "not printed" else []
     if set(known) != {"yes"}:
-        told = f"of {_of(len(known), 'contrast')} that the paper prints, its own numbers carry {known.count('yes')}"
+        told = f"of {counted(len(known), 'contrast')} that the paper prints, its own numbers carry {known.count('yes')}"
         unsure = known.count("both ways")
         said.append(told + (f"; {unsure} hang on how they are averaged" if unsure else ""))
     return said
@@ -140,8 +143,8 @@ def reason(verdict: Verdict) -> str:
         said.append(f"{CALLED[name]} it {'' if isinstance(found, Silent) else 'is '}{_effect(found)}: {why}")
     if verdict.outcome.endswith("these models"):
         said.append(
-            f"with {_of(verdict.seeds, 'seed')} only clips are replicates: this is about the models that were trained, "
-            f"not about their architectures, for which at least {_more(verdict)} needed"
+            f"with {counted(verdict.seeds, 'seed')} only clips are replicates: this is about the models that were "
+            f"trained, not about their architectures, for which at least {_more(verdict)} needed"
         )
     if verdict.outcome == "underpowered":
         said.append(_missing(verdict))
@@ -156,12 +159,12 @@ def _missing(verdict: Verdict) -> str:
         return f"at least {_more(verdict)} needed to decide anything"
     if verdict.seeds_missing is None:
         return "more seeds alone would not decide it, were the effect as observed: it is small for so few clips"
-    return f"{verdict.seeds_missing} more seeds would decide it, were the effect as observed"
+    return f"{counted(verdict.seeds_missing, 'more seed')} would decide it, were the effect as observed"
 
 
 def _more(verdict: Verdict) -> str:
     missing = FEW - verdict.seeds
-    return f"{_of(missing, 'more seed')} {'is' if missing == 1 else 'are'}"
+    return f"{counted(missing, 'more seed')} {'is' if missing == 1 else 'are'}"
 
 
 def _effect(found: Finding | Silent) -> str:
@@ -175,7 +178,3 @@ def _p(verdict: Verdict) -> str:
     if np.isnan(verdict.p_for):
         return ""
     return f"; p {min(verdict.p_for, verdict.p_against):.3f} (in every measure; Holm)"
-
-
-def _of(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

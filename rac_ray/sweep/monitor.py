@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rac_ray.counted import counted
 from rac_ray.identity import Training
 from rac_ray.store.entry import added_up
 from rac_ray.store.record import Record
@@ -75,8 +76,8 @@ class Monitor:
     """Expected seconds of the whole run; 0 when nobody knows."""
     verbose: bool = False
     """Whether each epoch gets a line, too."""
-    what: str = "trials"
-    """Name of what is counted, for the summary."""
+    what: str = "trial"
+    """Name of one of what is counted, for the summary."""
     live: TextIO | None = None
     """Terminal that shows the progress."""
     clock: Callable[[], float] = time.monotonic
@@ -129,7 +130,7 @@ class Monitor:
         self._work_done += self._expected(training) * epochs / training.recipe.max_epochs
         counts = self.queue.counts()
         self.say(
-            f"{training.training_id} cut    {training.name}: val top-1 {best:.3f} after {epochs} epochs; "
+            f"{training.training_id} cut    {training.name}: val top-1 {best:.3f} after {counted(epochs, 'epoch')}; "
             f"{counts['done']}/{len(self.queue.states)} done, {self.time_left()}"
         )
 
@@ -171,7 +172,7 @@ class Monitor:
         counts = self.queue.counts()
         took = duration(self.clock() - self.began)
         return (
-            f"{len(self.queue.states)} {self.what} planned = {added_up(counts)}; {took}, "
+            f"{counted(len(self.queue.states), self.what)} planned = {added_up(counts)}; {took}, "
             f"{100 * self.idle_share():.0f}% of the machine idle"
         )
 

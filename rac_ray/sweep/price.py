@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from rac_ray.counted import counted
 from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -82,13 +83,14 @@ class Price:
         disk = f"disk: {expected:.1f} MB more [{low:.1f}, {high:.1f}]"
         if not self.expected:
             return ["nothing is missing", disk]
+        missing = counted(len(self.expected), "trial is missing", "trials are missing")
         if self.forecast is None:
-            return [f"{len(self.expected)} trials missing; no forecast without a probe or records", disk]
-        wall, busy, hours = self.forecast.wall_seconds, self.forecast.busy_seconds, self.forecast.machine_hours
+            return [f"{missing}; no forecast without a probe or records", disk]
+        wall, busy = self.forecast.wall_seconds, self.forecast.busy_seconds
         lines = [
-            f"{len(self.expected)} trials missing; expected [95% interval] on {self.machine}:",
-            f"wall time: {spread(wall)}",
-            f"trial time: {spread(busy)}, which fills the machine for {hours.expected:.2g} h",
+            f"{missing}; expected [95% interval] on {self.machine}:",
+            f"time until all are done: {spread(wall)}",
+            f"time of all trials, added up: {spread(busy)}",
         ]
         if self.price_per_hour is not None:
             money = self.forecast.money(self.price_per_hour)
@@ -135,7 +137,9 @@ def price_of(
     each kind's memory.
     """
     missing = plan.missing(entries)
-    machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
+    machine = counted(packing.machine.cpus, "CPU", spec="g") + (
+        f" and {counted(packing.machine.gpus, 'GPU', spec='g')}" if packing.machine.gpus else ""
+    )
     if not missing:
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.sweep.above.root)

@@ -1,6 +1,7 @@
 """What verbs come to: exit codes, lines for people, and JSON that can be read again."""
 
 import json
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -54,8 +55,7 @@ def test_every_trial_is_counted_in_its_state() -> None:
     assert status.counts == {"planned": 6, "done": 2, "unreached": 1, "failed": 1, "running": 1, "pending": 1}
     assert status.invariant == "6 trials planned = 2 done + 1 unreached + 1 failed + 1 running + 1 pending"
     assert (
-        Status(trials_in("done"), None, None).invariant
-        == "1 trials planned = 1 done + 0 failed + 0 running + 0 pending"
+        Status(trials_in("done"), None, None).invariant == "1 trial planned = 1 done + 0 failed + 0 running + 0 pending"
     )
     assert set(get_args(State)) == set(STATES)
     lost: Any = "lost"
@@ -84,11 +84,12 @@ def test_a_plan_says_when_a_training_serves_several_trials() -> None:
     trials = trials_in("done", "pending")
     rows = ["t0  done     model seed=0", "t1  pending  model seed=1"]
     counted = "2 trials planned = 1 done + 0 failed + 0 running + 1 pending; digits=mnist; masks=none"
-    costs = ["1 trials missing; no forecast without a probe or records", "disk: 2.0 MB more [1.0, 3.0]"]
+    costs = ["1 trial is missing; no forecast without a probe or records", "disk: 2.0 MB more [1.0, 3.0]"]
     plan = Planned(trials, (1, 2), {"digits": "mnist", "masks": "none"}, price, ["a note"])
-    assert plan.lines() == [*rows, counted, *costs, "a note"]
+    assert plan.lines() == [counted, *costs, "a note"]
+    assert replace(plan, listed=True).lines() == [counted, *costs, "a note", *rows]
     shared = Planned(trials, (1, 1), {}, price)
-    assert shared.lines()[2] == "1 of 1 trainings are missing; each serves several trials"
+    assert shared.lines()[1] == "trainings missing: 1 of 1; each serves several trials"
     assert (plan.code, plan.value()["digits"], plan.value()["forecast"]["trials"]) == (0, "mnist", 1)
     assert Planned([], (0, 0), {}, Price(None, {}, {}, Interval(0, 0, 0), "2 CPUs")).lines() == [
         "0 trials planned = 0 done + 0 failed + 0 running + 0 pending", "nothing is missing",

@@ -48,8 +48,10 @@ def test_the_plan_of_the_study(folder: Path) -> None:
     lines = done.stdout.splitlines()
     assert sum("  pending  " in line for line in lines) == 3 * 23
     assert "69 trials planned = 0 done + 0 failed + 0 running + 69 pending" in lines
-    assert "18 of 18 trainings are missing; each serves several trials" in lines
-    assert "18 trials missing; expected [95% interval] on 96 CPUs and 8 GPUs (steps assumed, not measured):" in lines
+    assert "trainings missing: 18 of 18; each serves several trials" in lines
+    assert (
+        "18 trials are missing; expected [95% interval] on 96 CPUs and 8 GPUs (steps assumed, not measured):" in lines
+    )
     assert any(line.startswith("cnn3d-4x128: 2.78 * 10^12 operations per clip forward") for line in lines)
 
 
