@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from rac_ray.sweep.display import Display
 
 _REDRAW_SECONDS = 1.0
+TELL_SECONDS = 30.0
+"""How often a log is told how far a run is."""
+MOST_TOLD = 6
+"""Running trials that such a line names."""
 _shown: "list[Display]" = []
 """The progress that this process shows, if it does."""
 
@@ -56,6 +60,12 @@ class Running:
     clips_per_second: float = 0.0
 
     @property
+    def words(self) -> str:
+        """How far it is, in a sentence."""
+        best = f", best {100 * self.best:.1f}%" if self.epochs else ""
+        return f"{self.training.name} epoch {self.epochs}/{self.training.recipe.max_epochs}{best}"
+
+    @property
     def row(self) -> str:
         """How far it is, for the progress; its name last, of which a narrow terminal shows less."""
         most = self.training.recipe.max_epochs
@@ -89,6 +99,7 @@ class Monitor:
         """Seconds that trials ran, each weighed with its share of the machine."""
         self._work_done = 0.0
         self._drawn = -_REDRAW_SECONDS
+        self._told = self.began
         self._display = _shown_on(self.live) if self.live else None
         self.tick()
 
@@ -142,16 +153,23 @@ class Monitor:
         self.say(f"{training.training_id} {what} {training.name}: {summary(failure)}; {then} (traceback: {path})")
 
     def tick(self) -> None:
-        """Show the progress of now, at most once a second."""
-        if self._display is None or self.clock() - self._drawn < _REDRAW_SECONDS:
-            return
-        self._drawn = self.clock()
-        counts, total = self.queue.counts(), len(self.queue.states)
-        speed = sum(running.clips_per_second for running in self.running.values())
+        """Show the progress of now: on a terminal at most once a second, else as a line every half a minute."""
+        now, running = self.clock(), list(self.running.values())
+        if self._display is not None and now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn, counts = now, self.queue.counts()
+            ended = counts["done"] + counts["failed"]
+            self._display.draw(ended, len(self.queue.states), self._standing(), [each.row for each in running])
+        if self._display is None and now - self._told >= TELL_SECONDS:
+            self._told = now
+            more = [f"and {len(running) - MOST_TOLD} more"] if len(running) > MOST_TOLD else []
+            self.say("; ".join([self._standing(), *(each.words for each in running[:MOST_TOLD]), *more]))
+
+    def _standing(self) -> str:
+        """``3/12 done, 2 running, 240 clips/s, about 4.1 min left``."""
+        counts, speed = self.queue.counts(), sum(each.clips_per_second for each in self.running.values())
         failed = f"{counts['failed']} failed, " if counts["failed"] else ""
-        words = f"{counts['done']}/{total} done, {failed}{counts['running']} running, {speed:.0f} clips/s, "
-        rows = [running.row for running in self.running.values()]
-        self._display.draw(counts["done"] + counts["failed"], total, words + self.time_left(), rows)
+        done = f"{counts['done']}/{len(self.queue.states)} done, {failed}{counts['running']} running"
+        return f"{done}, {speed:.0f} clips/s, {self.time_left()}"
 
     def close(self) -> None:
         """Take the progress away; what still runs counts as busy until now."""

@@ -58,7 +58,7 @@ def test_tables_failures_and_the_invariant_are_printed(
     assert "Trained on 2dot: mean top-1 in % over hidden units and seeds [95% interval over seeds and clips; " in out
     assert f"FAILED {trials[6].trial_id} convlstm h=4 2dot seed=0: not finite: NotFinite: nan" in out
     assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits; checkpoint: highest" in out
-    assert "1 trials have not run" in out
+    assert "1 trial has not run" in out
     assert (tmp_path / "to/tables/trials.parquet").exists()
     assert "reproduced" not in out
 
