@@ -215,12 +215,14 @@ def status(
         Pending trials, too.
     """
     from rac_ray.sweep.jobs import job_status, last_job
+    from rac_ray.sweep.progress_file import progress_of
 
     made = as_last_run(study, preset, where, which, asked)
     holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
     said = f"{job.job_id} at {job.address}: {job_status(job)}" if job else None
     rows = trials_of(made, made.entries(), holder.token if holder else None)
-    return Status(rows, holder and holder.sentence, said, verbose, searched(made), decided(made))
+    progress = progress_of(made.ledger.storage, holder.token) if holder else None
+    return Status(rows, holder and holder.sentence, said, verbose, searched(made), decided(made), progress)
 
 
 def describe(

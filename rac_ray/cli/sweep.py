@@ -28,7 +28,7 @@ from rac_ray.cli.derive import (
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.headings import under_heading
 from rac_ray.cli.values import integer
-from rac_ray.errors import BadInput
+from rac_ray.errors import INTERRUPTED, BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import COMMAND, Study
@@ -193,8 +193,11 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
 
 
 def _told(outcome: Outcome, given: dict[str, Any]) -> int:
+    """Print it, and return its exit code; a run that was interrupted has said so, and shows no tables of nothing."""
+    if outcome.code == INTERRUPTED and not given["json"]:
+        return outcome.code
     print(as_text(outcome, given["json"]), flush=True)
-    if isinstance(outcome, Results) and outcome.stopped:
+    if isinstance(outcome, Results) and outcome.stopped and outcome.code != INTERRUPTED:
         said = f"{outcome.stopped[0].upper()}{outcome.stopped[1:]}"
         print(f"{said}; the same command goes on from here", file=sys.stderr)
     return outcome.code

@@ -58,6 +58,13 @@ class Running:
     best: float = 0.0
     """Best source-validation top-1 so far, 0 to 1."""
     clips_per_second: float = 0.0
+    epoch_seconds: float = 0.0
+    """Of the last one."""
+
+    @property
+    def most_seconds_left(self) -> float:
+        """Time of all epochs that are left, as long as the last one; early stopping may save some."""
+        return (self.training.recipe.max_epochs - self.epochs) * self.epoch_seconds
 
     @property
     def words(self) -> str:
@@ -116,6 +123,7 @@ class Monitor:
         """A trial reported an epoch."""
         running = self.running[training.training_id]
         running.epochs, running.best = row["epoch"] + 1, row["best_val_top1"]
+        running.epoch_seconds = row["seconds"]
         running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
         if self.verbose:
             self.say(

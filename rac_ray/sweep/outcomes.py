@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
     from rac_ray.sweep.jobs import SubmittedJob
     from rac_ray.sweep.price import Price
+    from rac_ray.sweep.progress_file import Progress
 
 
 class Outcome(Protocol):
@@ -140,6 +141,8 @@ class Status(Counted):
     """Where each search for a recipe stands."""
     decisions: Sequence[str] = ()
     """Where a plan stands that adds seeds until its claims are decided."""
+    progress: "Progress | None" = None
+    """What the driver says of the trials that run."""
 
     @property
     def code(self) -> int:
@@ -149,6 +152,7 @@ class Status(Counted):
         rows = [asdict(trial) for trial in self.trials]
         of_searches = {"searches": [*self.searches]} if self.searches else {}
         of_searches |= {"until_decided": [*self.decisions]} if self.decisions else {}
+        of_searches |= {"progress": asdict(self.progress)} if self.progress else {}
         return {"counts": self.counts, "driver": self.driver, "job": self.job, "trials": rows, **of_searches}
 
     def lines(self) -> list[str]:
@@ -160,8 +164,13 @@ class Status(Counted):
             *([f"job: {self.job}"] if self.job else []),
             *self.searches,
             *self.decisions,
-            *(f"{trial.trial_id}  {trial.state:<8} {trial.name}: {trial.reason}" for trial in told),
+            *([f"time left: {self.progress.time_left}"] if self.progress else []),
+            *(f"{trial.trial_id}  {trial.state:<8} {trial.name}: {self._about(trial)}" for trial in told),
         ]
+
+    def _about(self, trial: TrialStatus) -> str:
+        going = self.progress.trainings.get(trial.training_id) if self.progress else None
+        return f"{trial.reason}, {going.words}" if going and trial.state == "running" else trial.reason
 
 
 @dataclass(frozen=True)

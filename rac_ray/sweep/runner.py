@@ -229,6 +229,7 @@ def _tune(
 
     from rac_ray.sweep.follow import Follower
     from rac_ray.sweep.metrics import SweepMetrics
+    from rac_ray.sweep.progress_file import ProgressFile
     from rac_ray.sweep.tuning import through_tune
 
     tasks = {task.training_id: task for task in plan.tasks}
@@ -238,11 +239,12 @@ def _tune(
     one_each = "candidate" if plan.is_search else "trial"
     what = one_each if len(plan.trials) == len(plan.tasks) else "training"
     monitor = Monitor(queue, say, price.expected, wall, resources.verbose, what, live=live)
-    told = Listeners((SweepMetrics(plan.study.name), *listeners))
+    progress = ProgressFile(plan.sweep, lock.holder.token, monitor)
+    told = Listeners((SweepMetrics(plan.study.name), progress, *listeners))
     for task in plan.tasks:
         told.state(task.training, queue.states[task.training_id])
     scratch_folder = tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True)
-    with closing(monitor), scratch_folder as scratch:
+    with closing(monitor), closing(progress), scratch_folder as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
         study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
         ours = tune.with_parameters(

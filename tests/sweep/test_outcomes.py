@@ -22,6 +22,7 @@ from rac_ray.sweep.outcomes import (
     exit_code,
 )
 from rac_ray.sweep.price import Price
+from rac_ray.sweep.progress_file import Going, Progress
 
 NONE = dict.fromkeys(STATES, 0)
 JOB = SubmittedJob("http://head:8265", "grid-1", "python grid.py", "2026-01-01T00:00:00Z")
@@ -72,6 +73,13 @@ def test_a_status_names_what_needs_a_look_and_all_that_is_open_when_asked() -> N
     ]  # fmt: skip
     whole = Status(trials, None, None, verbose=True)
     assert whole.lines() == [whole.invariant, "driver: none", "t1  pending  model seed=1: why", *told]
+    progress = Progress(
+        "a driver", "about 4.1 min left", {"t4": Going(3, 20, 0.4512, 126.0), "t1": Going(1, 2, 0.5, 0.0)}
+    )
+    going = Status(trials, "me", None, progress=progress)
+    how_far = "t4  running  model seed=4: why, epoch 3/20, best 45.1%, at most 2.1 min left"
+    assert going.lines()[2:] == ["time left: about 4.1 min left", *told[:2], how_far]
+    assert going.value()["progress"]["trainings"]["t4"]["best_val_top1"] == 0.4512
     assert (brief.code, Status(trials[:2], None, None).code) == (1, 3)
     assert json.loads(as_text(brief, as_json=True))["trials"][2] == {
         "trial_id": "t2", "training_id": "t2", "name": "model seed=2", "state": "failed", "reason": "why",
