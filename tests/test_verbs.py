@@ -228,12 +228,18 @@ def test_two_runs_by_mistake(verb, plan: Plan) -> None:
     assert err.startswith(f"error: {plan.ledger.storage.root} is held by {lock.holder.sentence}; wait, `cancel` it")
 
 
+PROBED = """\
+probing 1 of the plan's models and sizes, 0.2 s for each step
+probed timesformer1 h=2, 0 left
+"""
+
+
 def test_a_plan_with_a_price(verb, plan: Plan) -> None:
     """A real probe of one class on a real local Ray, kept for the next plan."""
     began = time.monotonic()
     code, out, err = verb("plan", "--probe-seconds", "0.2", "--price-per-hour", "3.6", "--num-cpus", "1", "--json")
     probed = time.monotonic() - began
-    assert (code, err) == (0, "probing 1 of the plan's models and sizes, 0.2 s for each step\n")
+    assert (code, err) == (0, PROBED)
     said = json.loads(out)["forecast"]
     wall, money = said["wall_seconds"], said["money"]
     assert 15 < wall["low"] <= wall["expected"] <= wall["high"] < 60

@@ -5,7 +5,7 @@ Probes are kept in ``<storage>/probes.json``: a class is probed once per machine
 """
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -156,7 +156,7 @@ def price_of(
     }
     if unknown and options.seconds:
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
-        probes |= run_probes(unknown, packing, options.seconds)
+        probes |= run_probes(unknown, packing, options.seconds, say)
         if remember:
             remember_probes(stored, device.name, probes)
     costs |= {
@@ -262,7 +262,7 @@ def _probe_key(task: Task, packing: Packing) -> ProbeKey:
     return task.training.kind, -(-task.training.recipe.batch_size // packing.workers)
 
 
-def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> list[Probe]:
+def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> Iterator[Probe]:
     """Probe some kinds one after the other, as trials run: in a process of their own, beside others."""
     import torch
 
@@ -270,23 +270,34 @@ def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads
 
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return [
-        probe(kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds)
-        for (kind, batch), task in tasks
-    ]
+    for (kind, batch), task in tasks:
+        recipe = replace(task.training.recipe, batch_size=batch)
+        yield probe(kind, task.subject, recipe, device=device, seconds=seconds)
 
 
-def run_probes(tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float) -> dict[ProbeKey, Probe]:
-    """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run."""
+def run_probes(
+    tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float, say: Callable[[str], None]
+) -> dict[ProbeKey, Probe]:
+    """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run, and say so of each."""
     import ray
 
     machine = packing.machine
     side_by_side = int(machine.gpus or machine.cpus // packing.cores) or 1
     ordered = sorted(tasks.items(), key=lambda item: parameters_of(item[1].subject.build))
     groups = [ordered[start::side_by_side] for start in range(min(side_by_side, len(ordered)))]
-    task = ray.remote(max_calls=1)(_probe_group).options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
-    found = ray.get([task.remote(group, seconds, packing.cores) for group in groups])
-    return {(probe.kind, probe.batch_size): probe for group in found for probe in group}
+    task = ray.remote(max_calls=1, num_returns="streaming")(_probe_group)
+    task = task.options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
+    going = [task.remote(group, seconds, packing.cores) for group in groups]
+    found: dict[ProbeKey, Probe] = {}
+    while going:
+        (ready, *_), _ = ray.wait(going, num_returns=1)
+        if (measured := next(ready, None)) is None:
+            going.remove(ready)
+            continue
+        probe = ray.get(measured)
+        found[probe.kind, probe.batch_size] = probe
+        say(f"probed {probe.kind}, {len(tasks) - len(found)} left")
+    return found
 
 
 def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:
