@@ -287,14 +287,14 @@ def run_probes(
     groups = [ordered[start::side_by_side] for start in range(min(side_by_side, len(ordered)))]
     task = ray.remote(max_calls=1, num_returns="streaming")(_probe_group)
     task = task.options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
-    going = [task.remote(group, seconds, packing.cores) for group in groups]
+    going: list[Any] = [task.remote(group, seconds, packing.cores) for group in groups]
     found: dict[ProbeKey, Probe] = {}
     while going:
-        (ready, *_), _ = ray.wait(going, num_returns=1)
+        ready: Any = ray.wait(going, num_returns=1)[0][0]
         if (measured := next(ready, None)) is None:
             going.remove(ready)
             continue
-        probe = ray.get(measured)
+        probe: Any = ray.get(measured)
         found[probe.kind, probe.batch_size] = probe
         say(f"probed {probe.kind}, {len(tasks) - len(found)} left")
     return found
