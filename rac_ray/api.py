@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.loggers.asked import Logging, following, logged, over
@@ -158,7 +159,7 @@ def plan(
     say: Say = say_line,
     **asked: Any,
 ) -> Planned:
-    """List the trials and what they cost; runs a short probe and nothing else.
+    """Say what would run and what it costs; runs a short probe and nothing else.
 
     With ``retry_failed`` the trials that were given up are listed once more, with the reasons.
 
@@ -223,12 +224,14 @@ def status(
         Pending trials, too.
     """
     from rac_ray.sweep.jobs import job_status, last_job
+    from rac_ray.sweep.progress_file import progress_of
 
     made = as_last_run(study, preset, where, which, asked)
     holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
     said = f"{job.job_id} at {job.address}: {job_status(job)}" if job else None
     rows = trials_of(made, made.entries(), holder.token if holder else None)
-    return Status(rows, holder and holder.sentence, said, verbose, searched(made), decided(made))
+    progress = progress_of(made.ledger.storage, holder.token) if holder else None
+    return Status(rows, holder and holder.sentence, said, verbose, searched(made), decided(made), progress)
 
 
 def describe(
@@ -256,7 +259,7 @@ def describe(
     others = [training_id for training_id in made.ledger.training_ids() if training_id not in mine]
     found = [trial_id for trial_id in (*known, *others) if trial and trial_id.startswith(trial)]
     if len(found) != 1:
-        which_ones = f"{len(found)} trials begin with" if found else "no trial begins with"
+        which_ones = counted(len(found), "trial begins with", "trials begin with") if found else "no trial begins with"
         raise BadInput(f"{which_ones} {trial!r}; valid: one id of `status --verbose` or its beginning")
     (trial_id,) = found
     finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]

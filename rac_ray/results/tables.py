@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.results.candidates import candidate_rows
 from rac_ray.results.columns import (
@@ -79,7 +80,7 @@ class Tables:
         states = Counter(self.trials["state"])
         total = max(planned or 0, len(self.trials))
         states["pending"] += total - len(self.trials)
-        return f"{total} trials planned = {added_up(states)}; {self.provenance}"
+        return f"{counted(total, 'trial')} planned = {added_up(states)}; {self.provenance}"
 
     @property
     def provenance(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rac_ray.counted import counted
 from rac_ray.identity import Trial
 from rac_ray.store.files import LAST_CHECKPOINT, RECORD
 from rac_ray.store.record import Named, Record
@@ -85,7 +86,7 @@ class Entry:
             failure = self.failures[-1]
             return f"{failure['class']}: {failure['reason']}" + (checkpoint if state == "pending" else "")
         if self.record is not None:
-            return f"trained; {self.outstanding} evaluations are missing"
+            return f"trained; {counted(self.outstanding, 'evaluation is', 'evaluations are')} missing"
         return f"attempt {self.attempts} was interrupted{checkpoint}" if self.attempt else "has not run"
 
     def reason_of(self, trial: Trial | Named, driver: str | None) -> str:

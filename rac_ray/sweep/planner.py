@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import PRECISIONS, Training, Trial, digest_of, values_in
 from rac_ray.store.entry import Entry, State
@@ -250,7 +251,9 @@ def chosen(tasks: Sequence[Task], only: Only, ledger: Ledger) -> list[Task]:
     if not found:
         fields = dict.fromkeys(condition.field for condition in only.conditions if condition.field != "trial_id")
         have = "; ".join(f"{name} {', '.join(str(v) for v in dict.fromkeys(r[name] for r in rows))}" for name in fields)
-        raise BadInput(f"--only {only.text!r} leaves none of the {len(rows)} planned trials; they have {have or '-'}")
+        raise BadInput(
+            f"--only {only.text!r} leaves none of {counted(len(rows), 'planned trial')}; they have {have or '-'}"
+        )
     return found
 
 

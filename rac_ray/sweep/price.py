@@ -5,10 +5,11 @@ Probes are kept in ``<storage>/probes.json``: a class is probed once per machine
 """
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from rac_ray.counted import counted
 from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -82,13 +83,14 @@ class Price:
         disk = f"disk: {expected:.1f} MB more [{low:.1f}, {high:.1f}]"
         if not self.expected:
             return ["nothing is missing", disk]
+        missing = counted(len(self.expected), "trial is missing", "trials are missing")
         if self.forecast is None:
-            return [f"{len(self.expected)} trials missing; no forecast without a probe or records", disk]
-        wall, busy, hours = self.forecast.wall_seconds, self.forecast.busy_seconds, self.forecast.machine_hours
+            return [f"{missing}; no forecast without a probe or records", disk]
+        wall, busy = self.forecast.wall_seconds, self.forecast.busy_seconds
         lines = [
-            f"{len(self.expected)} trials missing; expected [95% interval] on {self.machine}:",
-            f"wall time: {spread(wall)}",
-            f"trial time: {spread(busy)}, which fills the machine for {hours.expected:.2g} h",
+            f"{missing}; expected [95% interval] on {self.machine}:",
+            f"time until all are done: {spread(wall)}",
+            f"time of all trials, added up: {spread(busy)}",
         ]
         if self.price_per_hour is not None:
             money = self.forecast.money(self.price_per_hour)
@@ -135,7 +137,9 @@ def price_of(
     each kind's memory.
     """
     missing = plan.missing(entries)
-    machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
+    machine = counted(packing.machine.cpus, "CPU", spec="g") + (
+        f" and {counted(packing.machine.gpus, 'GPU', spec='g')}" if packing.machine.gpus else ""
+    )
     if not missing:
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.sweep.above.root)
@@ -152,7 +156,7 @@ def price_of(
     }
     if unknown and options.seconds:
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
-        probes |= run_probes(unknown, packing, options.seconds)
+        probes |= run_probes(unknown, packing, options.seconds, say)
         if remember:
             remember_probes(stored, device.name, probes)
     costs |= {
@@ -258,7 +262,7 @@ def _probe_key(task: Task, packing: Packing) -> ProbeKey:
     return task.training.kind, -(-task.training.recipe.batch_size // packing.workers)
 
 
-def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> list[Probe]:
+def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> Iterator[Probe]:
     """Probe some kinds one after the other, as trials run: in a process of their own, beside others."""
     import torch
 
@@ -266,23 +270,34 @@ def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads
 
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return [
-        probe(kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds)
-        for (kind, batch), task in tasks
-    ]
+    for (kind, batch), task in tasks:
+        recipe = replace(task.training.recipe, batch_size=batch)
+        yield probe(kind, task.subject, recipe, device=device, seconds=seconds)
 
 
-def run_probes(tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float) -> dict[ProbeKey, Probe]:
-    """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run."""
+def run_probes(
+    tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float, say: Callable[[str], None]
+) -> dict[ProbeKey, Probe]:
+    """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run, and say so of each."""
     import ray
 
     machine = packing.machine
     side_by_side = int(machine.gpus or machine.cpus // packing.cores) or 1
     ordered = sorted(tasks.items(), key=lambda item: parameters_of(item[1].subject.build))
     groups = [ordered[start::side_by_side] for start in range(min(side_by_side, len(ordered)))]
-    task = ray.remote(max_calls=1)(_probe_group).options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
-    found = ray.get([task.remote(group, seconds, packing.cores) for group in groups])
-    return {(probe.kind, probe.batch_size): probe for group in found for probe in group}
+    task = ray.remote(max_calls=1, num_returns="streaming")(_probe_group)
+    task = task.options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
+    going: list[Any] = [task.remote(group, seconds, packing.cores) for group in groups]
+    found: dict[ProbeKey, Probe] = {}
+    while going:
+        ready: Any = ray.wait(going, num_returns=1)[0][0]
+        if (measured := next(ready, None)) is None:
+            going.remove(ready)
+            continue
+        probe: Any = ray.get(measured)
+        found[probe.kind, probe.batch_size] = probe
+        say(f"probed {probe.kind}, {len(tasks) - len(found)} left")
+    return found
 
 
 def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import DRIVER
@@ -64,7 +65,7 @@ def run_plan(
         with holding(plan.sweep, DRIVER, resources.take_over) as lock:
             adopted = plan.adopt()
             if adopted:
-                say(f"{adopted} finished trainings taken over from other sweeps on this storage")
+                say(f"{counted(adopted, 'finished training')} taken over from other sweeps on this storage")
             entries = plan.entries()
             probing = time.monotonic()
             price = price_of(plan, packing, entries, resources.pricing, say)
@@ -231,20 +232,22 @@ def _tune(
 
     from rac_ray.sweep.follow import Follower
     from rac_ray.sweep.metrics import SweepMetrics
+    from rac_ray.sweep.progress_file import ProgressFile
     from rac_ray.sweep.tuning import through_tune
 
     tasks = {task.training_id: task for task in plan.tasks}
     first = {training.clips_key: training for training in reversed(queue.trainings)}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
     wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
-    one_each = "candidates" if plan.is_search else "trials"
-    what = one_each if len(plan.trials) == len(plan.tasks) else "trainings"
+    one_each = "candidate" if plan.is_search else "trial"
+    what = one_each if len(plan.trials) == len(plan.tasks) else "training"
     monitor = Monitor(queue, say, price.expected, wall, resources.verbose, what, live=live)
-    told = Listeners((SweepMetrics(plan.study.name), *listeners))
+    progress = ProgressFile(plan.sweep, lock.holder.token, monitor)
+    told = Listeners((SweepMetrics(plan.study.name), progress, *listeners))
     for task in plan.tasks:
         told.state(task.training, queue.states[task.training_id])
     scratch_folder = tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True)
-    with closing(monitor), scratch_folder as scratch:
+    with closing(monitor), closing(progress), scratch_folder as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
         study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
         ours = tune.with_parameters(

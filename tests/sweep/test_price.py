@@ -50,7 +50,7 @@ def test_without_probe_and_records_there_is_no_forecast_but_an_order(tmp_path: P
     price, _ = priced(tiny_plan(tmp_path, models=("timesformer1", "cnn3d")))
     assert price.forecast is None
     assert len(set(price.expected.values())) == 2
-    assert price.lines()[0] == "6 trials missing; no forecast without a probe or records"
+    assert price.lines()[0] == "6 trials are missing; no forecast without a probe or records"
     assert price.as_dict()["wall_seconds"] is None
 
 
@@ -67,7 +67,7 @@ def test_from_a_stored_probe(tmp_path: Path) -> None:
     assert price.forecast.busy_seconds.expected == pytest.approx(3 * one)
     assert price.as_dict()["money"]["expected"] == pytest.approx(price.forecast.wall_seconds.expected)
     assert packing.peaks == {"timesformer1 h=2": PROBE.peak_bytes}, "all trainings of a node share the clips"
-    assert price.lines()[0] == "3 trials missing; expected [95% interval] on 2 CPUs:"
+    assert price.lines()[0] == "3 trials are missing; expected [95% interval] on 2 CPUs:"
     assert "at 3600/h" in price.lines()[3]
     assert price.disk.low < price.disk.expected < price.disk.high
 
