@@ -174,5 +174,5 @@ def _cluster(address: str) -> Iterator[JobSubmissionClient]:
 
 def _reason(error: Exception) -> str:
     """The line of a message that says most: the last one when the cluster sends a traceback, else the first."""
-    lines = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1 if "Traceback" in lines[0] else 0]
