@@ -4,6 +4,7 @@ Failed trials and trials that have not run keep their row in ``trials``, with th
 """
 
 import io
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,11 +35,14 @@ from rac_ray.results.told import Told, trials_of
 from rac_ray.store.entry import Entry, added_up
 from rac_ray.store.files import EPOCHS, PREDICTIONS, TRIAL, is_failure
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Damaged
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import FILES_AT_ONCE, Storage
 from rac_ray.sweep.decisions import DecisionBook
 from rac_ray.sweep.search import SearchBook
 from rac_ray.training.task import Task
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def load(
         row
         for training_id, entry in sorted(entries.items())
         if entry.sizes and (TRIAL in entry.sizes or entry.record is not None)
-        for row in trials_of(ledger, entry, plans.get(training_id), driver)
+        for row in _told(ledger, entry, plans.get(training_id), driver)
         if row.training_id == training_id  # a copy of another one's folder is no training
     ]
     chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
@@ -133,6 +137,15 @@ def load(
         candidates=candidate_rows(SearchBook(folder).all(), searches),
         looks=look_rows(DecisionBook(folder).all(), {row.training_id: row.trial["trial_id"] for row in reversed(told)}),
     )
+
+
+def _told(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[Told]:
+    """The trials of a training; none, and a warning, where nobody can tell what they are."""
+    try:
+        return trials_of(ledger, entry, task, driver)
+    except Damaged as error:
+        LOGGER.warning("left out: %s", error)
+        return []
 
 
 def _stored(folder: Storage) -> Tables:

@@ -33,7 +33,7 @@ from rac_ray.store.files import (
 )
 from rac_ray.store.lock import living_holder
 from rac_ray.store.parquet import parquet_bytes, read_table, tables_of, wrong_ends
-from rac_ray.store.record import Damaged, Record, read_record, with_trials
+from rac_ray.store.record import Damaged, Record, read_plan, read_record, with_trials
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import FILES_AT_ONCE, Storage
 
@@ -78,8 +78,9 @@ class Ledger:
             list(pool.map(write, tasks))
 
     def trial(self, training_id: str) -> dict[str, Any]:
-        """The plan of a training that ``register`` wrote."""
-        return self.folder(training_id).read_json(TRIAL)
+        """The plan of a training that ``register`` wrote. Raises Damaged for a file that is none."""
+        folder = self.folder(training_id)
+        return read_plan(folder.read_if_there(TRIAL) or b"", folder.address(TRIAL))
 
     def driver(self, watch: bool = True) -> str | None:
         """Token of the living driver of this sweep; see ``lock.living_holder``."""

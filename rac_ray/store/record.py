@@ -97,6 +97,37 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
 
 
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``trial.json`` says of a training and of each of its trials; it may say more."""
+
+    model: str
+    hidden_units: Positive
+    source: str
+    seed: int
+    recipe: Recipe
+    data: str
+    size: str = ""
+    options: dict[str, Any] = {}
+    about: dict[str, str] = {}
+    variants: dict[str, str] = {}
+    study: str = ""
+    level: float | None = None
+    experiment: str = ""
+    variant: str = ""
+
+
+def read_plan(content: bytes, where: str) -> dict[str, Any]:
+    """The plain values in the bytes of a ``trial.json``. Raises Damaged for anything else."""
+    try:
+        value = msgspec.json.decode(content, type=dict[str, Any])
+        for each in (value, *value.get("trials", ())):
+            msgspec.convert(each, Planned)
+        msgspec.convert(value.get("trials", [value]), list[Named])
+    except (*UNREADABLE, TypeError, BadInput) as error:
+        raise Damaged(f"{where} is not the plan of a training: {' '.join(str(error).split())[:200]}") from error
+    return value
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """All of ``record.json``."""
 

@@ -138,21 +138,23 @@ class Storage:
         """The content of one file, or None without it, and where a folder has its name."""
         try:
             return self.read_bytes(name)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        except OSError:  # of a folder, without a number
-            if self.is_folder(name):
-                return None
-            raise
 
     def read_bytes(self, name: str) -> bytes:
+        """The content of one file. Raises OSError without it, IsADirectoryError for a folder of its name."""
         system, path = self.resolve(name)
 
         def read() -> bytes:
             with system.open_input_stream(path) as stream:
                 return stream.read()
 
-        return self._ask(read)
+        try:
+            return self._ask(read)
+        except OSError as error:
+            if error.errno is None and self.is_folder(name):
+                raise IsADirectoryError(errno.EISDIR, "a folder is where a file should be", path) from error
+            raise
 
     def read_tail(self, name: str, most: int) -> bytes:
         """The last bytes of a file, ``most`` of them at most."""

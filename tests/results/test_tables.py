@@ -141,6 +141,17 @@ def test_planned_trials_that_left_no_trace_stand_in_the_stamp(sweep_folder: Path
     assert stamp.startswith("20 trials planned = 6 done + 1 failed + 0 running + 13 pending; digits=optdigits")
 
 
+@pytest.mark.parametrize("content", [b"", b"7", b"{}", b'{"trials": [7]}', b"\xff"])
+def test_a_training_whose_plan_is_damaged_is_left_out_with_a_warning(
+    content: bytes, sweep_folder: Path, trials: list[Trial], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has no record either; with a plan its trial is known all the same."""
+    (sweep_folder / "trials" / trials[7].trial_id / "trial.json").write_bytes(content)
+    assert set(load(sweep_folder).trials["trial_id"]) == {trial.trial_id for trial in trials[:7]}
+    assert f"{trials[7].trial_id}/trial.json is not the plan of a training" in caplog.text
+    assert len(load(sweep_folder, [task_of(trials[7])]).trials) == 1
+
+
 def cut_off(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
