@@ -29,6 +29,7 @@ from rac_ray.sweep.asked import (
     about_data,
     as_last_run,
     decided,
+    given_up,
     ledger_of,
     looked_at,
     planned,
@@ -87,9 +88,11 @@ def run(
     """
     preset = preset_of(study, preset)
     with following(logs, Sweep(study.name, preset), ledger_of(study, preset, where), say) as listeners:
-        made, reason = _ran(study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners)
+        made, reason, retried = _ran(
+            study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners
+        )
         wanted = Wanted(verdict=deciding.until_decided, report=report)
-        found = replace(shown_of(made, wanted=wanted), stopped=reason)
+        found = replace(shown_of(made, wanted=wanted), stopped=reason, retried=retried)
         for news in listeners:
             news.files(found.folder, over(found))
     return found
@@ -106,8 +109,8 @@ def _ran(
     say: Say,
     asked: Mapping[str, Any],
     listeners: "Sequence[Listener]",
-) -> tuple[Plan, str]:
-    """Run what is missing; the plan as it has become, and why it stopped early, or nothing."""
+) -> tuple[Plan, str, list[str] | None]:
+    """Run what is missing; the plan as it has become, why it stopped early, or nothing, and what was retried."""
     from rac_ray.sweep.session import ray_ahead
 
     data = Storage.at(where.places(study, preset)[1])
@@ -121,6 +124,7 @@ def _ran(
             study.provide(grid, study.folder(grid, data), say)
         again = partial(planned, study, preset, where, which, asked, precision_for(resources))
         made = replace(again(), retry_failed=retry_failed)
+        retried = [trial.trial_id for trial in given_up(made)] if retry_failed else None
         if deciding.until_decided:
             from rac_ray.sweep.declaring import declaration
 
@@ -143,7 +147,7 @@ def _ran(
             made = again()
         else:
             reason = reason or run_plan(made, resources, say, listeners=listeners)
-    return made, reason
+    return made, reason, retried
 
 
 def plan(
@@ -185,7 +189,7 @@ def plan(
         searched(made),
         price_plan(candidates, resources, say, remember=not dry_run) if candidates else None,
         _at_most(made, deciding, which.only, price),
-        [trial for trial in trials if trial.state == "failed"] if retry_failed else None,
+        given_up(made) if retry_failed else None,
     )
 
 

@@ -131,6 +131,12 @@ def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> l
     ]
 
 
+def given_up(made: Plan) -> list[TrialStatus]:
+    """The planned trials that ``retry --failed`` runs once more."""
+    trials = trials_of(made, made.entries(), made.ledger.driver(watch=False))
+    return [trial for trial in trials if trial.state == "failed"]
+
+
 def about_data(made: Plan) -> dict[str, str]:
     """What the study says of the data of each of a plan's grids."""
     return {name: value for part in made.parts for name, value in made.study.about(part.grid, part.data).items()}

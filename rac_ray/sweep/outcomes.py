@@ -312,6 +312,8 @@ class Results:
     text: Sequence[str]
     stopped: str = ""
     """Why the run before it stopped early."""
+    retried: Sequence[str] | None = None
+    """Ids of trials that had been given up, and that the run before it ran once more; None: they were left alone."""
     unlogged: bool = False
     """Whether a logger that was to have all of it stopped."""
 
@@ -322,7 +324,7 @@ class Results:
         return FAILED if self.unlogged else exit_code(self.counts)
 
     def value(self) -> dict[str, Any]:
-        return dict(self.plain)
+        return {**self.plain, **({} if self.retried is None else {"retried": [*self.retried]})}
 
     def lines(self) -> list[str]:
         return list(self.text)

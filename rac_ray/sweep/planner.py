@@ -128,13 +128,23 @@ class Plan:
 
     def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:
         """Other sweeps' ledgers on the same storage that have finished trainings of this plan, by training id."""
-        missing = {task.training_id: task for task in self.tasks if entries[task.training_id].record is None}
+        missing = {
+            task.training_id: task
+            for task in self.tasks
+            if entries[task.training_id].record is None and not entries[task.training_id].damaged
+        }
         found: dict[str, Ledger] = {}
         for other in self.ledger.others() if missing else []:
             there = set(other.training_ids())
             known = other.scan([task for training_id, task in missing.items() if training_id in there - found.keys()])
             found |= {training_id: other for training_id, entry in known.items() if entry.record is not None}
         return found
+
+    def forget_damaged(self) -> None:
+        """Let trainings whose tables are damaged run again. Raises BadInput."""
+        for training_id, entry in self.entries().items():
+            if entry.damaged:
+                self.ledger.forget_damaged(training_id)
 
     def adopt(self) -> int:
         """Take over what other sweeps on the same storage have finished; returns how many trainings."""

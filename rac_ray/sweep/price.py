@@ -1,11 +1,11 @@
 """What a plan costs before it runs, from earlier records and short probes, and what it cost afterwards.
 
 The forecast is stored as ``<storage>/<sweep>/<preset>/forecast.json`` and gets the actual figures when the run ends.
-Probes are kept in ``<storage>/probes.json``: a class is probed once per machine, and not at all once it has records.
+A class is probed once per machine (``probes``), and not at all once it has records.
 """
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -26,12 +26,12 @@ from rac_ray.sweep.forecast import (
 from rac_ray.sweep.monitor import duration
 from rac_ray.sweep.packing import Kind, Packing
 from rac_ray.sweep.planner import Plan, parameters_of
+from rac_ray.sweep.probes import ProbeKey, known_probes, remember_probes, run_probes
 from rac_ray.sweep.resources import Pricing
 from rac_ray.training.probe import Probe
 from rac_ray.training.task import Task
 
 FORECAST = "forecast.json"
-PROBES = "probes.json"
 START_SECONDS = 15.0
 """Ray's start and the first import of everything in a trial's process."""
 OVERHEAD_SECONDS = 0.5
@@ -130,11 +130,12 @@ def price_of(
     say: Callable[[str], None],
     *,
     remember: bool = True,
+    device: Device | None = None,
 ) -> Price:
     """Price what is missing, probing what no record and no earlier probe tells. Needs a running Ray to probe.
 
-    Unless ``remember``, probes are not kept for the next plan. Sets what the packing knows of the machine's GPU and of
-    each kind's memory.
+    Unless ``remember``, probes are not kept for the next plan. ``device`` is what a trial gets; None: a task of the
+    running Ray tells. Sets what the packing knows of the machine's GPU and of each kind's memory.
     """
     missing = plan.missing(entries)
     machine = counted(packing.machine.cpus, "CPU", spec="g") + (
@@ -143,7 +144,7 @@ def price_of(
     if not missing:
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.sweep.above.root)
-    device = device_of_trials(packing) if options.seconds else this_device()
+    device = device or device_of_trials(packing)
     packing.machine, packing.trials = replace(packing.machine, gpu_memory=device.gpu_memory), len(missing)
     records = [entry.record for entry in entries.values() if entry.record is not None]
     tasks = {_key(task, entries): task for task in missing}
@@ -254,63 +255,8 @@ def _clips_to_evaluate(task: Task, record: Record | None) -> int:
     return sum(map(task.counts.of, task.outstanding(record).values()))
 
 
-ProbeKey = tuple[str, int]
-"""Kind, and clips of one worker's step."""
-
-
 def _probe_key(task: Task, packing: Packing) -> ProbeKey:
     return task.training.kind, -(-task.training.recipe.batch_size // packing.workers)
-
-
-def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> Iterator[Probe]:
-    """Probe some kinds one after the other, as trials run: in a process of their own, beside others."""
-    import torch
-
-    from rac_ray.training.probe import probe
-
-    torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    for (kind, batch), task in tasks:
-        recipe = replace(task.training.recipe, batch_size=batch)
-        yield probe(kind, task.subject, recipe, device=device, seconds=seconds)
-
-
-def run_probes(
-    tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float, say: Callable[[str], None]
-) -> dict[ProbeKey, Probe]:
-    """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run, and say so of each."""
-    import ray
-
-    machine = packing.machine
-    side_by_side = int(machine.gpus or machine.cpus // packing.cores) or 1
-    ordered = sorted(tasks.items(), key=lambda item: parameters_of(item[1].subject.build))
-    groups = [ordered[start::side_by_side] for start in range(min(side_by_side, len(ordered)))]
-    task = ray.remote(max_calls=1, num_returns="streaming")(_probe_group)
-    task = task.options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
-    going: list[Any] = [task.remote(group, seconds, packing.cores) for group in groups]
-    found: dict[ProbeKey, Probe] = {}
-    while going:
-        ready: Any = ray.wait(going, num_returns=1)[0][0]
-        if (measured := next(ready, None)) is None:
-            going.remove(ready)
-            continue
-        probe: Any = ray.get(measured)
-        found[probe.kind, probe.batch_size] = probe
-        say(f"probed {probe.kind}, {len(tasks) - len(found)} left")
-    return found
-
-
-def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:
-    """Earlier probes on a device, by kind and batch size; those of version 0.1 do not count."""
-    stored = storage.read_json(PROBES) if storage.exists(PROBES) else {}
-    probes = [Probe.from_dict(value) for value in stored.get(device, ()) if "kind" in value]
-    return {(probe.kind, probe.batch_size): probe for probe in probes}
-
-
-def remember_probes(storage: Storage, device: str, probes: Mapping[ProbeKey, Probe]) -> None:
-    """Keep them for the next plan on this storage."""
-    stored = storage.read_json(PROBES) if storage.exists(PROBES) else {}
-    storage.write_json(PROBES, {**stored, device: [probe.as_dict() for probe in probes.values()]})
 
 
 def compared(price: Price, seconds: float, finished: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.placing import placed
 from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on, remember_options
-from rac_ray.sweep.price import FORECAST, Price, compared, price_of
+from rac_ray.sweep.price import FORECAST, Price, compared, price_of, this_device
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
@@ -63,6 +63,8 @@ def run_plan(
     with ray_session(resources, plan.title):
         plan, packing = placed(plan, resources, machine_of(resources))
         with holding(plan.sweep, DRIVER, resources.take_over) as lock:
+            if plan.retry_failed:
+                plan.forget_damaged()
             adopted = plan.adopt()
             if adopted:
                 say(f"{counted(adopted, 'finished training')} taken over from other sweeps on this storage")
@@ -113,15 +115,15 @@ def price_plan(
     if not resources.pricing.seconds and not resources.address:
         machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0, store=object_store_here())
         plan, packing = placed(plan, resources, machine)
-        return price_of(plan, packing, plan.entries(), resources.pricing, say)
+        return price_of(plan, packing, plan.entries(), resources.pricing, say, device=this_device())
     import ray
 
     with ray_session(resources):
-        (plan, packing), pricing = placed(plan, resources, machine_of(resources)), resources.pricing
-        if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
+        (plan, packing), pricing, device = placed(plan, resources, machine_of(resources)), resources.pricing, None
+        if packing.machine.gpus and not ray.cluster_resources().get("GPU"):
             say("no GPU is up, and a plan starts none: priced from records and earlier probes")
-            pricing = replace(pricing, seconds=0)
-        return price_of(plan, packing, plan.entries(), pricing, say, remember=remember)
+            pricing, device = replace(pricing, seconds=0), this_device()
+        return price_of(plan, packing, plan.entries(), pricing, say, remember=remember, device=device)
 
 
 def precision_for(resources: Resources) -> str:

@@ -290,10 +290,14 @@ def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
     assert retry.startswith(f"would retry {trial.trial_id}  timesformer1 h=2 2dot seed=0: data: DamagedCheckpoint: ")
     assert count == "1 trial was given up and would run once more"
     _, out, _ = run_sweep("retry", "--failed", "--dry-run", *NO_PROBE, "--seeds", "0,1", "--json")
-    assert json.loads(out)["retried"] == [trial.trial_id]
-    code, out, _ = run_sweep("retry", "--failed", *NO_PROBE, "--seeds", "0,1")
-    assert (code, out.count(" start ")) == (0, 1)
-    assert "2 trials planned = 2 done + 0 failed + 0 running + 0 pending" in out
+    planned = json.loads(out)
+    code, out, err = run_sweep("retry", "--failed", *NO_PROBE, "--seeds", "0,1", "--json")
+    assert (code, err.count(" start ")) == (0, 1)
+    ran = json.loads(out)
+    assert planned["retried"] == ran["retried"] == [trial.trial_id]
+    states = [{row["trial_id"]: row["state"] for row in value["trials"]} for value in (planned, ran)]
+    assert [each[trial.trial_id] for each in states] == ["failed", "done"]
+    assert [value["counts"]["done"] for value in (planned, ran)] == [1, 2]
 
 
 def test_the_hint_keeps_what_status_takes() -> None:
