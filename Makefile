@@ -4,10 +4,12 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+MINIMUM_BIN := .venv-minimum/bin
+MINIMUM := .venv-minimum/.installed
 # Where the tests write that need no Ray and run beside those that do.
 BESIDE := .venv/beside.log
 
-.PHONY: demo test test-all check docs wheel bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-start bench-gpu clean
+.PHONY: demo test test-all test-minimum check docs wheel bench bench-speed bench-step bench-demo bench-curves bench-scale bench-paired bench-calibration bench-coverage bench-diving48 bench-diving48-models bench-feeds bench-search bench-until-decided bench-start bench-gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/python sweeps/ts_grid.py --preset demo $(ARGS)
@@ -19,6 +21,10 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m tests -m 'slow or not slow'
+
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+test-minimum: $(MINIMUM)
+	$(MINIMUM_BIN)/python -m tests -m 'not slow'
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -93,5 +99,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --upgrade --target .venv/apart torchvision
 	touch $@
 
+$(MINIMUM): pyproject.toml constraints-minimum.txt
+	$(PYTHON) -m venv .venv-minimum
+	$(MINIMUM_BIN)/python -m pip install --quiet --constraint constraints-minimum.txt torch
+	$(MINIMUM_BIN)/python -m pip install --quiet --constraint constraints-minimum.txt --editable '.[dev]'
+	touch $@
+
 clean:
-	rm -rf .venv data dist results site
+	rm -rf .venv .venv-minimum data dist results site

@@ -5,7 +5,6 @@ and a plain loop with ``.item()`` in every step. Nothing here is tuned, and noth
 """
 
 import csv
-import os
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from rac_ray.errors import one_of
 from rac_ray.identity import Recipe
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, NUM_FRAMES
+from rac_ray.sweep.session import cores_here
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SyntaxWarning)
@@ -182,7 +182,7 @@ def batches_of(folder: Path, batch_size: int, *, training: bool, device: torch.d
         batch_size=batch_size,
         shuffle=training,
         drop_last=training,
-        num_workers=min(8, os.cpu_count() or 1),
+        num_workers=min(8, cores_here()),
         pin_memory=device.type == "cuda",
     )
 

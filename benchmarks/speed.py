@@ -35,7 +35,7 @@ from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of
 from rac_ray.models import build_model
 from rac_ray.studies.temporal_shape.domains import TemporalShapeSpec, make_clip
 from rac_ray.sweep.options import words as listed
-from rac_ray.sweep.session import WORKER_ENVIRONMENT
+from rac_ray.sweep.session import WORKER_ENVIRONMENT, cores_here
 
 HIDDEN_UNITS = (2, 8, 16, 48)
 DEVICES = ("cpu", "cuda")
@@ -61,7 +61,7 @@ class Others:
     def share(self) -> float:
         """Since the beginning; processes that we started count as ours once they have ended."""
         busy, own = self._seconds()
-        all_of_it = (time.monotonic() - self._started) * cores()
+        all_of_it = (time.monotonic() - self._started) * (os.cpu_count() or 1)
         return max(0.0, (busy - self._busy) - (own - self._own)) / all_of_it
 
     @staticmethod
@@ -149,7 +149,7 @@ def measure_row(task: Task) -> Row:
     together: list[Measured] = []
     if task.device == "cpu" and ours:
         fitting = int(SHARE_OF_MEMORY * psutil.virtual_memory().available / ours[0].peak_bytes)
-        together = side([replace(task, threads=1)] * max(1, min(cores(), fitting)))
+        together = side([replace(task, threads=1)] * max(1, min(cores_here(), fitting)))
     others_share = others.share()
     agreements = agreement_of(task)
     problems += [each.complaint() for each in agreements if not each.holds]
@@ -164,10 +164,6 @@ def measure_row(task: Task) -> Row:
         others_share,
         problems,
     )
-
-
-def cores() -> int:
-    return os.cpu_count() or 1
 
 
 def agreement_of(task: Task) -> list[Agreement]:
@@ -218,7 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print, and return the exit code."""
     options = parsed(arguments)
     device = torch.device(options.device)
-    torch.set_num_threads(cores())
+    torch.set_num_threads(cores_here())
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         make_data(Path(folder), options.clips, min(TEST_CLIPS[options.device], options.clips))
@@ -233,7 +229,7 @@ def main(arguments: Sequence[str]) -> int:
                     batch_size=options.batch_size,
                     seconds=options.seconds,
                     device=options.device,
-                    threads=cores(),
+                    threads=cores_here(),
                     folder=folder,
                     cuda_graphs=options.cuda_graphs,
                 )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.loggers.asked import Logging, following, logged, over
@@ -28,6 +29,7 @@ from rac_ray.sweep.asked import (
     about_data,
     as_last_run,
     decided,
+    given_up,
     ledger_of,
     looked_at,
     planned,
@@ -86,9 +88,11 @@ def run(
     """
     preset = preset_of(study, preset)
     with following(logs, Sweep(study.name, preset), ledger_of(study, preset, where), say) as listeners:
-        made, reason = _ran(study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners)
+        made, reason, retried = _ran(
+            study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners
+        )
         wanted = Wanted(verdict=deciding.until_decided, report=report)
-        found = replace(shown_of(made, wanted=wanted), stopped=reason)
+        found = replace(shown_of(made, wanted=wanted), stopped=reason, retried=retried)
         for news in listeners:
             news.files(found.folder, over(found))
     return found
@@ -105,8 +109,8 @@ def _ran(
     say: Say,
     asked: Mapping[str, Any],
     listeners: "Sequence[Listener]",
-) -> tuple[Plan, str]:
-    """Run what is missing; the plan as it has become, and why it stopped early, or nothing."""
+) -> tuple[Plan, str, list[str] | None]:
+    """Run what is missing; the plan as it has become, why it stopped early, or nothing, and what was retried."""
     from rac_ray.sweep.session import ray_ahead
 
     data = Storage.at(where.places(study, preset)[1])
@@ -120,6 +124,7 @@ def _ran(
             study.provide(grid, study.folder(grid, data), say)
         again = partial(planned, study, preset, where, which, asked, precision_for(resources))
         made = replace(again(), retry_failed=retry_failed)
+        retried = [trial.trial_id for trial in given_up(made)] if retry_failed else None
         if deciding.until_decided:
             from rac_ray.sweep.declaring import declaration
 
@@ -142,7 +147,7 @@ def _ran(
             made = again()
         else:
             reason = reason or run_plan(made, resources, say, listeners=listeners)
-    return made, reason
+    return made, reason, retried
 
 
 def plan(
@@ -158,7 +163,7 @@ def plan(
     say: Say = say_line,
     **asked: Any,
 ) -> Planned:
-    """List the trials and what they cost; runs a short probe and nothing else.
+    """Say what would run and what it costs; runs a short probe and nothing else.
 
     With ``retry_failed`` the trials that were given up are listed once more, with the reasons.
 
@@ -184,7 +189,7 @@ def plan(
         searched(made),
         price_plan(candidates, resources, say, remember=not dry_run) if candidates else None,
         _at_most(made, deciding, which.only, price),
-        [trial for trial in trials if trial.state == "failed"] if retry_failed else None,
+        given_up(made) if retry_failed else None,
     )
 
 
@@ -223,12 +228,14 @@ def status(
         Pending trials, too.
     """
     from rac_ray.sweep.jobs import job_status, last_job
+    from rac_ray.sweep.progress_file import progress_of
 
     made = as_last_run(study, preset, where, which, asked)
     holder, job = living_holder(made.ledger.storage, DRIVER), last_job(made.ledger.storage)
     said = f"{job.job_id} at {job.address}: {job_status(job)}" if job else None
     rows = trials_of(made, made.entries(), holder.token if holder else None)
-    return Status(rows, holder and holder.sentence, said, verbose, searched(made), decided(made))
+    progress = progress_of(made.ledger.storage, holder.token) if holder else None
+    return Status(rows, holder and holder.sentence, said, verbose, searched(made), decided(made), progress)
 
 
 def describe(
@@ -256,7 +263,7 @@ def describe(
     others = [training_id for training_id in made.ledger.training_ids() if training_id not in mine]
     found = [trial_id for trial_id in (*known, *others) if trial and trial_id.startswith(trial)]
     if len(found) != 1:
-        which_ones = f"{len(found)} trials begin with" if found else "no trial begins with"
+        which_ones = counted(len(found), "trial begins with", "trials begin with") if found else "no trial begins with"
         raise BadInput(f"{which_ones} {trial!r}; valid: one id of `status --verbose` or its beginning")
     (trial_id,) = found
     finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 DONE, FAILED, BAD_INPUT, UNFINISHED, BUSY, INTERRUPTED, UNREAD = 0, 1, 2, 3, 4, 130, 141
 """Exit codes; ``cli`` says when."""
@@ -12,8 +13,11 @@ class BadInput(Exception):
 
 
 def one_of(what: str, value: object, valid: Iterable[object]) -> BadInput:
-    """The standard sentence for a value outside a closed set: names the value and the valid ones."""
-    return BadInput(f"unknown {what} {value!r}; valid: {', '.join(str(v) for v in valid)}")
+    """The standard sentence for a value outside a closed set: names the value, a similar valid one, and all of them."""
+    names = {str(each).lower(): str(each) for each in valid}
+    near = get_close_matches(str(value).lower(), names, n=1, cutoff=0.8)
+    meant = f" did you mean {names[near[0]]}?" if near else ""
+    return BadInput(f"unknown {what} {value!r};{meant} valid: {', '.join(names.values())}")
 
 
 @contextmanager

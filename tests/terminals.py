@@ -45,6 +45,11 @@ class Terminal:
             lines.pop()
         return lines
 
+    @property
+    def whole(self) -> bool:
+        """Whether what is shown is no part of a piece that is to be shown at once (DEC's private mode 2026)."""
+        return 2026 << 5 not in self._screen.mode
+
     def scrolled(self) -> list[str]:
         """Lines that have left the screen at its top."""
         top = self._screen.history.top
@@ -53,13 +58,13 @@ class Terminal:
     def run(
         self, command: Sequence[str], folder: Path, environment: dict[str, str], look: Callable[[list[str]], None]
     ) -> int:
-        """Run a command on it, looking at each new screen; returns the exit code."""
+        """Run a command on it, looking at each new whole screen; returns the exit code."""
         before: list[str] = []
         with subprocess.Popen(
             command, cwd=folder, env=environment, stdin=self._theirs, stdout=self._theirs, stderr=self._theirs
         ) as process:
             while process.poll() is None:
-                if (now := self.shown()) != before:
+                if (now := self.shown()) != before and self.whole:
                     look(before := now)
                 try:
                     process.wait(0.02)

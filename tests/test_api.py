@@ -107,6 +107,8 @@ def test_a_level_that_was_asked_for_after_a_training_without_levels_has_the_best
     trial = Trial(task.training, "a", 0.4)
     record = record_of(task, trials=[named(trial)], selected=[Checkpoint(level=0.4, epoch=3, val_top1=0.5)])
     model = build_model("cnn3d", 2)
-    Ledger(Storage.at(tmp_path / "ts_grid")).trained(record, [{"epoch": 3}], as_bytes(model.state_dict()))
+    Ledger(Storage.at(tmp_path / "ts_grid")).trained(
+        record, [{"epoch": 3, "val_top1": 0.5}], as_bytes(model.state_dict())
+    )
     loaded = rac_ray.load_model(trial.trial_id, tmp_path / "ts_grid").state_dict()
     assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rac_ray"
 FLOORS = {
-    "errors": 0, "identity": 0, "store": 0, "data": 1, "models": 2, "training": 2, "segmentation": 2, "results": 3,
-    "sweep": 3, "studies": 4, "doctor": 4, "loggers": 4, "api": 5, "cli": 5,
+    "counted": 0, "errors": 0, "identity": 0, "store": 0, "data": 1, "models": 2, "training": 2, "segmentation": 2,
+    "results": 3, "sweep": 3, "studies": 4, "doctor": 4, "loggers": 4, "api": 5, "cli": 5,
 }  # fmt: skip
 """By module or folder of the package."""
 NAMES = re.compile(r"temporal_shape|diving48|TemporalShape|Diving48|Temporal Shape|\bdives\b", re.IGNORECASE)

@@ -17,7 +17,7 @@ from rac_ray.sweep.resources import Resources
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs/troubleshooting.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
-RUN_ELSEWHERE = ("python sweeps/ts_grid.py retry --failed --preset demo",)
+RUN_ELSEWHERE = ("python sweeps/ts_grid.py retry --preset demo",)
 """It trains: tests/cli/test_sweep.py does that with a tiny study."""
 ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in TEXT.splitlines() if line.startswith("| ")]
 MESSAGES = sorted({row[0].strip("`") for row in ROWS if "…" in row[0] and row[0].count("`") == 2})
@@ -41,7 +41,7 @@ def test_its_commands_start_and_write_nothing(command: str, tmp_path: Path) -> N
     expected = next((codes for start, codes in code.items() if command.startswith(start)), (0,))
     assert done.returncode in expected, done.stderr
     assert done.stdout
-    assert done.stderr == ""
+    assert [line for line in done.stderr.splitlines() if not line.endswith(": loading")] == []
     assert list(tmp_path.iterdir()) == []
 
 

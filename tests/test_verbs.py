@@ -114,7 +114,7 @@ def test_clean_shows_then_frees(verb, plan: Plan) -> None:
     assert code == 0
     assert out.splitlines() == [
         f"    2.000 MB  trials/{trial_id}/last.ckpt",
-        "1 files, 2.0 MB to free; `clean --yes` does it",
+        "1 file, 2.0 MB to free; `clean --yes` does it",
     ]
     code, out, _ = verb("clean", "--yes", "--json")
     assert json.loads(out) == {"files": {f"trials/{trial_id}/last.ckpt": 2000000}, "bytes": 2000000, "freed": 2000000}
@@ -287,18 +287,24 @@ def test_two_runs_by_mistake(verb, plan: Plan) -> None:
     assert err.startswith(f"error: {plan.ledger.storage.root} is held by {lock.holder.sentence}; wait, `cancel` it")
 
 
+PROBED = """\
+probing 1 of the plan's models and sizes, 0.2 s for each step
+probed timesformer1 h=2, 0 left
+"""
+
+
 def test_a_plan_with_a_price(verb, plan: Plan) -> None:
     """A real probe of one class on a real local Ray, kept for the next plan."""
     began = time.monotonic()
     code, out, err = verb("plan", "--probe-seconds", "0.2", "--price-per-hour", "3.6", "--num-cpus", "1", "--json")
     probed = time.monotonic() - began
-    assert (code, err) == (0, "probing 1 of the plan's models and sizes, 0.2 s for each step\n")
+    assert (code, err) == (0, PROBED)
     said = json.loads(out)["forecast"]
     wall, money = said["wall_seconds"], said["money"]
     assert 15 < wall["low"] <= wall["expected"] <= wall["high"] < 60
     assert money["expected"] == pytest.approx(wall["expected"] * 0.001)
     code, out, err = verb("plan", "--probe-seconds", "0.2", "--num-cpus", "1")
     assert (code, err) == (0, "")
-    assert "3 trials missing; expected [95% interval] on 1 CPUs:\nwall time: " in out
+    assert "3 trials are missing; expected [95% interval] on 1 CPU:\ntime until all are done: " in out
     assert "probing" not in out
     assert probed < 60

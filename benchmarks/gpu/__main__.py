@@ -31,6 +31,7 @@ from rac_ray.identity import Training
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.grid import PAPER
 from rac_ray.sweep.options import words as listed
+from rac_ray.sweep.session import cores_here
 from sweeps.ts_grid import STUDY
 
 DEVICES = ("cuda", "cpu")
@@ -81,7 +82,7 @@ def measured(section: Section, seconds: float, beside: int, options: Namespace, 
     size = "tiny" if options.tiny or options.device == "cpu" else "full"
     command = [sys.executable, "-m", "benchmarks.gpu.child", section.name, options.device, size, str(rows)]
     with open(rows.with_name("log.txt"), "a") as log:
-        threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // beside))}
+        threads = {"OMP_NUM_THREADS": str(max(1, cores_here() // beside))}
         process = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env={**threads, **os.environ}
         )

@@ -1,5 +1,29 @@
 """The command line: verbs derived from the functions of ``api``."""
 
-from rac_ray.cli.sweep import sweep_main
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
 
-__all__ = ["sweep_main"]
+from rac_ray.cli.first_word import say_begun
+
+if TYPE_CHECKING:
+    from rac_ray.studies.study import Study
+
+__all__ = ["main", "sweep_main"]
+
+
+def sweep_main(study: "Study", arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry of a sweep script: one of the verbs, by default run what is missing and show what there is."""
+    if arguments is None:
+        say_begun(sys.argv[1:])
+    from rac_ray.cli import sweep
+
+    sweep.sweep_main(study, arguments)
+
+
+def main() -> NoReturn:
+    """Entry of ``rac-ray``."""
+    say_begun(sys.argv[1:], nouns=1)
+    from rac_ray.cli import command
+
+    command.main()

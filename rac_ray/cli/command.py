@@ -8,10 +8,9 @@ from typing import Any, NoReturn
 
 from cyclopts import App
 
-import rac_ray
 from rac_ray.cli import data, segment, videos
 from rac_ray.cli.completion import completed
-from rac_ray.cli.derive import Flag, arguments_of, call, command, examples_of, flags_of
+from rac_ray.cli.derive import Flag, app_of, arguments_of, call, command, examples_of, flags_of
 from rac_ray.cli.doctor import doctor
 from rac_ray.cli.exits import run_command
 from rac_ray.cli.sweep import JSON, VERBS, WATCH, add_verbs, described, require_one, watch, with_verb
@@ -103,20 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _main(arguments: list[str]) -> int:
-    app = App(
-        name="rac-ray",
-        help="Sweeps of video models: studies, their data, results of any folder of records, capsules.",
-        help_format="plaintext",
-        version=lambda: f"rac-ray {rac_ray.__version__}",
-        version_flags=["--version"],
-    )
+    app = app_of("rac-ray", "Sweeps of video models: studies, their data, results of any folder of records, capsules.")
     noun, *rest = arguments or [""]
     studies = BUILT_IN if noun in (*BUILT_IN, *_HELP) else homes()
     nouns = {**{word: home.help for word, home in studies.items()}, **_HELP}
     if not arguments:
         raise BadInput(f"rac-ray what? valid: {', '.join((*nouns, 'results', 'replay', 'doctor'))}; see rac-ray --help")
     for name, help in nouns.items():
-        group = App(name=name, help=help, help_format="plaintext", version_flags=[])
+        group = app_of(name, help)
         app.command(group)
         if name == noun:
             rest = _fill(group, noun, rest)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rac_ray.counted import counted
 from rac_ray.errors import DONE, FAILED, one_of
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.options import places, require_some, words
@@ -83,7 +84,7 @@ def generate(
         return _would_make(root, dataset)
     with ray_session(Resources()):
         found = make_shards(root, dataset, say_line)
-    print(f"{root.root}: {found.made} shards made, {found.clips} clips")
+    print(f"{root.root}: {counted(found.made, 'shard')} made, {counted(found.clips, 'clip', spec=',')}")
     return DONE
 
 
@@ -94,13 +95,14 @@ def _would_make(root: Storage, dataset: "Dataset") -> int:
     missing = to_make(root, dataset)
     for part, shards in missing.items():
         print(f"would make {part}: {_sized(shards, dataset)}")
-    print(f"{root.root}: {_sized([shard for shards in missing.values() for shard in shards], dataset)} are missing")
+    print(f"{root.root}: missing: {_sized([shard for shards in missing.values() for shard in shards], dataset)}")
     return DONE
 
 
 def _sized(shards: "Sequence[Shard]", dataset: "Dataset") -> str:
     clips = sum(shard.rows for shard in shards)
-    return f"{len(shards)} shards, {clips} clips, at most {clips * dataset.clip_bytes / 1e6:.1f} MB"
+    said = f"{counted(len(shards), 'shard')}, {counted(clips, 'clip', spec=',')}"
+    return f"{said}, at most {clips * dataset.clip_bytes / 1e6:.1f} MB"
 
 
 def verify(folder: str) -> int:
@@ -140,5 +142,5 @@ def preview(folder: str, *, out: str = "preview") -> int:
     from rac_ray.data.preview import write_preview
 
     files = write_preview(Storage.at(folder), Path(out))
-    print(f"{len(files)} pictures in {out}")
+    print(f"{counted(len(files), 'picture')} in {out}")
     return DONE

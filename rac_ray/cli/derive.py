@@ -17,7 +17,9 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 from docstring_parser import parse as parse_docstring
 
+import rac_ray
 from rac_ray.cli.values import auto_or_integer, integer, number
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput, one_of
 from rac_ray.sweep.options import Option
 
@@ -25,6 +27,7 @@ NOT_OFFERED = ("study", "say", "asked", "retry_failed")
 """Parameters of verbs that no command line has."""
 HELP_ALL = "--help-all"
 HELP = ("-h", "--help", HELP_ALL)
+VERSION = "--version"
 OPTIONS = "Options"
 """Heading of options that have no other."""
 
@@ -197,6 +200,12 @@ def _docs(cls: Any) -> dict[str, str]:
     return found
 
 
+def app_of(name: str, help: str) -> App:
+    """An app without commands; it tells its version."""
+    told = lambda: f"rac-ray {rac_ray.__version__}"  # noqa: E731 - reading it takes a while
+    return App(name=name, help=help, help_format="plaintext", version=told, version_flags=[VERSION])
+
+
 def command(
     app: App,
     name: str,
@@ -229,7 +238,7 @@ def command(
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     called.__doc__ = help
     hidden = 0 if full else sum(flag.rare for flag in flags)
-    more = [f"{hidden} more option{'s' * (hidden > 1)}: {HELP_ALL}"] if hidden else []
+    more = [f"{counted(hidden, 'more option')}: {HELP_ALL}"] if hidden else []
     said = "\n\n".join(["\n".join(["Examples:", *(f"  {each}" for each in examples)])] * bool(examples) + more)
     app.command(called, name=name, sort_key=len(list(app)), help_epilogue=said or None)
 

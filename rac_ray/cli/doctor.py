@@ -4,6 +4,7 @@ import os
 from dataclasses import asdict
 from json import dumps
 
+from rac_ray.counted import counted
 from rac_ray.errors import DONE, FAILED
 
 
@@ -38,5 +39,5 @@ def doctor(*, storage: str | None = None, data: str | None = None, json: bool = 
         print(dumps({"will_fail": fail, "slow": slow, "findings": list(map(asdict, found)), "facts": asdict(facts)}))
     else:
         print("\n".join(finding.line for finding in found))
-        print(f"{len(found)} findings: {fail} will fail, {slow} slow, {len(found) - fail - slow} ok")
+        print(f"{counted(len(found), 'finding')}: {fail} will fail, {slow} slow, {len(found) - fail - slow} ok")
     return FAILED if fail else DONE

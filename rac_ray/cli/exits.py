@@ -42,6 +42,8 @@ def run_command(command: Callable[[], int]) -> NoReturn:
         code = UNFINISHED
         if error.errno == errno.ENAMETOOLONG:
             said, code = "a path or a name is longer than the file system can hold", BAD_INPUT
+        elif error.errno == errno.EISDIR:
+            said, code = f"{error.filename} is a folder, where a file should be", BAD_INPUT
         elif error.errno in FULL_DISK:
             said = f"{error.filename or 'the disk'} is full; make room, the same command goes on"
         elif is_transient(error):

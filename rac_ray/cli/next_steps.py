@@ -12,7 +12,7 @@ def next_step(
     named = any(word.partition("=")[0] == "--preset" for word in asked)
     asked = asked if named or preset == study.default_preset else ["--preset", preset, *asked]
     if found.counts["failed"]:
-        return f"{program.typed(['retry', '--failed', *asked])}  # tries again what failed"
+        return f"{program.typed(['retry', *asked])}  # tries again what failed"
     if found.counts["pending"] + found.counts["running"]:
         return f"{program.typed(['run', *asked])}  # goes on from here"
     later = list(study.presets)[list(study.presets).index(preset) + 1 :]

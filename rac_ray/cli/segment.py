@@ -9,6 +9,7 @@ from cyclopts import App
 
 from rac_ray.cli.derive import call
 from rac_ray.cli.exits import run_command
+from rac_ray.counted import counted
 from rac_ray.errors import DONE, BadInput, needs_extra, one_of
 from rac_ray.segmentation.settings import Settings
 from rac_ray.store.files import BEST_CHECKPOINT
@@ -139,7 +140,7 @@ def masks(
             actors=actors,
         )
     print(
-        f"{folder.root}: masks of {found.made} of {found.shards} shards made, {found.clips:,} clips, "
-        f"{found.instances:,} instances"
+        f"{folder.root}: masks of {found.made} of {counted(found.shards, 'shard')} made, "
+        f"{counted(found.clips, 'clip', spec=',')}, {counted(found.instances, 'instance', spec=',')}"
     )
     return DONE

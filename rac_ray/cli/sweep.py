@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,7 +17,9 @@ from rac_ray.cli.completion import completed
 from rac_ray.cli.derive import (
     HELP,
     HELP_ALL,
+    VERSION,
     Flag,
+    app_of,
     arguments_of,
     call,
     command,
@@ -29,7 +31,7 @@ from rac_ray.cli.exits import run_command
 from rac_ray.cli.headings import under_heading
 from rac_ray.cli.next_steps import next_step
 from rac_ray.cli.values import integer
-from rac_ray.errors import DONE, BadInput
+from rac_ray.errors import DONE, INTERRUPTED, BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import COMMAND, Study
@@ -47,7 +49,8 @@ SUBMIT = Flag(
     "submit", str | None, None, "Hand the run to the cluster whose dashboard is at this URL, and return at once."
 )
 _DRY_RUN = Flag("dry_run", bool, False, "Only show what would run, as plan does; write nothing.")
-_FAILED = Flag("failed", bool, False, "The trials that were given up.")
+_LIST = Flag("list", bool, False, "Also list the trials, a line for each.")
+_FAILED = Flag("failed", bool, False, "The trials that were given up; that is all that there is to retry.")
 WATCH = Flag(
     "watch", int | None, None, "Look again so often, in seconds, until the sweep is done.", integer("--watch", 1)
 )
@@ -94,13 +97,14 @@ VERBS = {
         examples=(
             "--preset {preset}",
             "--preset {preset} --dry-run",
-            "--preset {preset} --only 'seed=42' --num-cpus 2 --verbose",
+            "--preset {preset} --only 'seed=42' --num-cpus 2",
         ),
     ),
     "plan": Verb(
         api.plan,
+        (_LIST,),
         omit=RUN_ONLY,
-        examples=("--preset {preset} --probe-seconds 0", "--num-cpus 96 --num-gpus 8 --price-per-hour 20"),
+        examples=("--preset {preset} --probe-seconds 0 --list", "--num-cpus 96 --num-gpus 8 --price-per-hour 20"),
         shown=("probe_seconds", "price_per_hour"),
     ),
     "status": Verb(api.status, reads=True, examples=("--preset {preset}", "--preset {preset} --verbose")),
@@ -108,7 +112,7 @@ VERBS = {
     "retry": Verb(
         api.run,
         (_FAILED, SUBMIT, _DRY_RUN),
-        examples=("--failed --preset {preset} --dry-run", "--failed --preset {preset}"),
+        examples=("--preset {preset} --dry-run", "--preset {preset}"),
     ),
     "cancel": Verb(api.cancel, grid=False, examples=("--preset {preset}",)),
     "clean": Verb(api.clean, grid=False, examples=("--preset {preset}", "--preset {preset} --yes")),
@@ -120,7 +124,7 @@ VERBS = {
         examples=("--preset {preset} --verdict", "--preset {preset} --to ./local", "--watch 30"),
     ),
 }
-_HELP = {"retry": "With --failed, run the trials that were given up once more, and what is missing."}
+_HELP = {"retry": "Run the trials that were given up once more, and what is missing."}
 
 
 def sweep_main(study: Study, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -131,14 +135,14 @@ def sweep_main(study: Study, arguments: Sequence[str] | None = None) -> NoReturn
 
 def _sweep(study: Study, program: Program, arguments: list[str]) -> int:
     arguments = with_verb(arguments)
-    app = App(name=Path(sys.argv[0]).name, help=described(study, program), help_format="plaintext", version_flags=[])
+    app = app_of(Path(sys.argv[0]).name, described(study, program))
     add_verbs(app, study, program, arguments)
     return call(app, arguments)
 
 
 def with_verb(arguments: list[str], also: Collection[str] = ()) -> list[str]:
     """A sweep's arguments, with the verb ``run`` where there is none; BadInput for one that is unknown."""
-    if arguments and arguments[0] in HELP:
+    if arguments and arguments[0] in (*HELP, VERSION):
         return arguments
     if not arguments or arguments[0].startswith("-"):
         return ["run", *arguments]
@@ -179,8 +183,6 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
             f"--address or $RAY_ADDRESS {address!r} is a dashboard's URL; valid: auto, or host:port; "
             "--submit takes a URL"
         )
-    if name == "retry" and not given["failed"]:
-        raise BadInput("retry what? valid: retry --failed")
     if verb.function is api.run and given["dry_run"]:
         verb = VERBS["plan"]
     asked = {option.name: given[option.name] for option in study.all_options} if verb.grid else {}
@@ -199,8 +201,8 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
         each = {name: verb.function(study, **{**settings, "preset": name}, **asked) for name in names}
         return _told_of_each(each, given)
     outcome = verb.function(study, **settings, **asked)
-    code = _told(outcome, given)
-    if isinstance(outcome, Results) and not given["json"]:
+    code = _told(replace(outcome, listed=True) if given.get("list") else outcome, given)
+    if isinstance(outcome, Results) and not given["json"] and code != INTERRUPTED:
         preset, asked_here = (names or [given["preset"]])[0], what_is_asked(study, arguments[1:])
         print(f"next: {next_step(study, program, preset, given['storage'], asked_here, outcome)}")
     return code
@@ -216,8 +218,11 @@ def _told_of_each(outcomes: dict[str, Outcome], given: dict[str, Any]) -> int:
 
 
 def _told(outcome: Outcome, given: dict[str, Any]) -> int:
+    """Print it, and return its exit code; a run that was interrupted has said so, and shows no tables of nothing."""
+    if outcome.code == INTERRUPTED and not given["json"]:
+        return outcome.code
     print(as_text(outcome, given["json"]), flush=True)
-    if isinstance(outcome, Results) and outcome.stopped:
+    if isinstance(outcome, Results) and outcome.stopped and outcome.code != INTERRUPTED:
         said = f"{outcome.stopped[0].upper()}{outcome.stopped[1:]}"
         print(f"{said}; the same command goes on from here", file=sys.stderr)
     return outcome.code

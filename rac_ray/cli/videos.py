@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rac_ray.counted import counted
 from rac_ray.errors import DONE, FAILED
 from rac_ray.store.storage import Storage
 
@@ -79,7 +80,8 @@ def decode(
         found = generate(root, dataset, say_line, again=again)
     for clip_id, reason in sorted(found.left_out.items()):
         print(f"LEFT OUT {clip_id} {reason}")
-    print(f"{root.root}: {found.made} shards made, {found.clips:,} clips, {len(found.left_out)} left out")
+    clips = counted(found.clips, "clip", spec=",")
+    print(f"{root.root}: {counted(found.made, 'shard')} made, {clips}, {len(found.left_out)} left out")
     return FAILED if found.left_out else DONE
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from rac_ray.counted import counted
 from rac_ray.data.parquet_rows import rows_of
 from rac_ray.data.shards import Clips, Shard, ShardReport, clip_digests, clips_of, metadata_of, report_on
 from rac_ray.errors import BadInput
@@ -170,7 +171,9 @@ def verify(root: Storage) -> list[str]:
                 continue
             reports.append(report_on(content, pq.read_table(io.BytesIO(content))))
             if reports[-1].rows != shard["rows"]:
-                problems.append(f"{shard['file']}: {reports[-1].rows} clips, the manifest says {shard['rows']}")
+                problems.append(
+                    f"{shard['file']}: {counted(reports[-1].rows, 'clip')}, the manifest says {shard['rows']}"
+                )
         if len(reports) == len(entry["shards"]):
             found = _summary(reports)
             differing = [key for key in found if key in entry and found[key] != entry[key]]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
 
@@ -38,14 +39,20 @@ class Share:
 
     def __post_init__(self) -> None:
         if self.batch_size < self.world:
-            raise BadInput(f"{self.world} workers for steps of {self.batch_size} clips; valid: one clip each, or more")
+            raise BadInput(
+                f"{self.world} workers for steps of {counted(self.batch_size, 'clip')}; valid: one clip each, or more"
+            )
 
     def require(self, clips: int) -> None:
         """Raise BadInput for so few clips that there is no step, or that a worker would have none."""
         if self.whole_steps and clips < self.batch_size:
-            raise BadInput(f"{clips} training clips do not fill one batch of {self.batch_size}")
+            raise BadInput(
+                f"{counted(clips, 'training clip does', 'training clips do')} not fill one batch of {self.batch_size}"
+            )
         if not self.whole_steps and clips < self.world:
-            raise BadInput(f"{self.world} workers for {clips} validation clips; valid: one clip each, or more")
+            raise BadInput(
+                f"{self.world} workers for {counted(clips, 'validation clip')}; valid: one clip each, or more"
+            )
 
     def steps(self, clips: int) -> int:
         """Of an epoch; the same for every worker in training."""

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import MANIFEST, content_hash, read_manifest
 from rac_ray.data.parquet_checks import NAME_COLUMN, readable, require_frames, require_rows, require_schema
@@ -58,7 +59,7 @@ def indexed(data: Storage, folder: Storage, shape: Shape, check: Check, say: Say
         raise BadInput(f"data folder {data.root!r} has clips of its own; choose another one for the index with --data")
     if known and is_index_of(known, folder, shape) and known["files"] == files:
         check(known["splits"])
-        say(f"data {data.root}: the index of {len(files)} files in {folder.root} is up to date")
+        say(f"data {data.root}: the index of {counted(len(files), 'file')} in {folder.root} is up to date")
         return known
     tables = _columns(folder, files, shape, say)
     parts, names = _parts(folder, tables), _label_names(folder, tables)
@@ -71,7 +72,8 @@ def indexed(data: Storage, folder: Storage, shape: Shape, check: Check, say: Say
     index = {"root": folder.root, "files": files, "identity": _identity(shape), "label_names": names, "splits": splits}
     data.write_json(MANIFEST, index)
     clips = sum(len(rows) for rows in parts.values())
-    say(f"data {data.root}: {clips:,} clips of {len(files)} files in {folder.root} are indexed")
+    what = f"{counted(clips, 'clip', spec=',')} of {counted(len(files), 'file')} in {folder.root}"
+    say(f"data {data.root}: indexed {what}")
     return index
 
 
@@ -137,7 +139,7 @@ def _tell_of_large_groups(rows: Mapping[str, int], shape: Shape, say: Say) -> No
         say(
             f"data {place} has row groups of up to {rows[place]:,} clips ({rows[place] * clip / 1e6:,.0f} MB): where "
             f"clips are streamed, a whole row group is decoded for each one; files with row groups of "
-            f"{max(1, GOOD_GROUP // clip)} clips are read faster"
+            f"{counted(max(1, GOOD_GROUP // clip), 'clip is', 'clips are')} read faster"
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import digest_of, seed_for
 
@@ -94,7 +95,7 @@ def arranged(folder: Path, source: str, targets: Sequence[str], shares: Sequence
             raise BadInput(f"domain {domain!r} has one of the characters {RESERVED} in its name; give it another one")
     classes = tuple(_folders(folder / source))
     if len(classes) < 2:
-        raise BadInput(f"domain {source!r} has {len(classes)} folders of classes; valid: two or more")
+        raise BadInput(f"domain {source!r} has {counted(len(classes), 'folder')} of classes; valid: two or more")
     found: dict[str, list[LabelledVideo]] = {f"{source}/{split}": [] for split in SOURCE_SPLITS}
     for video in videos_of(folder, source, classes):
         found[f"{source}/{split_of(video.name, shares)}"].append(video)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rac_ray.counted import counted
 from rac_ray.doctor.facts import Facts, Folder, Gpu
 from rac_ray.sweep.session import LONGEST_RAY_FOLDER
 
@@ -148,7 +149,7 @@ def _memory(facts: Facts) -> list[Finding]:
         return [Finding("memory", "will fail", said, do)]
     if facts.available_bytes < facts.cores * 1e9 + LEAST_MEMORY:
         do = "Give fewer --num-cpus, about one for each GB of free memory."
-        return [Finding("memory", "slow", f"{said}: little for {facts.cores} trials side by side", do)]
+        return [Finding("memory", "slow", f"{said}: little for {counted(facts.cores, 'trial')} side by side", do)]
     return [Finding("memory", "ok", said)]
 
 

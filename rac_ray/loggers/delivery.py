@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
+from rac_ray.counted import counted
 from rac_ray.loggers.messages import Message
 from rac_ray.loggers.process import Start
 
@@ -74,7 +75,7 @@ class Delivery:
             self._thread.join(None if until == math.inf else max(0.0, until - time.monotonic()))
         finally:
             if self._thread.is_alive():
-                self._stop(f"{self.taken - self.written} of {self.taken} messages were not written in time")
+                self._stop(f"{self.taken - self.written} of {counted(self.taken, 'message')} not written in time")
                 self._kill()
 
     def _deliver(self) -> None:

@@ -1,7 +1,6 @@
 """What loggers are told of a training, from its records. No Ray, no torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -9,7 +8,6 @@ from rac_ray.identity import Training
 from rac_ray.loggers.protocol import Run, Value
 from rac_ray.results.told import Told, trials_of
 from rac_ray.store.entry import Entry, State
-from rac_ray.store.files import EPOCHS
 from rac_ray.store.ledger import Ledger
 
 CURVES = (
@@ -37,7 +35,7 @@ def read_run(ledger: Ledger, training_id: str, state: State | None, driver: str 
     entry = ledger.entry(training_id)
     if not entry.attempt and entry.record is None and not entry.failures and state != "running":
         return None
-    rows = ledger.table(training_id, "epochs").to_pylist() if EPOCHS in entry.sizes and entry.record else []
+    rows = ledger.table(training_id, "epochs").to_pylist() if entry.record else []
     return run_of(entry, trials_of(ledger, entry, None, driver), rows, state)
 
 
@@ -57,7 +55,7 @@ def run_of(
     unreached = [_of_trial(each.trial) for each in told if each.state == "unreached"]
     notes = {"reason": told[0].reason, "unreached": ", ".join(unreached), "attempt": str(entry.attempts)}
     notes |= {name: str(getattr(record, name)) for name in FACTS} if record else {}
-    ended = _seconds(record.finished_at) if record else None
+    ended = record.ended_at() if record else None
     return Run(
         entry.training_id,
         Training.from_dict(plan).name,
@@ -104,7 +102,3 @@ def _of_trial(trial: Mapping[str, Any]) -> str:
     """What tells a trial from the others of its training: ``c level 0.9 codec=no``; empty for the plain one."""
     level = f"level {trial['level']:g}" if trial.get("level") is not None else ""
     return " ".join(filter(None, (trial.get("experiment", "") if level else "", level, trial.get("variant", ""))))
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rac_ray.counted import counted
 from rac_ray.results.findings import FEW
 
 UNDECIDED = ("underpowered", "holds for these models", "fails for these models")
@@ -54,8 +55,9 @@ def look_next(standing: Standing) -> str:
 
 
 def _learning(standing: Standing) -> str:
-    seeds = f"with {_of(standing.seeds, 'seed')}"
-    trials = f"{'All' if standing.done == standing.planned else f'{standing.done} of'} {standing.planned} trials"
+    seeds = f"with {counted(standing.seeds, 'seed')}"
+    trials = counted(standing.planned, "trial")
+    trials = f"{'All' if standing.done == standing.planned else f'{standing.done} of'} {trials}"
     guessing, able = standing.guessing, [model for model, learned in standing.learned.items() if learned]
     if not guessing:
         return f"{trials} are done, {seeds}, and every model is above chance."
@@ -74,16 +76,16 @@ def _ruled(standing: Standing) -> str:
     if not claims:
         return "This study states no claims to test: compare the models in the figures."
     if not tested:
-        return f"None of the {_of(claims, 'claim')} could be tested, so nothing can be concluded."
+        return f"None of the {counted(claims, 'claim')} could be tested, so nothing can be concluded."
     if standing.seeds < FEW:
         return _of_these_models(standing, tested, claims)
     found = {ruling: count for ruling, count in standing.rulings.items() if ruling.startswith(DECIDED)}
     if not found:
         return f"Nothing can be concluded yet: {tested} of {claims} claims could be tested, and none is decided."
     open_ones = tested - sum(found.values())
-    parts = [f"{count} {'is' if count == 1 else 'are'} {ruling}" for ruling, count in found.items()]
+    parts = [f"{counted(count, 'is', 'are')} {ruling}" for ruling, count in found.items()]
     undecided = f"{open_ones} of the {tested} that could be tested {'is' if open_ones == 1 else 'are'} undecided"
-    return f"Of {claims} claims, {_listed(parts)}{f'; {undecided}' if open_ones else ''}."
+    return f"Of {counted(claims, 'claim')}, {_listed(parts)}{f'; {undecided}' if open_ones else ''}."
 
 
 DECIDED = ("reproduced", "contradicted")
@@ -91,13 +93,14 @@ DECIDED = ("reproduced", "contradicted")
 
 def _of_these_models(standing: Standing, tested: int, claims: int) -> str:
     said = (
-        f"With {_of(standing.seeds, 'seed')} nothing can be concluded about architectures: {tested} of {claims} claims "
-        f"could be tested"
+        f"With {counted(standing.seeds, 'seed')} nothing can be concluded about architectures: {tested} of "
+        f"{counted(claims, 'claim')} could be tested"
     )
     holds, fails = (standing.rulings.get(f"{word} for these models", 0) for word in ("holds", "fails"))
     if not holds + fails:
         return f"{said}, and none is decided."
-    return f"{said}. For the very models that were trained {_does(holds, 'hold')} and {_does(fails, 'fail')}."
+    both = f"{counted(holds, 'holds', 'hold')} and {counted(fails, 'fails', 'fail')}"
+    return f"{said}. For the very models that were trained {both}."
 
 
 def _to_decide(standing: Standing) -> str:
@@ -106,23 +109,15 @@ def _to_decide(standing: Standing) -> str:
         return ""
     if standing.seeds < FEW:
         lacking = FEW - standing.seeds
-        return f"At least {_of(lacking, 'more seed')} {'is' if lacking == 1 else 'are'} needed for a verdict."
+        return f"At least {counted(lacking, 'more seed')} {'is' if lacking == 1 else 'are'} needed for a verdict."
     known = [missing for missing in standing.missing if missing is not None]
     if not known:
         return "More seeds alone would not decide the open claims: their effects are small for so few clips."
     least = min(known)
     return (
-        f"{_of(least, 'more seed')} would decide {known.count(least)} of the {undecided} open claims, if effects stay "
-        "as they are."
+        f"{counted(least, 'more seed')} would decide {known.count(least)} of the {undecided} open claims, if effects "
+        "stay as they are."
     )
-
-
-def _does(count: int, verb: str) -> str:
-    return f"{count} {verb}{'s' if count == 1 else ''}"
-
-
-def _of(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.results.data_card import data_card
 from rac_ray.results.model_card import model_card
@@ -36,8 +37,8 @@ class Exported:
 
     def line(self) -> str:
         """The same for people."""
-        shared = f", weights of {self.weights} trials" if self.weights else ""
-        lost = f"; the weights of {self.deleted} trials were deleted before" if self.deleted else ""
+        shared = f", weights of {counted(self.weights, 'trial')}" if self.weights else ""
+        lost = f"; the weights of {counted(self.deleted, 'trial')} were deleted before" if self.deleted else ""
         return f"export: {self.folder} (model and data card{shared}{lost})"
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.results.card import TASK, bullets, card, licence_of, number, section
 from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
@@ -74,7 +75,7 @@ def _index(analysis: "Analysis", data_id: str) -> Iterator[dict[str, Any]]:
         for (source, model), rows in groups:
             results = []
             for row in rows.to_dict("records"):
-                basis = f"mean over {row['trials']} trial{'s' * (row['trials'] > 1)}"
+                basis = f"mean over {counted(row['trials'], 'trial')}"
                 metrics = [{"type": "accuracy", "name": f"top-1, {basis}", "value": number(row["mean"])}]
                 ratio = kept.get((source, model, row["target"])) if row["role"] == "target" else None
                 if ratio is not None and not pd.isna(ratio):

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.results.answers import Answers
 from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.columns import P_VALUES
@@ -94,11 +95,11 @@ def looks_in_words(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def _in_words(look: Mapping[str, Any]) -> str:
-    at = f"look {look['look']} of {look['looks']} ({look['seeds']} seeds), p over looks"
+    at = f"look {look['look']} of {look['looks']} ({counted(look['seeds'], 'seed')}), p over looks"
     if look["outcome"] in DECIDED:
         return f"decided at {at}"
     if not look["look"]:
-        return f"not looked at yet, the first of {look['looks']} looks is to come"
+        return f"not looked at yet, the first of {counted(look['looks'], 'look')} is to come"
     if not look["ended"]:
         return f"not decided at {at}"
     why = "at the last look" if look["look"] == look["looks"] else f"within the budget of {look['budget']}"

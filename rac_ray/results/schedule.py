@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput, one_of
 
 GROWTH = 1.5
@@ -73,7 +74,7 @@ class Schedule:
     def words(self) -> str:
         """``looks at 3, 5, 8 seeds, which may spend 20%, 30%, 50% of the level (pocock)``."""
         if len(self.looks) == 1:
-            return f"one look at {self.looks[0]} seeds"
+            return f"one look at {counted(self.looks[0], 'seed')}"
         seeds, shares = ", ".join(map(str, self.looks)), ", ".join(f"{weight:.0%}" for weight in self.weights)
         return f"looks at {seeds} seeds, which may spend {shares} of the level ({self.spending})"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.capsule import pack
@@ -94,7 +95,7 @@ def _written(
     if wanted.verdict:
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said
-    lines += [f"\n{counts['planned']} trials planned = {added_up(counts)}; {tables.provenance}"]
+    lines += [f"\n{counted(counts['planned'], 'trial')} planned = {added_up(counts)}; {tables.provenance}"]
     opening = opening_of(analysis, counts["planned"])
     value["answer"] = list(opening.answer)
     lines += wrapped(f"In short: {' '.join(opening.answer)}")
@@ -114,9 +115,10 @@ def _written(
         value["export"] = exported.folder
         lines.append(exported.line())
     if counts["failed"]:
-        lines.append(f"{counts['failed']} trials failed; `retry --failed` tries them again")
+        lines.append(f"{counted(counts['failed'], 'trial')} failed; `retry` tries them again")
     if counts["pending"] + counts["running"]:
-        lines.append(f"{counts['pending'] + counts['running']} trials have not run")
+        left = counted(counts["pending"] + counts["running"], "trial has", "trials have")
+        lines.append(f"{left} not run")
     return value, lines
 
 

@@ -4,17 +4,20 @@ Failed trials and trials that have not run keep their row in ``trials``, with th
 """
 
 import io
+import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.results.candidates import candidate_rows
 from rac_ray.results.columns import (
@@ -31,13 +34,16 @@ from rac_ray.results.look_table import look_rows
 from rac_ray.results.recipes import recipe_column
 from rac_ray.results.told import Told, trials_of
 from rac_ray.store.entry import Entry, added_up
-from rac_ray.store.files import TRIAL, is_failure
+from rac_ray.store.files import EPOCHS, PREDICTIONS, TRIAL, is_failure
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Damaged
 from rac_ray.store.redaction import without_credentials
-from rac_ray.store.storage import Storage
+from rac_ray.store.storage import FILES_AT_ONCE, Storage
 from rac_ray.sweep.decisions import DecisionBook
 from rac_ray.sweep.search import SearchBook
 from rac_ray.training.task import Task
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Tables:
         states = Counter(self.trials["state"])
         total = max(planned or 0, len(self.trials))
         states["pending"] += total - len(self.trials)
-        return f"{total} trials planned = {added_up(states)}; {self.provenance}"
+        return f"{counted(total, 'trial')} planned = {added_up(states)}; {self.provenance}"
 
     @property
     def provenance(self) -> str:
@@ -104,13 +110,15 @@ def load(
     ledger = Ledger(folder)
     if not ledger.training_ids():
         raise BadInput(f"no results in {folder.root!r}: neither trials/ nor trials.parquet is there")
-    entries, driver = ledger.scan(tasks), ledger.driver(watch=False)
+    driver = ledger.driver(watch=False)
+    entries, read = _read(ledger, ledger.scan(tasks))
     plans = {task.training_id: task for task in tasks or ()}
     told = [
         row
         for training_id, entry in sorted(entries.items())
         if entry.sizes and (TRIAL in entry.sizes or entry.record is not None)
-        for row in trials_of(ledger, entry, plans.get(training_id), driver)
+        for row in _told(ledger, entry, plans.get(training_id), driver)
+        if row.training_id == training_id  # a copy of another one's folder is no training
     ]
     chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
     variants = list(dict.fromkeys(name for row in told for name in row.variants))
@@ -121,15 +129,24 @@ def load(
     recipes = dict(zip(trials["trial_id"], trials[DIFFERENCE], strict=True))
     return Tables(
         trials=trials,
-        epochs=_stacked(ledger, told, "epochs", _epochs_of),
+        epochs=_stacked(read, told, EPOCHS, _epochs_of),
         evaluations=evaluations.assign(**{DIFFERENCE: [recipes[trial_id] for trial_id in evaluations["trial_id"]]}),
-        predictions=_stacked(ledger, told, "predictions", _predictions_of),
+        predictions=_stacked(read, told, PREDICTIONS, _predictions_of),
         failures=pd.DataFrame(
             [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS
         ),
         candidates=candidate_rows(SearchBook(folder).all(), searches),
         looks=look_rows(DecisionBook(folder).all(), {row.training_id: row.trial["trial_id"] for row in reversed(told)}),
     )
+
+
+def _told(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[Told]:
+    """The trials of a training; none, and a warning, where nobody can tell what they are."""
+    try:
+        return trials_of(ledger, entry, task, driver)
+    except Damaged as error:
+        LOGGER.warning("left out: %s", error)
+        return []
 
 
 def _stored(folder: Storage) -> Tables:
@@ -163,24 +180,29 @@ def _failure_rows(ledger: Ledger, entry: Entry) -> list[dict[str, Any]]:
     ]
 
 
+def _read(
+    ledger: Ledger, entries: Mapping[str, Entry]
+) -> tuple[dict[str, Entry], Mapping[str, Mapping[str, pa.Table]]]:
+    """The entries, damaged ones being known as such, and the tables of finished trainings that are not."""
+    records = {training_id: entry.record for training_id, entry in entries.items() if entry.record is not None}
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        found = dict(zip(records, pool.map(ledger.read_tables, records.values()), strict=True))
+    damaged = {i: replace(entries[i], record=None, damaged=why) for i, why in found.items() if isinstance(why, str)}
+    return {**entries, **damaged}, {i: tables for i, tables in found.items() if not isinstance(tables, str)}
+
+
 def _stacked(
-    ledger: Ledger,
+    read: Mapping[str, Mapping[str, pa.Table]],
     told: Sequence[Told],
-    name: Literal["epochs", "predictions"],
+    name: str,
     of: Callable[[pa.Table, Told], pa.Table],
 ) -> pd.DataFrame:
-    """A table of all trials: each training's file is read once, and ``of`` takes a trial's rows from it."""
-    tables, read = [], dict[str, pa.Table]()
+    """A table of all trials: ``of`` takes a trial's rows from what was read of its training."""
+    tables = []
     for row in told:
-        if row.record is None or (name == "predictions" and not row.evaluations):
+        if row.record is None or (name == PREDICTIONS and not row.evaluations):
             continue
-        if row.training_id not in read:
-            try:
-                read = {row.training_id: ledger.table(row.training_id, name)}
-            except FileNotFoundError as error:
-                said = f"trial {row.training_id} has a record and no {name}.parquet; pull its whole folder"
-                raise BadInput(said) from error
-        table = of(read[row.training_id], row)
+        table = of(read[row.training_id][name], row)
         tables.append(table.add_column(0, "trial_id", pa.array([row.trial["trial_id"]] * len(table), pa.string())))
     if not tables:
         return pd.DataFrame(columns=["trial_id"])

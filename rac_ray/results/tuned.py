@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME, VARIANT
 from rac_ray.results.recipes import READINGS, value_of
 from rac_ray.results.statistics import interval
@@ -95,6 +96,6 @@ def changes_in_words(changes: Mapping[str, pd.DataFrame], what: str) -> list[str
             f"{claim} from {before} to {after}"
             for claim, before, after in changed[["claim_id", "as_given", "tuned"]].itertuples(index=False)
         )
-        said = f"changes {len(changed)} of {len(table)} verdicts" if len(changed) else "changes no verdict"
+        said = f"changes {len(changed)} of {counted(len(table), 'verdict')}" if len(changed) else "changes no verdict"
         lines.append(f"{recipe}: {what} {said}{': ' if told else ''}{told}")
     return lines

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.results.claims import Contrast
 from rac_ray.results.findings import FEW, Finding
 from rac_ray.results.formats import p_in_words
@@ -106,10 +107,11 @@ def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
     change."""
     run = sum(verdict.outcome != "not run" for verdict in verdicts)
     counts = Counter(verdict.outcome for verdict in verdicts)
-    counted = ", ".join(f"{counts[ruling]} {ruling}" for ruling in get_args(Ruling) if counts[ruling])
-    said = f"{run} of {len(verdicts)} claims could be tested; p values are corrected over these"
-    said = f"{counted}. {said}" if counted else said
-    return f"{said}. Provisional: {unfinished} trials have not finished" if unfinished else said
+    tally = ", ".join(f"{counts[ruling]} {ruling}" for ruling in get_args(Ruling) if counts[ruling])
+    said = f"{run} of {counted(len(verdicts), 'claim')} could be tested; p values are corrected over these"
+    said = f"{tally}. {said}" if tally else said
+    left = counted(unfinished, "trial has", "trials have")
+    return f"{said}. Provisional: {left} not finished" if unfinished else said
 
 
 def p_in_short(verdict: Verdict) -> str:
@@ -130,8 +132,8 @@ def reason(verdict: Verdict) -> str:
         said.append(f"{CALLED[name]} it {'' if isinstance(found, Silent) else 'is '}{_effect(found)}: {why}")
     if verdict.outcome.endswith("these models"):
         said.append(
-            f"with {_of(verdict.seeds, 'seed')} only clips are replicates: this is about the models that were trained, "
-            f"not about their architectures, for which at least {_more(verdict)} needed"
+            f"with {counted(verdict.seeds, 'seed')} only clips are replicates: this is about the models that were "
+            f"trained, not about their architectures, for which at least {_more(verdict)} needed"
         )
     if verdict.outcome == "underpowered":
         said.append(_missing(verdict))
@@ -146,12 +148,12 @@ def _missing(verdict: Verdict) -> str:
         return f"at least {_more(verdict)} needed to decide anything"
     if verdict.seeds_missing is None:
         return "more seeds alone would not decide it, were the effect as observed: it is small for so few clips"
-    return f"{verdict.seeds_missing} more seeds would decide it, were the effect as observed"
+    return f"{counted(verdict.seeds_missing, 'more seed')} would decide it, were the effect as observed"
 
 
 def _more(verdict: Verdict) -> str:
     missing = FEW - verdict.seeds
-    return f"{_of(missing, 'more seed')} {'is' if missing == 1 else 'are'}"
+    return f"{counted(missing, 'more seed')} {'is' if missing == 1 else 'are'}"
 
 
 def _effect(found: Finding | Silent) -> str:
@@ -159,7 +161,3 @@ def _effect(found: Finding | Silent) -> str:
         return found.why
     estimate, low, high = found.effect
     return f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _of(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -25,7 +25,7 @@ def load_model(trial: str, path: str | os.PathLike[str], study: "Study | None" =
     from rac_ray.studies import study_named
 
     ledger = Ledger(Storage.at(path))
-    records = [entry.record for entry in ledger.scan().values() if entry.record is not None]
+    records = ledger.records(ledger.training_ids()).values()
     found = [(record, each) for record in records for each in record.trials if each.trial_id.startswith(trial)]
     if len(found) != 1:
         raise BadInput(f"{len(found)} finished trials of {os.fspath(path)!r} begin with {trial!r}; valid: one")

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.identity import seed_for
 from rac_ray.segmentation.frames import FrameFiles, Labelled, read_frame, split_frames
@@ -64,7 +65,8 @@ def finetune(
     """
     train, val = split_frames(frames, settings.holdout, settings.video_pattern)
     if len(train) < settings.batch_size:
-        raise BadInput(f"{len(train)} training frames do not fill a batch of {settings.batch_size}")
+        said = counted(len(train), "training frame does", "training frames do")
+        raise BadInput(f"{said} not fill a batch of {settings.batch_size}")
     record = {
         "settings": settings.identity(),
         "train": [frame.name for frame in train],

@@ -1,11 +1,13 @@
 """One training as the ledger finds it: its state, that of each of its trials, and why they are not done."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rac_ray.counted import counted
 from rac_ray.identity import Trial
-from rac_ray.store.files import LAST_CHECKPOINT, RECORD
+from rac_ray.store.files import ATTEMPT, LAST_CHECKPOINT, RECORD, is_failure
 from rac_ray.store.record import Named, Record
 
 State = Literal["done", "unreached", "failed", "running", "pending"]
@@ -31,13 +33,15 @@ class Entry:
     sizes: Mapping[str, int]
     """Bytes of each of its files."""
     record: Record | None
-    """Record of a finished training; None also when ``record.json`` is not whole."""
+    """Record of a finished training; None also when ``record.json`` is not whole, and of a damaged training."""
     attempt: dict[str, Any] | None = None
     """The last attempt begun: its number, driver, host and process; not read when nothing is outstanding."""
     failures: tuple[dict[str, Any], ...] = ()
     """Failed attempts, oldest first; not read when nothing is outstanding."""
     outstanding: int = 0
     """Evaluations that are wanted of the finished training and missing."""
+    damaged: str = ""
+    """What is wrong with a table of a training whose record is whole: it counts as failed until it is run again."""
 
     @property
     def done(self) -> bool:
@@ -61,9 +65,9 @@ class Entry:
             return "done"
         failed_at = self.failures[-1]["attempt"] if self.failures else 0
         if self.attempt and self.attempt["attempt"] > failed_at:
-            return "running" if self.attempt["driver"] == driver else "pending"
+            return "running" if self.attempt["driver"] == driver else "failed" if self.damaged else "pending"
         given_up = self.failures and self.failures[-1].get("retry") is False
-        return "failed" if given_up else "pending"
+        return "failed" if given_up or self.damaged else "pending"
 
     def state_of(self, trial: Trial | Named, driver: str | None) -> State:
         """State of one of the training's trials."""
@@ -78,6 +82,8 @@ class Entry:
             return ""
         if state == "running":
             return f"attempt {self.attempts} is running"
+        if self.damaged:
+            return f"damaged: {self.damaged}; `retry --failed` runs it again"
         if RECORD in self.sizes and self.record is None:
             return f"{RECORD} is not whole; the trial runs again"
         checkpoint = ", goes on from its checkpoint" if LAST_CHECKPOINT in self.sizes else ""
@@ -85,7 +91,7 @@ class Entry:
             failure = self.failures[-1]
             return f"{failure['class']}: {failure['reason']}" + (checkpoint if state == "pending" else "")
         if self.record is not None:
-            return f"trained; {self.outstanding} evaluations are missing"
+            return f"trained; {counted(self.outstanding, 'evaluation is', 'evaluations are')} missing"
         return f"attempt {self.attempts} was interrupted{checkpoint}" if self.attempt else "has not run"
 
     def reason_of(self, trial: Trial | Named, driver: str | None) -> str:
@@ -94,3 +100,21 @@ class Entry:
             return self.reason(driver)
         best = self.record.best_val_top1
         return f"never reached a validation top-1 of {trial.level:g}: {best:.4f} at best"
+
+
+_NEEDED: Mapping[str, Mapping[str, type]] = {
+    ATTEMPT: {"attempt": int, "driver": str},
+    "failure": {"attempt": int, "class": str, "reason": str},
+}
+"""What every file of an attempt and of a failure has; they may have more."""
+
+
+def parsed(name: str, content: bytes | None) -> dict[str, Any] | None:
+    """The file of an attempt or a failure; None where there is none, or where it is anything else."""
+    try:
+        value = json.loads(content or b"null")
+    except (ValueError, RecursionError):
+        return None
+    needed = _NEEDED["failure" if is_failure(name) else name]
+    whole = isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in needed.items())
+    return value if whole else None

@@ -7,18 +7,18 @@ the record says what was evaluated. A trial is done when its record has all of i
 fails, leaves ``failure-<n>.json``. ``<storage>/<sweep>/driver.json`` names the one driver of the sweep.
 """
 
-import io
-import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from rac_ray.store.entry import Entry
+from rac_ray.errors import BadInput
+from rac_ray.store.entry import Entry, parsed
 from rac_ray.store.files import (
     ATTEMPT,
     BEST_CHECKPOINT,
@@ -32,7 +32,8 @@ from rac_ray.store.files import (
     is_failure,
 )
 from rac_ray.store.lock import living_holder
-from rac_ray.store.record import Damaged, Record, read_record, with_trials
+from rac_ray.store.parquet import parquet_bytes, read_table, tables_of, wrong_ends
+from rac_ray.store.record import Damaged, Record, read_plan, read_record, with_trials
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import FILES_AT_ONCE, Storage
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 TRIALS = "trials"
 DRIVER = "driver.json"
+TRAINING_ID = re.compile("[0-9a-f]{12}")
+"""Folders of other names, such as copies of a training's folder, are none of the sweep's."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Ledger:
         return self.storage.below(TRIALS, training_id)
 
     def training_ids(self) -> list[str]:
-        return self.storage.names(TRIALS)
+        return [name for name in self.storage.names(TRIALS) if TRAINING_ID.fullmatch(name)]
 
     def register(self, tasks: Iterable["Task"], entries: Mapping[str, Entry], study: str) -> None:
         """Write down what is planned, so that a trial that never runs is missed.
@@ -75,8 +78,9 @@ class Ledger:
             list(pool.map(write, tasks))
 
     def trial(self, training_id: str) -> dict[str, Any]:
-        """The plan of a training that ``register`` wrote."""
-        return self.folder(training_id).read_json(TRIAL)
+        """The plan of a training that ``register`` wrote. Raises Damaged for a file that is none."""
+        folder = self.folder(training_id)
+        return read_plan(folder.read_if_there(TRIAL) or b"", folder.address(TRIAL))
 
     def driver(self, watch: bool = True) -> str | None:
         """Token of the living driver of this sweep; see ``lock.living_holder``."""
@@ -87,15 +91,18 @@ class Ledger:
         """What there is of every training, or of those of ``tasks``, with an empty entry for one that left no trace.
 
         One listing, then the records, then what is left to read of the trainings that are not done. Without tasks, a
-        training with a record that names evaluations is done.
+        training with a record that names evaluations is done. Of the tables of finished trainings only the ends are
+        looked at, which shows most damage; ``tables`` reads them.
         """
         known = {task.training_id: task for task in tasks or ()}
         sizes: dict[str, dict[str, int]] = {training_id: {} for training_id in known}
         for path, size in self.storage.sizes(TRIALS).items():
             training_id, _, name = path.partition("/")
-            if tasks is None or training_id in sizes:
+            if (tasks is None and TRAINING_ID.fullmatch(training_id)) or training_id in sizes:
                 sizes.setdefault(training_id, {})[name] = size
-        records = self._records({training_id for training_id, names in sizes.items() if RECORD in names})
+        records = self.records({training_id for training_id, names in sizes.items() if RECORD in names})
+        damaged = self._damaged({training_id: (sizes[training_id], record) for training_id, record in records.items()})
+        records = {training_id: record for training_id, record in records.items() if training_id not in damaged}
         outstanding = {i: _outstanding(record, known.get(i)) for i, record in records.items()}
         others = self._read(
             {
@@ -111,39 +118,52 @@ class Ledger:
             found = [others.get(f"{training_id}/{name}") for name in sorted(names) if is_failure(name)]
             failures = tuple(failure for failure in found if failure is not None)
             attempt = others.get(f"{training_id}/{ATTEMPT}")
-            missing = outstanding.get(training_id, 0)
-            entries[training_id] = Entry(training_id, names, records.get(training_id), attempt, failures, missing)
+            missing, why = outstanding.get(training_id, 0), damaged.get(training_id, "")
+            entries[training_id] = Entry(training_id, names, records.get(training_id), attempt, failures, missing, why)
         return entries
 
     def entry(self, training_id: str) -> Entry:
         """What there is of one training, as ``scan`` finds it without tasks; failures also of one that is done."""
         folder, record = self.folder(training_id), self.record(training_id)
         sizes = folder.sizes()
+        tables = self.read_tables(record) if record else {}
+        record, why = (None, tables) if isinstance(tables, str) else (record, "")
         attempt = self.begun(training_id)
         outstanding = _outstanding(record, None) if record else 0
-        return Entry(training_id, sizes, record, attempt, tuple(self.failures(training_id)), outstanding)
+        return Entry(training_id, sizes, record, attempt, tuple(self.failures(training_id)), outstanding, why)
 
-    def _records(self, training_ids: Iterable[str]) -> dict[str, Record]:
-        """Records by training id; those that are not whole are left out."""
+    def records(self, training_ids: Iterable[str]) -> dict[str, Record]:
+        """Records by training id, whatever their tables are like; those that are not whole, or are another training's,
+        are left out."""
         contents = self.storage.below(TRIALS).read_all(f"{training_id}/{RECORD}" for training_id in training_ids)
         records = {path.partition("/")[0]: _whole(content) for path, content in contents.items()}
-        return {training_id: record for training_id, record in records.items() if record is not None}
+        return {i: record for i, record in records.items() if record is not None and record.training_id == i}
+
+    def _damaged(self, found: Mapping[str, tuple[Mapping[str, int], Record]]) -> dict[str, str]:
+        """What is wrong with the tables of trainings, as far as their ends show, given their files and records."""
+
+        def wrong(training_id: str) -> tuple[str, str]:
+            return training_id, wrong_ends(self.folder(training_id), *found[training_id])
+
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            return dict(each for each in pool.map(wrong, found) if each[1])
 
     def _read(self, paths: Iterable[str]) -> dict[str, Any]:
         """JSON files below the trials' folders by path; those that are not whole are left out."""
         contents = self.storage.below(TRIALS).read_all(paths)
-        found = {path: _parsed(path.rpartition("/")[2], content) for path, content in contents.items()}
+        found = {path: parsed(path.rpartition("/")[2], content) for path, content in contents.items()}
         return {path: value for path, value in found.items() if value is not None}
 
     def record(self, training_id: str) -> Record | None:
-        """The record of a finished training, else None; a record that is not whole does not count."""
+        """The record of a finished training, else None; one that is not whole, or another's, does not count."""
         content = self.folder(training_id).read_if_there(RECORD)
-        return None if content is None else _whole(content)
+        record = None if content is None else _whole(content)
+        return record if record and record.training_id == training_id else None
 
     def failures(self, training_id: str) -> list[dict[str, Any]]:
         """Failed attempts, oldest first, of finished trainings too; files that are not whole are left out."""
         folder = self.folder(training_id)
-        found = [_parsed(name, folder.read_if_there(name)) for name in folder.names() if is_failure(name)]
+        found = [parsed(name, folder.read_if_there(name)) for name in folder.names() if is_failure(name)]
         return [failure for failure in found if failure is not None]
 
     def begin(self, training_id: str, attempt: int, driver: str, **who: Any) -> None:
@@ -152,7 +172,7 @@ class Ledger:
 
     def begun(self, training_id: str) -> dict[str, Any] | None:
         """What the last attempt at a training wrote when it began; None where there is none."""
-        return _parsed(ATTEMPT, self.folder(training_id).read_if_there(ATTEMPT))
+        return parsed(ATTEMPT, self.folder(training_id).read_if_there(ATTEMPT))
 
     def fail(self, training_id: str, attempt: int, failure: Mapping[str, Any]) -> None:
         """Write why an attempt failed, without credentials, unless that has been written; earlier ones stay."""
@@ -163,7 +183,7 @@ class Ledger:
     def failure(self, training_id: str, attempt: int) -> dict[str, Any] | None:
         """Why an attempt failed; None when it did not, or could not say."""
         name = failure_file(attempt)
-        return _parsed(name, self.folder(training_id).read_if_there(name))
+        return parsed(name, self.folder(training_id).read_if_there(name))
 
     def decide(self, training_id: str, attempt: int, retry: bool) -> None:
         """Add to a failure whether the training is tried again; without it the training has been given up."""
@@ -202,13 +222,34 @@ class Ledger:
         folder = self.folder(record.training_id)
         if predictions is not None:
             new = set(predictions["evaluation_id"].to_pylist())
-            known = pa.array(sorted({each.evaluation_id for each in record.evaluations} - new), pa.string())
+            older = [each for each in record.evaluations if each.evaluation_id not in new]
             if folder.exists(PREDICTIONS):
-                before = self.table(record.training_id, "predictions")
+                before = read_table(folder, PREDICTIONS, msgspec.structs.replace(record, evaluations=older))
+                if isinstance(before, str):
+                    raise Damaged(f"trial {record.training_id} is damaged: {before}")
+                known = pa.array([each.evaluation_id for each in older], pa.string())
                 kept = pc.is_in(before["evaluation_id"], known)  # pyright: ignore[reportAttributeAccessIssue]
                 predictions = pa.concat_tables([before.filter(kept), predictions])
             folder.write_bytes(PREDICTIONS, parquet_bytes(predictions))
         folder.write_bytes(RECORD, record.as_json())
+
+    def forget_damaged(self, training_id: str) -> None:
+        """Let a training whose tables are damaged run again: what cannot be read goes, and so does what rests on it.
+
+        With its curves whole it is only evaluated again. Raises BadInput for a folder in a table's place.
+        """
+        folder, record = self.folder(training_id), self.record(training_id)
+        if record is None:
+            return
+        if folders := [name for name in (EPOCHS, PREDICTIONS) if folder.is_folder(name)]:
+            raise BadInput(f"{folder.address(folders[0])} is a folder, where a table should be; move it elsewhere")
+        trained = isinstance(read_table(folder, EPOCHS, record), pa.Table)
+        if trained:
+            folder.write_bytes(RECORD, msgspec.structs.replace(record, evaluations=[]).as_json())
+        else:
+            folder.delete(RECORD)
+            folder.delete(EPOCHS)
+        folder.delete(PREDICTIONS)
 
     def adopt(self, other: "Ledger", training_id: str) -> None:
         """Copy a finished training from another sweep's ledger, its record last."""
@@ -224,7 +265,22 @@ class Ledger:
         return [Ledger(above.below(name)) for name in names if above.below(name) != self.storage]
 
     def table(self, training_id: str, name: Literal["epochs", "predictions"]) -> pa.Table:
-        return pq.read_table(io.BytesIO(self.folder(training_id).read_bytes(f"{name}.parquet")))
+        """A table of a finished training. Raises Damaged for a file that is not what its record tells of."""
+        record = self.record(training_id)
+        found = read_table(self.folder(training_id), f"{name}.parquet", record) if record else "it has no whole record"
+        if isinstance(found, str):
+            raise Damaged(f"trial {training_id} in {self.storage.root} is damaged: {found}")
+        return found
+
+    def read_tables(self, record: Record) -> dict[str, pa.Table] | str:
+        """All tables of a finished training by the names of their files, or what is wrong with one of them."""
+        folder, found = self.folder(record.training_id), dict[str, pa.Table]()
+        for name in tables_of(record):
+            table = read_table(folder, name, record)
+            if isinstance(table, str):
+                return table
+            found[name] = table
+        return found
 
 
 def _outstanding(record: Record, task: "Task | None") -> int:
@@ -238,28 +294,3 @@ def _whole(content: bytes) -> Record | None:
         return read_record(content)
     except Damaged:
         return None
-
-
-_NEEDED: Mapping[str, Mapping[str, type]] = {
-    ATTEMPT: {"attempt": int, "driver": str},
-    "failure": {"attempt": int, "class": str, "reason": str},
-}
-"""What every file of an attempt and of a failure has; they may have more."""
-
-
-def _parsed(name: str, content: bytes | None) -> dict[str, Any] | None:
-    """The file of an attempt or a failure; None where there is none, or where it is anything else."""
-    try:
-        value = json.loads(content or b"null")
-    except (ValueError, RecursionError):
-        return None
-    needed = _NEEDED["failure" if is_failure(name) else name]
-    whole = isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in needed.items())
-    return value if whole else None
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A table as the bytes of a Parquet file."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()

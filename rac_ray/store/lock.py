@@ -28,8 +28,8 @@ PATIENCE_BEATS = 3
 SETTLE_SECONDS = 0.3
 """After replacing a dead holder's file: two who do so at once both look again, and one goes."""
 STORE_SETTLE_SECONDS = 2.0
-"""The same on an object store, where creating a file is not exclusive either. A holder whose own write took longer
-than half of it waits until one that it may have replaced has seen so."""
+"""The same on an object store, where creating a file is not exclusive either, as on a disk without hard links. A holder
+whose own write took longer than half of it waits until one that it may have replaced has seen so."""
 FAILED_BEAT_SECONDS = 1.0
 """Pause after a beat that the storage did not take."""
 SLOW_LOOK_SECONDS = 2.0
@@ -120,10 +120,11 @@ class Lock:
         if living and not take_over:
             raise _busy(self.folder, living)
         asked = time.monotonic()
-        if not self.folder.create_json(self.name, asdict(self.holder)):
+        created = self.folder.create_json(self.name, asdict(self.holder))
+        if created == "exists":
             self._replace(living if take_over else None)
-        elif not self.folder.is_local:
-            self._settle(asked)
+        elif created == "shared":
+            self._settle(asked, STORE_SETTLE_SECONDS)
         holder = current_holder(self.folder, self.name)
         if holder is None or holder.token != self.holder.token:
             raise _busy(self.folder, holder)
@@ -137,12 +138,11 @@ class Lock:
             raise _busy(self.folder, quicker)
         asked = time.monotonic()
         self.folder.write_json(self.name, asdict(self.holder))
-        self._settle(asked)
+        self._settle(asked, SETTLE_SECONDS if self.folder.is_local else STORE_SETTLE_SECONDS)
 
-    def _settle(self, asked: float) -> None:
+    def _settle(self, asked: float, settle: float) -> None:
         """Wait until whoever wrote at the same time has written, too: the last one to write holds."""
-        settle = SETTLE_SECONDS if self.folder.is_local else STORE_SETTLE_SECONDS
-        slow = not self.folder.is_local and time.monotonic() - asked > settle / 2
+        slow = settle == STORE_SETTLE_SECONDS and time.monotonic() - asked > settle / 2
         time.sleep(PATIENCE_BEATS * BEAT_SECONDS if slow else settle)
 
     def release(self) -> None:

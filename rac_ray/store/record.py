@@ -5,7 +5,8 @@ id) are read as what they are: their ids and their training version stay.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -14,6 +15,11 @@ from rac_ray.identity import Evaluation, Recipe, Training, Trial, belongs, part_
 from rac_ray.store.storage import UNREADABLE
 
 SCHEMA = 2
+MOST = 2**63 - 1
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""What numbers of a record can be, so that one of other values is damaged, wherever it was written."""
 
 
 class Damaged(BadInput):
@@ -51,17 +57,17 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
     evaluation_id: str
     """Empty in records of schema 1."""
-    epoch: int
+    epoch: Count
     target: str
     split: str
     role: str
     content: str
     """Digest of the clips; empty in records of schema 1."""
     variant: str = ""
-    clips: int
-    correct: int
-    top1: float
-    top5: float | None = None
+    clips: Positive
+    correct: Count
+    top1: Share
+    top5: Share | None = None
 
     @property
     def part(self) -> str:
@@ -77,8 +83,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The checkpoint that the selection rule came to."""
 
     level: float | None
-    epoch: int
-    val_top1: float
+    epoch: Count
+    val_top1: Share
     reached: bool = True
 
 
@@ -91,6 +97,37 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
 
 
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``trial.json`` says of a training and of each of its trials; it may say more."""
+
+    model: str
+    hidden_units: Positive
+    source: str
+    seed: int
+    recipe: Recipe
+    data: str
+    size: str = ""
+    options: dict[str, Any] = {}
+    about: dict[str, str] = {}
+    variants: dict[str, str] = {}
+    study: str = ""
+    level: float | None = None
+    experiment: str = ""
+    variant: str = ""
+
+
+def read_plan(content: bytes, where: str) -> dict[str, Any]:
+    """The plain values in the bytes of a ``trial.json``. Raises Damaged for anything else."""
+    try:
+        value = msgspec.json.decode(content, type=dict[str, Any])
+        for each in (value, *value.get("trials", ())):
+            msgspec.convert(each, Planned)
+        msgspec.convert(value.get("trials", [value]), list[Named])
+    except (*UNREADABLE, TypeError, BadInput) as error:
+        raise Damaged(f"{where} is not the plan of a training: {' '.join(str(error).split())[:200]}") from error
+    return value
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """All of ``record.json``."""
 
@@ -99,7 +136,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     training_id: str
     training_version: int
     model: str
-    hidden_units: int
+    hidden_units: Positive
     source: str
     seed: int
     recipe: Recipe
@@ -111,17 +148,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Empty in records of older versions, which know the study's defaults only."""
     trials: list[Named]
     selection_rule: str
-    best_epoch: int
-    best_val_top1: float
-    epochs: int
+    best_epoch: Count
+    best_val_top1: Share
+    epochs: Positive
     """Number of epochs that were trained."""
-    kept: list[tuple[int, float]] = []
+    kept: list[tuple[Count, Share]] = []
     """Epoch and validation top-1 of the checkpoints that levels may choose from."""
     selected: list[Checkpoint]
     evaluations: list[Evaluated]
     """Evaluations of all checkpoints, oldest first."""
-    parameters: int
-    classes: int
+    parameters: Count
+    classes: Positive
     content: dict[str, str] = {}
     """Hash over decoded pixels by ``domain/split``."""
     dataset: dict[str, Any] | None = None
@@ -129,17 +166,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     way: str = ""
     """How training clips came: resident, streamed or online; empty in records of older versions."""
     device: str
-    workers: int
+    workers: Positive
     per_worker: dict[str, float] = {}
     cuda_graphs: bool = False
-    stacked: int = 1
+    stacked: Positive = 1
     """Seeds that trained in one process as one model; times and memory are shares of it."""
-    attempt: int = 1
+    attempt: Count = 1
     host: str
     python: str
     commit: str
     versions: dict[str, str]
-    peak_bytes: int = 0
+    peak_bytes: Count = 0
     seconds: dict[str, float]
     finished_at: str
 
@@ -163,9 +200,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         names = Training.__dataclass_fields__
         return Training(**{name: getattr(self, name) for name in names})
 
+    def ended_at(self) -> float:
+        """When it was written, in seconds since 1970."""
+        return datetime.fromisoformat(self.finished_at).timestamp()
+
     def as_json(self) -> bytes:
-        """The content of ``record.json``, with keys in a fixed order."""
-        return encoded(self)
+        """The content of ``record.json``, with keys in a fixed order. Raises Damaged for values that no record has,
+        such as NaN."""
+        content = encoded(self)
+        read_record(content)
+        return content
 
 
 def named(trial: Trial) -> Named:
@@ -202,9 +246,14 @@ def read_record(content: bytes, where: str = "record.json") -> Record:
             value = _of_schema_1(value)
         elif schema != SCHEMA:
             raise Damaged(f"{where} has schema {schema!r}; valid: 1 and {SCHEMA}")
-        return msgspec.convert(value, Record, strict=True)
-    except (*UNREADABLE, KeyError, TypeError, AttributeError) as error:
+        record = msgspec.convert(value, Record, strict=True)
+        for needed in (record.training, record.ended_at, lambda: record.seconds["total"]):
+            needed()
+    except Damaged:
+        raise
+    except (*UNREADABLE, KeyError, TypeError, AttributeError, BadInput) as error:
         raise Damaged(f"{where} is not a record: {' '.join(str(error).split())[:200]}") from error
+    return record
 
 
 STUDIES_OF_SCHEMA_1 = {"original": "diving48"}

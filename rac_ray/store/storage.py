@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -30,6 +30,9 @@ from rac_ray.store.object_store import OBJECT_STORES, RETRY_SECONDS, Result, ope
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of an OSError that mean a disk or a quota without room."""
+NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.EINVAL}
+"""Numbers of an OSError with which file systems refuse hard links."""
+Created = Literal["exclusive", "shared", "exists"]
 TEMPORARY_MARK = ".tmp-"
 FILES_AT_ONCE = 16
 """Files read or written at once: an object store answers one request in tens of milliseconds."""
@@ -94,6 +97,10 @@ class Storage:
         system, path = self.resolve(name)
         return self._ask(lambda: system.get_file_info(path)).type != fs.FileType.NotFound
 
+    def is_folder(self, name: str) -> bool:
+        system, path = self.resolve(name)
+        return self._ask(lambda: system.get_file_info(path)).type == fs.FileType.Directory
+
     def names(self, folder: str = "") -> list[str]:
         """Sorted names of the files and folders in ``folder``; empty when it does not exist."""
         system, path = self.resolve(folder)
@@ -128,17 +135,34 @@ class Storage:
             return {name: content for name, content in read if content is not None}
 
     def read_if_there(self, name: str) -> bytes | None:
-        """The content of one file, or None without it."""
+        """The content of one file, or None without it, and where a folder has its name."""
         try:
             return self.read_bytes(name)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
     def read_bytes(self, name: str) -> bytes:
+        """The content of one file. Raises OSError without it, IsADirectoryError for a folder of its name."""
         system, path = self.resolve(name)
 
         def read() -> bytes:
             with system.open_input_stream(path) as stream:
+                return stream.read()
+
+        try:
+            return self._ask(read)
+        except OSError as error:
+            if error.errno is None and self.is_folder(name):
+                raise IsADirectoryError(errno.EISDIR, "a folder is where a file should be", path) from error
+            raise
+
+    def read_tail(self, name: str, most: int) -> bytes:
+        """The last bytes of a file, ``most`` of them at most."""
+        system, path = self.resolve(name)
+
+        def read() -> bytes:
+            with system.open_input_file(path) as stream:
+                stream.seek(max(0, stream.size() - most))
                 return stream.read()
 
         return self._ask(read)
@@ -199,22 +223,29 @@ class Storage:
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, json.dumps(value, indent=1, sort_keys=True).encode())
 
-    def create_json(self, name: str, value: Any) -> bool:
-        """Write a file that must not exist yet; False when it does. Exclusive on a disk, not on an object store."""
-        if not self.is_local:
-            created = not self.exists(name)
-            if created:
-                self.write_json(name, value)
-            return created
+    def create_json(self, name: str, value: Any) -> Created:
+        """Write a file that must not exist yet.
+
+        ``exclusive`` where nobody else can have written it at the same time, as on disks that have hard links. Object
+        stores and many mounts (FUSE, FAT) have none: what was written there is ``shared`` with whoever wrote at once.
+        """
         scratch = f"{name}{TEMPORARY_MARK}{uuid.uuid4().hex[:8]}"
-        self.write_json(scratch, value)
-        try:
-            Path(self.root, name).hardlink_to(Path(self.root, scratch))
-        except FileExistsError:
-            return False
-        finally:
-            self.delete(scratch)
-        return True
+        if self.is_local:
+            self.write_json(scratch, value)
+            try:
+                Path(self.root, name).hardlink_to(Path(self.root, scratch))
+                return "exclusive"
+            except FileExistsError:
+                return "exists"
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+            finally:
+                self.delete(scratch)
+        if self.exists(name):
+            return "exists"
+        self.write_json(name, value)
+        return "shared"
 
     def delete(self, name: str) -> None:
         """Delete one file; a file that is not there is fine."""

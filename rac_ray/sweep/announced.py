@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from rac_ray.counted import counted
 from rac_ray.store.entry import Entry
 from rac_ray.sweep.monitor import duration
 from rac_ray.sweep.planner import Plan
@@ -17,5 +18,5 @@ def announced(plan: Plan, entries: Mapping[str, Entry], price: Price) -> list[st
     took = f"about {duration(wall)}" if wall else "for a time that nobody has measured yet"
     small = next(iter(plan.study.presets))
     other = f"; a small sweep is --preset {small}" if small != plan.preset else ""
-    what = "candidates" if plan.is_search else "trials"
-    return [f"{plan.title}: {trials} {what} to run, {took}; Ctrl-C loses nothing, the same command goes on{other}"]
+    what = counted(trials, "candidate" if plan.is_search else "trial")
+    return [f"{plan.title}: {what} to run, {took}; Ctrl-C loses nothing, the same command goes on{other}"]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import PRECISIONS
 from rac_ray.store.entry import Entry
@@ -30,7 +31,7 @@ class Where:
     storage: str | None = None
     """Folder or URI for records, tables and figures (default: $RAC_RAY_STORAGE/results, or results)."""
     data: str | None = None
-    """Folder or URI for shards (default: data/<sweep>-<preset>, in $RAC_RAY_STORAGE if that is set)."""
+    """Folder or URI for shards (default: data/<sweep>-<preset>, in $RAC_RAY_STORAGE if set)."""
 
     def places(self, study: "Study", preset: str) -> tuple[str, str]:
         """Folders or URIs of results and of data."""
@@ -130,6 +131,12 @@ def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> l
     ]
 
 
+def given_up(made: Plan) -> list[TrialStatus]:
+    """The planned trials that ``retry --failed`` runs once more."""
+    trials = trials_of(made, made.entries(), made.ledger.driver(watch=False))
+    return [trial for trial in trials if trial.state == "failed"]
+
+
 def about_data(made: Plan) -> dict[str, str]:
     """What the study says of the data of each of a plan's grids."""
     return {name: value for part in made.parts for name, value in made.study.about(part.grid, part.data).items()}
@@ -144,7 +151,8 @@ def searched(made: Plan) -> list[str]:
         if record is not None and record.ended(search.trials):
             said = chosen_words(record.best_of(search.trials), search.trials)
         else:
-            said = f"{len(record.candidates) if record else 0} of {search.trials} candidates have ended"
+            ended = len(record.candidates) if record else 0
+            said = f"{ended} of {counted(search.trials, 'candidate has', 'candidates have')} ended"
         lines.append(f"search {search.search_id} {search.name}: {said}")
     return lines
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.identity import NORMALISATIONS, OPTIMISERS, SCHEDULES, VARIED, Recipe, Training
 from rac_ray.sweep.options import Option, integers, numbers, require_some, words
@@ -64,7 +65,9 @@ def with_recipe(task: "Task", changes: Mapping[str, Any], several: Sequence[str]
     subject: Any = task.subject
     batch = training.recipe.batch_size
     if task.counts.train < batch:
-        raise BadInput(f"{task.counts.train} training clips do not fill one batch of {batch}")
+        raise BadInput(
+            f"{counted(task.counts.train, 'training clip does', 'training clips do')} not fill one batch of {batch}"
+        )
     if {given.recipe.normalisation, training.recipe.normalisation} != {Recipe.normalisation}:
         subject = replace(subject, build=with_normalisation(subject.build, training))
     return replace(task.with_training(training), subject=subject)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rac_ray.counted import counted
 from rac_ray.results.claims import DECIDED, Claim
 from rac_ray.results.columns import P_VALUES
 from rac_ray.results.schedule import nearest
@@ -178,7 +179,7 @@ class Standing:
 
 
 def _why(step: Step) -> str:
-    trials = f"{len(step.tasks)} trials"
+    trials = counted(len(step.tasks), "trial")
     seeds = f"{step.claim} gets seeds {', '.join(map(str, step.seeds))} for its look {step.look} ({trials})"
     if step.look == 1:
         return f"{seeds}: it has too few to be looked at"
@@ -213,7 +214,8 @@ def at_most(plan: Plan, deciding: Deciding, only: str | None, price: Price) -> l
     time = f", {hours:.2g} h of trial time" if hours else ""
     return [
         f"until decided: {record.schedule.words}; {record.words}",
-        f"until decided: at most {most} more trials{time}; {len(new)} would take every claim to its last look",
+        f"until decided: at most {counted(most, 'more trial')}{time}; {len(new)} would take every claim to its last "
+        "look",
     ]
 
 
@@ -256,7 +258,7 @@ def told(before: DecisionRecord, after: DecisionRecord) -> list[str]:
     """What a look has shown and added, a line each."""
     new = {name for name in after.claims if after.ruling(name) in DECIDED and before.ruling(name) not in DECIDED}
     decided = [
-        f"{name} is {after.ruling(name)} at look {look.look} of {len(after.looks_at)} ({look.seeds} seeds)"
+        f"{name} is {after.ruling(name)} at look {look.look} of {len(after.looks_at)} ({counted(look.seeds, 'seed')})"
         for name in after.claims
         if name in new and (look := after.history(name)[-1])
     ]

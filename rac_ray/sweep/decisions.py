@@ -11,6 +11,7 @@ from itertools import count, islice
 
 import msgspec
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.identity import digest_of
 from rac_ray.results.claims import DECIDED, Claim, Term
@@ -65,7 +66,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """``40 trials and 2 h``."""
-        said = [f"{self.trials} trials"] * (self.trials is not None)
+        said = [] if self.trials is None else [counted(self.trials, "trial")]
         return " and ".join([*said, *([f"{self.hours:g} h"] if self.hours is not None else [])])
 
     def pays(self, trials: int, hours: float) -> bool:
@@ -173,7 +174,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         """Where it stands, in one line."""
         decided = [name for name in self.claims if self.ruling(name) in DECIDED]
-        said = f"{len(decided)} of {len(self.claims)} claims are decided after {len(self.trials_added)} added trials"
+        added = counted(len(self.trials_added), "added trial")
+        said = f"{len(decided)} of {len(self.claims)} claims are decided after {added}"
         return f"{said} of a budget of {self.budget.words}" + (f"; ended: {self.ended}" if self.ended else "")
 
 

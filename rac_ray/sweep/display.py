@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,12 +18,32 @@ BAR = (6, 24)
 MOST_ROWS = 6
 
 
+class Whole:
+    """A terminal that shows each piece that is written as a whole, where it can (DEC's private mode 2026).
+
+    A piece goes through in parts when the machine is busy, and half a frame looks like a broken one.
+    """
+
+    BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        """Write one piece."""
+        self._terminal.write(f"{self.BEGIN}{text}{self.END}")
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._terminal, name)
+
+
 class Display:
     """The last lines of a terminal, drawn when asked; ``close`` takes them away."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal
-        self._console = Console(file=terminal, force_terminal=True, highlight=False)
+        self._console = Console(file=cast(TextIO, Whole(terminal)), force_terminal=True, highlight=False)
         self._live = Live(
             console=self._console,
             auto_refresh=False,

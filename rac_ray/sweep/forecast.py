@@ -7,15 +7,16 @@ uncertainty, classes are independent, and the speed of the machine is uncertain 
 import heapq
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rac_ray.identity import Recipe
 from rac_ray.store.record import Record
 
-SPEED_SD = 0.10
-"""Standard deviation of a machine's speed between probe or record and run, relative, the same for all trials."""
+SPEED_SD = 0.25
+"""Standard deviation of a machine's speed between probe or record and run, relative, the same for all trials; a little
+more than that of the runs in benchmarks/forecasts.json, which are few."""
 Z95 = 1.96
 """Standard deviations to either side of a normal mean that hold 95 %."""
 TRUSTED_RECORDS = 3
@@ -176,24 +177,36 @@ class Forecast:
 def forecast(classes: Sequence[ClassForecast], fixed_seconds: float = 0.0) -> Forecast:
     """Price the trials of all classes on one machine; ``fixed_seconds`` of start and data come before the first.
 
-    The interval of the busy seconds is normal, and clipped to the fewest and the most epochs at the fastest and the
-    slowest speed; wall time and machine hours have the same relative interval.
+    Intervals are normal, and clipped to the fewest and the most epochs at the fastest and the slowest speed. The wall
+    time varies with a class as far as the machine waits for its trials; machine hours vary as busy seconds do.
     """
-    least, expected, most = (
-        math.fsum(group.trials * group.seconds(getattr(group, epochs)) for group in classes)
-        for epochs in ("least_epochs", "epochs_mean", "most_epochs")
-    )
-    sds = [group.trials * group.epochs_sd * (group.seconds(1) - group.seconds(0)) for group in classes]
-    half, speed = Z95 * math.hypot(SPEED_SD * expected, *sds), Z95 * SPEED_SD
-    busy = Interval(max(expected - half, least * (1 - speed)), expected, min(expected + half, most * (1 + speed)))
-    durations = [group.seconds(group.epochs_mean) for group in classes for _ in range(group.trials)]
+    busy = _interval(classes, lambda durations: math.fsum(durations))
     shares = [group.share for group in classes for _ in range(group.trials)]
-    filled = math.fsum(duration * share for duration, share in zip(durations, shares, strict=True))
-    per_busy = 1 / expected if expected else 0.0
+    wall = _interval(classes, lambda durations: makespan(durations, shares))
+    filled = math.fsum(d * share for d, share in zip(_durations(classes), shares, strict=True))
+    per_busy = 1 / busy.expected if busy.expected else 0.0
     return Forecast(
-        trials=len(durations),
-        wall_seconds=busy.scaled(makespan(durations, shares) * per_busy)
-        + Interval(fixed_seconds, fixed_seconds, fixed_seconds),
+        trials=len(shares),
+        wall_seconds=wall + Interval(fixed_seconds, fixed_seconds, fixed_seconds),
         busy_seconds=busy,
         machine_hours=busy.scaled(filled * per_busy / 3600),
     )
+
+
+def _durations(classes: Sequence[ClassForecast], epochs: str = "epochs_mean", slower: int | None = None) -> list[float]:
+    """Seconds of each trial at one of its class's numbers of epochs; of class ``slower`` a deviation more."""
+    return [
+        group.seconds(getattr(group, epochs) + (group.epochs_sd if number == slower else 0))
+        for number, group in enumerate(classes)
+        for _ in range(group.trials)
+    ]
+
+
+def _interval(classes: Sequence[ClassForecast], total: Callable[[list[float]], float]) -> Interval:
+    """What a total of durations is with 95 %: classes err apart, the machine's speed is wrong for all of them."""
+    least, expected, most = (
+        total(_durations(classes, name)) for name in ("least_epochs", "epochs_mean", "most_epochs")
+    )
+    errs = [total(_durations(classes, slower=number)) - expected for number in range(len(classes))]
+    half, speed = Z95 * math.hypot(SPEED_SD * expected, *errs), Z95 * SPEED_SD
+    return Interval(max(expected - half, least * (1 - speed)), expected, min(expected + half, most * (1 + speed)))

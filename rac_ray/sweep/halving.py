@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
+from rac_ray.counted import counted
 from rac_ray.identity import Training
 from rac_ray.store.entry import State
 from rac_ray.sweep.failures import summary
@@ -167,7 +168,7 @@ class Searching:
             changes={name: value for name, value in own.items() if value != given[name]},
             state="failed" if failure else "cut" if cut else "done",
             val_top1=curve[:cut],
-            reason=failure or (f"not among the best third after {cut} epochs" if cut else ""),
+            reason=failure or (f"not among the best third after {counted(cut, 'epoch')}" if cut else ""),
         )
         self._records[search_id] = msgspec.structs.replace(record, candidates=[*record.candidates, candidate])
         self.book.write(self._records[search_id])

@@ -6,6 +6,7 @@ Run as a script it imports nothing of this package: Ray is all that its start ne
 import contextlib
 import json
 import logging
+import os
 import select
 import signal
 import subprocess
@@ -18,9 +19,10 @@ from typing import Any
 
 import psutil
 
-
 VITAL = ("raylet", "gcs_server")
 """Processes of a Ray without which its drivers end, some seconds later and without a word (2.60)."""
+LOST = "lost: "
+"""Begins the line that names one that has died."""
 LOOK_SECONDS = 0.2
 
 
@@ -29,6 +31,7 @@ class Head:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Begin to start a Ray with some of ``ray.init``'s options; returns at once."""
+        self._listener: threading.Thread | None = None
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__)), json.dumps(options)],
             stdin=subprocess.PIPE,
@@ -47,12 +50,14 @@ class Head:
 
     def watch(self, lost: Callable[[str], None]) -> None:
         """Have ``lost`` called, in a thread, with the name of a process of this Ray that has died before its time."""
-        threading.Thread(target=self._listen, args=(lost,), name="Ray's processes", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(lost,), name="Ray's processes", daemon=True)
+        self._listener.start()
 
     def _listen(self, lost: Callable[[str], None]) -> None:
         assert self._process.stdout is not None
-        if line := self._process.stdout.readline():
-            lost(json.loads(line)["lost"])
+        for line in self._process.stdout:
+            if line.startswith(LOST):  # else it is Ray's own, which says more of the same
+                lost(line.removeprefix(LOST).strip())
 
     def abandon(self) -> None:
         """End it in the middle of its start, with what it has started.
@@ -74,8 +79,12 @@ class Head:
     def end(self) -> None:
         """Let it go down in order."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()
+        if self._listener:
+            self._listener.join()
+        self._process.stdout.close()
 
 
 def main(options: dict[str, Any]) -> None:
@@ -94,8 +103,9 @@ def main(options: dict[str, Any]) -> None:
     vital = [each for each in psutil.Process().children(recursive=True) if each.name() in VITAL]
     while not select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
         for process in [each for each in vital if not _lives(each)]:
-            print(json.dumps({"lost": process.name()}), flush=True)
+            print(f"\n{LOST}{process.name()}", flush=True)
             vital.clear()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the driver may be gone
     ray.shutdown()
 
 

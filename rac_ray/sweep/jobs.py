@@ -21,7 +21,17 @@ from rac_ray.sweep.program import Program
 from rac_ray.sweep.provenance import COMMIT, commit
 
 JOB_FILE = "job.json"
-EXCLUDES = (".git", ".venv", "/data", "/results", "__pycache__", "*.egg-info", ".pytest_cache", ".ruff_cache")
+EXCLUDES = (
+    ".git",
+    ".venv",
+    ".venv-minimum",
+    "/data",
+    "/results",
+    "__pycache__",
+    "*.egg-info",
+    ".pytest_cache",
+    ".ruff_cache",
+)
 """What stays behind of a working directory, in the manner of ``.gitignore``, which Ray heeds, too."""
 ENVIRONMENT = {"RAY_JOB_STOP_WAIT_TIME_S": "60"}
 """Variables of every job: Ray's three seconds from SIGTERM to SIGKILL are too few to put things in order."""
@@ -191,5 +201,5 @@ def _cluster(address: str) -> Iterator[JobSubmissionClient]:
 
 def _reason(error: Exception) -> str:
     """The line of a message that says most: the last one when the cluster sends a traceback, else the first."""
-    lines = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1 if "Traceback" in lines[0] else 0]

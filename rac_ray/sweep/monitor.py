@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rac_ray.counted import counted
 from rac_ray.identity import Training
 from rac_ray.store.entry import added_up
 from rac_ray.store.record import Record
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from rac_ray.sweep.display import Display
 
 _REDRAW_SECONDS = 1.0
+TELL_SECONDS = 30.0
+"""How often a log is told how far a run is."""
+MOST_TOLD = 6
+"""Running trials that such a line names."""
 _shown: "list[Display]" = []
 """The progress that this process shows, if it does."""
 
@@ -53,6 +58,19 @@ class Running:
     best: float = 0.0
     """Best source-validation top-1 so far, 0 to 1."""
     clips_per_second: float = 0.0
+    epoch_seconds: float = 0.0
+    """Of the last one."""
+
+    @property
+    def most_seconds_left(self) -> float:
+        """Time of all epochs that are left, as long as the last one; early stopping may save some."""
+        return (self.training.recipe.max_epochs - self.epochs) * self.epoch_seconds
+
+    @property
+    def words(self) -> str:
+        """How far it is, in a sentence."""
+        best = f", best {100 * self.best:.1f}%" if self.epochs else ""
+        return f"{self.training.name} epoch {self.epochs}/{self.training.recipe.max_epochs}{best}"
 
     @property
     def row(self) -> str:
@@ -75,8 +93,8 @@ class Monitor:
     """Expected seconds of the whole run; 0 when nobody knows."""
     verbose: bool = False
     """Whether each epoch gets a line, too."""
-    what: str = "trials"
-    """Name of what is counted, for the summary."""
+    what: str = "trial"
+    """Name of one of what is counted, for the summary."""
     live: TextIO | None = None
     """Terminal that shows the progress."""
     clock: Callable[[], float] = time.monotonic
@@ -88,6 +106,7 @@ class Monitor:
         """Seconds that trials ran, each weighed with its share of the machine."""
         self._work_done = 0.0
         self._drawn = -_REDRAW_SECONDS
+        self._told = self.began
         self._display = _shown_on(self.live) if self.live else None
         self.tick()
 
@@ -104,6 +123,7 @@ class Monitor:
         """A trial reported an epoch."""
         running = self.running[training.training_id]
         running.epochs, running.best = row["epoch"] + 1, row["best_val_top1"]
+        running.epoch_seconds = row["seconds"]
         running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
         if self.verbose:
             self.say(
@@ -129,7 +149,7 @@ class Monitor:
         self._work_done += self._expected(training) * epochs / training.recipe.max_epochs
         counts = self.queue.counts()
         self.say(
-            f"{training.training_id} cut    {training.name}: val top-1 {best:.3f} after {epochs} epochs; "
+            f"{training.training_id} cut    {training.name}: val top-1 {best:.3f} after {counted(epochs, 'epoch')}; "
             f"{counts['done']}/{len(self.queue.states)} done, {self.time_left()}"
         )
 
@@ -141,16 +161,23 @@ class Monitor:
         self.say(f"{training.training_id} {what} {training.name}: {summary(failure)}; {then} (traceback: {path})")
 
     def tick(self) -> None:
-        """Show the progress of now, at most once a second."""
-        if self._display is None or self.clock() - self._drawn < _REDRAW_SECONDS:
-            return
-        self._drawn = self.clock()
-        counts, total = self.queue.counts(), len(self.queue.states)
-        speed = sum(running.clips_per_second for running in self.running.values())
+        """Show the progress of now: on a terminal at most once a second, else as a line every half a minute."""
+        now, running = self.clock(), list(self.running.values())
+        if self._display is not None and now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn, counts = now, self.queue.counts()
+            ended = counts["done"] + counts["failed"]
+            self._display.draw(ended, len(self.queue.states), self._standing(), [each.row for each in running])
+        if self._display is None and now - self._told >= TELL_SECONDS:
+            self._told = now
+            more = [f"and {len(running) - MOST_TOLD} more"] if len(running) > MOST_TOLD else []
+            self.say("; ".join([self._standing(), *(each.words for each in running[:MOST_TOLD]), *more]))
+
+    def _standing(self) -> str:
+        """``3/12 done, 2 running, 240 clips/s, about 4.1 min left``."""
+        counts, speed = self.queue.counts(), sum(each.clips_per_second for each in self.running.values())
         failed = f"{counts['failed']} failed, " if counts["failed"] else ""
-        words = f"{counts['done']}/{total} done, {failed}{counts['running']} running, {speed:.0f} clips/s, "
-        rows = [running.row for running in self.running.values()]
-        self._display.draw(counts["done"] + counts["failed"], total, words + self.time_left(), rows)
+        done = f"{counts['done']}/{len(self.queue.states)} done, {failed}{counts['running']} running"
+        return f"{done}, {speed:.0f} clips/s, {self.time_left()}"
 
     def close(self) -> None:
         """Take the progress away; what still runs counts as busy until now."""
@@ -171,7 +198,7 @@ class Monitor:
         counts = self.queue.counts()
         took = duration(self.clock() - self.began)
         return (
-            f"{len(self.queue.states)} {self.what} planned = {added_up(counts)}; {took}, "
+            f"{counted(len(self.queue.states), self.what)} planned = {added_up(counts)}; {took}, "
             f"{100 * self.idle_share():.0f}% of the machine idle"
         )
 

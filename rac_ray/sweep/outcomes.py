@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rac_ray.counted import counted
 from rac_ray.errors import DONE, FAILED, INTERRUPTED, UNFINISHED
 from rac_ray.store.entry import STATES, State, added_up
 from rac_ray.store.visible import visible
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rac_ray.store.merging import Merged
     from rac_ray.sweep.jobs import SubmittedJob
     from rac_ray.sweep.price import Price
+    from rac_ray.sweep.progress_file import Progress
 
 
 class Outcome(Protocol):
@@ -62,7 +64,7 @@ class Counted:
     @property
     def invariant(self) -> str:
         """``16 trials planned = 15 done + 1 failed + 0 running + 0 pending``."""
-        return f"{len(self.trials)} trials planned = {added_up(self.counts)}"
+        return f"{counted(len(self.trials), 'trial')} planned = {added_up(self.counts)}"
 
 
 def exit_code(counts: Mapping[str, int]) -> int:
@@ -89,6 +91,8 @@ class Planned(Counted):
     """What is added until claims are decided."""
     retried: Sequence[TrialStatus] | None = None
     """Trials that were given up and would run once more; None: those are left alone."""
+    listed: bool = False
+    """Whether its lines have one for each trial."""
     code: int = DONE
 
     def value(self) -> dict[str, Any]:
@@ -100,28 +104,28 @@ class Planned(Counted):
         return {"trials": rows, "counts": self.counts, **self.about, "forecast": self.price.as_dict(), **of_searches}
 
     def lines(self) -> list[str]:
-        lines = [f"{trial.trial_id}  {trial.state:<8} {trial.name}" for trial in self.trials]
         missing, trainings = self.trainings
-        if trainings != len(self.trials):
-            lines.append(f"{missing} of {trainings} trainings are missing; each serves several trials")
+        serving = f"trainings missing: {missing} of {trainings}; each serves several trials"
         said = "".join(f"; {name}={text}" for name, text in self.about.items())
         first = [f"if no candidate is cut: {line}" for line in self.candidates.lines()] if self.candidates else []
         return [
-            *lines,
             f"{self.invariant}{said}",
+            *([serving] if trainings != len(self.trials) else []),
             *self.searches,
             *first,
             *self.price.lines(),
             *self.decisions,
             *self.notes,
             *self._retries(),
+            *([f"{trial.trial_id}  {trial.state:<8} {trial.name}" for trial in self.trials] if self.listed else []),
         ]
 
     def _retries(self) -> list[str]:
         if self.retried is None:
             return []
         lines = [f"would retry {trial.trial_id}  {trial.name}: {trial.reason}" for trial in self.retried]
-        return [*lines, f"{len(lines)} trials were given up and would run once more"]
+        said = counted(len(lines), "trial was given up and would run", "trials were given up and would run")
+        return [*lines, f"{said} once more"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,8 @@ class Status(Counted):
     """Where each search for a recipe stands."""
     decisions: Sequence[str] = ()
     """Where a plan stands that adds seeds until its claims are decided."""
+    progress: "Progress | None" = None
+    """What the driver says of the trials that run."""
 
     @property
     def code(self) -> int:
@@ -147,6 +153,7 @@ class Status(Counted):
         rows = [asdict(trial) for trial in self.trials]
         of_searches = {"searches": [*self.searches]} if self.searches else {}
         of_searches |= {"until_decided": [*self.decisions]} if self.decisions else {}
+        of_searches |= {"progress": asdict(self.progress)} if self.progress else {}
         return {"counts": self.counts, "driver": self.driver, "job": self.job, "trials": rows, **of_searches}
 
     def lines(self) -> list[str]:
@@ -158,8 +165,13 @@ class Status(Counted):
             *([f"job: {self.job}"] if self.job else []),
             *self.searches,
             *self.decisions,
-            *(f"{trial.trial_id}  {trial.state:<8} {trial.name}: {trial.reason}" for trial in told),
+            *([f"time left: {self.progress.time_left}"] if self.progress else []),
+            *(f"{trial.trial_id}  {trial.state:<8} {trial.name}: {self._about(trial)}" for trial in told),
         ]
+
+    def _about(self, trial: TrialStatus) -> str:
+        going = self.progress.trainings.get(trial.training_id) if self.progress else None
+        return f"{trial.reason}, {going.words}" if going and trial.state == "running" else trial.reason
 
 
 @dataclass(frozen=True)
@@ -223,7 +235,7 @@ class Cleaned:
     def lines(self) -> list[str]:
         then = "freed" if self.deleted else "to free; `clean --yes` does it"
         lines = [f"{size / 1e6:9.3f} MB  {name}" for name, size in sorted(self.files.items())]
-        return [*lines, f"{len(self.files)} files, {self.bytes / 1e6:.1f} MB {then}"]
+        return [*lines, f"{counted(len(self.files), 'file')}, {self.bytes / 1e6:.1f} MB {then}"]
 
 
 @dataclass(frozen=True)
@@ -300,6 +312,8 @@ class Results:
     text: Sequence[str]
     stopped: str = ""
     """Why the run before it stopped early."""
+    retried: Sequence[str] | None = None
+    """Ids of trials that had been given up, and that the run before it ran once more; None: they were left alone."""
     unlogged: bool = False
     """Whether a logger that was to have all of it stopped."""
 
@@ -310,7 +324,7 @@ class Results:
         return FAILED if self.unlogged else exit_code(self.counts)
 
     def value(self) -> dict[str, Any]:
-        return dict(self.plain)
+        return {**self.plain, **({} if self.retried is None else {"retried": [*self.retried]})}
 
     def lines(self) -> list[str]:
         return list(self.text)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 
 Kind = str
@@ -194,7 +195,7 @@ class Packing:
     def require(self, kind: Kind) -> None:
         """BadInput when not even one training fits the machine, or one process of it no node."""
         if self.cores > self.machine.node_cpus:
-            most = f"{self.machine.node_cpus:g} CPUs of the largest node"
+            most = f"{counted(self.machine.node_cpus, 'CPU', spec='g')} of the largest node"
             raise BadInput(f"--cpus-per-trial is {self.cores}; valid: up to the {most}")
         if self.at_once(kind) >= 1:
             return

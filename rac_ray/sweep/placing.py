@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
+from rac_ray.counted import counted
 from rac_ray.data.ahead import READING_CPUS
 from rac_ray.errors import BadInput
 from rac_ray.identity import PRECISIONS
@@ -34,7 +35,7 @@ def packing_for(plan: Plan, resources: Resources, machine: Machine) -> Packing:
     if fewest > workers:
         raise BadInput(f"--fewest-workers is {fewest}; valid: at most {workers}, the workers")
     if workers > batch:
-        raise BadInput(f"{workers} workers for steps of {batch} clips; valid: at most one worker per clip")
+        raise BadInput(f"{workers} workers for steps of {counted(batch, 'clip')}; valid: at most one worker per clip")
     stack = stack_of(plan, resources.stack, workers, machine)
     reading = READING_CPUS if reads_beside(plan.tasks, plan.delivered) else 0.0
     packing = Packing(

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import PRECISIONS, Training, Trial, digest_of, values_in
 from rac_ray.store.entry import Entry, State
@@ -127,13 +128,23 @@ class Plan:
 
     def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:
         """Other sweeps' ledgers on the same storage that have finished trainings of this plan, by training id."""
-        missing = {task.training_id: task for task in self.tasks if entries[task.training_id].record is None}
+        missing = {
+            task.training_id: task
+            for task in self.tasks
+            if entries[task.training_id].record is None and not entries[task.training_id].damaged
+        }
         found: dict[str, Ledger] = {}
         for other in self.ledger.others() if missing else []:
             there = set(other.training_ids())
             known = other.scan([task for training_id, task in missing.items() if training_id in there - found.keys()])
             found |= {training_id: other for training_id, entry in known.items() if entry.record is not None}
         return found
+
+    def forget_damaged(self) -> None:
+        """Let trainings whose tables are damaged run again. Raises BadInput."""
+        for training_id, entry in self.entries().items():
+            if entry.damaged:
+                self.ledger.forget_damaged(training_id)
 
     def adopt(self) -> int:
         """Take over what other sweeps on the same storage have finished; returns how many trainings."""
@@ -250,7 +261,9 @@ def chosen(tasks: Sequence[Task], only: Only, ledger: Ledger) -> list[Task]:
     if not found:
         fields = dict.fromkeys(condition.field for condition in only.conditions if condition.field != "trial_id")
         have = "; ".join(f"{name} {', '.join(str(v) for v in dict.fromkeys(r[name] for r in rows))}" for name in fields)
-        raise BadInput(f"--only {only.text!r} leaves none of the {len(rows)} planned trials; they have {have or '-'}")
+        raise BadInput(
+            f"--only {only.text!r} leaves none of {counted(len(rows), 'planned trial')}; they have {have or '-'}"
+        )
     return found
 
 

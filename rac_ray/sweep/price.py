@@ -1,7 +1,7 @@
 """What a plan costs before it runs, from earlier records and short probes, and what it cost afterwards.
 
 The forecast is stored as ``<storage>/<sweep>/<preset>/forecast.json`` and gets the actual figures when the run ends.
-Probes are kept in ``<storage>/probes.json``: a class is probed once per machine, and not at all once it has records.
+A class is probed once per machine (``probes``), and not at all once it has records.
 """
 
 import platform
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from rac_ray.counted import counted
 from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -25,12 +26,12 @@ from rac_ray.sweep.forecast import (
 from rac_ray.sweep.monitor import duration
 from rac_ray.sweep.packing import Kind, Packing
 from rac_ray.sweep.planner import Plan, parameters_of
+from rac_ray.sweep.probes import ProbeKey, known_probes, remember_probes, run_probes
 from rac_ray.sweep.resources import Pricing
 from rac_ray.training.probe import Probe
 from rac_ray.training.task import Task
 
 FORECAST = "forecast.json"
-PROBES = "probes.json"
 START_SECONDS = 15.0
 """Ray's start and the first import of everything in a trial's process."""
 OVERHEAD_SECONDS = 0.5
@@ -82,13 +83,14 @@ class Price:
         disk = f"disk: {expected:.1f} MB more [{low:.1f}, {high:.1f}]"
         if not self.expected:
             return ["nothing is missing", disk]
+        missing = counted(len(self.expected), "trial is missing", "trials are missing")
         if self.forecast is None:
-            return [f"{len(self.expected)} trials missing; no forecast without a probe or records", disk]
-        wall, busy, hours = self.forecast.wall_seconds, self.forecast.busy_seconds, self.forecast.machine_hours
+            return [f"{missing}; no forecast without a probe or records", disk]
+        wall, busy = self.forecast.wall_seconds, self.forecast.busy_seconds
         lines = [
-            f"{len(self.expected)} trials missing; expected [95% interval] on {self.machine}:",
-            f"wall time: {spread(wall)}",
-            f"trial time: {spread(busy)}, which fills the machine for {hours.expected:.2g} h",
+            f"{missing}; expected [95% interval] on {self.machine}:",
+            f"time until all are done: {spread(wall)}",
+            f"time of all trials, added up: {spread(busy)}",
         ]
         if self.price_per_hour is not None:
             money = self.forecast.money(self.price_per_hour)
@@ -128,18 +130,21 @@ def price_of(
     say: Callable[[str], None],
     *,
     remember: bool = True,
+    device: Device | None = None,
 ) -> Price:
     """Price what is missing, probing what no record and no earlier probe tells. Needs a running Ray to probe.
 
-    Unless ``remember``, probes are not kept for the next plan. Sets what the packing knows of the machine's GPU and of
-    each kind's memory.
+    Unless ``remember``, probes are not kept for the next plan. ``device`` is what a trial gets; None: a task of the
+    running Ray tells. Sets what the packing knows of the machine's GPU and of each kind's memory.
     """
     missing = plan.missing(entries)
-    machine = f"{packing.machine.cpus:g} CPUs" + (f" and {packing.machine.gpus:g} GPUs" if packing.machine.gpus else "")
+    machine = counted(packing.machine.cpus, "CPU", spec="g") + (
+        f" and {counted(packing.machine.gpus, 'GPU', spec='g')}" if packing.machine.gpus else ""
+    )
     if not missing:
         return Price(None, {}, {}, plan.bytes_expected(entries), machine, options.price_per_hour)
     stored = Storage.at(plan.sweep.above.root)
-    device = device_of_trials(packing) if options.seconds else this_device()
+    device = device or device_of_trials(packing)
     packing.machine, packing.trials = replace(packing.machine, gpu_memory=device.gpu_memory), len(missing)
     records = [entry.record for entry in entries.values() if entry.record is not None]
     tasks = {_key(task, entries): task for task in missing}
@@ -152,7 +157,7 @@ def price_of(
     }
     if unknown and options.seconds:
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
-        probes |= run_probes(unknown, packing, options.seconds)
+        probes |= run_probes(unknown, packing, options.seconds, say)
         if remember:
             remember_probes(stored, device.name, probes)
     costs |= {
@@ -250,52 +255,8 @@ def _clips_to_evaluate(task: Task, record: Record | None) -> int:
     return sum(map(task.counts.of, task.outstanding(record).values()))
 
 
-ProbeKey = tuple[str, int]
-"""Kind, and clips of one worker's step."""
-
-
 def _probe_key(task: Task, packing: Packing) -> ProbeKey:
     return task.training.kind, -(-task.training.recipe.batch_size // packing.workers)
-
-
-def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> list[Probe]:
-    """Probe some kinds one after the other, as trials run: in a process of their own, beside others."""
-    import torch
-
-    from rac_ray.training.probe import probe
-
-    torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return [
-        probe(kind, task.subject, replace(task.training.recipe, batch_size=batch), device=device, seconds=seconds)
-        for (kind, batch), task in tasks
-    ]
-
-
-def run_probes(tasks: Mapping[ProbeKey, Task], packing: Packing, seconds: float) -> dict[ProbeKey, Probe]:
-    """Probe kinds on the cluster, as many side by side as trials of one core or GPU would run."""
-    import ray
-
-    machine = packing.machine
-    side_by_side = int(machine.gpus or machine.cpus // packing.cores) or 1
-    ordered = sorted(tasks.items(), key=lambda item: parameters_of(item[1].subject.build))
-    groups = [ordered[start::side_by_side] for start in range(min(side_by_side, len(ordered)))]
-    task = ray.remote(max_calls=1)(_probe_group).options(num_cpus=packing.cores, num_gpus=1 if machine.gpus else 0)
-    found = ray.get([task.remote(group, seconds, packing.cores) for group in groups])
-    return {(probe.kind, probe.batch_size): probe for group in found for probe in group}
-
-
-def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:
-    """Earlier probes on a device, by kind and batch size; those of version 0.1 do not count."""
-    stored = storage.read_json(PROBES) if storage.exists(PROBES) else {}
-    probes = [Probe.from_dict(value) for value in stored.get(device, ()) if "kind" in value]
-    return {(probe.kind, probe.batch_size): probe for probe in probes}
-
-
-def remember_probes(storage: Storage, device: str, probes: Mapping[ProbeKey, Probe]) -> None:
-    """Keep them for the next plan on this storage."""
-    stored = storage.read_json(PROBES) if storage.exists(PROBES) else {}
-    storage.write_json(PROBES, {**stored, device: [probe.as_dict() for probe in probes.values()]})
 
 
 def compared(price: Price, seconds: float, finished: int) -> dict[str, Any]:

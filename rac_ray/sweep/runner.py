@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import DRIVER
@@ -27,7 +28,7 @@ from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.placing import placed
 from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on, remember_options
-from rac_ray.sweep.price import FORECAST, Price, compared, price_of
+from rac_ray.sweep.price import FORECAST, Price, compared, price_of, this_device
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
@@ -62,9 +63,11 @@ def run_plan(
     with ray_session(resources, plan.title):
         plan, packing = placed(plan, resources, machine_of(resources))
         with holding(plan.sweep, DRIVER, resources.take_over) as lock:
+            if plan.retry_failed:
+                plan.forget_damaged()
             adopted = plan.adopt()
             if adopted:
-                say(f"{adopted} finished trainings taken over from other sweeps on this storage")
+                say(f"{counted(adopted, 'finished training')} taken over from other sweeps on this storage")
             entries = plan.entries()
             probing = time.monotonic()
             price = price_of(plan, packing, entries, resources.pricing, say)
@@ -112,15 +115,15 @@ def price_plan(
     if not resources.pricing.seconds and not resources.address:
         machine = Machine(resources.num_cpus or cores_here(), resources.num_gpus or 0, store=object_store_here())
         plan, packing = placed(plan, resources, machine)
-        return price_of(plan, packing, plan.entries(), resources.pricing, say)
+        return price_of(plan, packing, plan.entries(), resources.pricing, say, device=this_device())
     import ray
 
     with ray_session(resources):
-        (plan, packing), pricing = placed(plan, resources, machine_of(resources)), resources.pricing
-        if pricing.seconds and packing.machine.gpus and not ray.cluster_resources().get("GPU"):
+        (plan, packing), pricing, device = placed(plan, resources, machine_of(resources)), resources.pricing, None
+        if packing.machine.gpus and not ray.cluster_resources().get("GPU"):
             say("no GPU is up, and a plan starts none: priced from records and earlier probes")
-            pricing = replace(pricing, seconds=0)
-        return price_of(plan, packing, plan.entries(), pricing, say, remember=remember)
+            pricing, device = replace(pricing, seconds=0), this_device()
+        return price_of(plan, packing, plan.entries(), pricing, say, remember=remember, device=device)
 
 
 def precision_for(resources: Resources) -> str:
@@ -231,20 +234,22 @@ def _tune(
 
     from rac_ray.sweep.follow import Follower
     from rac_ray.sweep.metrics import SweepMetrics
+    from rac_ray.sweep.progress_file import ProgressFile
     from rac_ray.sweep.tuning import through_tune
 
     tasks = {task.training_id: task for task in plan.tasks}
     first = {training.clips_key: training for training in reversed(queue.trainings)}
     live = sys.stderr if say is say_line and sys.stderr.isatty() else None
     wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
-    one_each = "candidates" if plan.is_search else "trials"
-    what = one_each if len(plan.trials) == len(plan.tasks) else "trainings"
+    one_each = "candidate" if plan.is_search else "trial"
+    what = one_each if len(plan.trials) == len(plan.tasks) else "training"
     monitor = Monitor(queue, say, price.expected, wall, resources.verbose, what, live=live)
-    told = Listeners((SweepMetrics(plan.study.name), *listeners))
+    progress = ProgressFile(plan.sweep, lock.holder.token, monitor)
+    told = Listeners((SweepMetrics(plan.study.name), progress, *listeners))
     for task in plan.tasks:
         told.state(task.training, queue.states[task.training_id])
     scratch_folder = tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True)
-    with closing(monitor), scratch_folder as scratch:
+    with closing(monitor), closing(progress), scratch_folder as scratch:
         setting = _setting(plan, queue.packing, resources, lock, scratch)
         study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
         ours = tune.with_parameters(

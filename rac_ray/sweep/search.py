@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.identity import Training, Trial, digest_of
 from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT
@@ -275,6 +276,6 @@ def _together(there: Task, more: Task) -> tuple[Trial, ...]:
 def chosen_words(best: Candidate | None, trials: int) -> str:
     """What a search came to, in words."""
     if best is None:
-        return f"none of {trials} candidates came to its end, so no recipe was chosen"
+        return f"none of {counted(trials, 'candidate')} came to its end, so no recipe was chosen"
     changes = ", ".join(f"{name} {value}" for name, value in best.changes.items()) or "the recipe as given"
     return f"{changes} is the best of {trials}, with a val top-1 of {best.best_val_top1:.3f}"

@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import psutil
@@ -28,6 +28,9 @@ MEMORY_FILES = (
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
 """A container's limit and use of memory: of control groups of version 2, and of version 1."""
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+QUOTA_FILES = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+"""Microseconds of CPU time in each period, and the period's: of version 2, and of version 1."""
 LONGEST_RAY_FOLDER = 43
 """Characters: a socket's path has at most 107, of which ``/session_DATE_TIME_PID/sockets/plasma_store`` takes 64."""
 WORKER_ENVIRONMENT = {
@@ -54,13 +57,32 @@ TRACKED = {"RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
 
 def cores_here() -> int:
     """CPU cores that this process may use: fewer than the machine has under an affinity mask or a cgroup's quota."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        most = math.ceil(int(quota) / int(period)) if quota != "max" else math.inf
-    except (OSError, ValueError):
-        most = math.inf
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min(mine, most)))
+    return max(1, min([mine, *(math.ceil(quota) for folder in _cpu_groups() if (quota := _quota(folder)))]))
+
+
+def _cpu_groups() -> Iterator[Path]:
+    """Folders of this process's control groups that can limit CPU time, and of all groups above them.
+
+    Inside of a container they can have other paths than the kernel says; then the topmost is the container's.
+    """
+    try:
+        groups = [line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for controllers, path in groups:
+        if not controllers or "cpu" in controllers.split(","):
+            below = PurePosixPath(path.lstrip("/"))
+            yield from (CONTROL_GROUPS / controllers / each for each in (below, *below.parents))
+
+
+def _quota(group: Path) -> float:
+    """Cores whose time a control group may use, of version 2 or 1; 0 where it does not say or limits nothing."""
+    for files in QUOTA_FILES:
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            quota, period = (int(word) for name in files for word in (group / name).read_text().split())
+            return max(0.0, quota / period)
+    return 0.0
 
 
 def memory_limit_here() -> tuple[int, int] | None:
@@ -206,8 +228,8 @@ def ray_ahead(resources: Resources, name: str) -> Iterator[Callable[[], Abstract
 def _without_ray(process: str) -> None:
     """End this process, which Ray would end with code 1 and without a word as soon as it is asked for anything."""
     print(
-        f"\nerror: Ray's process {process} on this machine has died (killed, or memory ran out), and no trial can go on "
-        "without it; nothing that is finished is lost, the same command goes on from here",
+        f"\nerror: Ray's process {process} on this machine has died (killed, or memory ran out), and no trial can go "
+        "on without it; nothing that is finished is lost, the same command goes on from here",
         file=sys.stderr,
         flush=True,
     )

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from rac_ray.counted import counted
 from rac_ray.store.lock import Lock
 from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
 from rac_ray.sweep.queue import Queue
@@ -63,6 +64,10 @@ def through_tune(
         queue.interrupted(training_id)
     if queue.counts()["pending"]:
         queue.stop(_INTERRUPTED)
+    if queue.stop_reason == _INTERRUPTED:
+        done = f"{queue.counts()['done']} of {counted(len(queue.states), monitor.what)}"
+        monitor.say(f"interrupted: {done} done, and nothing is lost; the same command goes on from here")
+        return queue.stop_reason
     if queue.stop_reason:
         monitor.say(f"stopped: {queue.stop_reason}")
     monitor.say(monitor.summary())

@@ -164,7 +164,7 @@ def test_a_study_of_another_package_has_a_command(tmp_path: Path) -> None:
         return done.returncode, done.stdout or done.stderr
 
     code, out = said("mine", "plan", "--probe-seconds", "0")
-    assert (code, "1 trials planned = 0 done + 0 failed + 0 running + 1 pending" in out) == (0, True)
+    assert (code, "1 trial planned = 0 done + 0 failed + 0 running + 1 pending" in out) == (0, True)
     assert "Mine: rac-ray mine plan" in said("mine", "--help")[1]
     assert re.search(r"│ mine +A study of other\. +│", said("--help")[1])
     named = "other_package:STUDY is 'mine'; valid: the name of its entry point, 'wrong'"

@@ -21,8 +21,8 @@ def test_generate_verify_preview(run, tmp_path: Path) -> None:
     folder, pictures = str(tmp_path / "ts"), tmp_path / "pictures"
     sizes = ["--train-clips", "30", "--val-clips", "5", "--test-clips", "40"]
     code, out, _ = run("generate", folder, *sizes, "--dry-run")
-    assert (code, out.splitlines()[-1]) == (0, f"{folder}: 9 shards, 270 clips, at most 24.3 MB are missing")
-    assert "would make 2dot/train: 1 shards, 30 clips, at most 2.7 MB\n" in out
+    assert (code, out.splitlines()[-1]) == (0, f"{folder}: missing: 9 shards, 270 clips, at most 24.3 MB")
+    assert "would make 2dot/train: 1 shard, 30 clips, at most 2.7 MB\n" in out
     assert not (tmp_path / "ts").exists()
     code, out, _ = run("generate", folder, *sizes)
     assert code == 0
@@ -36,14 +36,14 @@ def test_generate_verify_preview(run, tmp_path: Path) -> None:
     assert run("verify", folder) == (0, f"{folder}: all shards are what the manifest says\n", "")
     assert run("preview", folder, "--out", str(pictures))[:2] == (0, f"26 pictures in {pictures}\n")
     more = ["--digits", folder_of(tmp_path / "Kannada", drawn(3))]
-    assert run("generate", folder, *sizes, *more)[1].endswith("1 shards made, 310 clips\n")
+    assert run("generate", folder, *sizes, *more)[1].endswith("1 shard made, 310 clips\n")
     assert (tmp_path / "ts/kannada/test-00000-of-00001.parquet").exists()
     (tmp_path / "ts/5dot/test-00000-of-00001.parquet").unlink()
     assert run("verify", folder) == (1, "5dot/test-00000-of-00001.parquet: missing\n", "")
     assert run("generate", folder, *sizes, "--dry-run") == (
         0,
-        f"would make 5dot/test: 1 shards, 40 clips, at most 3.6 MB\n"
-        f"{folder}: 1 shards, 40 clips, at most 3.6 MB are missing\n",
+        f"would make 5dot/test: 1 shard, 40 clips, at most 3.6 MB\n"
+        f"{folder}: missing: 1 shard, 40 clips, at most 3.6 MB\n",
         "",
     )
     code, out, _ = run("generate", folder, *sizes, "--spec", "paper")

@@ -21,8 +21,8 @@ STUDIES = pytest.mark.parametrize("study", [TS_GRID, DIVING48], ids=lambda study
 
 @pytest.fixture
 def help_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """What a sweep script prints at 100 columns."""
-    monkeypatch.setenv("COLUMNS", "100")
+    """What a sweep script prints at 80 columns, as it does where there is no terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("sys.argv", ["sweeps/some.py"])
 
     def help_of(study: Study, *arguments: str) -> str:
@@ -39,7 +39,7 @@ def help_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("verb", VERBS)
 def test_one_screen_with_examples_that_can_be_typed(study: Study, verb: str, help_of) -> None:
     said = help_of(study, verb, "--help")
-    assert len(said.splitlines()) <= 40
+    assert len(said.splitlines()) < 40
     examples = VERBS[verb].commands(verb, "python sweeps/some.py", study)
     assert 1 <= len(examples) <= 3
     given: list[dict[str, Any]] = []

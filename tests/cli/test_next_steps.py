@@ -17,7 +17,7 @@ HERE = ["--storage", "here"]
 @pytest.mark.parametrize(
     ("preset", "asked", "counts", "said"),
     [
-        ("demo", ["--preset", "demo"], {"failed": 1, "pending": 2}, "retry --failed --preset demo  # tries again what"),
+        ("demo", ["--preset", "demo"], {"failed": 1, "pending": 2}, "retry --preset demo  # tries again what"),
         ("demo", HERE, {"pending": 2}, "run --preset demo --storage here  # goes on from here"),
         ("paper", HERE, {"running": 2}, "run --storage here  # goes on from here"),
         ("demo", [*HERE, "--seeds", "1"], {}, "plan --preset laptop --storage here  # what a larger sweep costs"),

@@ -65,7 +65,7 @@ def test_files_of_three_writers_are_one_data_set(tmp_path: Path, rows: list[Row]
     assert list(before) == ["by pandas.parquet", "more/duck.parquet", "more/train-00000-of-00001.parquet"]
     assert {part: entry["clips"] for part, entry in manifest["splits"].items()} == PARTS
     assert manifest["splits"]["night/test"]["class_counts"] == {"dark": 3, "bright": 3}
-    assert said[-1] == f"data {data.root}: 24 clips of 3 files in {folder} are indexed"
+    assert said[-1] == f"data {data.root}: indexed 24 clips of 3 files in {folder}"
     for part in PARTS:
         clips = read_split(data, part)
         np.testing.assert_array_equal(clips.frames, frames_of(rows, part))
@@ -110,7 +110,7 @@ def test_an_index_counts_while_files_are_as_they_were(
     os.utime(first, ns=(0, before["files"]["a.parquet"][1] + 1))
     assert verify(data) == ["fog/test: content differs from the manifest's"]
     after, said = index(folder)
-    assert "are indexed" in said[-1]
+    assert "indexed " in said[-1]
     differing = [part for part in PARTS if before["splits"][part]["content"] != after["splits"][part]["content"]]
     assert differing == ["fog/test"]
     first.rename(folder / "b.parquet")

@@ -70,7 +70,7 @@ def test_bad_folders_are_named(folder: Path) -> None:
     refused("unknown target domain 'day'; valid: fog, night", targets=("day",))
     refused("fog/(train|val|test) is left without a video.*: a hash of their names puts none there", "fog")
     touched(folder, "one", "jump", "1.mp4")
-    refused("domain 'one' has 1 folders of classes; valid: two or more", "one")
+    refused("domain 'one' has 1 folder of classes; valid: two or more", "one")
     touched(folder, "rain", "swim", "1.mp4")
     refused("unknown class of domain 'rain' 'swim'; valid: jump, walk", targets=("rain",))
     (folder / "dusk" / "walk").mkdir(parents=True)

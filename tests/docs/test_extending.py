@@ -23,12 +23,14 @@ def folder(tmp_path: Path) -> Path:
 def printed(folder: Path, *arguments: str) -> str:
     program = [sys.executable, *RUN.split()[1:2], *arguments]
     done = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, f"{'plan' if 'plan' in arguments else 'run'}: loading\n"), (
+        done.stdout + done.stderr
+    )
     return done.stdout
 
 
 def test_a_model_of_ones_own_is_planned(folder: Path) -> None:
-    shown = printed(folder, "plan", "--probe-seconds", "0", *RUN.split()[2:])
+    shown = printed(folder, "plan", "--list", "--probe-seconds", "0", *RUN.split()[2:])
     assert re.findall(r"pending  (\w+) h=4 2dot seed=\d+$", shown, re.MULTILINE) == ["average"] * 3 + ["cnn3d"] * 3
 
 

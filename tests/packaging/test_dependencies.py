@@ -42,6 +42,15 @@ def test_every_import_is_asked_for() -> None:
     assert len(by_name) > 20
 
 
+def test_the_lowest_versions_are_those_that_are_declared() -> None:
+    extras = [each for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for each in extra]
+    asked = [each for each in (*PROJECT["dependencies"], *extras) if normal(each) != "rac-ray"]
+    lowest = {normal(each): re.findall(r"[>=]=([\d.]+)", each) for each in asked}
+    lines = (ROOT / "constraints-minimum.txt").read_text().splitlines()
+    assert lines == sorted(lines, key=str.lower)
+    assert {normal(line): [line.partition("==")[2]] for line in lines} == lowest
+
+
 def test_what_is_developed_with_is_pinned() -> None:
     pinned = {normal(line) for line in (ROOT / "constraints.txt").read_text().splitlines()}
     extras = [each for extra in PROJECT["optional-dependencies"].values() for each in extra]

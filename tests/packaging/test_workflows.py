@@ -42,7 +42,7 @@ def in_shell(script: str, folder: Path, **variables: str) -> int:
 
 
 def test_they_follow_the_schema_and_end_in_time() -> None:
-    assert [path.name for path in FILES] == ["checks.yml", "release.yml"]
+    assert [path.name for path in FILES] == ["checks.yml", "release.yml", "weekly.yml"]
     for schema in ("vendor.github-workflows", "custom.github-workflows-require-timeout"):
         done = checked(schema, *FILES)
         assert done.returncode == 0, done.stdout
@@ -56,7 +56,7 @@ def test_a_misspelt_key_is_noticed(tmp_path: Path) -> None:
 
 def test_they_call_what_there_is() -> None:
     called = re.findall(r"\bmake ([\w-]+)", "\n".join(each.get("run", "") for each in steps()))
-    assert called == ["check", "test", "docs", "wheel"]
+    assert called == ["check", "test", "docs", "wheel", "test-minimum"]
     makefile = (ROOT / "Makefile").read_text()
     assert [target for target in called if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
 
@@ -73,6 +73,12 @@ def test_tests_run_on_every_python_of_the_package() -> None:
     assert pythons == named
     least, beyond = re.findall(r"3\.(\d+)", PROJECT["requires-python"])
     assert pythons == [f"3.{minor}" for minor in range(int(least), int(beyond))]
+
+
+def test_the_lowest_versions_are_tested_on_the_lowest_python() -> None:
+    (job,) = workflow("weekly.yml")["jobs"].values()
+    (python,) = [each["with"]["python-version"] for each in job["steps"] if "setup-python" in each.get("uses", "")]
+    assert PROJECT["requires-python"].startswith(f">={python},")
 
 
 def test_only_a_release_may_write() -> None:

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Evaluation, Recipe, Training, Trial
 from rac_ray.store.ledger import Ledger
-from rac_ray.store.record import Evaluated, Record
+from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.training.task import Counts, Task
-from tests.records import CLIPS, record_of
+from tests.records import CLIPS, predictions_of, record_of
 
 TOP1 = {("2dot", "val"): 0.8, ("2dot", "test"): 0.75, ("5dot", "test"): 0.6, ("mnist", "test"): 0.4}
 ROLES = {("2dot", "val"): "source_val", ("2dot", "test"): "source_test"}
@@ -24,22 +23,6 @@ def task_of(trial: Trial) -> Task:
     """What is asked of a trial; nobody opens its clips."""
     counts = Counts(CLIPS, CLIPS, {each.part: CLIPS for each in EVALUATIONS})
     return Task(trial.training, cast(Any, None), EVALUATIONS, counts, trials=(trial,))
-
-
-def said(evaluation: Evaluated) -> pa.Table:
-    """Predictions for CLIPS clips of the classes in turn; the first ``correct`` ones are right, the others one off."""
-    labels = [index % 5 for index in range(CLIPS)]
-    predicted = [(label + (index >= evaluation.correct)) % 5 for index, label in enumerate(labels)]
-    return pa.table(
-        {
-            "evaluation_id": [evaluation.evaluation_id] * CLIPS,
-            "target": [evaluation.target] * CLIPS,
-            "split": [evaluation.split] * CLIPS,
-            "clip_id": [f"{evaluation.part}/{index:06d}" for index in range(CLIPS)],
-            "label": pa.array(labels, pa.int8()),
-            "predicted": pa.array(predicted, pa.int8()),
-        }
-    )
 
 
 def scored(trial: Trial, shift: float = 0.0) -> Record:
@@ -56,7 +39,7 @@ def write(ledger: Ledger, record: Record) -> None:
     """Write a record as an attempt does: the training first, then what it was asked."""
     epochs = [{"epoch": epoch, "val_top1": 0.5 + epoch / 10} for epoch in range(5)]
     ledger.trained(msgspec.structs.replace(record, evaluations=[]), epochs, b"weights")
-    ledger.evaluated(record, pa.concat_tables(map(said, record.evaluations)))
+    ledger.evaluated(record, predictions_of(record))
 
 
 def trials_of(recipe: Recipe) -> list[Trial]:

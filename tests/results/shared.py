@@ -13,7 +13,8 @@ from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.training.checkpoints import as_bytes
-from tests.results.conftest import said, scored
+from tests.records import said
+from tests.results.conftest import scored
 
 COUNTS = {"2dot/train": 400, "2dot/val": 100}
 MADE_FROM = {"kind": "drawn", "spec": {"seed": 3}, "clips": COUNTS, "data": "/home/me/clips"}

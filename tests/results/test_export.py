@@ -83,7 +83,7 @@ def test_weights_that_were_deleted_are_counted_and_their_trial_stays_on_the_card
     (sweep / "trials" / gone / "best.ckpt").unlink()
     found = exported(sweep, tmp_path / "out")
     assert (found.weights, found.deleted) == (2, 1)
-    assert found.line().endswith("weights of 2 trials; the weights of 1 trials were deleted before)")
+    assert found.line().endswith("weights of 2 trials; the weights of 1 trial were deleted before)")
     card = (tmp_path / "out/model/README.md").read_text()
     assert f"| {gone} |" in card
     assert f"({gone}/" not in card

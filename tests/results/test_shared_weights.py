@@ -184,7 +184,7 @@ def test_a_model_of_ones_own_on_clips_of_ones_own(
         scored(trials[0]), study="mine", model="flat", dataset=dataset, options={"weights": "digest"}
     )
     ledger = Ledger(Storage.at(tmp_path / "mine"))
-    ledger.trained(record, [{"epoch": 3}], as_bytes(model.state_dict()))
+    ledger.trained(record, [{"epoch": 3, "val_top1": 0.5}], as_bytes(model.state_dict()))
     share(ledger, record, record.trials[0], Storage.at(tmp_path / "out"), list("abcde"))
     clips = torch.rand(2, 4, 3, 8, 8)
     for loaded in (load_model(record.training_id, tmp_path / "mine"), load_exported(tmp_path / "out")):

@@ -1,6 +1,9 @@
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +15,7 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
 from rac_ray.results import load
 from rac_ray.results.columns import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS
+from rac_ray.results.tables import Tables
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from tests.results.conftest import CLIPS, task_of
@@ -106,6 +110,8 @@ def test_predictions_with_narrow_classes_of_earlier_versions_stand_beside_wide_o
             place = table.column_names.index(name)
             table = table.set_column(place, name, pa.array(table[name].to_numpy().astype(int) + more, width))
         pq.write_table(table, path)
+    record = new.with_name("record.json")
+    record.write_text(record.read_text().replace('"classes": 5', '"classes": 400'))
     found = load(folder).predictions
     raised = 300 * (expected["trial_id"] == trials[1].trial_id).to_numpy(int)
     assert raised.max() == 300
@@ -135,10 +141,60 @@ def test_planned_trials_that_left_no_trace_stand_in_the_stamp(sweep_folder: Path
     assert stamp.startswith("20 trials planned = 6 done + 1 failed + 0 running + 13 pending; digits=optdigits")
 
 
-def test_a_record_without_its_predictions_is_told(sweep_folder: Path, trials: list[Trial]) -> None:
-    (sweep_folder / "trials" / trials[0].trial_id / "predictions.parquet").unlink()
-    with pytest.raises(BadInput, match=rf"trial {trials[0].trial_id} has a record and no predictions\.parquet"):
-        load(sweep_folder)
+@pytest.mark.parametrize("content", [b"", b"7", b"{}", b'{"trials": [7]}', b"\xff"])
+def test_a_training_whose_plan_is_damaged_is_left_out_with_a_warning(
+    content: bytes, sweep_folder: Path, trials: list[Trial], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has no record either; with a plan its trial is known all the same."""
+    (sweep_folder / "trials" / trials[7].trial_id / "trial.json").write_bytes(content)
+    assert set(load(sweep_folder).trials["trial_id"]) == {trial.trial_id for trial in trials[:7]}
+    assert f"{trials[7].trial_id}/trial.json is not the plan of a training" in caplog.text
+    assert len(load(sweep_folder, [task_of(trials[7])]).trials) == 1
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def torn_inside(path: Path) -> None:
+    """Its end, which says what it holds, is whole."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"torn" + content[8:])
+
+
+def made_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [cut_off, torn_inside, made_a_folder, Path.unlink])
+@pytest.mark.parametrize("name", ["epochs.parquet", "predictions.parquet"])
+def test_a_damaged_table_fails_its_trial_alone(
+    name: str, damage: Callable[[Path], None], sweep_folder: Path, trials: list[Trial]
+) -> None:
+    whole, mine = load(sweep_folder), trials[0].trial_id
+    damage(sweep_folder / "trials" / mine / name)
+    found = load(sweep_folder)
+    states = found.trials.set_index("trial_id")
+    assert states.loc[mine, "state"] == "failed"
+    assert str(states.loc[mine, "reason"]).startswith(f"damaged: {name} ")
+    assert str(states.loc[mine, "reason"]).endswith("; `retry --failed` runs it again")
+    assert Counter(found.trials["state"]) == {"done": 5, "failed": 2, "pending": 1}
+    for table in ("epochs", "evaluations", "predictions"):
+        others = getattr(whole, table).query("trial_id != @mine").reset_index(drop=True)
+        pd.testing.assert_frame_equal(getattr(found, table).reset_index(drop=True), others)
+
+
+@pytest.mark.parametrize("name", ["{} copy", "{}.bak", "{} (1)", "old", "0123456789ab"])
+@pytest.mark.parametrize("place", [0, 6, 7])
+def test_a_copy_of_a_trials_folder_is_no_trial(place: int, name: str, sweep_folder: Path, trials: list[Trial]) -> None:
+    """Of a trial that is done, one that failed and one that has not run."""
+    folder, before = sweep_folder / "trials", load(sweep_folder)
+    mine = trials[place].trial_id
+    shutil.copytree(folder / mine, folder / name.format(mine))
+    after = load(sweep_folder)
+    for each in fields(Tables):
+        pd.testing.assert_frame_equal(getattr(after, each.name), getattr(before, each.name))
 
 
 def test_a_sweep_without_a_finished_trial_still_loads(sweep_folder: Path, trials: list[Trial]) -> None:

@@ -121,7 +121,7 @@ def test_a_claim_that_has_not_run_says_why() -> None:
     (row,) = verdict_table([found]).to_dict("records")
     assert (row["outcome"], row["reason"], row["seeds"]) == ("not run", "no trial has finished that tells of it", 0)
     assert standing([found], 3) == (
-        "1 not run. 0 of 1 claims could be tested; p values are corrected over these. "
+        "1 not run. 0 of 1 claim could be tested; p values are corrected over these. "
         "Provisional: 3 trials have not finished"
     )
 

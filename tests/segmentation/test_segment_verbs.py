@@ -42,7 +42,7 @@ def test_the_readme_commands_in_their_order(command, shards: Storage, tmp_path: 
     shutil.copytree(shards.root, tmp_path / "data/diving48")
     code, out, err = command(*masks, "--splits", "test", "--actors", "1")
     assert (code, err) == (0, "")
-    assert ": masks of 1 of 1 shards made, 1 clips, " in out
+    assert ": masks of 1 of 1 shard made, 1 clip, " in out
     made = list((tmp_path / masks[-1]).glob("*.parquet"))
     assert [path.name for path in made] == ["test-00000-of-00001.parquet"]
     assert MaskTable.read(Storage.at(tmp_path), masks[-1]).clip_ids() == ["testVideo0_00000"]

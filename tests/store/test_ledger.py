@@ -3,17 +3,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Training, Trial
 from rac_ray.store.entry import Entry, State, added_up, spoken_of
-from rac_ray.store.ledger import DRIVER, Ledger, parquet_bytes
+from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import Lock, holding
+from rac_ray.store.parquet import parquet_bytes
 from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage
 from rac_ray.training.task import Task
-from tests.records import record_of
+from tests.records import CLIPS, record_of
 from tests.results.conftest import task_of
 
 BROKEN = {"class": "code", "reason": "broken", "traceback": ""}
@@ -44,13 +46,17 @@ def states(ledger: Ledger, tasks: list[Task]) -> list[State]:
 
 
 def said(*evaluation_ids: str) -> pa.Table:
-    return pa.table({"evaluation_id": pa.array(evaluation_ids, pa.string()), "predicted": [1] * len(evaluation_ids)})
+    """CLIPS clips of each evaluation, all said to be of class 1."""
+    rows = CLIPS * len(evaluation_ids)
+    text, number = ["a"] * rows, [1] * rows
+    columns = {"target": text, "split": text, "clip_id": text, "label": number, "predicted": number}
+    return pa.table({"evaluation_id": pa.array(np.repeat(evaluation_ids, CLIPS), pa.string()), **columns})
 
 
 def finish(ledger: Ledger, task: Task) -> None:
     """As an attempt does: the training first, then its evaluations."""
     record = record_of(task)
-    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0}], b"weights")
+    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0, "val_top1": 0.5}], b"weights")
     ledger.evaluated(record, said(*(each.evaluation_id for each in record.evaluations)))
 
 
@@ -122,7 +128,7 @@ def test_a_trained_one_waits_for_its_evaluations(ledger: Ledger, make_task) -> N
     folder = ledger.folder(task.training_id)
     folder.write_bytes("last.ckpt", b"running")
     record = record_of(task)
-    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0}], b"weights")
+    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0, "val_top1": 0.5}], b"weights")
     assert folder.names() == ["best.ckpt", "epochs.parquet", "record.json"]
     (entry,) = ledger.scan([task]).values()
     count = len(task.evaluations)
@@ -132,7 +138,7 @@ def test_a_trained_one_waits_for_its_evaluations(ledger: Ledger, make_task) -> N
     ledger.evaluated(record, said(*(each.evaluation_id for each in record.evaluations)))
     assert states(ledger, [task]) == [entry.state(None) for entry in ledger.scan().values()] == ["done"]
     assert folder.names() == ["best.ckpt", "epochs.parquet", "predictions.parquet", "record.json"]
-    assert ledger.table(task.training_id, "epochs").to_pylist() == [{"epoch": 0}]
+    assert ledger.table(task.training_id, "epochs").to_pylist() == [{"epoch": 0, "val_top1": 0.5}]
 
 
 def test_another_domain_is_outstanding_and_older_predictions_stay(ledger: Ledger, make_task) -> None:
@@ -146,7 +152,7 @@ def test_another_domain_is_outstanding_and_older_predictions_stay(ledger: Ledger
     ledger.evaluated(record_of(wider), said(more.evaluation_id(task.training_id, 3)))
     table = ledger.table(task.training_id, "predictions")
     assert table.slice(0, len(before)).equals(before)
-    assert len(table) == len(before) + 1
+    assert len(table) == len(before) + CLIPS
     assert states(ledger, [wider]) == ["done"]
 
 
@@ -154,11 +160,11 @@ def test_predictions_of_which_no_record_tells_are_replaced(ledger: Ledger, make_
     task = make_task()
     record = record_of(task)
     ids = [each.evaluation_id for each in record.evaluations]
-    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0}], b"weights")
-    stale = pa.table({"evaluation_id": ids, "predicted": [7] * len(ids)})
+    ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0, "val_top1": 0.5}], b"weights")
+    stale = said(*ids).set_column(5, "predicted", pa.array([3] * CLIPS * len(ids)))
     ledger.folder(task.training_id).write_bytes("predictions.parquet", parquet_bytes(stale))
     ledger.evaluated(record, said(*ids))
-    assert ledger.table(task.training_id, "predictions")["predicted"].to_pylist() == [1] * len(ids)
+    assert ledger.table(task.training_id, "predictions")["predicted"].to_pylist() == [1] * CLIPS * len(ids)
 
 
 def test_a_level_that_was_not_reached_is_a_state_of_its_trial(ledger: Ledger, make_task) -> None:
@@ -191,9 +197,9 @@ def test_of_two_processes_that_finish_a_training_the_first_counts(ledger: Ledger
     task = make_task()
     finish(ledger, task)
     before = ledger.record(task.training_id)
-    ledger.trained(record_of(task, host="another"), [{"epoch": 9}], b"others")
+    ledger.trained(record_of(task, host="another"), [{"epoch": 9, "val_top1": 0.5}], b"others")
     assert ledger.record(task.training_id) == before
-    assert ledger.table(task.training_id, "epochs").to_pylist() == [{"epoch": 0}]
+    assert ledger.table(task.training_id, "epochs").to_pylist() == [{"epoch": 0, "val_top1": 0.5}]
 
 
 def test_new_weights_void_what_the_old_ones_said(ledger: Ledger, make_task) -> None:
@@ -201,7 +207,7 @@ def test_new_weights_void_what_the_old_ones_said(ledger: Ledger, make_task) -> N
     finish(ledger, task)
     folder = ledger.folder(task.training_id)
     folder.delete("best.ckpt")
-    ledger.trained(record_of(task, evaluations=[]), [{"epoch": 9}], b"new")
+    ledger.trained(record_of(task, evaluations=[]), [{"epoch": 9, "val_top1": 0.5}], b"new")
     assert folder.names() == ["best.ckpt", "epochs.parquet", "record.json"]
     assert states(ledger, [task]) == ["pending"]
 
@@ -291,7 +297,7 @@ def test_one_training_alone_is_what_the_scan_says_of_it(tmp_path: Path, make_tas
     ledger.begin(task.training_id, 1, "driver")
     give_up(ledger, task.training_id)
     assert ledger.entry(task.training_id) == ledger.scan()[task.training_id]
-    ledger.trained(record_of(task, evaluations=[]), [{"epoch": 0}], b"weights")
+    ledger.trained(record_of(task, evaluations=[]), [{"epoch": 0, "val_top1": 0.5}], b"weights")
     found = ledger.entry(task.training_id)
     assert found == ledger.scan()[task.training_id]
     assert (found.outstanding, found.done) == (1, False)

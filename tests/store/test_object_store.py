@@ -45,7 +45,7 @@ def test_an_object_store_holds_what_a_folder_holds(store: Storage) -> None:
     assert store.names("a") == ["b.bin", "c"]
     assert store.sizes() == {"a/b.bin": 5, "a/c/d.json": 11}
     assert store.exists("a/c")
-    assert not store.create_json("a/c/d.json", 2)
+    assert store.create_json("a/c/d.json", 2) == "exists"
     store.delete("a/b.bin")
     store.delete("a/b.bin")
     assert store.sizes() == {"a/c/d.json": 11}

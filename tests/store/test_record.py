@@ -1,6 +1,7 @@
 """The one reader of records: what the writer wrote, schema 1 as what it is, and anything else as damaged."""
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -113,6 +114,30 @@ def test_a_record_of_diving48s_version_0_1_has_its_level() -> None:
 def test_anything_else_is_damaged(content: bytes) -> None:
     with pytest.raises(Damaged, match=r"record\.json (is not a record|has schema)"):
         read_record(content)
+
+
+@pytest.mark.parametrize(
+    ("there", "other"),
+    [
+        ('"best_val_top1": 0.5', '"best_val_top1": NaN'), ('"best_val_top1": 0.5', '"best_val_top1": 1e999'),
+        ('"best_val_top1": 0.5', '"best_val_top1": Infinity'), ('"best_val_top1": 0.5', '"best_val_top1": 7'),
+        ('"classes": 5', '"classes": 0'), ('"epochs": 5', '"epochs": 0'), ('"epochs": 5', f'"epochs": {10**30}'),
+        ('"clips": 100', '"clips": 0'), ('"correct": 60', '"correct": -1'), ('"total": 10.6', '"sum": 10.6'),
+        ('"batch_size": 64', '"batch_size": 0'), ('"precision": "32"', '"precision": "auto"'),
+        ('"finished_at": "2026-01-01T00:00:00Z"', '"finished_at": "now"'),
+    ],
+)  # fmt: skip
+def test_values_that_no_record_has_are_damage(there: str, other: str) -> None:
+    text = record(evaluations=[scored(TARGET)]).as_json().decode()
+    assert text.count(there) == 1
+    with pytest.raises(Damaged, match=r"record\.json is not a record"):
+        read_record(text.replace(there, other).encode())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_record_is_written_that_cannot_be_read(value: float) -> None:
+    with pytest.raises(Damaged, match=r"record\.json is not a record"):
+        record(seconds={"total": value}).as_json()
 
 
 def test_a_later_schema_is_named() -> None:

@@ -2,12 +2,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from rac_ray.errors import BadInput
+from rac_ray.store.lock import Busy, Lock, holding
 from rac_ray.store.storage import Storage
+from tests.linkless import unmount
 
 
 def test_writes_appear_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -126,10 +131,67 @@ def test_many_files_are_read_and_missing_ones_left_out(tmp_path: Path) -> None:
 
 def test_creating_is_exclusive(tmp_path: Path) -> None:
     storage = Storage.at(tmp_path / "new")
-    assert storage.create_json("lock", 1)
-    assert not storage.create_json("lock", 2)
+    assert storage.create_json("lock", 1) == "exclusive"
+    assert storage.create_json("lock", 2) == "exists"
     assert storage.read_json("lock") == 1
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["lock"]
+
+
+@pytest.fixture
+def linkless(tmp_path: Path) -> Iterator[Storage]:
+    """A storage on a mount without hard links."""
+    shown, mounted = tmp_path / "shown", tmp_path / "mounted"
+    for folder in (shown, mounted):
+        folder.mkdir()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "tests.linkless", shown, mounted],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with program:
+        assert program.stdout
+        assert program.stderr
+        if program.stdout.readline() != "mounted\n":
+            pytest.skip(program.stderr.read().splitlines()[-1])
+        yield Storage.at(mounted)
+        unmount(mounted)
+        program.kill()
+
+
+def test_a_mount_without_hard_links_is_a_storage(linkless: Storage) -> None:
+    linkless.write_bytes("trials/a/record.json", b"{}")
+    with pytest.raises(PermissionError):
+        Path(linkless.root, "link").hardlink_to(Path(linkless.root, "trials/a/record.json"))
+    assert linkless.create_json("lock", 1) == "shared"
+    assert linkless.create_json("lock", 2) == "exists"
+    assert linkless.read_json("lock") == 1
+    assert linkless.sizes() == {"lock": 1, "trials/a/record.json": 2}
+    assert linkless.sizes(temporary=True) == {}
+    linkless.delete("lock")
+    assert linkless.names() == ["trials"]
+
+
+def test_one_holds_a_folder_on_a_mount_without_hard_links(linkless: Storage) -> None:
+    """Several ask at once."""
+    locks, held = [Lock(linkless, "driver.json") for _ in range(4)], []
+
+    def ask(lock: Lock) -> None:
+        with suppress(Busy):
+            lock.acquire()
+            held.append(lock)
+
+    threads = [threading.Thread(target=ask, args=(lock,)) for lock in locks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (holder,) = held
+    with pytest.raises(Busy):
+        Lock(linkless, "driver.json").acquire()
+    holder.release()
+    with holding(linkless, "driver.json"):
+        assert linkless.names() == ["driver.json"]
 
 
 def test_the_folder_above_and_the_room_left(tmp_path: Path) -> None:

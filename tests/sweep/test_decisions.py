@@ -260,7 +260,7 @@ def test_hours_are_counted_by_what_trials_took(machine: Machine, tmp_path: Path)
     assert record.looks_at == [3, 5, 8, 12, 20]
     assert record.ended == "the budget of 0.0166667 h does not pay for a next look; undecided: rivals"
     told = api.plan(STUDY, where=places(tmp_path), which=Which(precision="32"))
-    assert "at most 1 more trials, 0.0029 h of trial time; 30 would take" in told.lines()[-1]
+    assert "at most 1 more trial, 0.0029 h of trial time; 30 would take" in told.lines()[-1]
 
 
 @pytest.mark.parametrize(

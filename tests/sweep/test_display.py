@@ -10,7 +10,7 @@ import pytest
 
 from rac_ray.identity import Training
 from rac_ray.sweep import monitor as monitor_module
-from rac_ray.sweep.display import Display, shortened
+from rac_ray.sweep.display import Display, Whole, shortened
 from rac_ray.sweep.monitor import Monitor, say_line
 from tests.sweep.test_monitor import NOT_FINITE, ROW, Clock, monitored, recorded
 from tests.terminals import Terminal
@@ -136,6 +136,33 @@ def test_few_lines_whatever_runs(terminal: Terminal) -> None:
         display.close()
 
 
+def test_each_frame_is_shown_as_a_whole(terminal: Terminal) -> None:
+    """A terminal that knows how does not show what has come of a frame while the rest is on its way."""
+    with terminal.open() as live:
+        display = Display(live)
+        for line in ("an event", "another"):
+            display.draw(1, 4, "1/4 done", ["a trial"])
+            print(line, file=sys.stderr)
+        display.close()
+        terminal.shown()
+    assert terminal.whole
+    pieces = terminal.bytes.split(Whole.BEGIN.encode())
+    assert pieces[0] == b""
+    assert len(pieces) > 5
+    assert [piece.count(Whole.END.encode()) for piece in pieces[1:]] == [1] * (len(pieces) - 1)
+    assert all(piece.endswith(Whole.END.encode()) for piece in pieces[1:])
+
+
+def test_a_part_of_a_frame_is_not_looked_at(terminal: Terminal) -> None:
+    with terminal.open() as live:
+        live.write(f"{Whole.BEGIN}half")
+        live.flush()
+        assert (terminal.shown(), terminal.whole) == (["half"], False)
+        live.write(f" a line{Whole.END}")
+        live.flush()
+        assert (terminal.shown(), terminal.whole) == (["half a line"], True)
+
+
 def test_nothing_is_left_of_a_display(terminal: Terminal, trainings: list[Training]) -> None:
     """What others print to stderr meanwhile stands above it."""
     out, err = sys.stdout, sys.stderr
@@ -155,19 +182,19 @@ def test_nothing_is_left_of_a_display(terminal: Terminal, trainings: list[Traini
 def test_a_real_sweep(terminal: Terminal, tmp_path: Path) -> None:
     """Events stand above the progress, which is gone at the end."""
     screens: list[list[str]] = []
-    arguments = ["--seeds", "0,1", "--num-cpus", "1", "--probe-seconds", "0", "--max-epochs", "15", "--patience", "15"]
+    arguments = ["--seeds", "0,1", "--num-cpus", "1", "--probe-seconds", "0", "--max-epochs", "90", "--patience", "90"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", SWEEP.replace("ARGUMENTS", repr(arguments))]
     assert terminal.run(command, tmp_path, environment, screens.append) == 0
     screens.append(terminal.shown())
     watched = [lines for lines in screens if any("/2 done, " in line and "━" in line for line in lines)]
     bar = re.compile(r"[━╸╺]+ ([012])/2 done, ([01]) running, \d+ clips/s, (about .* left|just begun|none left)")
-    row = re.compile(r"epoch +\d+/15  best +(\d+\.\d|-)%  +\d+ clips/s  timesformer1 h=2 2dot seed=[01]")
+    row = re.compile(r"epoch +\d+/90  best +(\d+\.\d|-)%  +\d+ clips/s  timesformer1 h=2 2dot seed=[01]")
     for lines in watched:
         at = next(number for number, line in enumerate(lines) if "━" in line)
         assert bar.fullmatch(lines[at]), lines[at]
         assert all(row.fullmatch(line) for line in lines[at + 1 :]), lines[at:]
-    assert any(re.search(r"epoch +[1-9]\d*/15  best +\d", line) for lines in watched for line in lines)
+    assert any(re.search(r"epoch +[1-9]\d*/90  best +\d", line) for lines in watched for line in lines)
     last = [*terminal.scrolled(), *screens[-1]]
     assert not any("━" in line for line in last)
     events = [line.split()[1] for line in last if re.match("[0-9a-f]{12} (start|done) ", line)]

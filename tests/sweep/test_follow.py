@@ -108,7 +108,7 @@ def test_a_process_that_died_after_its_record(follower: Follower, task: Task) ->
 def test_a_process_that_died_between_training_and_evaluation(follower: Follower, task: Task) -> None:
     """The record has no evaluations yet: the training is not done, and is tried again."""
     ours = begun(follower)
-    follower.ledger.trained(record_of(task, evaluations=[]), [{"epoch": 0}], b"weights")
+    follower.ledger.trained(record_of(task, evaluations=[]), [{"epoch": 0, "val_top1": 0.5}], b"weights")
     follower.on_trial_error(0, [], ours)
     assert follower.queue.counts() == {**NONE, "pending": 1}
     assert [failure["class"] for failure in follower.ledger.failures(task.training_id)] == ["preempted"]

@@ -26,6 +26,7 @@ GOLDEN = """\
 {c} FAILED timesformer1 h=4 2dot seed=2: not finite: NotFinite: training loss is nan in epoch 3; given up \
 (traceback: /f/2)
 {b} start  timesformer1 h=4 2dot seed=1, attempt 2
+2/4 done, 1 failed, 1 running, 0 clips/s, about 1.7 min left; timesformer1 h=4 2dot seed=1 epoch 0/3
 {b} done   timesformer1 h=4 2dot seed=1: val top-1 0.510 in epoch 2 of 7, 33 s; 3/4 done, 1 failed, none left
 4 trials planned = 3 done + 1 failed + 0 running + 0 pending; 1.7 min, 40% of the machine idle
 """
@@ -113,6 +114,37 @@ def test_no_terminal_no_progress(trainings: list[Training]) -> None:
     play(trainings, clock, monitor, queue)
     assert "\r" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+def test_a_log_is_told_every_half_a_minute(trainings: list[Training]) -> None:
+    lines: list[str] = []
+    clock = Clock()
+    monitor, queue = monitored(trainings, clock, say=lines.append)
+    for training in trainings[:2]:
+        assert queue.next()
+        queue.started(training.training_id)
+        monitor.started(training, 1, {"CPU": 1})
+    monitor.epoch(trainings[0], ROW)
+    before = len(lines)
+    for now in range(10, 70, 5):
+        clock.now = now
+        monitor.tick()
+    names = "timesformer1 h=4 2dot seed=0 epoch 1/3, best 50.0%; timesformer1 h=4 2dot seed=1 epoch 0/3"
+    assert lines[before:] == [f"1/4 done, 2 running, 240 clips/s, just begun; {names}"] * 2
+
+
+def test_of_many_running_trials_a_log_is_told_some(make_training) -> None:
+    lines: list[str] = []
+    clock = Clock()
+    many = [make_training(seed=seed) for seed in range(9)]
+    queue = Queue(dict.fromkeys((each.training_id for each in many), "pending"), many, Packing(Machine(9)), Budgets())
+    monitor = Monitor(queue, lines.append, clock=clock)
+    for training in many:
+        monitor.started(training, 1, {"CPU": 1})
+    clock.now = 30.0
+    monitor.tick()
+    assert lines[-1].count(" epoch 0/") == 6
+    assert lines[-1].endswith("seed=5 epoch 0/3; and 3 more")
 
 
 def test_time_left_weighs_trials_by_what_was_expected(trainings: list[Training]) -> None:

@@ -22,7 +22,7 @@ from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server
-from tests.records import record_of, register
+from tests.records import finish, register
 from tests.store.test_lock import contend
 from tests.sweep.tiny_sweep import GRID, study_of, tiny_plan
 
@@ -172,14 +172,14 @@ def test_a_holder_outlives_a_silent_server(server: ObjectServer, monkeypatch: py
     assert folder.sizes() == {}
 
 
-def test_a_scan_of_a_hundred_trials_is_one_listing_and_one_read_each(stored: Plan, server: ObjectServer) -> None:
+def test_a_scan_of_a_hundred_trials_is_one_listing_and_three_reads_each(stored: Plan, server: ObjectServer) -> None:
     ledger = Ledger(Storage.at(server.uri("many")))
     first = stored.tasks[0]
     tasks = [replace(first, training=replace(first.training, seed=seed)) for seed in range(100)]
     register(ledger, tasks)
     for task in tasks:
-        ledger.folder(task.training_id).write_bytes("record.json", record_of(task).as_json())
+        finish(ledger, task)
     before = server.requests.copy()
     entries = ledger.scan(tasks)
     assert {entry.state(None) for entry in entries.values()} == {"done"}
-    assert dict(server.requests - before) == {"list": 1, "head": 100, "get": 100}
+    assert dict(server.requests - before) == {"list": 1, "head": 300, "get": 300}

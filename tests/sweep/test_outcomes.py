@@ -1,6 +1,7 @@
 """What verbs come to: exit codes, lines for people, and JSON that can be read again."""
 
 import json
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -21,6 +22,7 @@ from rac_ray.sweep.outcomes import (
     exit_code,
 )
 from rac_ray.sweep.price import Price
+from rac_ray.sweep.progress_file import Going, Progress
 
 NONE = dict.fromkeys(STATES, 0)
 JOB = SubmittedJob("http://head:8265", "grid-1", "python grid.py", "2026-01-01T00:00:00Z")
@@ -54,8 +56,7 @@ def test_every_trial_is_counted_in_its_state() -> None:
     assert status.counts == {"planned": 6, "done": 2, "unreached": 1, "failed": 1, "running": 1, "pending": 1}
     assert status.invariant == "6 trials planned = 2 done + 1 unreached + 1 failed + 1 running + 1 pending"
     assert (
-        Status(trials_in("done"), None, None).invariant
-        == "1 trials planned = 1 done + 0 failed + 0 running + 0 pending"
+        Status(trials_in("done"), None, None).invariant == "1 trial planned = 1 done + 0 failed + 0 running + 0 pending"
     )
     assert set(get_args(State)) == set(STATES)
     lost: Any = "lost"
@@ -72,6 +73,13 @@ def test_a_status_names_what_needs_a_look_and_all_that_is_open_when_asked() -> N
     ]  # fmt: skip
     whole = Status(trials, None, None, verbose=True)
     assert whole.lines() == [whole.invariant, "driver: none", "t1  pending  model seed=1: why", *told]
+    progress = Progress(
+        "a driver", "about 4.1 min left", {"t4": Going(3, 20, 0.4512, 126.0), "t1": Going(1, 2, 0.5, 0.0)}
+    )
+    going = Status(trials, "me", None, progress=progress)
+    how_far = "t4  running  model seed=4: why, epoch 3/20, best 45.1%, at most 2.1 min left"
+    assert going.lines()[2:] == ["time left: about 4.1 min left", *told[:2], how_far]
+    assert going.value()["progress"]["trainings"]["t4"]["best_val_top1"] == 0.4512
     assert (brief.code, Status(trials[:2], None, None).code) == (1, 3)
     assert json.loads(as_text(brief, as_json=True))["trials"][2] == {
         "trial_id": "t2", "training_id": "t2", "name": "model seed=2", "state": "failed", "reason": "why",
@@ -84,11 +92,12 @@ def test_a_plan_says_when_a_training_serves_several_trials() -> None:
     trials = trials_in("done", "pending")
     rows = ["t0  done     model seed=0", "t1  pending  model seed=1"]
     counted = "2 trials planned = 1 done + 0 failed + 0 running + 1 pending; digits=mnist; masks=none"
-    costs = ["1 trials missing; no forecast without a probe or records", "disk: 2.0 MB more [1.0, 3.0]"]
+    costs = ["1 trial is missing; no forecast without a probe or records", "disk: 2.0 MB more [1.0, 3.0]"]
     plan = Planned(trials, (1, 2), {"digits": "mnist", "masks": "none"}, price, ["a note"])
-    assert plan.lines() == [*rows, counted, *costs, "a note"]
+    assert plan.lines() == [counted, *costs, "a note"]
+    assert replace(plan, listed=True).lines() == [counted, *costs, "a note", *rows]
     shared = Planned(trials, (1, 1), {}, price)
-    assert shared.lines()[2] == "1 of 1 trainings are missing; each serves several trials"
+    assert shared.lines()[1] == "trainings missing: 1 of 1; each serves several trials"
     assert (plan.code, plan.value()["digits"], plan.value()["forecast"]["trials"]) == (0, "mnist", 1)
     assert Planned([], (0, 0), {}, Price(None, {}, {}, Interval(0, 0, 0), "2 CPUs")).lines() == [
         "0 trials planned = 0 done + 0 failed + 0 running + 0 pending", "nothing is missing",

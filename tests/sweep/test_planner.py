@@ -111,7 +111,7 @@ def test_only_by_state(tmp_path: Path) -> None:
 
 
 def test_only_that_leaves_nothing_says_what_there_is(tmp_path: Path) -> None:
-    sentence = "--only 'model=rnn,h>4' leaves none of the 4 planned trials; they have model cnn3d; hidden_units 2, 4"
+    sentence = "--only 'model=rnn,h>4' leaves none of 4 planned trials; they have model cnn3d; hidden_units 2, 4"
     with pytest.raises(BadInput) as error:
         only(tmp_path, "model=rnn,h>4", SMALL)
     assert str(error.value) == sentence

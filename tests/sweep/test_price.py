@@ -1,7 +1,6 @@
-"""The price of a plan from stored probes and records, without a cluster; the real probe is in tests/test_verbs.py."""
+"""The price of a plan from stored probes and records; the real probe is in tests/test_verbs.py."""
 
 import platform
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,18 @@ from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.price import (
     OVERHEAD_SECONDS,
     START_SECONDS,
+    Device,
     Price,
     Pricing,
     compared,
-    known_probes,
+    device_of_trials,
     price_of,
-    remember_probes,
+    this_device,
 )
+from rac_ray.sweep.probes import remember_probes
 from rac_ray.training.probe import Probe
 from rac_ray.training.task import Task
-from tests.records import record_of
+from tests.records import record_of, written
 from tests.sweep.tiny_sweep import tiny_plan
 
 PROBE = Probe("timesformer1 h=2", 8, 8, 0.5, 0.25, 700_000_000, "cpu")
@@ -30,7 +31,7 @@ PROBE = Probe("timesformer1 h=2", 8, 8, 0.5, 0.25, 700_000_000, "cpu")
 
 def priced(plan: Plan, **pricing: float) -> tuple[Price, Packing]:
     packing = Packing(Machine(2))
-    return price_of(plan, packing, plan.entries(), Pricing(0, **pricing), print), packing
+    return price_of(plan, packing, plan.entries(), Pricing(0, **pricing), print, device=this_device()), packing
 
 
 def store(plan: Plan) -> None:
@@ -42,15 +43,14 @@ def finished(plan: Plan, task: Task, **changes: Any) -> None:
     seconds = {"to_first_step": 1.0, "training": 80.0, "evaluation": 24.0, "total": 107.0}
     record = record_of(task, epochs=2, seconds=seconds, peak_bytes=900_000_000, host=platform.node())
     evaluations = [msgspec.structs.replace(each, clips=8) for each in record.evaluations]
-    record = msgspec.structs.replace(record, **{"evaluations": evaluations, **changes})
-    plan.ledger.folder(task.training_id).write_bytes("record.json", record.as_json())
+    written(plan.ledger, msgspec.structs.replace(record, **{"evaluations": evaluations, **changes}))
 
 
 def test_without_probe_and_records_there_is_no_forecast_but_an_order(tmp_path: Path) -> None:
     price, _ = priced(tiny_plan(tmp_path, models=("timesformer1", "cnn3d")))
     assert price.forecast is None
     assert len(set(price.expected.values())) == 2
-    assert price.lines()[0] == "6 trials missing; no forecast without a probe or records"
+    assert price.lines()[0] == "6 trials are missing; no forecast without a probe or records"
     assert price.as_dict()["wall_seconds"] is None
 
 
@@ -67,7 +67,7 @@ def test_from_a_stored_probe(tmp_path: Path) -> None:
     assert price.forecast.busy_seconds.expected == pytest.approx(3 * one)
     assert price.as_dict()["money"]["expected"] == pytest.approx(price.forecast.wall_seconds.expected)
     assert packing.peaks == {"timesformer1 h=2": PROBE.peak_bytes}, "all trainings of a node share the clips"
-    assert price.lines()[0] == "3 trials missing; expected [95% interval] on 2 CPUs:"
+    assert price.lines()[0] == "3 trials are missing; expected [95% interval] on 2 CPUs:"
     assert "at 3600/h" in price.lines()[3]
     assert price.disk.low < price.disk.expected < price.disk.high
 
@@ -125,13 +125,15 @@ def test_a_sweep_with_new_evaluations_is_priced_without_training(tmp_path: Path)
     assert list(price.expected.values()) == pytest.approx([overhead + 5 * 10 * per_eval] * 3)
 
 
-def test_probes_are_kept_by_machine(tmp_path: Path) -> None:
-    plan = tiny_plan(tmp_path)
-    store(plan)
-    above = plan.ledger.storage.above
-    assert known_probes(above, platform.node()) == {("timesformer1 h=2", 8): PROBE}
-    assert known_probes(above, "another machine") == {}
-    assert asdict(PROBE) == Probe.from_dict(PROBE.as_dict()).as_dict()
+def test_the_device_is_a_trials_own_without_a_probe_too(tmp_path: Path, local_ray: None) -> None:
+    """As on a head without the GPU that trials get: its memory decides how many share one."""
+    plan, told = tiny_plan(tmp_path), Device("a GPU", 8e10)
+    packing = Packing(Machine(8, 1))
+    price_of(plan, packing, plan.entries(), Pricing(0), print, device=told)
+    assert packing.machine.gpu_memory == 8e10
+    packing = Packing(Machine(2))
+    price_of(plan, packing, plan.entries(), Pricing(0), print)
+    assert packing.machine.gpu_memory == device_of_trials(packing).gpu_memory
 
 
 def test_forecast_against_actual(tmp_path: Path) -> None:

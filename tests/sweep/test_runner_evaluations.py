@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.symbols import all_symbols
+from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan
 from rac_ray.training.selection import Selection
 from tests.records import finish
@@ -142,6 +144,34 @@ def test_a_record_without_evaluations_is_evaluated_and_not_trained(plan_of: Call
     assert records_of(plan)[task.training_id].evaluations == record.evaluations
 
 
+def test_a_damaged_training_is_left_alone_until_it_is_retried(plan_of: Callable[..., Plan]) -> None:
+    """Without its predictions it is only evaluated again, without its curves it is trained again."""
+    plan = plan_of(models=("cnn3d",), seeds=(0,))
+    run(plan)
+    (task,) = plan.tasks
+    folder, (before,) = plan.ledger.folder(task.training_id), predictions_of(plan).values()
+    retried = replace(plan, retry_failed=True)
+    for name, trainable in (("predictions.parquet", faults.trains_nothing), ("epochs.parquet", run_task)):
+        folder.write_bytes(name, b"nothing")
+        assert set(plan.states(plan.entries(), None).values()) == {"failed"}
+        assert sum(" start " in line for line in run(plan)) == 0
+        assert sum(" start " in line for line in run(retried, trainable)) == 1
+        assert set(plan.states(plan.entries(), None).values()) == {"done"}
+        (after,) = predictions_of(plan).values()
+        assert after.equals(before)
+
+
+def test_a_folder_in_a_tables_place_is_not_deleted(plan_of: Callable[..., Plan]) -> None:
+    plan = plan_of(models=("cnn3d",), seeds=(0,))
+    finish(plan.ledger, plan.tasks[0])
+    folder = plan.ledger.folder(plan.tasks[0].training_id)
+    folder.delete("predictions.parquet")
+    folder.write_bytes("predictions.parquet/mine", b"")
+    with pytest.raises(BadInput, match=r"predictions\.parquet is a folder, where a table should be"):
+        run(replace(plan, retry_failed=True))
+    assert folder.exists("predictions.parquet/mine")
+
+
 @pytest.mark.slow
 def test_the_best_checkpoint_and_further_levels_are_asked_for_after_a_training_for_levels(
     plan_of: Callable[..., Plan],
@@ -178,5 +208,5 @@ def test_weights_that_come_anew_are_not_told_of_by_an_old_record(
     plan.ledger.folder(task.training_id).delete("best.ckpt")
     monkeypatch.setattr(Storage, "write_bytes", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        plan.ledger.trained(record, [{"epoch": 0}], b"weights")
+        plan.ledger.trained(record, [{"epoch": 0, "val_top1": 0.5}], b"weights")
     assert set(plan.states(plan.entries(), None).values()) == {"pending"}

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,57 @@ from rac_ray.sweep.session import ray_session
 with ray_session(Resources(num_cpus=1)):
     print(ray.cluster_resources()["CPU"], len(ray.nodes()))
 """
+
+
+CORES = "from rac_ray.sweep.session import cores_here; print(cores_here())"
+
+
+def cores_of(*before: str) -> int:
+    """What a process counts that these words of a command start."""
+    done = subprocess.run([*before, sys.executable, "-c", CORES], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def test_only_cores_that_may_be_used_are_counted() -> None:
+    mine = sorted(os.sched_getaffinity(0))
+    assert cores_of() == len(mine)
+    assert cores_of("taskset", "--cpu-list", str(mine[0])) == 1
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group in which half a core's time may be used."""
+    first = next(folder for folder in (session.CONTROL_GROUPS / "cpu", session.CONTROL_GROUPS) if folder.exists())
+    folder = first / f"rac_ray-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    quota, value = next(
+        ((folder / name, value) for name, value in (("cpu.max", "50000 100000"), ("cpu.cfs_quota_us", "50000"))
+         if (folder / name).exists()),
+        (None, ""),
+    )  # fmt: skip
+    try:
+        if quota is None:
+            pytest.skip("control groups limit no CPU time here")
+        quota.write_text(value)
+        yield folder
+    finally:
+        folder.rmdir()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core alone")
+@pytest.mark.parametrize("below", ["", "inner"])
+def test_a_control_groups_quota_counts_from_below_it_too(group: Path, below: str) -> None:
+    inner = group / below
+    inner.mkdir(exist_ok=True)
+    try:
+        assert cores_of("sh", "-c", f'echo $$ > {inner}/cgroup.procs; exec "$@"', "sh") == 1
+    finally:
+        if below:
+            inner.rmdir()
+    assert cores_of() == len(os.sched_getaffinity(0))
 
 
 def test_a_local_ray_ignores_the_note_of_a_cluster_that_is_gone() -> None:

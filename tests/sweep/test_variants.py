@@ -103,7 +103,7 @@ def test_each_grid_has_searches_of_its_own(tmp_path: Path) -> None:
         ({"spec": ["papers"]}, "", "unknown spec 'papers'; valid: released, paper"),
         ({"spec": []}, "", "--spec names nothing; give one value or more"),
         ({"spec": "paper"}, "", "spec is 'paper'; valid: a list of released, paper"),
-        ({}, "spec=paper", "--only 'spec=paper' leaves none of the 1 planned trials; they have spec released"),
+        ({}, "spec=paper", "--only 'spec=paper' leaves none of 1 planned trial; they have spec released"),
         ({}, "spec<paper", "--only compares spec with '<'; valid: = and !="),
         ({}, "codec=no", "unknown field in --only 'codec'; valid: model, source, trial_id, state, experiment, size, "
                          "variant, precision, optimiser, schedule, normalisation, spec, feed, hidden_units, "),
@@ -246,7 +246,7 @@ def test_what_only_evaluations_differ_in_is_asked_of_the_same_training(tmp_path:
     assert two.trial_ids[0] == one.trial_ids[0]
     finish(one.ledger, one.tasks[0])
     (entry,) = two.entries().values()
-    assert (entry.outstanding, entry.reason(None)) == (1, "trained; 1 evaluations are missing")
+    assert (entry.outstanding, entry.reason(None)) == (1, "trained; 1 evaluation is missing")
     assert (one.tasks[0].clips_asked, two.tasks[0].clips_asked) == (300, 400)
     alone = heard(tmp_path, volume=["2"])
     assert [each.part for each in alone.tasks[0].evaluations_of(alone.trials[0])] == [

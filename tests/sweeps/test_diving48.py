@@ -43,13 +43,15 @@ def test_the_readme_has_them() -> None:
 
 
 def test_the_plan_of_the_study(folder: Path) -> None:
-    done = script(DIVES[1].removeprefix("python sweeps/diving48.py "), folder)
+    done = script(f"{DIVES[1].removeprefix('python sweeps/diving48.py ')} --list", folder)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert sum("  pending  " in line for line in lines) == 3 * 23
     assert "69 trials planned = 0 done + 0 failed + 0 running + 69 pending" in lines
-    assert "18 of 18 trainings are missing; each serves several trials" in lines
-    assert "18 trials missing; expected [95% interval] on 96 CPUs and 8 GPUs (steps assumed, not measured):" in lines
+    assert "trainings missing: 18 of 18; each serves several trials" in lines
+    assert (
+        "18 trials are missing; expected [95% interval] on 96 CPUs and 8 GPUs (steps assumed, not measured):" in lines
+    )
     assert any(line.startswith("cnn3d-4x128: 2.78 * 10^12 operations per clip forward") for line in lines)
 
 
@@ -59,6 +61,7 @@ def test_an_experiment_needs_its_gpus(folder: Path) -> None:
     done = script(f"{asked} {few} --num-cpus 64 --num-gpus 4", folder)
     assert (done.returncode, done.stderr) == (
         2,
+        "run: loading\n"
         "error: one training with --workers 8 and --cpus-per-trial 1 needs 8 CPUs and 8 GPUs, the cluster has "
         "64 CPUs and 4 GPUs\n",
     )
@@ -103,7 +106,7 @@ def test_the_last_runs_options_count_where_none_are_given(folder: Path, tmp_path
     assert (ran.returncode, done in ran.stdout, " start " in ran.stdout) == (0, True, False), ran.stdout + ran.stderr
     shown, never = script(f"status {places}", tmp_path), "never reached a validation top-1 of"
     late = [trial for trial in plan.trials if trial.training.size == "cnn3d-6x128" and trial.experiment == "h"]
-    assert (shown.returncode, shown.stderr) == (0, "")
+    assert (shown.returncode, shown.stderr) == (0, "status: loading\n")
     assert shown.stdout.splitlines() == [
         done,
         "driver: none",
@@ -125,7 +128,6 @@ def test_results_before_anything_has_run(folder: Path) -> None:
         ("plan", "domain 'control' needs masks, or the folder of the published videos"),
         ("plan --experiment z --masks data/masks", "unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"),
         ("paln", "unknown verb 'paln'; valid: run, plan, status, describe, retry, cancel, clean, results"),
-        ("retry --masks data/masks", "retry what? valid: retry --failed"),
         ("--masks data/masks --submit 127.0.0.1:1", "--submit '127.0.0.1:1' is not a dashboard's URL"),
         ("--masks data/masks --address http://127.0.0.1:1", "is a dashboard's URL; valid: auto, or host:port"),
         ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),

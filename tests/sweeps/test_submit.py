@@ -50,7 +50,7 @@ def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
     shown = laptop(one, "status")
     assert shown.returncode == 0, shown.stdout
     assert shown.stdout == (
-        "1 trials planned = 1 done + 0 failed + 0 running + 0 pending\ndriver: none\n"
+        "1 trial planned = 1 done + 0 failed + 0 running + 0 pending\ndriver: none\n"
         f"job: {job.job_id} at {dashboard}: SUCCEEDED\n"
     )
     copied = subprocess.run([sys.executable, *watch[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -72,7 +72,7 @@ def test_the_installed_command_is_submitted_without_a_folder(dashboard: str, lap
     watch = shlex.split(submitted.stdout.partition("\n")[2].removeprefix("watch it with: "))
     assert watch[:3] == ["rac-ray", "ts", "status"]
     shown = subprocess.run([program, *watch[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert shown.stdout.startswith("1 trials planned = 1 done + 0 failed + 0 running + 0 pending\n")
+    assert shown.stdout.startswith("1 trial planned = 1 done + 0 failed + 0 running + 0 pending\n")
 
 
 OWN_SCRIPT = """
@@ -107,7 +107,7 @@ def test_a_script_of_ones_own_is_submitted_with_its_folder_only(dashboard: str, 
     assert wait(job, 240) == "SUCCEEDED", logs(job)
     (seen,) = [line for line in logs(job).splitlines() if line.startswith("beside: ")]
     assert "neighbour.txt" not in seen
-    assert "1 trials planned = 1 done + 0 failed + 0 running + 0 pending" in logs(job)
+    assert "1 trial planned = 1 done + 0 failed + 0 running + 0 pending" in logs(job)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from rac_ray.counted import counted
 from rac_ray.errors import BadInput
 from rac_ray.results.columns import EXPERIMENT
 from rac_ray.results.tables import Tables
@@ -57,7 +58,9 @@ def drawn_clips(tables: Tables, label: int, clips: int | None = CLIPS_DRAWN, *, 
     asked = tables.predictions.query("target == @EVIDENCE[0] and label == @label")
     there = sorted(set(asked["clip_id"]))
     if len(there) < (clips or 1):
-        raise BadInput(f"class {label} has {len(there)} clips on {EVIDENCE[0]}; valid: {clips or 'at least 1'}")
+        raise BadInput(
+            f"class {label} has {counted(len(there), 'clip')} on {EVIDENCE[0]}; valid: {clips or 'at least 1'}"
+        )
     if clips is None:
         return there
     chosen = np.random.default_rng(seed).choice(len(there), size=clips, replace=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rac_ray.counted import counted
 from rac_ray.data.order import torch_permutation
 from rac_ray.errors import BadInput
 
@@ -215,7 +216,7 @@ def _vocabulary(folder: Path) -> Finding | None:
 def _list_findings(split: str, clips: Sequence[Annotation]) -> list[Finding]:
     findings = []
     if len(clips) != CLIPS[split]:
-        sentence = f"{FILES[split]} lists {len(clips):,} clips; version 2 has {CLIPS[split]:,}"
+        sentence = f"{FILES[split]} lists {counted(len(clips), 'clip', spec=',')}; version 2 has {CLIPS[split]:,}"
         findings.append(Finding("error", sentence + (", version 1 more" if len(clips) > CLIPS[split] else "")))
     twice = [video_id for video_id, count in Counter(clip.video_id for clip in clips).items() if count > 1]
     if twice:
@@ -253,7 +254,8 @@ def _video_findings(folder: Path, wanted: Sequence[str]) -> list[Finding]:
             Finding("error", f"{VIDEOS}/ lacks {len(missing):,} of {len(wanted):,} videos: {_some(missing)}")
         )
     if surplus:
-        findings.append(Finding("note", f"{VIDEOS}/ has {len(surplus):,} videos that no list names: {_some(surplus)}"))
+        said = counted(len(surplus), "video", spec=",")
+        findings.append(Finding("note", f"{VIDEOS}/ has {said} that no list names: {_some(surplus)}"))
     return findings
 
 

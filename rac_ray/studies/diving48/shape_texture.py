@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from rac_ray.counted import counted
 from rac_ray.data.decoder import Frames
 from rac_ray.data.masks import HEIGHT, WIDTH, FrameMasks
 from rac_ray.errors import BadInput, needs_extra, one_of
@@ -84,7 +85,7 @@ def render(domain: str, frames: Frames, masks: Sequence[FrameMasks], *, codec: b
     if domain not in DOMAINS:
         raise one_of("domain of Diving48", domain, DOMAINS)
     if len(frames) != len(masks):
-        raise BadInput(f"{len(masks)} frames of masks for a clip of {len(frames)}")
+        raise BadInput(f"{counted(len(masks), 'frame')} of masks for a clip of {len(frames)}")
     edit = DOMAINS[domain]
     edited = np.stack([EDITS[edit.keep](resized(f), _union(edit, m)) for f, m in zip(frames, masks, strict=True)])
     return reencoded(edited) if codec else edited

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from rac_ray.counted import counted
 from rac_ray.data.dataset import Dataset
 from rac_ray.data.shards import Layout, Rows, Shard, shards_of
 from rac_ray.errors import BadInput, one_of
@@ -68,7 +69,7 @@ class GeneratedClips(Dataset):
             if split not in SPLITS:
                 raise one_of("split", split, SPLITS)
             if count < 1:
-                raise BadInput(f"{part} is to hold {count} clips; valid: 1 or more")
+                raise BadInput(f"{part} is to hold {counted(count, 'clip', spec=',')}; valid: 1 or more")
 
     def identity(self) -> dict[str, Any]:
         """All that decides a clip's pixels, apart from its own key and the symbols of further domains."""
@@ -114,7 +115,7 @@ class GeneratedClips(Dataset):
         """Other counts, too: a larger set would take the place of one that others train on."""
         there = {part: entry["clips"] for part, entry in manifest["splits"].items()}
         counts = [
-            f"{there[part]} clips of {part} instead of {clips}"
+            f"{counted(there[part], 'clip')} of {part} instead of {clips}"
             for part, clips in self.clips.items()
             if there.get(part, clips) != clips
         ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys
 from rac_ray.errors import one_of
@@ -133,7 +134,7 @@ class TemporalShape(Study):
         from rac_ray.data.generate import generate
 
         made = generate(data, planned_dataset(grid, tasks), say).made
-        say(f"data {data.root}: {made} shards made")
+        say(f"data {data.root}: {counted(made, 'shard')} made")
 
     def missing(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> MissingData:
         """Of the shards that the tasks read."""

@@ -154,7 +154,7 @@ def test_missing_and_surplus_videos(download: Path) -> None:
             "error",
             "rgb/ lacks 5 of 98 videos: testVideo0_00000, testVideo0_00004, testVideo1_00001 and 2 more",
         ),
-        Finding("note", "rgb/ has 1 videos that no list names: other_00001"),
+        Finding("note", "rgb/ has 1 video that no list names: other_00001"),
     ]
     for path in (download / "rgb").iterdir():
         path.unlink()

@@ -172,7 +172,7 @@ def test_the_codec_loses_detail_and_no_frame() -> None:
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="unknown domain of Diving48 's3'; valid: original, control, s1, s2, t"):
         render("s3", clip(1), [masks_of(0)])
-    with pytest.raises(BadInput, match="1 frames of masks for a clip of 2"):
+    with pytest.raises(BadInput, match="1 frame of masks for a clip of 2"):
         render("s1", clip(2), [masks_of(0)])
     with pytest.raises(BadInput, match="unknown published domain 'control'; valid: s1, s2, t"):
         published_video(tmp_path, "control", "a_00001")

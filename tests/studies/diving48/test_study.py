@@ -299,7 +299,9 @@ def test_without_a_probe_the_price_is_counted(data: Storage, tmp_path: Path) -> 
     assert (counts.train, counts.val, counts.of(plan.tasks[0].evaluations)) == (36, 4, 4 + 4 * 4)
     price = price_plan(plan, Resources())
     assert price.forecast
-    assert price.lines()[0] == ("2 trials missing; expected [95% interval] on 2 CPUs (steps assumed, not measured):")
+    assert price.lines()[0] == (
+        "2 trials are missing; expected [95% interval] on 2 CPUs (steps assumed, not measured):"
+    )
     assert price.peaks == {}
     notes = plan.study.notes(plan.parts[0].grid, plan.tasks)
     assert [note.partition(":")[0] for note in notes] == ["small", "smaller"]
@@ -330,7 +332,7 @@ def test_one_training_serves_experiments_and_what_is_asked_later_is_only_evaluat
     (task,) = first.tasks
     start = lines.index(f"{task.training_id} start  small original seed=42")
     assert [line.split(": ")[1][0] for line in lines if line.startswith(f"{task.training_id} epoch")] == ["0", "1"]
-    assert lines[-2].startswith("1 trials planned = 1 done + 0 failed + 0 running + 0 pending; ")
+    assert lines[-2].startswith("1 trial planned = 1 done + 0 failed + 0 running + 0 pending; ")
     assert start < len(lines) - 2
     tables = load(plan.ledger.storage.root)
     done = tables.trials.query("experiment == 'a'").iloc[0]
