@@ -83,7 +83,7 @@ class Entry:
         if state == "running":
             return f"attempt {self.attempts} is running"
         if self.damaged:
-            return f"damaged: {self.damaged}; `retry --failed` runs it again"
+            return f"damaged: {self.damaged}; `retry` runs it again"
         if RECORD in self.sizes and self.record is None:
             return f"{RECORD} is not whole; the trial runs again"
         checkpoint = ", goes on from its checkpoint" if LAST_CHECKPOINT in self.sizes else ""

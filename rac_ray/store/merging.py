@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rac_ray.identity import TRAINING_VERSION, digest_of
+from rac_ray.store.files import PREDICTIONS
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Evaluated, Record
 
@@ -30,13 +31,14 @@ class Merged:
 
 def merge(into: Ledger, other: Ledger, study: str) -> Merged:
     """Take in what is finished in ``other``, of the study with this name; what is finished here is never changed."""
-    finished = {name: entry.record for name, entry in other.scan().items() if entry.record is not None}
     copied: list[str] = []
     same: list[str] = []
     added, kept, refused = dict[str, int](), dict[str, str](), dict[str, str]()
-    for training_id, theirs in sorted(finished.items()):
-        ours = into.record(training_id)
-        if reason := _wrong(other, training_id, theirs, study):
+    for training_id, entry in sorted(other.scan().items()):
+        theirs, ours = entry.record, into.entry(training_id).record
+        if theirs is None:
+            refused |= {training_id: f"damaged: {entry.damaged}"} if entry.damaged else {}
+        elif reason := _wrong(other, theirs, study):
             refused[training_id] = reason
         elif ours is None:
             into.adopt(other, training_id)
@@ -51,25 +53,21 @@ def merge(into: Ledger, other: Ledger, study: str) -> Merged:
     return Merged(tuple(copied), added, tuple(same), kept, refused)
 
 
-def _wrong(ledger: Ledger, training_id: str, record: Record, study: str) -> str:
+def _wrong(ledger: Ledger, record: Record, study: str) -> str:
     """Why a training is not what it says it is; empty where it is: ids are digests, and predictions can be counted."""
     if record.study != study:
         return f"it is of the study {record.study!r}; valid: {study!r}"
     if record.training_version == TRAINING_VERSION and record.training().training_id != record.training_id:
         return f"its settings are those of {record.training().training_id}"
-    if record.training_id != training_id:
-        return f"its record is that of {record.training_id}"
+    if isinstance(tables := ledger.read_tables(record), str):
+        return f"damaged: {tables}"
     checked = [each for each in record.evaluations if each.evaluation_id]
+    counted = _counted(tables[PREDICTIONS]) if checked else {}
     for each in checked:
-        if each.evaluation_id != digest_of(training_id, each.epoch, each.part, each.content)[:12]:
+        if each.evaluation_id != digest_of(record.training_id, each.epoch, each.part, each.content)[:12]:
             return f"its evaluation {each.evaluation_id} is not that of {each.part}"
-    try:
-        counted = _counted(ledger.table(training_id, "predictions")) if checked else {}
-    except (OSError, KeyError, pa.ArrowException) as error:
-        return f"its predictions cannot be read: {' '.join(str(error).split())[:200]}"
-    for each in checked:
-        if counted.get(each.evaluation_id) != (each.clips, each.correct):
-            clips, correct = counted.get(each.evaluation_id, (0, 0))
+        clips, correct = counted.get(each.evaluation_id, (0, 0))
+        if (clips, correct) != (each.clips, each.correct):
             said = f"{each.correct} of {each.clips} clips in its record, {correct} of {clips} in its predictions"
             return f"{each.part}: {said}"
     return ""

@@ -132,7 +132,7 @@ def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> l
 
 
 def given_up(made: Plan) -> list[TrialStatus]:
-    """The planned trials that ``retry --failed`` runs once more."""
+    """The planned trials that ``retry`` runs once more."""
     trials = trials_of(made, made.entries(), made.ledger.driver(watch=False))
     return [trial for trial in trials if trial.state == "failed"]
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,7 @@ class Head:
             time.sleep(0.001)
         below = process.children(recursive=True)
         self._process.kill()
-        for each in below:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
+        _kill(below)
         self._process.communicate()
 
     def end(self) -> None:
@@ -101,12 +99,21 @@ def main(options: dict[str, Any]) -> None:
         return
     print(json.dumps({"address": ray.get_runtime_context().gcs_address}), flush=True)
     vital = [each for each in psutil.Process().children(recursive=True) if each.name() in VITAL]
-    while not select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
-        for process in [each for each in vital if not _lives(each)]:
-            print(f"\n{LOST}{process.name()}", flush=True)
-            vital.clear()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the driver may be gone
-    ray.shutdown()
+    while all(map(_lives, vital)):
+        if select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the driver may be gone
+            ray.shutdown()
+            return
+    print(f"\n{LOST}{next(each.name() for each in vital if not _lives(each))}", flush=True)
+    sys.stdin.read()
+    _kill(psutil.Process().children(recursive=True))
+    os._exit(1)  # in order it would wait for what has died
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 def _lives(process: psutil.Process) -> bool:

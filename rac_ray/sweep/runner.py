@@ -6,7 +6,6 @@ thrown away. One driver at a time: the run holds the sweep's lock.
 """
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -32,6 +31,7 @@ from rac_ray.sweep.price import FORECAST, Price, compared, price_of, this_device
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.scratch import scratch
 from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_runs, ray_session
 from rac_ray.sweep.sharing import shared_clips
 
@@ -248,9 +248,8 @@ def _tune(
     told = Listeners((SweepMetrics(plan.study.name), progress, *listeners))
     for task in plan.tasks:
         told.state(task.training, queue.states[task.training_id])
-    scratch_folder = tempfile.TemporaryDirectory(prefix="rac_ray-", ignore_cleanup_errors=True)
-    with closing(monitor), closing(progress), scratch_folder as scratch:
-        setting = _setting(plan, queue.packing, resources, lock, scratch)
+    with closing(monitor), closing(progress), scratch() as thrown_away:
+        setting = _setting(plan, queue.packing, resources, lock, thrown_away)
         study, parts = plan.study, {key: plan.part_of(training) for key, training in first.items()}
         ours = tune.with_parameters(
             trainable,
@@ -269,7 +268,7 @@ def _tune(
             ours,
             follower,
             lock,
-            scratch,
+            thrown_away,
             reuse_actors=not setting.in_groups,
             scheduler=scheduler,
             title=plan.title,

@@ -178,7 +178,7 @@ def test_a_damaged_table_fails_its_trial_alone(
     states = found.trials.set_index("trial_id")
     assert states.loc[mine, "state"] == "failed"
     assert str(states.loc[mine, "reason"]).startswith(f"damaged: {name} ")
-    assert str(states.loc[mine, "reason"]).endswith("; `retry --failed` runs it again")
+    assert str(states.loc[mine, "reason"]).endswith("; `retry` runs it again")
     assert Counter(found.trials["state"]) == {"done": 5, "failed": 2, "pending": 1}
     for table in ("epochs", "evaluations", "predictions"):
         others = getattr(whole, table).query("trial_id != @mine").reset_index(drop=True)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Evaluation, Training
@@ -14,7 +13,7 @@ from rac_ray.store.merging import Merged, merge
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.training.task import Task
-from tests.records import CLIPS, ROLES, give_up, record_of, register, task_of
+from tests.records import CLIPS, ROLES, give_up, record_of, register, task_of, written
 
 STUDY = "ts_grid"
 
@@ -34,22 +33,9 @@ def make_task(make_training: Callable[..., Training]) -> Callable[[int], Task]:
     return lambda seed: task_of(make_training(seed=seed))
 
 
-def answers(record: Record) -> pa.Table:
-    """As many right ones in each evaluation as the record says."""
-    rows = [(each.evaluation_id, clip < each.correct) for each in record.evaluations for clip in range(each.clips)]
-    ids, right = zip(*rows, strict=True)
-    label = pa.array([1] * len(rows), pa.int32())
-    return pa.table(
-        {"evaluation_id": ids, "label": label, "predicted": pa.array([int(each) for each in right], pa.int32())}
-    )
-
-
 def finish(ledger: Ledger, task: Task, top1: dict[str, float] | None = None) -> Record:
-    record = record_of(task, top1)
     register(ledger, [task])
-    ledger.trained(record, [{"epoch": 0}], b"weights")
-    ledger.evaluated(record, answers(record))
-    return record
+    return written(ledger, record_of(task, top1))
 
 
 def files(ledger: Ledger) -> dict[str, bytes]:
@@ -168,23 +154,17 @@ def test_what_is_not_what_it_says_is_refused(
     assert here.training_ids() == [good.training_id]
 
 
-def test_a_copied_folder_is_refused(here: Ledger, there: Ledger, make_task) -> None:
-    task = make_task(1)
-    finish(there, task)
-    for name in there.folder(task.training_id).names():
-        there.folder("copy").write_bytes(name, there.folder(task.training_id).read_bytes(name))
-    assert merge(here, there, STUDY).refused == {"copy": f"its record is that of {task.training_id}"}
-
-
 @pytest.mark.parametrize("content", [b"", b"PAR1 is not enough"])
-def test_predictions_that_cannot_be_read_are_refused(content: bytes, here: Ledger, there: Ledger, make_task) -> None:
+def test_a_damaged_one_is_refused_and_replaced_by_a_whole_one(
+    content: bytes, here: Ledger, there: Ledger, make_task
+) -> None:
     task = make_task(1)
     finish(there, task)
+    finish(here, task)
     there.folder(task.training_id).write_bytes(PREDICTIONS, content)
-    assert merge(here, there, STUDY).refused[task.training_id].startswith("its predictions cannot be read: ")
-    there.folder(task.training_id).delete(PREDICTIONS)
-    assert merge(here, there, STUDY).refused[task.training_id].startswith("its predictions cannot be read: ")
-    assert here.training_ids() == []
+    assert merge(here, there, STUDY).refused[task.training_id].startswith("damaged: predictions.parquet ")
+    assert merge(there, here, STUDY).copied == (task.training_id,)
+    assert files(there) == files(here)
 
 
 def test_a_training_without_weights_counts(here: Ledger, there: Ledger, make_task) -> None:
