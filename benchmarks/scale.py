@@ -16,6 +16,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import msgspec
+import pyarrow as pa
+
 from benchmarks.arguments import Parser
 from benchmarks.gpu.price import between
 from benchmarks.plain_demo import trainings_of
@@ -23,7 +26,9 @@ from benchmarks.run import machine
 from benchmarks.simulation import Outcome, Simulation, Site, Times
 from rac_ray.cli.exits import run_command
 from rac_ray.identity import Evaluation, Training, Trial
+from rac_ray.store import files
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.parquet import parquet_bytes
 from rac_ray.store.record import Checkpoint, Record, evaluated, named
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.grid import PAPER
@@ -158,6 +163,22 @@ def a_record() -> Record:
     )
 
 
+@cache
+def tables() -> dict[str, bytes]:
+    """Of the record: five epochs, and 500 clips of each evaluation."""
+    score, clips = a_record().evaluations[0], 500 * len(a_record().evaluations)
+    said = {
+        "evaluation_id": [score.evaluation_id] * clips,
+        "target": [score.target] * clips,
+        "split": [score.split] * clips,
+        "clip_id": [f"{score.part}/{index:06d}" for index in range(clips)],
+        "label": [0] * clips,
+        "predicted": [0] * clips,
+    }
+    epochs = {"epoch": [*range(5)], "val_top1": [0.5] * 5}
+    return {files.EPOCHS: parquet_bytes(pa.table(epochs)), files.PREDICTIONS: parquet_bytes(pa.table(said))}
+
+
 def scans(folder: Path, sizes: Sequence[int]) -> list[tuple[str, str]]:
     """Seconds to look at a ledger on this disk."""
     rows = []
@@ -166,9 +187,12 @@ def scans(folder: Path, sizes: Sequence[int]) -> list[tuple[str, str]]:
         for number in range(count):
             place = Path(ledger.folder(f"{number:012x}").root)
             place.mkdir(parents=True)
-            for name in ("trial.json", "epochs.parquet", "predictions.parquet", "best.ckpt"):
+            record = msgspec.structs.replace(a_record(), training_id=place.name)
+            for name in ("trial.json", "best.ckpt"):
                 (place / name).write_text("{}")
-            (place / "record.json").write_bytes(a_record().as_json())
+            for name, content in tables().items():
+                (place / name).write_bytes(content)
+            (place / "record.json").write_bytes(record.as_json())
         rows.append((f"scan of {count:,} finished trials, s", f"{seconds_of(ledger.scan):.2f}"))
     return rows
 

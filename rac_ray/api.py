@@ -357,8 +357,12 @@ def results(
         Folder for tables, figures and report (default: the preset's; of --only, one in that).
     """
     made = as_last_run(study, preset, where, which, asked)
-    require_started(made)
-    return logged(logs, Sweep(study.name, made.preset), made.ledger, wanted, partial(shown_of, made, to))
+
+    def show(wanted: Wanted) -> Results:
+        require_started(made)
+        return shown_of(made, to, wanted)
+
+    return logged(logs, Sweep(study.name, made.preset), made.ledger, wanted, show)
 
 
 def submit(

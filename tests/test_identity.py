@@ -149,7 +149,7 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
         ({"batch_size": 0}, "batch_size is 0; valid: 1 or more"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; valid: above 0"),
         ({"clip_norm": 0.0}, "clip_norm is 0.0; valid: above 0"),
-        ({"optimiser": "adam"}, "unknown optimiser 'adam'; valid: sgd, adamw"),
+        ({"optimiser": "adam"}, "unknown optimiser 'adam'; did you mean adamw[?] valid: sgd, adamw"),
         ({"schedule": "linear"}, "unknown schedule 'linear'; valid: constant, cosine"),
         ({"normalisation": "group"}, "unknown normalisation 'group'; valid: batch, layer"),
         ({"momentum": 1.0}, "momentum is 1.0; valid: from 0 to below 1"),

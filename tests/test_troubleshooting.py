@@ -37,11 +37,12 @@ def written(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in RUN_ELSEWHERE])
 def test_its_commands_start_and_write_nothing(command: str, tmp_path: Path) -> None:
     done = written(command, tmp_path)
-    code = {"rac-ray doctor": (0, 1), "rac-ray data verify": (1,), "python sweeps/ts_grid.py status": (3,)}
+    code = {"rac-ray doctor": (0, 1), "rac-ray data verify": (2,), "python sweeps/ts_grid.py status": (3,)}
     expected = next((codes for start, codes in code.items() if command.startswith(start)), (0,))
     assert done.returncode in expected, done.stderr
-    assert done.stdout
-    assert [line for line in done.stderr.splitlines() if not line.endswith(": loading")] == []
+    told = [line for line in done.stderr.splitlines() if not line.endswith(": loading")]
+    assert [line.partition(": ")[0] for line in told] == ["error"] * (done.returncode == 2)
+    assert bool(done.stdout) == (done.returncode != 2)
     assert list(tmp_path.iterdir()) == []
 
 

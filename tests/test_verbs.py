@@ -130,7 +130,7 @@ def test_results_go_where_they_are_asked_to(verb, tmp_path: Path) -> None:
     code, out, _ = verb("results", "--to", str(tmp_path / "local"), study=study)
     assert code == 3
     assert "Trained on 2Dot: accuracy in %" in out
-    assert "\n1 trials have not run\nnext: " in out
+    assert "\n1 trial has not run\nnext: " in out
     assert out.endswith(f" run --storage {tmp_path}/results --data {tmp_path}/data  # goes on from here\n")
     assert (tmp_path / "local/tables/evaluations.parquet").exists()
     assert (tmp_path / "local/figures/figure3-2dot.png").exists()
@@ -199,7 +199,7 @@ def test_verbs_look_at_what_has_been_run_when_no_preset_is_named(verb, tmp_path:
         remember_options(plan, {})
         if preset == "demo":
             finish_wholly(plan.ledger, plan.tasks[0])
-            assert verb("status", study=study)[1].startswith("1 trials planned = 1 done + 0 failed")
+            assert verb("status", study=study)[1].startswith("1 trial planned = 1 done + 0 failed")
             *_, page, command = verb("results", study=study)[1].splitlines()
             assert page.startswith("the page has no clips: ")
             assert " plan --preset laptop --storage " in command
@@ -207,8 +207,8 @@ def test_verbs_look_at_what_has_been_run_when_no_preset_is_named(verb, tmp_path:
     code, out, _ = verb("status", study=study)
     assert (code, out) == (
         3,
-        "preset demo\n1 trials planned = 1 done + 0 failed + 0 running + 0 pending\ndriver: none\n\n"
-        "preset laptop\n1 trials planned = 0 done + 0 failed + 0 running + 1 pending\ndriver: none\n",
+        "preset demo\n1 trial planned = 1 done + 0 failed + 0 running + 0 pending\ndriver: none\n\n"
+        "preset laptop\n1 trial planned = 0 done + 0 failed + 0 running + 1 pending\ndriver: none\n",
     )
     said = json.loads(verb("status", "--json", study=study)[1])
     assert {preset: each["counts"]["done"] for preset, each in said.items()} == {"demo": 1, "laptop": 0}
@@ -217,7 +217,7 @@ def test_verbs_look_at_what_has_been_run_when_no_preset_is_named(verb, tmp_path:
         2,
         "error: which preset? on this storage have been run: demo, laptop; name one with --preset\n",
     )
-    assert verb("status", "--preset", "paper", study=study)[1].startswith("1 trials planned = 0 done")
+    assert verb("status", "--preset", "paper", study=study)[1].startswith("1 trial planned = 0 done")
 
 
 def test_verbs_that_render_nothing_load_no_digits(verb, tmp_path: Path) -> None:

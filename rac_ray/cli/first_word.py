@@ -20,7 +20,8 @@ def begun(arguments: Sequence[str], nouns: int = 0) -> str:
     words = [word for word in arguments[: nouns + 1] if not word.startswith("-")]
     if nouns and (not words or words[0] in _NO_SWEEPS):
         return ""
-    verb = next((word for word in words if word in SLOW), "run" if len(words) == nouns else "")
+    alone = len(words) == nouns and (not nouns or len(arguments) > len(words))
+    verb = next((word for word in words if word in SLOW), "run" if alone else "")
     return f"{verb}: loading" if verb else ""
 
 

@@ -75,7 +75,7 @@ class Delivery:
             self._thread.join(None if until == math.inf else max(0.0, until - time.monotonic()))
         finally:
             if self._thread.is_alive():
-                self._stop(f"{self.taken - self.written} of {counted(self.taken, 'message')} not written in time")
+                self._stop(f"{self.taken - self.written} of {counted(self.taken, 'message')} were not written in time")
                 self._kill()
 
     def _deliver(self) -> None:

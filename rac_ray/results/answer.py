@@ -27,6 +27,9 @@ class Standing:
     kept: Mapping[str, float] = field(default_factory=dict)
     """Share of what a model knows beyond guessing that it keeps on other domains, by the name of a model that learned;
     the highest first."""
+    right: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    """Share of clips on which a model that learned is right, by its name: of its own domain, and the lowest and the
+    highest of other domains. Of a sweep with one source."""
 
     @property
     def guessing(self) -> list[str]:
@@ -34,10 +37,10 @@ class Standing:
 
 
 def answer(standing: Standing) -> list[str]:
-    """Two or three sentences: who learned, what is decided, what would decide more."""
+    """Two to four sentences: who learned, what was seen, what is decided, what would decide more."""
     if not standing.done:
         return ["No trial has finished yet, so nothing can be concluded."]
-    return [said for said in (_learning(standing), _ruled(standing), _to_decide(standing)) if said]
+    return [said for said in (_learning(standing), _seen(standing), _ruled(standing), _to_decide(standing)) if said]
 
 
 def look_next(standing: Standing) -> str:
@@ -49,8 +52,8 @@ def look_next(standing: Standing) -> str:
         return ""
     model, share = next(iter(standing.kept.items()))
     return (
-        f"Look next at {model}: so far it keeps the largest share of what it learned beyond guessing "
-        f"({100 * share:.0f}%). The intervals below say how sure that is."
+        f"Look next at {model}: of what it learned beyond guessing it keeps the largest share so far, "
+        f"{100 * share:.0f}% on average over other domains. The tables below say how sure that is."
     )
 
 
@@ -60,7 +63,7 @@ def _learning(standing: Standing) -> str:
     trials = f"{'All' if standing.done == standing.planned else f'{standing.done} of'} {trials}"
     guessing, able = standing.guessing, [model for model, learned in standing.learned.items() if learned]
     if not guessing:
-        return f"{trials} are done, {seeds}, and every model is above chance."
+        return f"{trials} are done, {seeds}, and every model is above chance where it was trained."
     if not able:
         return f"{trials} are done, {seeds}. No model is above chance, so nothing can be said of how robust they are."
     be, it = ("is", "it is") if len(guessing) == 1 else ("are", "they are")
@@ -70,22 +73,34 @@ def _learning(standing: Standing) -> str:
     )
 
 
+def _seen(standing: Standing) -> str:
+    if not standing.right:
+        return ""
+    model, (own, *others) = max(standing.right.items(), key=lambda pair: pair[1][0])
+    shares = " to ".join(dict.fromkeys(f"{100 * share:.0f}" for share in others))
+    return (
+        f"On the domain of its training {model} is right most often, in {100 * own:.0f}% of clips; on others it is "
+        f"right in {shares}%."
+    )
+
+
 def _ruled(standing: Standing) -> str:
     claims = sum(standing.rulings.values())
     tested = claims - standing.rulings.get("not run", 0)
     if not claims:
         return "This study states no claims to test: compare the models in the figures."
     if not tested:
-        return f"None of the {counted(claims, 'claim')} could be tested, so nothing can be concluded."
+        return f"None of the study's {counted(claims, 'claim')} could be tested, so nothing can be concluded."
     if standing.seeds < FEW:
         return _of_these_models(standing, tested, claims)
     found = {ruling: count for ruling, count in standing.rulings.items() if ruling.startswith(DECIDED)}
     if not found:
-        return f"Nothing can be concluded yet: {tested} of {claims} claims could be tested, and none is decided."
+        tried = f"{tested} of the study's {claims} claims could be tested"
+        return f"Nothing can be concluded yet: {tried}, and none is decided."
     open_ones = tested - sum(found.values())
     parts = [f"{counted(count, 'is', 'are')} {ruling}" for ruling, count in found.items()]
     undecided = f"{open_ones} of the {tested} that could be tested {'is' if open_ones == 1 else 'are'} undecided"
-    return f"Of {counted(claims, 'claim')}, {_listed(parts)}{f'; {undecided}' if open_ones else ''}."
+    return f"Of the study's {counted(claims, 'claim')}, {_listed(parts)}{f'; {undecided}' if open_ones else ''}."
 
 
 DECIDED = ("reproduced", "contradicted")
@@ -93,8 +108,8 @@ DECIDED = ("reproduced", "contradicted")
 
 def _of_these_models(standing: Standing, tested: int, claims: int) -> str:
     said = (
-        f"With {counted(standing.seeds, 'seed')} nothing can be concluded about architectures: {tested} of "
-        f"{counted(claims, 'claim')} could be tested"
+        f"With {counted(standing.seeds, 'seed')} nothing can be concluded about architectures: {tested} of the "
+        f"study's {counted(claims, 'claim')} could be tested"
     )
     holds, fails = (standing.rulings.get(f"{word} for these models", 0) for word in ("holds", "fails"))
     if not holds + fails:

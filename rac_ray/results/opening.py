@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pandas as pd
 
 from rac_ray.results.answer import UNDECIDED, Standing, answer, look_next
-from rac_ray.results.at_chance import fewest_seeds, guesses
+from rac_ray.results.at_chance import fewest_seeds, guesses, guessing
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name
 from rac_ray.results.verdicts import Ruling
@@ -83,7 +83,21 @@ def standing_of(analysis: "Analysis", planned: int) -> Standing:
         Counter(verdict.outcome for verdict in verdicts),
         [verdict.seeds_missing for verdict in verdicts if verdict.outcome in UNDECIDED],
         kept_by(analysis),
+        right_by(analysis),
     )
+
+
+def right_by(analysis: "Analysis") -> dict[str, tuple[float, float, float]]:
+    """Accuracy of each model that learned, by its name: on its own domain's test clips, and the lowest and the highest
+    of other domains. Empty for a sweep of several sources."""
+    if len(analysis.answers.sources) != 1:
+        return {}
+    found = {}
+    for model, table in analysis.accuracy[~guessing(analysis.accuracy)].groupby("model", sort=False):
+        own, others = (table.loc[table["role"] == role, "mean"] for role in ("source_test", "target"))
+        if len(own) and len(others):
+            found[look_of(str(model)).label] = (float(own.iloc[0]), float(others.min()), float(others.max()))
+    return found
 
 
 def kept_by(analysis: "Analysis") -> dict[str, float]:

@@ -178,4 +178,4 @@ def test_any_text_is_taken_whatever_else_is_loaded(rac_ray) -> None:
     call(app, ["status"])
     first, second = ([each[name] for name in ("preset", "precision", "storage", "models")] for each in given)
     assert first == ["huge", "64", "s3://bucket/x", ["rnn"]]
-    assert second == ["paper", None, None, None]
+    assert second == ["", None, None, None]

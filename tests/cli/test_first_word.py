@@ -39,6 +39,8 @@ def test_of_a_script(command: str, said: str) -> None:
         ("results results/ts_grid --json", "results: loading"),
         ("data generate x", ""),
         ("doctor", ""),
+        ("date", ""),
+        ("ts", ""),
         ("--help", ""),
         ("ts plan --help-all", ""),
         ("__complete bash ts run", ""),

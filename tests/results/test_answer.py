@@ -19,9 +19,9 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
         pytest.param(
             Standing(4, 4, 1, ABLE, {"underpowered": 5, "holds for these models": 1, "not run": 5}, [None] * 6),
             [
-                "All 4 trials are done, with 1 seed, and every model is above chance.",
-                "With 1 seed nothing can be concluded about architectures: 6 of 11 claims could be tested. For the "
-                "very models that were trained 1 holds and 0 fail.",
+                "All 4 trials are done, with 1 seed, and every model is above chance where it was trained.",
+                "With 1 seed nothing can be concluded about architectures: 6 of the study's 11 claims could "
+                "be tested. For the very models that were trained 1 holds and 0 fail.",
                 "At least 2 more seeds are needed for a verdict.",
             ],
             id="one seed",
@@ -31,8 +31,8 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             [
                 "All 8 trials are done, with 2 seeds. No model is above chance, so nothing can be said of how robust "
                 "they are.",
-                "With 2 seeds nothing can be concluded about architectures: 2 of 11 claims could be tested, and none "
-                "is decided.",
+                "With 2 seeds nothing can be concluded about architectures: 2 of the study's 11 claims could "
+                "be tested, and none is decided.",
                 "At least 1 more seed is needed for a verdict.",
             ],
             id="two seeds and models at chance",
@@ -42,7 +42,7 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             [
                 "9 of 12 trials are done, with 3 seeds. ConvLSTM and 3D CNN learned; TimeSf-1 is at chance, so nothing "
                 "can be said of how robust it is.",
-                "Nothing can be concluded yet: 6 of 11 claims could be tested, and none is decided.",
+                "Nothing can be concluded yet: 6 of the study's 11 claims could be tested, and none is decided.",
                 "4 more seeds would decide 2 of the 6 open claims, if effects stay as they are.",
             ],
             id="all undecided",
@@ -50,8 +50,8 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
         pytest.param(
             Standing(20, 20, 5, ABLE, {"reproduced": 3, "underpowered": 1, "not run": 7}, [None]),
             [
-                "All 20 trials are done, with 5 seeds, and every model is above chance.",
-                "Of 11 claims, 3 are reproduced; 1 of the 4 that could be tested is undecided.",
+                "All 20 trials are done, with 5 seeds, and every model is above chance where it was trained.",
+                "Of the study's 11 claims, 3 are reproduced; 1 of the 4 that could be tested is undecided.",
                 "More seeds alone would not decide the open claims: their effects are small for so few clips.",
             ],
             id="some reproduced",
@@ -61,23 +61,23 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
                 20, 20, 5, ABLE, {"reproduced in the paper's measure only": 1, "contradicted": 2, "underpowered": 0}
             ),
             [
-                "All 20 trials are done, with 5 seeds, and every model is above chance.",
-                "Of 3 claims, 1 is reproduced in the paper's measure only and 2 are contradicted.",
+                "All 20 trials are done, with 5 seeds, and every model is above chance where it was trained.",
+                "Of the study's 3 claims, 1 is reproduced in the paper's measure only and 2 are contradicted.",
             ],
             id="some contradicted",
         ),
         pytest.param(
             Standing(2, 2, 3, ABLE, {"not run": 2}),
             [
-                "All 2 trials are done, with 3 seeds, and every model is above chance.",
-                "None of the 2 claims could be tested, so nothing can be concluded.",
+                "All 2 trials are done, with 3 seeds, and every model is above chance where it was trained.",
+                "None of the study's 2 claims could be tested, so nothing can be concluded.",
             ],
             id="no claim could be tested",
         ),
         pytest.param(
             Standing(2, 2, 3, ABLE),
             [
-                "All 2 trials are done, with 3 seeds, and every model is above chance.",
+                "All 2 trials are done, with 3 seeds, and every model is above chance where it was trained.",
                 "This study states no claims to test: compare the models in the figures.",
             ],
             id="a study without claims",
@@ -97,7 +97,15 @@ def test_a_model_at_chance_is_looked_at_before_any_other() -> None:
 
 def test_the_model_that_keeps_most_is_named_without_a_claim() -> None:
     assert look_next(Standing(12, 12, 3, ABLE, kept={"3D CNN": 0.424, "ConvLSTM": 0.41})) == (
-        "Look next at 3D CNN: so far it keeps the largest share of what it learned beyond guessing (42%). The "
-        "intervals below say how sure that is."
+        "Look next at 3D CNN: of what it learned beyond guessing it keeps the largest share so far, 42% on average "
+        "over other domains. The tables below say how sure that is."
     )
     assert look_next(Standing(12, 0)) == ""
+
+
+def test_what_was_seen_is_told_of_the_model_that_is_right_most_often_at_home() -> None:
+    right = {"ConvLSTM": (0.47, 0.19, 0.49), "3D CNN": (0.754, 0.26, 0.683)}
+    said = (
+        "On the domain of its training 3D CNN is right most often, in 75% of clips; on others it is right in 26 to 68%."
+    )
+    assert answer(Standing(12, 12, 3, ABLE, {"not run": 2}, right=right))[1] == said

@@ -56,7 +56,7 @@ def test_folders_are_given_or_below_the_shared_storage_or_here(
 
 def test_a_preset_is_by_default_the_studys() -> None:
     assert (preset_of(STUDY, ""), preset_of(STUDY, "other")) == ("all", "other")
-    with pytest.raises(BadInput, match=r"^unknown preset 'ALL'; valid: all, other$"):
+    with pytest.raises(BadInput, match=r"^unknown preset 'ALL'; did you mean all\? valid: all, other$"):
         ledger_of(STUDY, "ALL", Where())
 
 

@@ -58,7 +58,10 @@ def test_axes_multiply_and_only_filters_them(tmp_path: Path) -> None:
         ({"learning_rate": [-1.0]}, r"learning_rate is -1.0; valid: above 0"),
         ({"batch_size": [17]}, "16 training clips do not fill one batch of 17"),
         ({"normalisation": ["layer"]}, "model 'timesformer1' has no choice of normalisation, but --normalisation asks"),
-        ({"learning_rates": [1.0]}, "unknown option 'learning_rates'; valid: source, models, "),
+        (
+            {"learning_rates": [1.0]},
+            "unknown option 'learning_rates'; did you mean learning_rate[?] valid: source, models, ",
+        ),
     ],
 )
 def test_bad_axes_are_told_before_anything_runs(asked: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -57,7 +57,10 @@ def test_draws_are_the_same_for_a_seed_and_lie_in_the_space() -> None:
         ("learning_rate=fast|slow", "learning rate 'fast' is not a number"),
         ("batch_size=log(8,64)", "--tune draws batch_size from log(8,64); valid: choices, as in batch_size=16|32"),
         ("optimiser=log(1,2)", "--tune draws optimiser from log(1,2); valid: choices"),
-        ("optimiser=adam|sgd", "--tune has optimiser=adam|sgd: unknown optimiser 'adam'; valid: sgd, adamw"),
+        (
+            "optimiser=adam|sgd",
+            "--tune has optimiser=adam|sgd: unknown optimiser 'adam'; did you mean adamw? valid: sgd, adamw",
+        ),
         (
             "label_smoothing=uniform(0,2)",
             "--tune has label_smoothing=uniform(0,2): label_smoothing is 2.0; valid: from",

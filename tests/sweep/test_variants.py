@@ -100,7 +100,7 @@ def test_each_grid_has_searches_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "only", "message"),
     [
-        ({"spec": ["papers"]}, "", "unknown spec 'papers'; valid: released, paper"),
+        ({"spec": ["papers"]}, "", "unknown spec 'papers'; did you mean paper? valid: released, paper"),
         ({"spec": []}, "", "--spec names nothing; give one value or more"),
         ({"spec": "paper"}, "", "spec is 'paper'; valid: a list of released, paper"),
         ({}, "spec=paper", "--only 'spec=paper' leaves none of 1 planned trial; they have spec released"),

@@ -90,7 +90,7 @@ def test_the_demo_leaves_tables_and_figures(demo: tuple[Path, str]) -> None:
 def test_in_the_demo_every_trial_learns(repository: Path, tmp_path: Path) -> None:
     """What is promised: above chance on its source in every trial, finite intervals, near domains easier than far."""
     out = made(repository, tmp_path)
-    assert "In short: All 12 trials are done, with 3 seeds, and every model is above chance." in out
+    assert "In short: All 12 trials are done, with 3 seeds, and every model is above chance" in out
     tables = load(tmp_path / "results/ts_grid")
     assert tables.trials["learned"].tolist() == [True] * 12
     accuracy = Analysis(tables, TemporalShape()).accuracy.set_index(["model", "target", "split"])

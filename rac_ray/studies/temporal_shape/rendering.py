@@ -88,4 +88,7 @@ def _rendered(dataset: GeneratedClips, part: str) -> Clips:
 def _source_of(record: Record) -> GeneratedClips:
     if not record.dataset:
         raise BadInput(f"trial {record.training_id} does not say what its clips were made from")
-    return GeneratedClips.from_dict(record.dataset)
+    try:
+        return GeneratedClips.from_dict(record.dataset)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"trial {record.training_id} does not say in full what its clips were made from") from error
