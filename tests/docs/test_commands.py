@@ -98,22 +98,23 @@ def test_sweep_commands_plan_what_they_say(command: str, tmp_path: Path) -> None
 
 
 def test_the_other_verbs_in_their_order(tmp_path: Path) -> None:
-    """On a storage where one trial has failed; what only a cluster has is moved into the test's folder."""
+    """On a storage where one trial has failed, and one of each preset that is asked for is planned; what only a cluster
+    has is moved into the test's folder."""
     assert {shlex.split(command)[2] for command in OTHER_VERBS} == {
         "status", "describe", "retry", "cancel", "clean", "results",
     }  # fmt: skip
     ledger = Ledger(Storage.at(tmp_path / "results/ts_grid"))
-    of_laptop = make_plan(TemporalShape(), "laptop", str(tmp_path), str(tmp_path), precision="32").tasks[0].training_id
+    for preset in ("laptop", "paper"):
+        register(ledger, make_plan(TemporalShape(), preset, str(tmp_path), str(tmp_path), precision="32").tasks[:1])
     (described,) = [shlex.split(command)[3] for command in OTHER_VERBS if " describe " in command]
     for command in OTHER_VERBS:
         if " retry " in command:
             continue  # tests/cli/test_sweep.py runs it
-        for training_id in (described, of_laptop):
-            give_up(ledger, training_id)
+        give_up(ledger, described)
         done = sweep(
             command.replace("/shared/", "").replace(" --to ./local", f" --to {tmp_path}/local"), folder=tmp_path
         )
-        expected = {"status": 1, "describe": 0, "cancel": 0, "clean": 0, "results": 1}[shlex.split(command)[2]]
+        expected = {"status": 3, "describe": 0, "cancel": 0, "clean": 0, "results": 3}[shlex.split(command)[2]]
         assert (done.returncode, "Traceback" in done.stderr) == (expected, False), command + done.stdout + done.stderr
 
 
