@@ -124,7 +124,10 @@ def _ran(
             study.provide(grid, study.folder(grid, data), say)
         again = partial(planned, study, preset, where, which, asked, precision_for(resources))
         made = replace(again(), retry_failed=retry_failed)
-        retried = [trial.trial_id for trial in given_up(made)] if retry_failed else None
+        retried = None
+        if retry_failed:
+            trials = trials_of(made, made.entries(), made.ledger.driver(watch=False))
+            retried = [trial.trial_id for trial in given_up(trials)]
         if deciding.until_decided:
             from rac_ray.sweep.declaring import declaration
 
@@ -189,7 +192,7 @@ def plan(
         searched(made),
         price_plan(candidates, resources, say, remember=not dry_run) if candidates else None,
         _at_most(made, deciding, which.only, price),
-        given_up(made) if retry_failed else None,
+        given_up(trials) if retry_failed else None,
     )
 
 

@@ -200,6 +200,8 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
     if len(names) > 1 and not any(given.get(place) for place in ("to", "capsule", "export", "log")):
         each = {name: verb.function(study, **{**settings, "preset": name}, **asked) for name in names}
         return _told_of_each(each, given)
+    if len(names) == 1:
+        settings["preset"] = names[0]
     outcome = verb.function(study, **settings, **asked)
     code = _told(replace(outcome, listed=True) if given.get("list") else outcome, given)
     if isinstance(outcome, Results) and not given["json"] and code != INTERRUPTED:

@@ -92,7 +92,7 @@ class Ledger:
 
         One listing, then the records, then what is left to read of the trainings that are not done. Without tasks, a
         training with a record that names evaluations is done. Of the tables of finished trainings only the ends are
-        looked at, which shows most damage; ``tables`` reads them.
+        looked at, which shows most damage; ``read_tables`` reads them.
         """
         known = {task.training_id: task for task in tasks or ()}
         sizes: dict[str, dict[str, int]] = {training_id: {} for training_id in known}

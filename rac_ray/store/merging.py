@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rac_ray.identity import TRAINING_VERSION, digest_of
+from rac_ray.identity import TRAINING_VERSION, Evaluation
 from rac_ray.store.files import PREDICTIONS
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Evaluated, Record
@@ -64,7 +64,8 @@ def _wrong(ledger: Ledger, record: Record, study: str) -> str:
     checked = [each for each in record.evaluations if each.evaluation_id]
     counted = _counted(tables[PREDICTIONS]) if checked else {}
     for each in checked:
-        if each.evaluation_id != digest_of(record.training_id, each.epoch, each.part, each.content)[:12]:
+        asked = Evaluation(each.target, each.split, each.role, each.content, each.variant)
+        if each.evaluation_id != asked.evaluation_id(record.training_id, each.epoch):
             return f"its evaluation {each.evaluation_id} is not that of {each.part}"
         clips, correct = counted.get(each.evaluation_id, (0, 0))
         if (clips, correct) != (each.clips, each.correct):

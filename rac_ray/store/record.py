@@ -97,8 +97,8 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
 
 
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``trial.json`` says of a training and of each of its trials; it may say more."""
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training is, as ``identity.Training`` has it."""
 
     model: str
     hidden_units: Positive
@@ -110,6 +110,12 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     about: dict[str, str] = {}
     variants: dict[str, str] = {}
+    """Empty in files of older versions, which know the study's defaults only."""
+
+
+class Planned(Settings, frozen=True, kw_only=True):
+    """What ``trial.json`` says of a training and of each of its trials; it may say more."""
+
     study: str = ""
     level: float | None = None
     experiment: str = ""
@@ -128,24 +134,13 @@ def read_plan(content: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(Settings, frozen=True, kw_only=True):
     """All of ``record.json``."""
 
     schema: int = SCHEMA
     study: str
     training_id: str
     training_version: int
-    model: str
-    hidden_units: Positive
-    source: str
-    seed: int
-    recipe: Recipe
-    data: str
-    size: str = ""
-    options: dict[str, Any] = {}
-    about: dict[str, str] = {}
-    variants: dict[str, str] = {}
-    """Empty in records of older versions, which know the study's defaults only."""
     trials: list[Named]
     selection_rule: str
     best_epoch: Count

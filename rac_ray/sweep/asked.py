@@ -1,7 +1,7 @@
 """What a verb is asked: of which folders, which part of which grid; and the plan that follows from it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,9 +131,8 @@ def trials_of(made: Plan, entries: Mapping[str, Entry], driver: str | None) -> l
     ]
 
 
-def given_up(made: Plan) -> list[TrialStatus]:
-    """The planned trials that ``retry`` runs once more."""
-    trials = trials_of(made, made.entries(), made.ledger.driver(watch=False))
+def given_up(trials: Iterable[TrialStatus]) -> list[TrialStatus]:
+    """Those of planned trials that ``retry`` runs once more."""
     return [trial for trial in trials if trial.state == "failed"]
 
 

@@ -259,8 +259,8 @@ class TakenIn:
         return [
             *(f"REFUSED {training_id}: {reason}" for training_id, reason in merged.refused.items()),
             *(f"kept ours {training_id}: {difference}" for training_id, difference in merged.kept.items()),
-            *(f"{training_id}: {count} more evaluations" for training_id, count in merged.added.items()),
-            f"{len(merged.copied)} finished trainings came from {self.source} to {self.folder}; "
+            *(f"{training_id}: {counted(count, 'more evaluation')}" for training_id, count in merged.added.items()),
+            f"{counted(len(merged.copied), 'finished training')} came from {self.source} to {self.folder}; "
             f"{len(merged.added)} got more evaluations, {len(merged.same)} were here already, "
             f"{len(merged.kept)} differ, {len(merged.refused)} refused",
         ]
