@@ -14,7 +14,7 @@ from rac_ray.results.names import Domains
 from rac_ray.results.paper import PaperEffect, Printed, paper_effect
 from rac_ray.results.statistics import Estimate
 from rac_ray.results.verdict_words import CALLED, MEANS, reason
-from rac_ray.results.verdicts import Verdict
+from rac_ray.results.verdicts import Verdict, decided_first
 from rac_ray.store.redaction import without_credentials
 
 NOT_PRINTED = "not printed"
@@ -54,7 +54,7 @@ def claim_rows(
     verdicts: Sequence[Verdict], printed: Printed | None, domains: Domains, recipe: str = ""
 ) -> list[ClaimRow]:
     """A row for each verdict, those that are decided first."""
-    return [_row(verdict, printed or Printed(), domains, recipe) for verdict in verdicts]
+    return [_row(verdict, printed or Printed(), domains, recipe) for verdict in decided_first(verdicts)]
 
 
 def _row(verdict: Verdict, printed: Printed, domains: Domains, recipe: str) -> ClaimRow:

@@ -6,7 +6,7 @@ Reads records only; without a plan neither Ray nor torch is imported.
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ from rac_ray.results.report_parts import claims, sections
 from rac_ray.results.tables import Tables, load
 from rac_ray.results.tuned import changes_in_words
 from rac_ray.results.verdict_words import standing, verdict_table
-from rac_ray.results.verdicts import Ruling
+from rac_ray.results.verdicts import decided_first
 from rac_ray.store.entry import STATES, added_up
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -131,8 +131,8 @@ def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], st
         over = ", and over looks" if looked else ""
         stands.append(f"{recipe}: " * bool(recipe) + standing(part.verdicts, unfinished) + over)
         lines += ["", *wrapped(f"Verdicts: {stands[-1]}")]
-        pairs = list(zip(part.verdicts, claim_rows(part.verdicts, study.printed_numbers, study.domains), strict=True))
-        for verdict, row in sorted(pairs, key=lambda pair: get_args(Ruling).index(pair[0].outcome)):
+        claim_by_claim = claim_rows(part.verdicts, study.printed_numbers, study.domains)
+        for verdict, row in zip(decided_first(part.verdicts), claim_by_claim, strict=True):
             said = looked.get(verdict.claim.claim_id)
             lines += [*verdict_lines(verdict, row), *([f"{INDENT}{said}"] if said else [])]
         table = verdict_table(part.verdicts, study.printed_numbers)

@@ -20,7 +20,7 @@ the two models within seeds, or of sizes within seeds for slopes; by that, five 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from rac_ray.results.answers import Answers
 from rac_ray.results.at_chance import MOSTLY
@@ -101,6 +101,11 @@ class Verdict:
         if not wanted or any(needed is None for needed in wanted):
             return None
         return max(1, max(needed or 0 for needed in wanted) - self.seeds)
+
+
+def decided_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """In the order of ``Ruling``, and as they came within one."""
+    return sorted(verdicts, key=lambda verdict: get_args(Ruling).index(verdict.outcome))
 
 
 def judge(answers: Answers, claims: Sequence[Claim]) -> list[Verdict]:

@@ -130,12 +130,15 @@ def test_a_model_at_chance_has_no_ratio_anywhere(seen: Seen, report: str) -> Non
 def test_a_click_on_a_claim_shows_its_contrasts(seen: Seen, report: str) -> None:
     page = opened(seen, report)
     assert page.locator("tr.claim").count() == 11
-    quote = page.locator("tr.claim .quote").nth(2)
-    contrasts = page.locator("tr.contrasts").nth(2)
+    verdicts = page.locator("tr.claim .ruling").all_inner_texts()
+    tested = len(verdicts) - verdicts.count("not tested")
+    assert verdicts[tested:] == ["not tested"] * verdicts.count("not tested"), "those that are decided come first"
+    quote = page.locator("tr.claim .quote").first
+    contrasts = page.locator("tr.contrasts").first
     assert contrasts.is_hidden()
     quote.click()
     assert quote.get_attribute("aria-expanded") == "true"
-    assert contrasts.locator("tbody tr").count() == 2
+    assert contrasts.locator("tbody tr").count() > 0
     quote.press("Enter")
     assert contrasts.is_hidden()
 

@@ -10,7 +10,7 @@ from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.findings import Measurement, measure
 from rac_ray.results.verdict_words import reason, verdict_table
-from rac_ray.results.verdicts import Verdict, judge
+from rac_ray.results.verdicts import Verdict, decided_first, judge
 from rac_ray.studies.diving48.claims import DIVING48
 from rac_ray.studies.temporal_shape.claims import TEMPORAL_SHAPE
 from tests.results.synthetic import Truth, sweep
@@ -71,6 +71,11 @@ def test_diving48_has_not_run(published: dict[str, Verdict]) -> None:
     assert len(diving) == 11
     assert {verdict.outcome for verdict in diving} == {"not run"}
     assert not any(verdict.measurements for verdict in diving)
+
+
+def test_the_decided_come_first_and_those_of_one_ruling_as_they_were(published: dict[str, Verdict]) -> None:
+    shuffled = [published[claim.claim_id] for claim in (*DIVING48, *TEMPORAL_SHAPE)]
+    assert decided_first(shuffled) == [published[claim.claim_id] for claim in (*TEMPORAL_SHAPE, *DIVING48)]
 
 
 def test_where_the_paper_is_wrong_its_claims_are_contradicted() -> None:

@@ -146,7 +146,7 @@ def test_seeds_are_added_until_the_budget_is_spent(machine: Machine, tmp_path: P
 
 def test_results_say_of_each_claim_at_which_look_it_stands(machine: Machine, tmp_path: Path) -> None:
     results = run_and_show(tmp_path)
-    text = "\n".join(results.lines())
+    text = " ".join("\n".join(results.lines()).split())
     assert "decided at look 1 of 4 (3 seeds), p over looks" in text
     assert "undecided within the budget of 10 trials: look 3 of 4 (8 seeds), p over looks" in text
     assert "2 of 3 claims could be tested; p values are corrected over these, and over looks" in text

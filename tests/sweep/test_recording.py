@@ -76,7 +76,7 @@ def trained(task: Task, folder: Path, **setting: object) -> Record:
     kept = {1: 0.5, 2: 0.4} if task.selection.levels else {}
     result = Fit(torch.nn.Linear(1, 1), rows, 3, 0.7, 17, kept, 0.5)
     about = Setting(Ledger(Storage.at(folder)), "driver", "tiny", **setting)  # type: ignore[arg-type]
-    return trained_record(Job(task, 2, about, "here", 0.0), Place(), result, {"training": 9.0})
+    return trained_record(Job(task, 2, about, "here", 0.0), Place(), result, {"training": 9.0, "total": 12.0})
 
 
 def test_a_record_says_what_was_trained_and_has_no_evaluations_yet(make_task, tmp_path: Path) -> None:
