@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -112,7 +111,12 @@ def test_a_command_under_nohup_outlives_its_terminal(repository: Path) -> None:
 def test_a_process_that_is_told_to_stop_ends_as_interrupted(
     number: signal.Signals, at_first: signal.Handlers, repository: Path
 ) -> None:
-    """A shell has what it starts in the background ignore Ctrl-C."""
+    """A shell has what it starts in the background ignore Ctrl-C. What runs the tests may be ignoring SIGHUP."""
+
+    def as_a_shell_starts_it() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, at_first)
+
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     with subprocess.Popen(
         [sys.executable, "-c", WAITS],
@@ -120,7 +124,7 @@ def test_a_process_that_is_told_to_stop_ends_as_interrupted(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, at_first),
+        preexec_fn=as_a_shell_starts_it,
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "begun\n"

@@ -5,6 +5,7 @@ import pytest
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.report_parts import claims, sections
 from rac_ray.results.sections import Section
+from rac_ray.results.verdicts import decided_first
 from tests.results.studies import SHAPES
 from tests.results.synthetic import sweep
 
@@ -45,4 +46,6 @@ def test_a_figure_has_its_numbers_its_stamp_and_the_rule(parts: dict[str, Sectio
 
 
 def test_claims_are_the_studys_own(analysis: Analysis) -> None:
-    assert [row.quote for row in claims(analysis)] == [claim.quote for claim in SHAPES.claims]
+    decided = decided_first(analysis.verdicts)
+    assert [row.quote for row in claims(analysis)] == [verdict.claim.quote for verdict in decided]
+    assert {verdict.claim.claim_id for verdict in decided} == {claim.claim_id for claim in SHAPES.claims}
