@@ -189,6 +189,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | LOCAL, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_search_killed_at_a_random_moment_comes_to_the_same_choice(
     undisturbed: tuple[Path, Results], tmp_path: Path
 ) -> None:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -101,6 +100,12 @@ run_command(command)
 """
 
 
+def as_a_shell_starts_it() -> None:
+    """What runs the tests may be ignoring these."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
 def test_a_driver_that_is_told_to_stop_leaves_ray_in_order(number: signal.Signals) -> None:
     """Ray's core takes SIGTERM for a crash of the process that it is in."""
@@ -109,7 +114,7 @@ def test_a_driver_that_is_told_to_stop_leaves_ray_in_order(number: signal.Signal
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_a_shell_starts_it,
     ) as driver:
         assert driver.stdout
         assert driver.stdout.readline() == "up\n"

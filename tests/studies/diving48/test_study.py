@@ -217,6 +217,7 @@ def test_a_codec_is_another_trial_of_the_same_training(data: Storage, tmp_path: 
         asking(data, tmp_path, codec=["maybe"])
 
 
+@pytest.mark.slow
 def test_a_codec_that_is_asked_for_later_only_evaluates(data: Storage, tmp_path: Path) -> None:
     first, both = (asking(data, tmp_path, "experiment=a", codec=codec) for codec in (["yes"], ["yes", "no"]))
     ran(first)

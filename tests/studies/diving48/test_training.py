@@ -138,6 +138,7 @@ class Breaking(nn.Module):
         return self.inner(clips)
 
 
+@pytest.mark.slow
 def test_going_on_from_an_epochs_checkpoint_changes_no_bit(data: Storage, tmp_path: Path) -> None:
     """One worker, in the trial's own process; the second attempt begins with the epoch of the tenth step."""
     marker = tmp_path / "broken"
