@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from rac_ray.cli.exits import run_command
 from rac_ray.errors import BadInput
 from rac_ray.store.lock import Busy
+from tests.signals import as_a_shell_starts_it
 
 WAITS = """
 import time
@@ -111,12 +113,7 @@ def test_a_command_under_nohup_outlives_its_terminal(repository: Path) -> None:
 def test_a_process_that_is_told_to_stop_ends_as_interrupted(
     number: signal.Signals, at_first: signal.Handlers, repository: Path
 ) -> None:
-    """A shell has what it starts in the background ignore Ctrl-C. What runs the tests may be ignoring SIGHUP."""
-
-    def as_a_shell_starts_it() -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, at_first)
-
+    """A shell has what it starts in the background ignore Ctrl-C."""
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     with subprocess.Popen(
         [sys.executable, "-c", WAITS],
@@ -124,7 +121,7 @@ def test_a_process_that_is_told_to_stop_ends_as_interrupted(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=as_a_shell_starts_it,
+        preexec_fn=partial(as_a_shell_starts_it, at_first),
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "begun\n"

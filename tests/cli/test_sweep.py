@@ -195,6 +195,7 @@ def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> Non
     assert "1 trial planned = 1 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
     before = "tiny small: 1 trial to run, for a time that nobody has measured yet; Ctrl-C loses nothing, the same"
     assert out.startswith(f"{before} command goes on\n")
+    assert " start " in out
     folder = Path.cwd() / "results/tiny/small"
     assert (folder / "forecast.json").is_file()
     assert len(list((folder / "tables").glob("*.parquet"))) == 7

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import ray
 
 from rac_ray.sweep import session
 from rac_ray.sweep.session import count_resources_here
+from tests.signals import as_a_shell_starts_it
 
 SCRIPT = """
 import ray
@@ -100,12 +102,6 @@ run_command(command)
 """
 
 
-def as_a_shell_starts_it() -> None:
-    """What runs the tests may be ignoring these."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
 def test_a_driver_that_is_told_to_stop_leaves_ray_in_order(number: signal.Signals) -> None:
     """Ray's core takes SIGTERM for a crash of the process that it is in."""
@@ -114,7 +110,7 @@ def test_a_driver_that_is_told_to_stop_leaves_ray_in_order(number: signal.Signal
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=as_a_shell_starts_it,
+        preexec_fn=partial(as_a_shell_starts_it, signal.default_int_handler),
     ) as driver:
         assert driver.stdout
         assert driver.stdout.readline() == "up\n"
