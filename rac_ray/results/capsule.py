@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from rac_ray.errors import BadInput
 from rac_ray.results.analysis import Analysis
+from rac_ray.results.figures import pictures
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.tables import Tables, load
 from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_failure, is_weights
@@ -82,7 +83,8 @@ def pack(
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         inside = Storage.at(scratch)
         _copy_records(sweep, inside.below(RECORDS), training_ids, weights)
-        write_outputs(Analysis(load(inside.below(RECORDS).root), study), inside.below(OUTPUTS))
+        analysis = Analysis(load(inside.below(RECORDS).root), study)
+        write_outputs(analysis, inside.below(OUTPUTS), pictures(analysis))
         inside.write_bytes(ENVIRONMENT_FILE, "".join(f"{line}\n" for line in environment()).encode())
         hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
         manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "files": hashes}
@@ -108,7 +110,8 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     manifest = unpack(path, folder)
     inside = Storage.at(folder)
     tables = load(inside.below(RECORDS).root)
-    write_outputs(Analysis(tables, study_of(tables)), inside.below("derived"))
+    analysis = Analysis(tables, study_of(tables))
+    write_outputs(analysis, inside.below("derived"), pictures(analysis))
     derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
     packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest.files, OUTPUTS).items()}
     names = sorted(packed.keys() | derived.keys())

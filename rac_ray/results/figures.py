@@ -19,7 +19,7 @@ from rac_ray.results.answers import Answers, Part
 from rac_ray.results.at_chance import AT_CHANCE, guessing
 from rac_ray.results.findings import FEW
 from rac_ray.results.formats import TOO_FEW_SEEDS
-from rac_ray.results.looks import FORMATS, look_of, rendered, stamped
+from rac_ray.results.looks import Picture, look_of, picture_of, stamped
 from rac_ray.results.names import domain_name, set_name
 from rac_ray.results.panels import (
     FADED,
@@ -281,12 +281,14 @@ def _said_of(draw: Draw, number: str) -> tuple[str, str]:
     return first.rstrip(".") + (f" ({number} of the paper)" if number else ""), " ".join(rest.split())
 
 
-def draw_all(analysis: Analysis, folder: Storage) -> list[str]:
-    """Draw every figure; returns the names of the files written."""
-    written = []
-    for drawing in drawings(analysis):
-        for suffix in FORMATS:
-            name = f"{drawing.name}.{suffix}"
-            folder.write_bytes(name, rendered(drawing.draw, suffix))
-            written.append(name)
-    return written
+def pictures(analysis: Analysis) -> list[tuple[Drawing, Picture]]:
+    """Every figure, drawn."""
+    return [(drawing, picture_of(drawing.draw)) for drawing in drawings(analysis)]
+
+
+def write_all(drawn: Sequence[tuple[Drawing, Picture]], folder: Storage) -> list[str]:
+    """Write every figure; returns the names of the files written."""
+    files = {f"{drawing.name}.{suffix}": data for drawing, picture in drawn for suffix, data in picture.files.items()}
+    for name, data in files.items():
+        folder.write_bytes(name, data)
+    return list(files)

@@ -2,8 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import NamedTuple
 
@@ -25,12 +24,25 @@ FORMATS = {"png": {"Software": None}, "svg": {"Date": None}}
 
 STAMP_LETTERS = 15
 """Letters of a stamp in one inch."""
-DARK = (
+STAMP = "stamp"
+"""The id of a stamp in an SVG file."""
+ON_PAGE = (
+    f'#{STAMP} {{ display: none }} [style*="fill: #ffffff"] {{ fill: none !important }} '
     "@media (prefers-color-scheme: dark) { svg { fill: #e4e8ed } "
     '[style*="stroke: #000000"] { stroke: #e4e8ed !important } [style*="fill: #000000"] { fill: #e4e8ed !important } '
     '[style*="fill: #f0f0f0"] { fill: #2a323d !important } [style*="fill: #808080"] { fill: #a3adba !important } }'
 )
-"""Colours of a figure on a dark ground."""
+"""What a page changes of a figure: no stamp and no ground, and light colours on a dark page."""
+
+
+class Picture(NamedTuple):
+    """A figure, laid out and drawn once."""
+
+    files: Mapping[str, bytes]
+    """Its bytes by format."""
+    stamp: str
+    below: float
+    """Which share of its height the stamp takes."""
 
 
 class Look(NamedTuple):
@@ -48,31 +60,37 @@ def look_of(model: str) -> Look:
 def stamped(figure: Figure, stamp: str) -> Figure:
     """The figure with how much of the grid it stands on below it."""
     letters = int(STAMP_LETTERS * figure.get_figwidth())
-    figure.supxlabel(textwrap.fill(stamp, letters), fontsize=8, color="#555555")
+    figure.supxlabel(textwrap.fill(stamp, letters), fontsize=8, color="#555555", gid=STAMP)
     return figure
 
 
-def rendered(draw: Callable[[], Figure], suffix: str) -> bytes:
-    """A figure as ``png`` or ``svg``, drawn with matplotlib's own settings whatever the user's are."""
-    with _own_settings():
-        return _saved(draw(), suffix, transparent=False)
-
-
-def on_page(draw: Callable[[], Figure]) -> tuple[str, str]:
-    """A figure as SVG for a page, without ground, light or dark as the reader's system; and its stamp."""
-    with _own_settings():
+def picture_of(draw: Callable[[], Figure]) -> Picture:
+    """A figure in every format, drawn with matplotlib's own settings whatever the user's are."""
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "Agg", "svg.hashsalt": "rac_ray"}):
         figure = draw()
-        stamp = " ".join(figure.get_supxlabel().split())
-        figure.supxlabel("")
-        text = _saved(figure, "svg", transparent=True).decode()
-    return re.sub("(<svg[^>]*>)", rf"\1<style>{DARK}</style>", text, count=1), stamp
+        files = {suffix: _saved(figure, suffix) for suffix in FORMATS}
+        stamps = [text.get_window_extent().y1 for text in figure.texts if text.get_gid() == STAMP]
+    return Picture(files, " ".join(figure.get_supxlabel().split()), sum(stamps) / figure.bbox.height)
 
 
-def _own_settings() -> AbstractContextManager[None]:
-    return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "Agg", "svg.hashsalt": "rac_ray"})
+def rendered(draw: Callable[[], Figure], suffix: str) -> bytes:
+    """A figure as ``png`` or ``svg``."""
+    return picture_of(draw).files[suffix]
 
 
-def _saved(figure: Figure, suffix: str, *, transparent: bool) -> bytes:
+def on_page(picture: Picture) -> str:
+    """A figure as SVG for a page: light or dark as the reader's system, and cut off above its stamp."""
+    text = picture.files["svg"].decode()
+    text = re.sub("(<svg[^>]*>)", rf"\1<style>{ON_PAGE}</style>", text, count=1)
+    width, height = map(float, re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)[0])
+    shown = height * (1 - picture.below)
+    size = f'width="{width:.6g}pt" height="{shown:.6g}pt" viewBox="0 0 {width:.6g} {shown:.6g}"'
+    return re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*"', size, text, count=1)
+
+
+def _saved(figure: Figure, suffix: str) -> bytes:
+    """The bytes of a figure, which is laid out for the first of its formats alone."""
     stream = BytesIO()
-    figure.savefig(stream, format=suffix, dpi=150, metadata=FORMATS[suffix], transparent=transparent)
+    figure.savefig(stream, format=suffix, dpi=150, metadata=FORMATS[suffix])
+    figure.set_layout_engine("none")
     return stream.getvalue()

@@ -1,10 +1,12 @@
 """The parts of a sweep's report: figures with the tables under them, further tables, claims."""
 
+from collections.abc import Sequence
+
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.at_chance import rule_in_words
 from rac_ray.results.claim_rows import ClaimRow, claim_rows
-from rac_ray.results.figures import Drawing, drawings
-from rac_ray.results.looks import on_page
+from rac_ray.results.figures import Drawing
+from rac_ray.results.looks import Picture, on_page
 from rac_ray.results.names import Domains
 from rac_ray.results.page_tables import columns_of
 from rac_ray.results.sections import Group, Section
@@ -18,14 +20,13 @@ LISTED = "claims"
 """The table that a report shows as a list of claims."""
 
 
-def sections(analysis: Analysis) -> list[Section]:
-    """Every figure, the first of all as the main one, with its table under it; then the other tables."""
+def sections(analysis: Analysis, drawn: Sequence[tuple[Drawing, Picture]]) -> list[Section]:
+    """Every figure of ``drawn``, the first of all as the main one, with its table under it; then the other tables."""
     sheets = {sheet.name: sheet for sheet in analysis.sheets if sheet.name != LISTED}
-    drawn = list(drawings(analysis))
-    several = len({drawing.of for drawing in drawn}) > 1
+    several = len({drawing.of for drawing, _ in drawn}) > 1
     figures = [
-        _figure(analysis, drawing, sheets.pop(_under(drawing), None), several, "figures" if number else "main")
-        for number, drawing in enumerate(drawn)
+        _figure(analysis, *each, sheets.pop(_under(each[0]), None), several, "figures" if number else "main")
+        for number, each in enumerate(drawn)
     ]
     return [*figures, *(_table(sheet, analysis.study.domains) for sheet in sheets.values())]
 
@@ -44,14 +45,15 @@ def _under(drawing: Drawing) -> str:
     return f"{TABLE_UNDER.get(drawing.kind, drawing.kind)}-{drawing.source}"
 
 
-def _figure(analysis: Analysis, drawing: Drawing, sheet: Sheet | None, several: bool, group: Group) -> Section:
-    svg, stamp = on_page(drawing.draw)
+def _figure(
+    analysis: Analysis, drawing: Drawing, picture: Picture, sheet: Sheet | None, several: bool, group: Group
+) -> Section:
     rule = rule_in_words(analysis.tables, drawing.source) if drawing.kind in RULE_BELOW else ""
     heading = f"{drawing.title}, trained on {drawing.of}" if several else drawing.title
     table, more = columns_of(sheet, analysis.study.domains) if sheet else (None, None)
     files = (*(f"figures/{drawing.name}.{suffix}" for suffix in ("png", "svg")), *(_files(sheet) if sheet else ()))
     said = f"{drawing.about} {rule}".strip()
-    return Section(heading, said, table, svg, stamp, more, files, group)
+    return Section(heading, said, table, on_page(picture), picture.stamp, more, files, group)
 
 
 def _table(sheet: Sheet, domains: Domains) -> Section:

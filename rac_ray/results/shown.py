@@ -17,6 +17,8 @@ from rac_ray.results.capsule import pack
 from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
+from rac_ray.results.figures import Drawing, pictures
+from rac_ray.results.looks import Picture
 from rac_ray.results.on_terminal import INDENT, near, printed_tables, verdict_lines, wrapped
 from rac_ray.results.opening import Opening, opening_of
 from rac_ray.results.outputs import write_outputs
@@ -80,7 +82,8 @@ def _written(
     title: str,
     refresh_seconds: int | None,
 ) -> tuple[dict[str, Any], list[str]]:
-    names = write_outputs(analysis, folder)
+    drawn = pictures(analysis)
+    names = write_outputs(analysis, folder, drawn)
     tables = analysis.tables
     lines = [
         *printed_tables(analysis),
@@ -101,7 +104,7 @@ def _written(
     lines += wrapped(f"In short: {' '.join(opening.answer)}")
     lines += [f"files: {near(folder.root)} ({len(names)} tables and figures)"]
     if wanted.report:
-        value["report"], why = _reported(analysis, sweep, folder, title, opening, refresh_seconds)
+        value["report"], why = _reported(analysis, drawn, sweep, folder, title, opening, refresh_seconds)
         lines += [f"open {near(value['report'])}", *([f"the page has no clips: {why}"] if why else [])]
     if wanted.capsule:
         chosen = set(tables.trials["training_id"])
@@ -163,7 +166,13 @@ def _failures(trials: pd.DataFrame) -> list[str]:
 
 
 def _reported(
-    analysis: Analysis, sweep: Storage, folder: Storage, title: str, opening: Opening, refresh_seconds: int | None
+    analysis: Analysis,
+    drawn: Sequence[tuple[Drawing, Picture]],
+    sweep: Storage,
+    folder: Storage,
+    title: str,
+    opening: Opening,
+    refresh_seconds: int | None,
 ) -> tuple[str, str]:
     """Address of the report, and why it has no clips, if it has none."""
     clips, why = _clips(analysis, sweep)
@@ -171,7 +180,7 @@ def _reported(
         analysis.tables,
         folder,
         title=title,
-        sections=sections(analysis),
+        sections=sections(analysis, drawn),
         clips=clips,
         refresh_seconds=refresh_seconds,
         class_names=analysis.study.class_names,

@@ -2,7 +2,7 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from rac_ray.results.looks import look_of, on_page, rendered, stamped
+from rac_ray.results.looks import ON_PAGE, look_of, on_page, picture_of, rendered, stamped
 
 
 def test_an_unknown_model_keeps_its_name() -> None:
@@ -19,14 +19,26 @@ def test_the_stamp_stands_below_and_no_date_is_in_the_file() -> None:
 
 
 def test_on_a_page_the_stamp_is_a_caption_and_the_ground_is_left_to_the_page() -> None:
-    figure = Figure()
-    figure.subplots()
-    svg, stamp = on_page(lambda: stamped(figure, "3 of 8 trials " * 20))
-    assert stamp == ("3 of 8 trials " * 20).strip()
-    assert "3 of 8 trials" not in svg
-    assert svg.count("<style>@media (prefers-color-scheme: dark)") == 1
-    assert "fill: #ffffff" not in svg
-    assert "fill: #ffffff" in rendered(lambda: figure, "svg").decode()
+    """The page cuts the drawing off above the stamp, which takes as much of the height as its three lines need."""
+
+    def drawn(stamp: str) -> Figure:
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure.subplots()
+        return stamped(figure, stamp)
+
+    picture = picture_of(lambda: drawn("3 of 8 trials " * 20))
+    assert picture.stamp == ("3 of 8 trials " * 20).strip()
+    svg, file = on_page(picture), picture.files["svg"].decode()
+    assert svg.count(f"<style>{ON_PAGE}</style>") == 1
+    assert ON_PAGE not in file
+    assert '<g id="stamp">' in file
+    assert 'width="432pt" height="288pt" viewBox="0 0 432 288"' in file
+    size = f"{288 * (1 - picture.below):.6g}"
+    assert f'width="432pt" height="{size}pt" viewBox="0 0 432 {size}"' in svg
+    one = picture_of(lambda: drawn("3 of 8 trials")).below
+    assert 0.02 < one < 0.08
+    assert picture.below == pytest.approx(4 * one, rel=0.3)
+    assert picture_of(Figure).below == 0
 
 
 def test_the_users_own_settings_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,19 @@ import pandas as pd
 
 from rac_ray.results import load
 from rac_ray.results.analysis import Analysis
+from rac_ray.results.figures import pictures
 from rac_ray.results.outputs import write_outputs
 from rac_ray.store.storage import Storage
 from tests.results.studies import SHAPES
 
 
+def written(sweep_folder: Path, folder: Storage) -> list[str]:
+    analysis = Analysis(load(sweep_folder), SHAPES)
+    return write_outputs(analysis, folder, pictures(analysis))
+
+
 def test_every_table_and_figure_is_written(sweep_folder: Path, tmp_path: Path) -> None:
-    names = write_outputs(Analysis(load(sweep_folder), SHAPES), Storage.at(tmp_path / "out"))
+    names = written(sweep_folder, Storage.at(tmp_path / "out"))
     assert {"tables/trials.parquet", "tables/failures.parquet", "tables/figure3-2dot.csv", "tables/claims.tex"} <= set(
         names
     )
@@ -20,7 +26,7 @@ def test_every_table_and_figure_is_written(sweep_folder: Path, tmp_path: Path) -
 
 
 def test_the_selection_rule_and_the_part_of_the_grid_stand_above_each_table(sweep_folder: Path, tmp_path: Path) -> None:
-    names = write_outputs(Analysis(load(sweep_folder), SHAPES), Storage.at(tmp_path / "out"))
+    names = written(sweep_folder, Storage.at(tmp_path / "out"))
     texts = [name for name in names if name.endswith((".csv", ".md", ".tex"))]
     assert len(texts) == 4 * 8
     for name in texts:
@@ -33,6 +39,6 @@ def test_the_selection_rule_and_the_part_of_the_grid_stand_above_each_table(swee
 
 def test_the_same_records_give_the_same_bytes(sweep_folder: Path, tmp_path: Path) -> None:
     first, second = (Storage.at(tmp_path / name) for name in ("first", "second"))
-    names = write_outputs(Analysis(load(sweep_folder), SHAPES), first)
-    assert write_outputs(Analysis(load(sweep_folder), SHAPES), second) == names
+    names = written(sweep_folder, first)
+    assert written(sweep_folder, second) == names
     assert [name for name in names if first.read_bytes(name) != second.read_bytes(name)] == []

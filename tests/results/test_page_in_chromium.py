@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from rac_ray.results.analysis import Analysis
+from rac_ray.results.figures import pictures
 from rac_ray.results.opening import opening_of
 from rac_ray.results.report import write_report
 from rac_ray.results.report_parts import claims, sections
@@ -61,7 +62,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         tables,
         folder,
         title="a demo",
-        sections=sections(analysis),
+        sections=sections(analysis, pictures(analysis)),
         clips=frames_of,
         opening=opening_of(analysis, len(tables.trials)),
         claims=claims(analysis),

@@ -3,6 +3,7 @@
 import pytest
 
 from rac_ray.results.analysis import Analysis
+from rac_ray.results.figures import pictures
 from rac_ray.results.report_parts import claims, sections
 from rac_ray.results.sections import Section
 from rac_ray.results.verdicts import decided_first
@@ -17,7 +18,7 @@ def analysis() -> Analysis:
 
 @pytest.fixture(scope="module")
 def parts(analysis: Analysis) -> dict[str, Section]:
-    return {section.heading: section for section in sections(analysis)}
+    return {section.heading: section for section in sections(analysis, pictures(analysis))}
 
 
 def test_the_first_figure_is_the_main_one_and_tables_follow(parts: dict[str, Section]) -> None:
