@@ -28,6 +28,8 @@ MODELS: dict[str, Make] = {
 }
 CLASHES: set[str] = set()
 """Names that two models were registered by."""
+MOST_HIDDEN_UNITS = 65_536
+"""With more of them the size of a layer's weights may overflow."""
 USUAL_SHAPE = {"num_frames": 20, "frame_size": 64, "channels": 1, "num_classes": 5}
 """Shape of clips and classes that a model is built for unless somebody says otherwise: Temporal Shape's."""
 
@@ -64,7 +66,8 @@ def build_model(name: str, hidden_units: int, **options: Any) -> nn.Module:
 class Builder:
     """A model of the registry, yet to be built; equal ones build the same. Other processes need no registry for it.
 
-    Raises BadInput as ``build_model`` does for names, and for hidden units below 1.
+    Raises BadInput as ``build_model`` does for names, and for hidden units below 1 or so many that
+    sizes of weights may overflow.
     """
 
     name: str
@@ -79,8 +82,8 @@ class Builder:
             raise one_of("model", self.name, MODELS)
         if self.name in CLASHES:
             raise BadInput(f"there are two models of the name {self.name!r}; give one of them another name")
-        if self.hidden_units < 1:
-            raise BadInput(f"hidden units are {self.hidden_units}; valid: 1 or more")
+        if not 1 <= self.hidden_units <= MOST_HIDDEN_UNITS:
+            raise BadInput(f"hidden units are {self.hidden_units}; valid: 1 to {MOST_HIDDEN_UNITS}")
         object.__setattr__(self, "make", MODELS[self.name])
 
     def with_options(self, **options: Any) -> "Builder":

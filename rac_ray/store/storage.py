@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from rac_ray.errors import BadInput
+from rac_ray.store.local import absolute, walked
 from rac_ray.store.object_store import OBJECT_STORES, RETRY_SECONDS, Result, opened, persistent, refusal, split_root
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -55,12 +56,13 @@ class Storage:
     def at(cls, location: str | os.PathLike[str]) -> "Storage":
         """The storage at a local path (made absolute) or a URI that ``pyarrow.fs`` understands.
 
-        Raises BadInput for an address that has lost a slash, which would be a local folder.
+        Raises BadInput for what cannot be the name of a folder, and for an address that has lost a slash, which would
+        be a local folder.
         """
         text = os.fspath(location)
         if lost := LOST_SLASH.match(text):
             raise BadInput(f"storage {text!r} is neither a path nor an address; valid: as in {lost[1]}://bucket/folder")
-        return cls("".join(split_root(text)) if "://" in text else str(Path(text).expanduser().resolve()))
+        return cls("".join(split_root(text)) if "://" in text else absolute(text))
 
     @property
     def is_local(self) -> bool:
@@ -112,21 +114,17 @@ class Storage:
 
         Files under temporary names are left out, or, with ``temporary``, are the only ones.
         """
-        return {
-            name: info.size
-            for name, info in self._files(folder).items()
-            if (TEMPORARY_MARK in info.base_name) == temporary
-        }
+        return {name: size for name, (size, _) in self.stamps(folder).items() if _temporary(name) == temporary}
 
-    def stamps(self) -> dict[str, tuple[int, int]]:
-        """Bytes, and time of the last change in nanoseconds since 1970, of every file below the folder."""
-        return {name: (info.size, info.mtime_ns) for name, info in self._files().items()}
-
-    def _files(self, folder: str = "") -> dict[str, fs.FileInfo]:
-        """Every file below ``folder`` by its path relative to it; none when it does not exist."""
+    def stamps(self, folder: str = "") -> dict[str, tuple[int, int]]:
+        """Bytes, and time of the last change in nanoseconds since 1970, of every file below ``folder`` by its path
+        relative to it; none when it does not exist. Links are followed, each folder is looked at once."""
+        if self.is_local:
+            return {name: (found.st_size, found.st_mtime_ns) for name, found in walked(Path(self.root, folder))}
         system, path = self.resolve(folder)
         infos = self._ask(lambda: system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True)))
-        return {info.path[len(path.rstrip("/")) + 1 :]: info for info in infos if info.type == fs.FileType.File}
+        files = (info for info in infos if info.type == fs.FileType.File)
+        return {info.path[len(path.rstrip("/")) + 1 :]: (info.size, info.mtime_ns) for info in files}
 
     def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
         """The content of many files, read side by side; files that have gone meanwhile are left out."""
@@ -258,6 +256,13 @@ class Storage:
         with suppress(FileNotFoundError):  # somebody else was quicker
             self._ask(delete)
 
+    def require_folder(self) -> None:
+        """Raise BadInput where a file stands in the place of this local folder, or of one above it."""
+        if self.is_local and not (standing := self._standing()).is_dir():
+            raise BadInput(
+                f"storage {self.root!r} leads through {str(standing)!r}, a file; valid: a folder, also a new one"
+            )
+
     def _standing(self) -> Path:
         """The folder itself, or the nearest one above it that exists."""
         return next(folder for folder in (Path(self.root), *Path(self.root).parents) if folder.exists())
@@ -283,6 +288,10 @@ class Storage:
                 self.delete(".writable")
         except OSError as error:
             raise BadInput(f"storage {self.root!r} cannot be written: {error.strerror or error}") from error
+
+
+def _temporary(name: str) -> bool:
+    return TEMPORARY_MARK in name.rpartition("/")[2]
 
 
 def _upload(system: fs.FileSystem, path: str, content: bytes) -> None:

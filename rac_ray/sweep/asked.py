@@ -34,10 +34,13 @@ class Where:
     """Folder or URI for shards (default: data/<sweep>-<preset>, in $RAC_RAY_STORAGE if set)."""
 
     def places(self, study: "Study", preset: str) -> tuple[str, str]:
-        """Folders or URIs of results and of data."""
+        """Folders or URIs of results and of data. Raises BadInput where a file stands in the place of one."""
         folder = Storage.at(os.environ.get(STORAGE) or ".")
         data = self.data or folder.below("data", study.data_folder(preset)).root
-        return self.storage or folder.below("results").root, data
+        storage = self.storage or folder.below("results").root
+        for place in (storage, data):
+            Storage.at(place).require_folder()
+        return storage, data
 
 
 @dataclass(frozen=True)

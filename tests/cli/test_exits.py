@@ -66,6 +66,8 @@ def test_a_commands_own_code_is_the_exit_code(code: int, ended) -> None:
         (OSError(errno.ENOSPC, "full", "/data/x"), 3, "error: /data/x is full; make room, the same command goes on\n"),
         (OSError(errno.EDQUOT, "full"), 3, "error: the disk is full; make room, the same command goes on\n"),
         (OSError(errno.ENAMETOOLONG, "x"), 2, "error: a path or a name is longer than the file system can hold\n"),
+        (PermissionError(errno.EACCES, "no", "x"), 2, "error: x may not be read or written: no\n"),
+        (OSError(errno.EROFS, "read-only"), 2, "error: a file may not be read or written: read-only\n"),
         (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here\n"),
     ],
 )
@@ -73,12 +75,37 @@ def test_what_a_user_can_mend_is_one_sentence(error: BaseException, code: int, s
     assert ended(raising(error)) == (code, said)
 
 
-@pytest.mark.parametrize("error", [ValueError("a defect"), PermissionError(errno.EACCES, "no", "x")])
+@pytest.mark.parametrize("error", [ValueError("a defect"), FileNotFoundError(errno.ENOENT, "no", "x")])
 @pytest.mark.usefixtures("ended")
 def test_a_defect_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         run_command(raising(error))
     assert raised.value is error
+
+
+def test_a_current_folder_that_has_gone_is_named(ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    said = "error: the current folder has been removed; valid: after cd to one that exists\n"
+    assert ended(lambda: len(str(Path.cwd()))) == (2, said)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_whose_outputs_are_closed_ends_as_any(closed: str, repository: Path) -> None:
+    code = "from rac_ray.cli.exits import run_command; run_command(lambda: print('said') or 3)"
+    command = f"'{sys.executable}' -c \"{code}\" {closed}"
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n" * closed.startswith("2"), "")
+
+
+@pytest.mark.parametrize(("given", "used"), [("0", "80"), ("2", "20"), ("-3", "80"), ("wide", "80"), ("33", "33")])
+def test_help_has_a_few_columns_at_least(given: str, used: str, ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", given)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((0, 0)))
+    assert ended(lambda: int(os.environ["COLUMNS"])) == (int(used), "")
 
 
 def test_a_command_under_nohup_outlives_its_terminal(repository: Path) -> None:

@@ -57,8 +57,9 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         (["retry", "--fail"], "unknown option: --fail. Did you mean --failed?; see --help"),
         (["--models", "rnn"], "unknown model 'rnn'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
         (["--source", "3dot"], "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
-        (["--hidden-units", "0"], "hidden units are 0; valid: 1 or more"),
-        (["--hidden-units", "-4"], "hidden units are -4; valid: 1 or more"),
+        (["--hidden-units", "0"], "hidden units are 0; valid: 1 to 65536"),
+        (["--hidden-units", "100000000"], "hidden units are 100000000; valid: 1 to 65536"),
+        (["--hidden-units", "-4"], "hidden units are -4; valid: 1 to 65536"),
         (
             ["--hidden-units", "3"],
             "hidden units of a TimeSformer are 3; valid: even numbers (rotary embeddings turn pairs)",

@@ -70,7 +70,7 @@ def test_initial_weights_follow_the_seed(name: str) -> None:
     ("name", "hidden_units", "message"),
     [
         ("lstm", 2, "unknown model 'lstm'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
-        ("cnn3d", 0, "hidden units are 0; valid: 1 or more"),
+        ("cnn3d", 0, "hidden units are 0; valid: 1 to 65536"),
         ("timesformer8", 3, "hidden units of a TimeSformer are 3; valid: even numbers"),
     ],
 )

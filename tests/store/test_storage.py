@@ -72,6 +72,15 @@ def test_an_unknown_scheme_is_named() -> None:
         Storage.at("nope://x").exists("a")
 
 
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name in ("file", "file/results"):
+        with pytest.raises(BadInput, match=rf"/{name}' leads through '.*/file', a file; valid: a folder, also a new"):
+            Storage.at(tmp_path / name).require_folder()
+    Storage.at(tmp_path).require_folder()
+    Storage.at(tmp_path / "new").require_folder()
+
+
 def test_storage_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot be written: "):

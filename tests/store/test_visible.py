@@ -1,6 +1,6 @@
 import pytest
 
-from rac_ray.store.visible import visible
+from rac_ray.store.visible import shortened, visible
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,10 @@ from rac_ray.store.visible import visible
 )
 def test_commands_to_a_terminal_are_shown(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+def test_a_value_of_very_many_letters_is_told_by_its_beginning() -> None:
+    assert shortened(f"unknown model {'x' * 100_000}; valid: cnn3d") == (
+        f"unknown model {'x' * 100}... (100001 letters) valid: cnn3d"
+    )
+    assert shortened("a/path/" * 140) == "a/path/" * 140
