@@ -13,9 +13,10 @@ import pandas as pd
 
 from rac_ray.results.answers import Answers
 from rac_ray.results.at_chance import counted, fewest_seeds, marked
+from rac_ray.results.beside import Comparison
 from rac_ray.results.claim_sheets import claim_sheets, paper_sheets
 from rac_ray.results.claims import Claim
-from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
+from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.comparisons import comparison_table
 from rac_ray.results.findings import Measurements, measure_all
 from rac_ray.results.flips import flip_table
@@ -28,7 +29,8 @@ from rac_ray.results.recipes import by_recipe
 from rac_ray.results.sheet import Sheet, rounded, stacked
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
-from rac_ray.results.tuned import before_and_after, other_clips, pairs_of, side_by_side, verdict_changes
+from rac_ray.results.tuned import other_clips, pairs_of, verdict_changes
+from rac_ray.results.tuned_sheets import candidate_sheet, tuned_sheets
 from rac_ray.results.verdicts import Verdict, rulings
 
 if TYPE_CHECKING:
@@ -48,6 +50,13 @@ class Analysis:
     """Trials of the plan; None: those that have left a trace."""
     recipe: str = ""
     """What tells these trials from the sweep's other ones, where it has several recipes."""
+    other: "tuple[str, Analysis] | None" = None
+    """Another sweep that this one is set beside, and what it was asked for by."""
+
+    @cached_property
+    def beside(self) -> Comparison | None:
+        """This sweep and the other one, where there is one."""
+        return Comparison(self, self.other[1], self.other[0]) if self.other else None
 
     @cached_property
     def by_recipe(self) -> "dict[str, Analysis]":
@@ -129,7 +138,9 @@ class Analysis:
         Where there are several recipes, every table has the rows of each, with the recipe as its first column.
         """
         of_all = [
-            sheet for sheet in (*self._side_by_side(), self._candidates(), *paper_sheets(self)) if len(sheet.long)
+            sheet
+            for sheet in (*tuned_sheets(self), candidate_sheet(self.tables), *paper_sheets(self), *self._against())
+            if len(sheet.long)
         ]
         of_recipes = {recipe: part.own_sheets for recipe, part in self.by_recipe.items()}
         if len(of_recipes) == 1:
@@ -154,48 +165,8 @@ class Analysis:
         parts = self.by_recipe
         return {new: verdict_changes(parts[given].verdicts, parts[new].verdicts) for new, given in pairs.items()}
 
-    def _side_by_side(self) -> list[Sheet]:
-        """Each tuned recipe beside the given one, and other training clips beside the study's own; with verdicts."""
-        trials, variants = self.tables.trials, self.study.variants
-        return [
-            *self._pairs(
-                "tuned", "search for a recipe: mean over seeds as given to tuned", pairs_of(trials),
-                self.verdict_changes,
-            ),
-            *self._pairs(
-                "other-clips", "change of training clips: mean over seeds on the study's own to those on others",
-                other_clips(trials, variants), self.clip_changes,
-            ),
-        ]  # fmt: skip
-
-    def _pairs(
-        self, name: str, what: str, pairs: Mapping[str, str], changes: Mapping[str, pd.DataFrame]
-    ) -> list[Sheet]:
-        if not pairs:
-            return []
-        parts = self.by_recipe
-        long = stacked(
-            {
-                new: before_and_after(parts[given].tables.evaluations, parts[new].tables.evaluations)
-                for new, given in pairs.items()
-            }
-        )
-        verdicts = stacked(changes)
-        sizes = [SIZE_NAME] if any(long[SIZE_NAME]) else []
-        rows = [DIFFERENCE, "source", "model", *sizes, "hidden_units", "measure"]
-        title = f"Before and after the {what}, and the difference [95% interval over seeds]; top-1 in %"
-        return [
-            Sheet(name, title, long, wide(long, rows, ["target", "split"], side_by_side(long))),
-            Sheet(f"{name}-claims", "Claims: each verdict before and after", verdicts, rounded(verdicts)),
-        ]
-
-    def _candidates(self) -> Sheet:
-        table = self.tables.candidates
-        title = (
-            "Recipes that each search tried, by source-validation top-1 alone: those that ran to their end (done), "
-            "that others had left behind (cut), and that failed"
-        )
-        return Sheet("search", title, table, rounded(table.drop(columns=["trial_id"])))
+    def _against(self) -> list[Sheet]:
+        return self.beside.sheets if self.beside else []
 
     @cached_property
     def own_sheets(self) -> list[Sheet]:

@@ -42,6 +42,8 @@ CAPSULE, ENVIRONMENT_FILE, RECORDS, OUTPUTS = "capsule.json", "environment.txt",
 CAPSULE_SCHEMA = 1
 KEPT = (TRIAL, RECORD, ATTEMPT, EPOCHS, PREDICTIONS)
 """Files of a trial that go in, besides its failures."""
+REFERENCE = "reference"
+"""Asks for the sweep that a study's package has (``Study.reference``)."""
 LEAST_LIMIT, MOST_TIMES = 2**26, 100
 """A capsule unpacks to so many bytes, and so many times its own, at most: what is in one has been compressed before."""
 
@@ -136,6 +138,17 @@ def ledger_in(source: str) -> Iterator[Ledger]:
     if not ledger.training_ids():
         raise BadInput(f"there are no trials in {source!r}; valid: a sweep's folder, which has trials/, or a capsule")
     yield ledger
+
+
+def read_other(source: str, study: "Study") -> tuple[str, Analysis]:
+    """Another sweep to set one beside, and its name: a sweep's folder, a capsule, or the study's reference.
+
+    Raises BadInput as ``ledger_in`` does, and where a study has no reference.
+    """
+    if source == REFERENCE and study.reference is None:
+        raise BadInput(f"{study.name} has no {REFERENCE}; valid: a sweep's folder, or a capsule")
+    with ledger_in(str(study.reference) if source == REFERENCE else source) as ledger:
+        return source, Analysis(load(ledger.storage.root), study)
 
 
 def unpack(path: Path, folder: Path) -> Manifest:

@@ -33,6 +33,14 @@ def _cell(mean: float, low: float, high: float, *, few: bool, digits: int) -> st
     return f"{said}{FEW_SEEDS}" if few or pd.isna(low) else f"{said} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def signed(estimate: float, low: float, high: float, *, enough: bool, digits: int = 2) -> str:
+    """``+0.61 [-0.05, +1.27]`` of a difference; ``+0.61*`` where too few seeds have run; a dash for none."""
+    if pd.isna(estimate):
+        return "-"
+    said = f"{estimate:+.{digits}f}"
+    return f"{said} [{low:+.{digits}f}, {high:+.{digits}f}]" if enough and not pd.isna(low) else f"{said}{FEW_SEEDS}"
+
+
 def p_in_words(p: float) -> str:
     """``<0.001``, or two digits that mean something."""
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from rac_ray.results.at_chance import AT_CHANCE
 from rac_ray.results.findings import FEW
-from rac_ray.results.formats import FEW_SEEDS, p_in_words
+from rac_ray.results.formats import p_in_words, signed
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import Domains, domain_name
 from rac_ray.results.sheet import Sheet
@@ -64,11 +64,13 @@ def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Doma
                 "models": f"{look_of(row['first']).label} less {look_of(row['second']).label}",
                 "trained on": domain_name(domains, row["source"]),
                 "domain": domain_name(domains, row["target"]),
-                "difference of the ratio": _effect(row, "estimate", "", enough) if known else f"{AT_CHANCE}: no ratio",
+                "difference of the ratio": signed(*_of(row, "estimate", ""), enough=enough)
+                if known
+                else f"{AT_CHANCE}: no ratio",
                 "p (Holm)": p_in_words(row["holm"]) if known and enough else "-",
                 "chance that the first has the higher ratio": _share(row["improvement"]),
-                "accuracy difference at equal accuracy at home": _effect(
-                    row, "same_accuracy", "same_accuracy_", enough
+                "accuracy difference at equal accuracy at home": signed(
+                    *_of(row, "same_accuracy", "same_accuracy_"), enough=enough
                 ),
             }
         )
@@ -76,13 +78,9 @@ def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Doma
     return page.drop(columns=["trained on"]) if len(seeds) == 1 and rows else page
 
 
-def _effect(row: Mapping[str, float], name: str, prefix: str, enough: bool) -> str:
-    estimate, low, high = row[name], row[f"{prefix}low"], row[f"{prefix}high"]
-    if pd.isna(estimate):
-        return "-"
-    return (
-        f"{estimate:+.2f} [{low:+.2f}, {high:+.2f}]" if enough and not pd.isna(low) else f"{estimate:+.2f}{FEW_SEEDS}"
-    )
+def _of(row: Mapping[str, float], name: str, prefix: str) -> tuple[float, float, float]:
+    """An estimate and its interval."""
+    return row[name], row[f"{prefix}low"], row[f"{prefix}high"]
 
 
 def _share(value: float) -> str:

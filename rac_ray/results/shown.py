@@ -12,14 +12,16 @@ import pandas as pd
 
 from rac_ray.counted import counted
 from rac_ray.errors import BadInput
+from rac_ray.results.against import in_words
 from rac_ray.results.analysis import Analysis
-from rac_ray.results.capsule import pack
+from rac_ray.results.beside import Comparison
+from rac_ray.results.capsule import pack, read_other
 from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
 from rac_ray.results.figures import Drawing, pictures
 from rac_ray.results.looks import Picture
-from rac_ray.results.on_terminal import INDENT, near, printed_tables, verdict_lines, wrapped
+from rac_ray.results.on_terminal import INDENT, fitted, near, printed_tables, verdict_lines, wrapped
 from rac_ray.results.opening import Opening, opening_of
 from rac_ray.results.outputs import write_outputs
 from rac_ray.results.over_looks import looks_in_words
@@ -56,7 +58,11 @@ def show(
     """
     tables = load(sweep.root, tasks, searches)
     planned = None if tasks is None else sum(len(task.asked) for task in tasks)
-    analysis = Analysis(tables, study_of(tables), planned)
+    study = study_of(tables)
+    other = read_other(wanted.against, study) if wanted.against else None
+    analysis = Analysis(tables, study, planned, other=other)
+    if analysis.beside:
+        analysis.beside.require_shared()
     counts = counts_of(analysis, planned)
     going = refresh_seconds if counts["running"] + counts["pending"] else None
     value, lines = _written(analysis, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
@@ -95,6 +101,9 @@ def _written(
     changes = {recipe: _plain(table) for recipe, table in analysis.verdict_changes.items()}
     value |= {"tuned": changes} if changes else {}
     value |= {name: _numbers(analysis, name) for name in ("accuracy", "robustness")}
+    if analysis.beside:
+        said, value["against"] = _beside(analysis.beside)
+        lines += said
     if wanted.verdict:
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said
@@ -141,6 +150,15 @@ def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], st
         table = verdict_table(part.verdicts, study.printed_numbers)
         rows += _plain(table.assign(**({DIFFERENCE: recipe} if recipe else {})))
     return lines, "; ".join(stands), rows
+
+
+def _beside(comparison: Comparison) -> tuple[list[str], dict[str, Any]]:
+    """Differences from another sweep, and the verdicts that are others there."""
+    means, _ = comparison.sheets
+    verdicts = [row for recipe, table in comparison.rulings.items() for row in _plain(table.assign(recipe=recipe))]
+    value = {"name": comparison.name, "differences": _plain(comparison.means), "verdicts": verdicts}
+    said = [line for sentence in in_words(comparison.rulings, comparison.name) for line in wrapped(sentence)]
+    return ["", *wrapped(means.title), *fitted(means.shown), *said], value
 
 
 def _numbers(analysis: Analysis, name: str) -> list[dict[str, Any]]:

@@ -39,6 +39,18 @@ class Estimate(NamedTuple):
 NOTHING = Estimate(*[float("nan")] * 3)
 
 
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """The first less the second of two independent estimates, its interval from theirs.
+
+    Distances to the ends that count add up as squares (Zou and Donner 2008, "Construction of confidence limits about
+    effect measures: a general approach"), so that bounded and skewed intervals stay what they are. NaN where one is.
+    """
+    below = np.hypot(first.estimate - first.low, second.high - second.estimate)
+    above = np.hypot(first.high - first.estimate, second.estimate - second.low)
+    gap = first.estimate - second.estimate
+    return Estimate(gap, float(gap - below), float(gap + above))
+
+
 @dataclass(frozen=True)
 class Spread:
     """The parts of an estimate's variance: numbers, or arrays for several estimates."""

@@ -36,7 +36,7 @@ def accuracy_table(answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
     for group, places in _groups(answers, by_size):
         grid = answers.grid(places)
         for part in answers.parts(group["source"], FIGURE3_ROLES):
-            spread = _mean(answers, "top1", part, places, by_size=by_size)
+            spread = mean_over(answers, "top1", part, places, by_size=by_size)
             middle = _middle(answers, "top1", part, grid).within(0, 1)
             rows.append(
                 {
@@ -66,7 +66,7 @@ def ratio_table(answers: Answers) -> pd.DataFrame:
                 {
                     **group,
                     "target": part[0],
-                    **_named(_mean(answers, "robustness_ratio", part, places, by_size=True)),
+                    **_named(mean_over(answers, "robustness_ratio", part, places, by_size=True)),
                     "ratio_to_source_test": float(answers.measure("ratio_to_source_test", part, places)[0].mean()),
                     "min": float(ratios[0].min()),
                     "max": float(ratios[0].max()),
@@ -97,7 +97,7 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
         }
         grid = answers.grid(places)
         for part in answers.parts(group["source"], ["target"]):
-            spreads = {name: _mean(answers, measure, part, of) for name, (measure, of) in means.items()}
+            spreads = {name: mean_over(answers, measure, part, of) for name, (measure, of) in means.items()}
             possible = answers.possible("robustness_ratio", places)
             spreads["effective"] = interval(answers.per_seed(_effective(answers, part, places), places)).within(-1, 1)
             spreads["ratio_iqm"] = _middle(answers, "robustness_ratio", part, grid).within(*possible)
@@ -157,9 +157,11 @@ def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
     return {"target": part[0], "split": part[1], "role": answers.role_of[source, *part]}
 
 
-def _mean(answers: Answers, measure: str, part: Part, places: NDArray[np.int64], *, by_size: bool = False) -> Estimate:
-    """Mean over trials, its interval within what is possible; with ``by_size`` they are of one size, and borrow from
-    the others how many never learn."""
+def mean_over(
+    answers: Answers, measure: str, part: Part, places: NDArray[np.int64], *, by_size: bool = False
+) -> Estimate:
+    """Mean over trials of one model and source, its interval within what is possible; with ``by_size`` they are of one
+    size, and borrow from the others how many never learn."""
     values, least, possible = answers.measure(measure, part, places), 0.0, answers.possible(measure, places)
     if not len(places) or part not in answers.right:
         return interval(answers.per_seed(values, places)).within(*possible)

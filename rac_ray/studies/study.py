@@ -7,6 +7,7 @@ default. A grid is any object of the study's own that says what is asked for.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.dataset import Say
@@ -169,6 +170,9 @@ class Study(ABC):
     """What the paper prints of the claims' terms, so that they are looked up in it, too; None: there is no paper."""
     printed: Sequence[str] = ("figure3",)
     """Beginnings of the names of tables that a terminal gets; all are in the files."""
+
+    reference: Path | None = None
+    """A capsule of a sweep of the study that was run and may be shown, to set others beside."""
 
     facts: StudyFacts = StudyFacts()
     """What model and data cards say of the study, its clips and their licences."""

@@ -288,6 +288,8 @@ class Wanted:
 
     verdict: bool = False
     """What the sweep says to each claim of the paper."""
+    against: str | None = None
+    """Set the sweep beside another one: a sweep's folder, a capsule, or the study's reference."""
     report: bool = True
     """Write one HTML page, report.html, too; it opens offline."""
     capsule: str | None = None

@@ -56,7 +56,8 @@ def sheets() -> dict[str, set[str]]:
     )
     dives = diving_sweep(lambda model, target: 0.4 if target == "original" else 0.2)
     found: dict[str, set[str]] = {}
-    for analysis in (Analysis(shapes, SHAPES), Analysis(dives, DIVES)):
+    beside = Analysis(shapes, SHAPES, other=("itself", Analysis(shapes, SHAPES)))
+    for analysis in (beside, Analysis(dives, DIVES)):
         for sheet in analysis.sheets:
             found[sheet.name.removesuffix("-2dot").removesuffix("-original")] = set(sheet.long.columns)
     return found

@@ -1,12 +1,12 @@
 """What ``results`` prints and writes, from records that tests wrote."""
 
-import json
 import re
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
+from json import loads as json_of
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 
 from rac_ray.cli.sweep import watch
+from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe, Trial
+from rac_ray.results.capsule import pack
 from rac_ray.results.shown import show
 from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import holding
@@ -64,6 +66,56 @@ def test_tables_failures_and_the_invariant_are_printed(
     assert "reproduced" not in out
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_sweep_is_set_beside_another_one(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], packed: bool
+) -> None:
+    """The other one is a folder, or a capsule, which is unpacked for as long as it is read."""
+    other = tmp_path / "other/ts_grid"
+    ledger = Ledger(Storage.at(other))
+    for trial in trials_of(Recipe(precision="32", batch_size=7))[:2]:
+        finish(ledger, trial, -0.1)
+    if packed:
+        pack(Storage.at(other), tmp_path / "other.tar.zst", SHAPES)
+        other = tmp_path / "other.tar.zst"
+    wanted = Wanted(against=str(other), report=False)
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, wanted)
+    assert f"Beside {other}: mean here less mean there, over the sizes that both have [95%" in " ".join(out.split())
+    assert "recipes differ in batch_size" in " ".join(out.split())
+    assert re.search(r"^ *2dot +cnn3d +top1 +\+12\.5\* +\+12\.5\* +\+12\.5\* +\+12\.5\*$", out, re.MULTILINE), out
+    assert f"verdicts beside {other}: no claim has run in both" in " ".join(out.split())
+    table = pd.read_csv(tmp_path / "to/tables/against.csv", comment="#")
+    assert table.query("measure == 'top1'")["difference"].tolist() == pytest.approx([0.125] * 4)
+    _, told = shown(sweep_folder, tmp_path / "to", capsys, wanted, json=True)
+    against = json_of(told)["against"]
+    assert (against["name"], len(against["differences"]), against["verdicts"][0]["differs"]) == (str(other), 6, None)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("reference", "shapes has no reference; valid: a sweep's folder, or a capsule"),
+        ("nowhere", "there are no trials in 'nowhere'; valid: a sweep's folder, which has trials/, or a capsule"),
+    ],
+)
+def test_what_it_cannot_be_set_beside_is_named_before_anything_is_written(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str, said: str
+) -> None:
+    with pytest.raises(BadInput, match=f"^{re.escape(said)}$"):
+        shown(sweep_folder, tmp_path / "to", capsys, Wanted(against=other))
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_studys_reference_is_asked_for_by_that_word(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(Storage.at(sweep_folder), tmp_path / "packed.tar.zst", SHAPES)
+    monkeypatch.setattr(SHAPES, "reference", tmp_path / "packed.tar.zst")
+    _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(against="reference", report=False))
+    assert "Beside reference: mean here less mean there" in out
+    assert "recipes are the same" in " ".join(out.split())
+
+
 def test_planned_trials_without_a_trace_are_pending(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], trials: list[Trial]
 ) -> None:
@@ -81,7 +133,7 @@ def test_every_claim_gets_a_verdict(sweep_folder: Path, tmp_path: Path, capsys: 
     assert "claims could be tested; p values are corrected over these. Provisional: 2 trials have not finished" in said
     assert max(map(len, out[out.index("Verdicts: ") : out.index("8 trials planned")].splitlines())) <= 100
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(verdict=True), json=True)
-    value = json.loads(out)
+    value = json_of(out)
     assert {row["target"] for row in value["accuracy"] if row["role"] == "target"} == {"5dot", "mnist"}
     assert {row["statistic"] for row in value["robustness"]} >= {"ratio", "chance_corrected_ratio"}
     verdicts = value["verdicts"]
@@ -192,7 +244,7 @@ def test_json_of_a_watch_is_a_line_per_look(
 ) -> None:
     _, out = shown(sweep_folder, tmp_path / "to", capsys, Wanted(), json=True, seconds=60)
     (line,) = out.splitlines()
-    assert json.loads(line)["counts"]["done"] == 6
+    assert json_of(line)["counts"]["done"] == 6
 
 
 def test_neither_ray_nor_torch_is_needed(sweep_folder: Path, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from scipy import stats
 
 from rac_ray.results.aggregates import interquartile_mean, performance_profile, probability_of_improvement
 from rac_ray.results.statistics import (
+    NOTHING,
     Estimate,
     benjamini_hochberg,
+    difference,
     holm,
     interval,
     mean_p,
@@ -237,3 +239,21 @@ def test_an_interval_ends_where_the_quantity_does() -> None:
     assert Estimate(0.4, 0.3, 0.5).within(0, 1) == (0.4, 0.3, 0.5)
     assert Estimate(0.4, -1, 2).within(math.nan, math.nan) == (0.4, -1.0, 2.0)
     assert all(math.isnan(end) for end in Estimate(0.4, math.nan, math.nan).within(0, 1)[1:])
+
+
+def test_a_difference_reaches_as_far_as_both_estimates_do_in_its_direction() -> None:
+    """0.8 may be 0.05 less and 0.6 may be 0.12 more: together 0.13 less, as squares add up."""
+    gap = difference(Estimate(0.8, 0.75, 0.83), Estimate(0.6, 0.56, 0.72))
+    assert gap == pytest.approx((0.2, 0.2 - 0.13, 0.2 + 0.05))
+    assert math.isnan(difference(NOTHING, Estimate(0.6, 0.5, 0.7)).estimate)
+
+
+def test_an_interval_of_the_difference_of_two_sweeps_holds_the_truth() -> None:
+    """Both have the same truth; clips are their own."""
+    held, pairs = 0, 200
+    for number in range(pairs):
+        rng = np.random.default_rng(number)
+        first, second = (interval(resampled_sweep(rng, seeds=seeds, by_seed=0.03, by_clip=0.15)) for seeds in (3, 5))
+        gap = difference(first, second)
+        held += gap.low <= 0 <= gap.high
+    assert held / pairs >= 0.95
