@@ -6,10 +6,7 @@ arguments raises BadInput, before any compute is spent.
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.counted import counted
@@ -23,6 +20,7 @@ from rac_ray.store.lock import holding, living_holder, request_cancel
 from rac_ray.store.merging import merge
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
+from rac_ray.sweep.acts import Cancelled, Cleaned, Submitted, TakenIn
 from rac_ray.sweep.asked import (
     Where,
     Which,
@@ -40,9 +38,10 @@ from rac_ray.sweep.asked import (
     with_last,
 )
 from rac_ray.sweep.decisions import Deciding
+from rac_ray.sweep.driving import added_at_most, candidates_of_searches, run_missing
 from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import say_line
-from rac_ray.sweep.outcomes import Cancelled, Cleaned, Described, Planned, Results, Status, Submitted, TakenIn, Wanted
+from rac_ray.sweep.outcomes import Described, Planned, Results, Status, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.program import Program
 from rac_ray.sweep.resources import Resources
@@ -50,8 +49,7 @@ from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
 
 if TYPE_CHECKING:
-    from rac_ray.sweep.listening import Listener
-    from rac_ray.sweep.price import Price
+    pass
 
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
@@ -88,7 +86,7 @@ def run(
     """
     preset = preset_of(study, preset)
     with following(logs, Sweep(study.name, preset), ledger_of(study, preset, where), say) as listeners:
-        made, reason, retried = _ran(
+        made, reason, retried = run_missing(
             study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners
         )
         wanted = Wanted(verdict=deciding.until_decided, report=report)
@@ -96,61 +94,6 @@ def run(
         for news in listeners:
             news.files(found.folder, over(found))
     return found
-
-
-def _ran(
-    study: Study,
-    preset: str,
-    where: Where,
-    which: Which,
-    resources: Resources,
-    deciding: Deciding,
-    retry_failed: bool,
-    say: Say,
-    asked: Mapping[str, Any],
-    listeners: "Sequence[Listener]",
-) -> tuple[Plan, str, list[str] | None]:
-    """Run what is missing; the plan as it has become, why it stopped early, or nothing, and what was retried."""
-    from rac_ray.sweep.session import ray_ahead
-
-    data = Storage.at(where.places(study, preset)[1])
-    with ray_ahead(resources, f"{study.name} {preset}") as ray_up, ExitStack() as session:
-        with loading():
-            from rac_ray.sweep.runner import load_tune, precision_for, run_plan
-
-        grids = [each.grid for each in variations(study, study.presets[preset], asked)]
-        for grid in (grid for grid in grids if study.provides(grid)):
-            session.enter_context(ray_up())
-            study.provide(grid, study.folder(grid, data), say)
-        again = partial(planned, study, preset, where, which, asked, precision_for(resources))
-        made = replace(again(), retry_failed=retry_failed)
-        retried = None
-        if retry_failed:
-            trials = trials_of(made, made.entries(), made.ledger.driver(watch=False))
-            retried = [trial.trial_id for trial in given_up(trials)]
-        if deciding.until_decided:
-            from rac_ray.sweep.declaring import declaration
-
-            declaration(made, deciding, which.only)
-        candidates = _candidates_of(made)
-        for part in (made, candidates):
-            if part is not None:
-                needed = part.bytes_needed(part.entries())
-                part.ledger.storage.require_room(needed)
-                part.data.require_room(needed)
-        load_tune()
-        session.enter_context(ray_up())
-        reason = run_plan(candidates, resources, say) if candidates else ""
-        if candidates:
-            made = replace(again(), retry_failed=retry_failed)
-        if deciding.until_decided:
-            from rac_ray.sweep.deciding import run_until_decided
-
-            reason = run_until_decided(made, again, deciding, resources, say, listeners)
-            made = again()
-        else:
-            reason = reason or run_plan(made, resources, say, listeners=listeners)
-    return made, reason, retried
 
 
 def plan(
@@ -181,7 +124,7 @@ def plan(
     preset = preset_of(study, preset)
     made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
     price, entries = price_plan(made, resources, say, remember=not dry_run), made.entries()
-    candidates = _candidates_of(made)
+    candidates = candidates_of_searches(made)
     trials = trials_of(made, entries, made.ledger.driver(watch=False))
     return Planned(
         trials,
@@ -191,27 +134,9 @@ def plan(
         list(dict.fromkeys(note for part in made.parts for note in study.notes(part.grid, part.tasks))),
         searched(made),
         price_plan(candidates, resources, say, remember=not dry_run) if candidates else None,
-        _at_most(made, deciding, which.only, price),
+        added_at_most(made, deciding, which.only, price),
         given_up(trials) if retry_failed else None,
     )
-
-
-def _candidates_of(made: Plan) -> Plan | None:
-    """The candidates of a plan's searches; None of a plan without any."""
-    if not made.searches:
-        return None
-    from rac_ray.sweep.halving import candidates_of
-
-    return candidates_of(made)
-
-
-def _at_most(made: Plan, deciding: Deciding, only: str | None, price: "Price") -> list[str]:
-    """What a run adds at most to a plan that declares, or has declared, something."""
-    if not deciding.until_decided and not decided(made):
-        return []
-    from rac_ray.sweep.deciding import at_most
-
-    return at_most(made, deciding, only, price)
 
 
 def status(

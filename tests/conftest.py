@@ -58,6 +58,7 @@ BESIDE = (
     "studies/test_other.py",
     "studies/test_studies.py",
     "studies/test_study.py",
+    "sweep/test_acts.py",
     "sweep/test_asked.py",
     "sweep/test_attempt.py",
     "sweep/test_decisions.py",

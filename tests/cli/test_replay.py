@@ -82,7 +82,7 @@ def test_what_is_imported_is_not_trained_again_and_scores_the_same(
     packed = str(tmp_path / "weights.tar.zst")
     swept_again(capsys, "results", "--capsule", packed, "--capsule-weights", *there)
     code, out, _ = swept_again(capsys, "import", packed, *here[:2])
-    counts = "0 got more evaluations, 0 were here already, 0 differ, 0 refused"
+    counts = "with more evaluations: 0, here already: 0, different: 0, refused: 0"
     said = f"2 finished trainings came from {packed} to {tmp_path}/r/ts_grid; {counts}\n"
     assert (code, out) == (0, said)
     code, out, _ = swept_again(capsys, "status", *here)

@@ -8,15 +8,10 @@ import pytest
 
 from rac_ray.store.entry import STATES, State
 from rac_ray.sweep.forecast import Interval
-from rac_ray.sweep.jobs import SubmittedJob
 from rac_ray.sweep.outcomes import (
-    Cancelled,
-    Cleaned,
-    Outcome,
     Planned,
     Results,
     Status,
-    Submitted,
     TrialStatus,
     as_text,
     exit_code,
@@ -25,7 +20,6 @@ from rac_ray.sweep.price import Price
 from rac_ray.sweep.progress_file import Going, Progress
 
 NONE = dict.fromkeys(STATES, 0)
-JOB = SubmittedJob("http://head:8265", "grid-1", "python grid.py", "2026-01-01T00:00:00Z")
 
 
 def trials_in(*states: State) -> list[TrialStatus]:
@@ -103,44 +97,6 @@ def test_a_plan_says_when_a_training_serves_several_trials() -> None:
         "0 trials planned = 0 done + 0 failed + 0 running + 0 pending", "nothing is missing",
         "disk: 0.0 MB more [0.0, 0.0]",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("outcome", "code", "lines"),
-    [
-        (Cancelled(None, True), 0, ["no driver runs"]),
-        (Cancelled("me", True), 0, ["me has stopped"]),
-        (Cancelled("me", False), 1, ["me does not answer"]),
-        (Cancelled("me", False, "grid-1"), 0, ["me has stopped", "job grid-1 was told to stop"]),
-        (Cancelled(None, True, "grid-1"), 0, ["no driver runs", "job grid-1 was told to stop"]),
-        (Cleaned({}, 0, False), 0, ["0 files, 0.0 MB to free; `clean --yes` does it"]),
-        (
-            Cleaned({"b/log.txt": 1_500_000, "a/last.ckpt": 20_000_000}, 21_500_000, True),
-            0,
-            ["   20.000 MB  a/last.ckpt", "    1.500 MB  b/log.txt", "2 files, 21.5 MB freed"],
-        ),
-        (
-            Submitted(JOB, "python grid.py status"),
-            0,
-            ["submitted grid-1 to http://head:8265", "watch it with: python grid.py status"],
-        ),
-    ],
-)
-def test_what_people_read(outcome: Outcome, code: int, lines: list[str]) -> None:
-    assert (outcome.code, as_text(outcome, as_json=False).splitlines()) == (code, lines)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "value"),
-    [
-        (Cancelled("me", False, "grid-1"), {"driver": "me", "stopped": False, "job_stopped": True}),
-        (Cleaned({"a": 3, "b": 4}, 7, True), {"files": {"a": 3, "b": 4}, "bytes": 7, "freed": 7}),
-        (Submitted(JOB, "x"), JOB.as_dict()),
-    ],
-)
-def test_what_programs_read(outcome: Outcome, value: dict[str, Any]) -> None:
-    assert json.loads(as_text(outcome, as_json=True)) == value
-    assert "\n" not in as_text(outcome, as_json=True, indent=None)
 
 
 @pytest.mark.parametrize(
