@@ -64,6 +64,7 @@ def test_all_clips_get_masks_and_nothing_is_made_twice(shards: Storage, checkpoi
     assert render("s1", frames, masks).shape == (FRAMES, HEIGHT, WIDTH, 3)
 
 
+@pytest.mark.slow
 def test_masks_of_other_pixels_are_made_again(shards: Storage, checkpoint: str, tmp_path: Path) -> None:
     """A video was mended or exchanged, and its shard decoded again: that shard has another content."""
     data, out = Storage.at(shutil.copytree(shards.root, tmp_path / "data")), Storage.at(tmp_path / "masks")

@@ -116,6 +116,7 @@ def test_tuned_trials_stand_beside_the_given_ones(undisturbed: tuple[Path, Resul
     assert sorted(again.trials["recipe"].unique()) == ["as given", variant]
 
 
+@pytest.mark.slow
 def test_the_same_command_again_runs_nothing_and_more_candidates_go_on(
     undisturbed: tuple[Path, Results], tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_seeds_of_a_stack_come_to_what_they_come_to_alone(
     assert not started(run(plan))
 
 
+@pytest.mark.slow
 def test_a_grown_list_of_seeds_stacks_only_what_is_missing(
     plan_of: Callable[..., Plan], alone: dict[str, tuple[Any, ...]]
 ) -> None:

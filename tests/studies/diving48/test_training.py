@@ -87,6 +87,7 @@ def by_two(data: Storage, tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return plan
 
 
+@pytest.mark.slow
 def test_a_group_leaves_levels_weights_and_predictions(by_two: Plan, data: Storage) -> None:
     (task,) = by_two.tasks
     record, folder = by_two.ledger.record(task.training_id), by_two.ledger.folder(task.training_id)
