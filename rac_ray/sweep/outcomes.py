@@ -196,15 +196,15 @@ class Wanted:
     verdict: bool = False
     """What the sweep says to each claim of the paper."""
     against: str | None = None
-    """Set the sweep beside another one: a sweep's folder, a capsule, or the study's reference."""
+    """Set it beside a sweep: folder, capsule or reference."""
     report: bool = True
     """Write one HTML page, report.html, too; it opens offline."""
     capsule: str | None = None
-    """Pack records, environment, tables and figures into this file, as in out.tar.zst."""
+    """Pack it all into this file, as in out.tar.zst."""
     capsule_weights: bool = False
     """Pack the weights of finished trials, too, so that who takes them in can evaluate them on further domains."""
     export: str | None = None
-    """Write weights, a model card and a data card into this folder, to share them."""
+    """Write weights and cards into this folder, to share."""
     without_weights: bool = False
     """Export the cards alone."""
 

@@ -46,7 +46,7 @@ def test_a_sweep_from_a_laptop(dashboard: str, laptop, tmp_path: Path) -> None:
     watch = shlex.split(hint.removeprefix("watch it with: "))
     places = ["--storage", str(tmp_path / "results"), "--data", str(tmp_path / "data")]
     assert watch[2:] == ["status", "--preset", "demo", "--only", one, *places]
-    assert wait(job, 120) == "SUCCEEDED", logs(job)
+    assert wait(job, 240) == "SUCCEEDED", logs(job)
     shown = laptop(one, "status")
     assert shown.returncode == 0, shown.stdout
     assert shown.stdout == (
@@ -68,7 +68,7 @@ def test_the_installed_command_is_submitted_without_a_folder(dashboard: str, lap
     assert submitted.returncode == 0, submitted.stderr
     job = job_in(tmp_path)
     assert job.entrypoint.startswith("rac-ray ts run --probe-seconds 0 --max-epochs 1 --preset demo --only ")
-    assert wait(job, 120) == "SUCCEEDED", logs(job)
+    assert wait(job, 240) == "SUCCEEDED", logs(job)
     watch = shlex.split(submitted.stdout.partition("\n")[2].removeprefix("watch it with: "))
     assert watch[:3] == ["rac-ray", "ts", "status"]
     shown = subprocess.run([program, *watch[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -124,7 +124,7 @@ def test_a_submitted_sweep_is_cancelled_and_submitted_again(dashboard: str, lapt
         time.sleep(0.5)
     shown = laptop(two, "status")
     assert shown.returncode == 3, shown.stdout + logs(job_in(tmp_path))
-    assert f" at {dashboard}: RUNNING" in shown.stdout
+    assert f" at {dashboard}: RUNNING" in shown.stdout, logs(job_in(tmp_path))
     cancelled = laptop(two, "cancel")
     assert (cancelled.returncode, "has stopped" in cancelled.stdout) == (0, True), cancelled.stdout + cancelled.stderr
     left = counts()
