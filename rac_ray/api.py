@@ -357,7 +357,7 @@ def results(
     Parameters
     ----------
     to
-        Folder for tables, figures and report (default: the preset's; of --only, one in that).
+        Folder for tables, figures and report (default: the preset's; of other trials than its own, one in that).
     """
     made = as_last_run(study, preset, where, which, asked)
 

@@ -66,6 +66,7 @@ BESIDE = (
     "sweep/test_outcomes.py",
     "sweep/test_program.py",
     "sweep/test_recording.py",
+    "sweep/test_remembered.py",
     "sweep/test_resources.py",
     "sweep/test_trials_actor.py",
     "sweep/test_tuning.py",

@@ -26,10 +26,11 @@ from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import Monitor, duration, say_line
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.placing import placed
-from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on, remember_options
+from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of, this_device
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
+from rac_ray.sweep.remembered import remember_options
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.scratch import scratch
 from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_runs, ray_session
