@@ -32,6 +32,7 @@ BESIDE = (
     "data/test_parquet_rows.py",
     "data/test_resident.py",
     "data/test_source.py",
+    "docs/test_presets.py",
     "docs/test_sharing.py",
     "examples/test_analysis.py",
     "loggers/test_asked.py",
