@@ -43,7 +43,7 @@ def test_figure3_has_a_bar_per_model_and_domain(analysis: Analysis) -> None:
     assert bars[:4] == pytest.approx([82.5, 77.5, 62.5, 42.5])
     assert len(bars) == 8
     stamp = " ".join(figure.get_supxlabel().split())
-    assert stamp.startswith("8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits")
+    assert stamp.startswith("6 of 8 planned trials are done, 1 has failed, 1 has not run; clips: digits optdigits;")
     assert stamp.endswith("; too few seeds for an interval")
 
 

@@ -39,7 +39,7 @@ def test_a_figure_has_its_numbers_its_stamp_and_the_rule(parts: dict[str, Sectio
     assert main.table["model"].tolist() == ["ConvLSTM", "3D CNN"]
     assert main.more is not None
     assert list(main.more) == ["trials", "seeds", "sizes"]
-    assert main.caption.startswith("2 trials planned = 2 done")
+    assert main.caption.startswith("All 2 planned trials are done; ")
     assert main.caption.endswith("; too few seeds for an interval")
     assert (
         " What each model does with time: ConvLSTM recurs from frame to frame, with a memory; 3D CNN convolves over "
