@@ -155,6 +155,8 @@ def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None
     assert out.endswith("interrupted: 0 of 2 trials done, and nothing is lost; the same command goes on from here\n")
     assert out.count("interrupted") == 1
     assert "Trained on" not in out, "there are no tables of nothing"
+    left = {path.name for path in (tmp_path / "results/ts_grid/demo").rglob("*") if path.is_file()}
+    assert left == {"forecast.json", "options.json"}, "none is written, either"
 
 
 @pytest.mark.slow
