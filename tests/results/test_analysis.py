@@ -51,7 +51,7 @@ def test_models_on_different_parts_of_the_grid_carry_a_warning(sheets: dict[str,
     tables = sweep(lambda *_: 0.7, models=("convlstm", "cnn3d"), sizes=(2, 32), clips=100)
     late = tables.trials.query("model == 'cnn3d' and hidden_units == 32")["trial_id"]
     part = Tables(*(frame[~frame["trial_id"].isin(late)] for frame in vars(tables).values()))
-    warning = "; models stand on different seeds and sizes (trials: convlstm 10, cnn3d 5): only paired comparisons"
+    warning = "; models stand on different seeds and sizes (trials: ConvLSTM 10, 3D CNN 5): only paired comparisons"
     assert all(warning in sheet.title for sheet in Analysis(part, SHAPES).sheets if sheet.name.endswith("-2dot"))
 
 
