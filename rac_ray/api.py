@@ -41,7 +41,7 @@ from rac_ray.sweep.decisions import Deciding
 from rac_ray.sweep.driving import added_at_most, candidates_of_searches, run_missing
 from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import say_line
-from rac_ray.sweep.outcomes import Described, Planned, Results, Status, Wanted
+from rac_ray.sweep.outcomes import BY_HAND, Described, Planned, Results, Status, Wanted
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.program import Program
 from rac_ray.sweep.resources import Resources
@@ -76,8 +76,8 @@ def run(
 ) -> Results:
     """Run what is missing of the grid, then show what there is.
 
-    With ``retry_failed`` trials that were given up are run once more, with fresh budgets. Raises Busy when another
-    driver lives on the sweep.
+    With ``retry_failed`` trials that were given up are run once more, with fresh budgets. After Ctrl-C trials are
+    counted, and nothing is shown or written. Raises Busy when another driver lives on the sweep.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ def run(
         made, reason, retried = run_missing(
             study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners
         )
+        if reason == BY_HAND:
+            return replace(_counted(made), stopped=reason, retried=retried)
         wanted = Wanted(verdict=deciding.until_decided, report=report)
         found = replace(shown_of(made, wanted=wanted), stopped=reason, retried=retried)
         for news in listeners:
@@ -282,7 +284,7 @@ def results(
     Parameters
     ----------
     to
-        Folder for tables, figures and report (default: the preset's; of --only, one in that).
+        Folder for tables, figures and report (default: the preset's; of other trials than its own, one in that).
     """
     made = as_last_run(study, preset, where, which, asked)
 
@@ -319,6 +321,18 @@ def submit(
     places = ["--storage", ledger.storage.above.root, "--data", Storage.at(where.places(study, preset)[1]).root]
     job = submit_job(address, program, [*arguments, "--address", "auto", *places], folder=ledger.storage)
     return Submitted(job, program.said([*watch, *places]))
+
+
+def _counted(made: Plan) -> Results:
+    """The trials of a plan by state; nothing is computed or written."""
+    from rac_ray.results.analysis import Analysis
+    from rac_ray.results.shown import counts_of
+    from rac_ray.results.tables import load
+
+    planned = len(made.trials)
+    analysis = Analysis(load(made.ledger.storage.root, **made.shown), made.study, planned)
+    counts = counts_of(analysis, planned)
+    return Results(analysis, made.outputs.root, counts, {"counts": counts}, [])
 
 
 def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) -> Results:

@@ -1,11 +1,11 @@
-"""Numbers of things, by one function: no message says ``1 seeds``."""
+"""Numbers of things and times, by one function each: no message says ``1 seeds``."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from rac_ray.counted import counted
+from rac_ray.counted import about_left, counted, duration
 
 PACKAGE = Path(__file__).parents[1] / "rac_ray"
 
@@ -27,6 +27,17 @@ PACKAGE = Path(__file__).parents[1] / "rac_ray"
 )
 def test_one_and_several(count: float, words: tuple[str, ...], said: str) -> None:
     assert counted(count, *words) == said
+
+
+def test_durations() -> None:
+    told = {0.4: "0 s", 89: "89 s", 90: "1.5 min", 599: "10.0 min", 600: "10 min", 5399: "90 min", 5400: "1.5 h"}
+    assert {seconds: duration(seconds) for seconds in told} == told
+
+
+def test_of_what_is_left_there_is_a_second_at_least() -> None:
+    assert [about_left(seconds) for seconds in (0, 0.4, 12, 126)] == [
+        "about 1 s left", "about 1 s left", "about 12 s left", "about 2.1 min left",
+    ]  # fmt: skip
 
 
 def test_no_module_has_a_plural_of_its_own() -> None:

@@ -19,7 +19,8 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape.digits import mnist
 from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
-from rac_ray.sweep.planner import Plan, make_plan, remember_options
+from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.remembered import remember_options
 from rac_ray.training.task import Task
 from sweeps.diving48 import STUDY as DIVING48
 from tests.records import finish, give_up, record_of, register
@@ -150,13 +151,12 @@ def test_results_of_a_part_leave_those_of_the_whole_alone(verb, plan: Plan, tmp_
     whole = json.loads(verb("results", "--no-report", "--json")[1])["folder"]
     table = Path(whole, "tables/trials.parquet")
     before = table.read_bytes()
-    folders = [
-        json.loads(verb("results", "--no-report", "--json", "--only", only)[1])["folder"]
-        for only in ("seed<=1", "seed=1")
-    ]
-    assert [Path(folder).parent for folder in folders] == [Path(whole)] * 2
-    assert [Path(folder).name.rpartition("-")[0] for folder in folders] == ["only-seed-1"] * 2
-    assert [len(load(f"{folder}/tables").trials) for folder in folders] == [2, 1]
+    parts = (("--only", "seed<=1"), ("--only", "seed=1"), ("--seeds", "1"))
+    folders = [json.loads(verb("results", "--no-report", "--json", *part)[1])["folder"] for part in parts]
+    assert [Path(folder).parent for folder in folders] == [Path(whole)] * 3
+    names = [Path(folder).name.rpartition("-")[0] for folder in folders]
+    assert names == ["only-seed-1", "only-seed-1", "only-seeds-1"]
+    assert [len(load(f"{folder}/tables").trials) for folder in folders] == [2, 1, 1]
     assert table.read_bytes() == before
     with pytest.raises(SystemExit):
         main(["results", str(tmp_path / "results/tiny"), "--no-report"])

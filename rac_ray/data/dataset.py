@@ -18,6 +18,8 @@ class Dataset(ABC):
 
     unit: str = "clips"
     """Of which the rate is told."""
+    made: str = "made"
+    """What has become of them."""
 
     @property
     def clip_bytes(self) -> int:

@@ -167,7 +167,7 @@ class _Work:
         for shard, (report, made), come, pace in paced(pending, lambda shard: shard.rows, self.dataset.unit):
             reports[shard.name] = report
             count += made
-            self.say(f"data {come}: {shard.name}; {pace}")
+            self.say(f"data {come} {self.dataset.made}: {shard.name}; {pace}")
             for name, reason in report.left_out.items():
                 self.say(f"data {name} {reason}; it is left out")
         return reports, count

@@ -202,7 +202,7 @@ def _digests(folder: Storage, rows: Mapping[str, int], shape: Shape, say: Say) -
     found = {}
     for file, digests, come, pace in paced(pending, lambda file: rows[file], "clips"):
         found[file] = digests
-        say(f"data {come}: {file}; {pace}")
+        say(f"data {come} read: {file}; {pace}")
     return found
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from rac_ray.counted import about_left
 from rac_ray.errors import BadInput
 
 Piece = TypeVar("Piece")
@@ -23,7 +24,7 @@ def paced(pending: dict[Any, Piece], clips: Callable[[Piece], int], unit: str) -
         piece, result = pending.pop(finished[0]), _result_of(finished[0])
         done += clips(piece)
         rate = done / (time.monotonic() - began)
-        left = f"{(total - done) / rate / 60:.0f} min left" if pending else "none left"
+        left = about_left((total - done) / rate) if pending else "none left"
         yield piece, result, f"{done:,}/{total:,} {unit}", f"{rate:,.1f} {unit}/s, {left}"
 
 

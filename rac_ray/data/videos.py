@@ -62,6 +62,7 @@ class LabelledVideos(Dataset):
     """Most that one video may take to decode."""
 
     unit = "videos"
+    made = "decoded"
 
     @property
     def clip_bytes(self) -> int:

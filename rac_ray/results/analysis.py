@@ -128,7 +128,7 @@ class Analysis:
         }
         if len({frozenset(rows[keys].itertuples(index=False, name=None)) for rows in trials.values()}) < 2:
             return ""
-        counts = ", ".join(f"{model} {len(rows)}" for model, rows in trials.items())
+        counts = ", ".join(f"{look_of(model).label} {len(rows)}" for model, rows in trials.items())
         return f"; models stand on different seeds and sizes (trials: {counts}): only paired comparisons compare them"
 
     @cached_property

@@ -41,6 +41,11 @@ class ClaimRow:
     contrasts: Sequence[Sequence[str]] = ()
     """By contrast: what was seen, each of three measures, the paper's difference."""
 
+    @property
+    def is_printed(self) -> bool:
+        """Whether the paper prints numbers of any of its contrasts."""
+        return {self.paper, *(row[-1] for row in self.contrasts)} != {NOT_PRINTED}
+
     def value(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {

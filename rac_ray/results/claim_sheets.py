@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rac_ray.results.paper import paper_table
+from rac_ray.results.paper import Printed, paper_table
 from rac_ray.results.sensitivity import sensitivity_table, shown
 from rac_ray.results.sheet import Sheet, rounded
 from rac_ray.results.verdict_words import shown_verdicts, verdict_table
@@ -19,11 +19,11 @@ def claim_sheets(analysis: "Analysis") -> list[Sheet]:
 
 
 def paper_sheets(analysis: "Analysis") -> list[Sheet]:
-    """The claims on the paper's own numbers, where a study knows of such."""
-    printed = analysis.study.printed_numbers
-    if printed is None:
-        return []
+    """The claims on the paper's own numbers, where it prints any."""
+    printed = analysis.study.printed_numbers or Printed()
     table = paper_table(analysis.study.claims, printed)
+    if set(table["carries"]) <= {"not printed"}:
+        return []
     title = (
         "Claims on the paper's own numbers: each contrast by its averages of each model, and by our pairing, over "
         f"the experiments that are printed of both sides; {printed.note}"

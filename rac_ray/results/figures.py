@@ -76,7 +76,8 @@ def figure3(analysis: Analysis, source: str) -> Figure:
         axes.axvspan(centres[len(own)] - 0.5, centres[-1] + 0.5, color=SHADE, linewidth=0, zorder=0)
         axes.text(centres[len(own) :].mean(), 99, NOT_IN_PAPER, ha="center", va="top", color="grey")
     chance_line(axes, analysis.answers.chance(source))
-    axes.set_xticks(centres, [set_name(named, *place).replace(" ", "\n") for place in places])
+    roles = roles_of(table)
+    axes.set_xticks(centres, [set_name(named, *place, roles[place]).replace(" ", "\n") for place in places])
     axes.set(ylabel="mean accuracy (%)", ylim=(0, 100))
     legend_above(figure)
     return stamped(figure, _basis(analysis, table, analysis.imbalance(source)))
@@ -136,9 +137,14 @@ def _basis(analysis: Analysis, table: pd.DataFrame, more: str) -> str:
     return f"{analysis.stamp}{more}{few}"
 
 
+def roles_of(table: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Roles of evaluation sets by target and split, in their order."""
+    return dict(zip(zip(table["target"], table["split"], strict=True), table["role"], strict=True))
+
+
 def _parted(table: pd.DataFrame, drawn: Sequence[str] | None) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Target and split of the evaluation sets that the paper draws, in its order, and of the others."""
-    roles = dict(zip(zip(table["target"], table["split"], strict=True), table["role"], strict=True))
+    roles = roles_of(table)
     if drawn is None:
         return list(roles), []
     own = [place for place, role in roles.items() if role == "source_val"]
@@ -154,14 +160,15 @@ def parameters(analysis: Analysis, source: str) -> Figure:
     sizes = analysis.tables.trials.dropna(subset=["parameters"]).drop_duplicates(["model", *BY_SIZE])
     table = analysis.accuracy_by_size.query("source == @source")
     table = table.merge(sizes[["model", *BY_SIZE, "parameters"]], on=["model", *BY_SIZE])
-    places = list(dict.fromkeys(zip(table["target"], table["split"], strict=True)))
-    figure, panels = panels_of(len(places))
-    for axes, (target, split) in zip(panels, places, strict=True):
+    roles = roles_of(table)
+    figure, panels = panels_of(len(roles))
+    for axes, ((target, split), role) in zip(panels, roles.items(), strict=True):
         lines(axes, table.query("target == @target and split == @split"), "parameters", scale=100)
         chance_line(axes, analysis.answers.chance(source))
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set(title=set_name(analysis.study.domains, target, split), xlabel="trainable parameters", ylim=(0, 100))
+        named = set_name(analysis.study.domains, target, split, role)
+        axes.set(title=named, xlabel="trainable parameters", ylim=(0, 100))
     left_labelled(panels, "accuracy (%)")
     legend_above(figure)
     return stamped(figure, _basis(analysis, table, ""))

@@ -1,8 +1,11 @@
-"""How figures look: names, colours and markers of models, the stamp below, the bytes of a file. Colour-blind safe."""
+"""How figures look: names, colours and markers of models, the stamp below, the bytes of a file. Colour-blind safe.
+
+And what models do with time, in words, for who reads the figures.
+"""
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from typing import NamedTuple
 
@@ -19,6 +22,14 @@ LOOKS = {
     "timesformer": ("TimeSf", "#009E73", "^"),
 }
 """Name in the paper, colour (Okabe and Ito), marker; other models get matplotlib's own."""
+WITH_TIME = {
+    "convlstm": "recurs from frame to frame, with a memory",
+    "cnn3d": "convolves over neighbouring frames",
+    "timesformer1": "attends to all frames, with one head",
+    "timesformer8": "attends to all frames, with eight heads",
+    "timesformer": "attends to all frames",
+}
+"""What a model does with time; nothing is known of other models."""
 FORMATS = {"png": {"Software": None}, "svg": {"Date": None}}
 """File formats, with the metadata that would differ from one drawing to the next."""
 
@@ -55,6 +66,12 @@ class Look(NamedTuple):
 
 def look_of(model: str) -> Look:
     return Look(*LOOKS.get(model, (model, None, "D")))
+
+
+def with_time(models: Iterable[str]) -> str:
+    """What each of the models does with time, in one sentence; empty where nothing is known of any."""
+    said = [f"{look_of(model).label} {WITH_TIME[model]}" for model in models if model in WITH_TIME]
+    return f"What each model does with time: {'; '.join(said)}." if said else ""
 
 
 def stamped(figure: Figure, stamp: str) -> Figure:

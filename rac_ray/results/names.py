@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 SPLITS = {"val": "validation"}
 """Names of splits, where they have another one than their key."""
+OWN = ("source_val", "source_test")
+"""Roles of the evaluation sets of the domain that was trained on."""
 
 
 class DomainWords(NamedTuple):
@@ -26,7 +28,7 @@ def domain_name(domains: Domains, key: str) -> str:
     return domains[key].label if key in domains else key
 
 
-def set_name(domains: Domains, target: str, split: str) -> str:
-    """``Fog validation`` of an evaluation set; test sets have the name of their domain."""
-    called = "" if split == "test" else f" {SPLITS.get(split, split)}"
+def set_name(domains: Domains, target: str, split: str, role: str) -> str:
+    """``Fog validation`` and ``Fog test`` of the source's own sets; other test sets have the name of their domain."""
+    called = "" if split == "test" and role not in OWN else f" {SPLITS.get(split, split)}"
     return f"{domain_name(domains, target)}{called}"

@@ -57,8 +57,8 @@ def accuracy_by_domain(analysis: "Analysis", long: pd.DataFrame) -> pd.DataFrame
         model=[look_of(model).label for model in long["model"]],
         learned=[f"{all_ - never} of {all_}" for all_, never in long[["trials", "never_learned"]].to_numpy().tolist()],
         domain=[
-            set_name(analysis.study.domains, target, split)
-            for target, split in long[["target", "split"]].to_numpy().tolist()
+            set_name(analysis.study.domains, target, split, role)
+            for target, split, role in long[["target", "split", "role"]].to_numpy().tolist()
         ],
         cell=cells(long, scale=100, digits=0),
     )

@@ -19,6 +19,6 @@ def write_outputs(analysis: Analysis, folder: Storage, drawn: Sequence[tuple[Dra
     tables = folder.below(TABLES)
     written = [f"{TABLES}/{name}" for name in analysis.tables.write(tables)]
     for sheet in analysis.sheets:
-        caption = f"{sheet.title}; {analysis.stamp}"
+        caption = f"{sheet.title}. {analysis.stamp}"
         written += [f"{TABLES}/{name}" for name in formats.write(tables, sheet.name, sheet.long, sheet.shown, caption)]
     return written + [f"{FIGURES}/{name}" for name in write_all(drawn, folder.below(FIGURES))]

@@ -69,6 +69,7 @@ def payload(
         "models": _models(tables.trials["model"]),
         "opening": opening.value(_domain_clips(tables, clips)),
         "claims": [each.value() for each in claims],
+        "paperPrints": any(each.is_printed for each in claims),
         "sections": [value_of(each) for each in sections],
         "trials": _trials(tables, opening.names),
         "details": _details(tables.trials),

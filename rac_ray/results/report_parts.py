@@ -6,7 +6,7 @@ from rac_ray.results.analysis import Analysis
 from rac_ray.results.at_chance import rule_in_words
 from rac_ray.results.claim_rows import ClaimRow, claim_rows
 from rac_ray.results.figures import Drawing
-from rac_ray.results.looks import Picture, on_page
+from rac_ray.results.looks import Picture, on_page, with_time
 from rac_ray.results.names import Domains
 from rac_ray.results.page_tables import columns_of
 from rac_ray.results.sections import Group, Section
@@ -52,7 +52,8 @@ def _figure(
     heading = f"{drawing.title}, trained on {drawing.of}" if several else drawing.title
     table, more = columns_of(sheet, analysis.study.domains) if sheet else (None, None)
     files = (*(f"figures/{drawing.name}.{suffix}" for suffix in ("png", "svg")), *(_files(sheet) if sheet else ()))
-    said = f"{drawing.about} {rule}".strip()
+    models = analysis.tables.evaluations.query("source == @drawing.source")["model"].unique()
+    said = " ".join(filter(None, (drawing.about, with_time(models) if group == "main" else "", rule)))
     return Section(heading, said, table, on_page(picture), picture.stamp, more, files, group)
 
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rac_ray.counted import counted
 from rac_ray.errors import BadInput
+from rac_ray.results.basis import clips_in_words, trials_in_words, weights_in_words
 from rac_ray.results.candidates import candidate_rows
 from rac_ray.results.columns import (
     DIFFERENCE,
@@ -33,7 +33,7 @@ from rac_ray.results.columns import (
 from rac_ray.results.look_table import look_rows
 from rac_ray.results.recipes import recipe_column
 from rac_ray.results.told import Told, trials_of
-from rac_ray.store.entry import Entry, added_up
+from rac_ray.store.entry import Entry
 from rac_ray.store.files import EPOCHS, PREDICTIONS, TRIAL, is_failure
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Damaged
@@ -77,7 +77,7 @@ class Tables:
 
     @property
     def stamp(self) -> str:
-        """How much of the grid these tables stand on, and ``provenance``."""
+        """What these tables stand on, as sentences."""
         return self.stamped(None)
 
     def stamped(self, planned: int | None) -> str:
@@ -85,14 +85,14 @@ class Tables:
         states = Counter(self.trials["state"])
         total = max(planned or 0, len(self.trials))
         states["pending"] += total - len(self.trials)
-        return f"{counted(total, 'trial')} planned = {added_up(states)}; {self.provenance}"
+        said = trials_in_words(states, total)
+        return f"{said[0].upper()}{said[1:]}; {self.provenance}"
 
     @property
     def provenance(self) -> str:
-        """What the study says about its data, and how the best checkpoint was chosen."""
-        about = [f"{each}; " for each in sorted(self.trials["about"].dropna().unique()) if each]
-        rules = "; ".join(sorted(self.trials["selection_rule"].dropna().unique())) or "none yet"
-        return f"{''.join(about)}checkpoint: {rules}"
+        """What the study says about its clips, and which weights were tested."""
+        clips = clips_in_words(self.trials["about"].dropna())
+        return "; ".join(filter(None, (clips, weights_in_words(self.trials["selection_rule"].dropna()))))
 
 
 def load(

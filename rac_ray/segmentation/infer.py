@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from rac_ray.counted import counted
+from rac_ray.counted import about_left, counted
 from rac_ray.data.decoder import decoded_frames
 from rac_ray.data.manifest import require_manifest, shard_contents
 from rac_ray.data.masks import HEIGHT, SCHEMA, WIDTH, made_of, rows_of, write_masks
@@ -223,7 +223,7 @@ def _written(
         write_masks(out, row["file"], masks, clips, (row["file"], contents[row["file"]]))
         instances += len(masks)
         rate = done / (time.monotonic() - began)
-        left = f"{(total - done) / rate / 60:.0f} min left" if pending else "none left"
+        left = about_left((total - done) / rate) if pending else "none left"
         found = counted(len(masks), "instance", spec=",")
         say(f"masks {done:,}/{total:,} clips: {row['file']}, {found}; {rate:.2f} clips/s, {left}")
     return instances

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from rac_ray.counted import counted
+from rac_ray.counted import counted, duration
 from rac_ray.store.entry import Entry
-from rac_ray.sweep.monitor import duration
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.price import Price
 

@@ -14,7 +14,8 @@ from rac_ray.store.storage import Storage
 from rac_ray.sweep.decisions import DecisionBook
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.outcomes import TrialStatus
-from rac_ray.sweep.planner import Plan, last_options, make_plan
+from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.remembered import last_options
 from rac_ray.sweep.search import SearchBook, chosen_words
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rac_ray.counted import counted
+from rac_ray.counted import about_left, counted, duration
 from rac_ray.identity import Training
 from rac_ray.store.entry import added_up
 from rac_ray.store.record import Record
@@ -219,19 +219,12 @@ class Monitor:
         left = [each for each in self.queue.trainings if self.queue.states[each.training_id] in going]
         elapsed = self.clock() - self.began
         if self._work_done:
-            return f"about {duration(elapsed / self._work_done * sum(self._to_do(training) for training in left))} left"
-        return f"about {duration(max(0.0, self.expected_wall - elapsed))} left" if self.expected_wall else "just begun"
+            return about_left(elapsed / self._work_done * sum(self._to_do(training) for training in left))
+        if elapsed < self.expected_wall:
+            return about_left(self.expected_wall - elapsed)
+        return "longer than was expected" if self.expected_wall else "just begun"
 
     def _to_do(self, training: Training) -> float:
         """Expected seconds of a training, less the share of its epochs that are over."""
         running = self.running.get(training.training_id)
         return self._expected(training) * (1 - running.epochs / training.recipe.max_epochs if running else 1)
-
-
-def duration(seconds: float) -> str:
-    """A duration for people: ``40 s``, ``4.1 min``, ``12 min``, ``3.4 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 600:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rac_ray.sweep.progress_file import Progress
 
 
+BY_HAND = "interrupted"
+"""Why a run stopped that got Ctrl-C or was told to terminate."""
+
+
 class Outcome(Protocol):
     """What a verb returns."""
 
@@ -228,7 +232,7 @@ class Results:
 
     @property
     def code(self) -> int:
-        if self.stopped == "interrupted":
+        if self.stopped == BY_HAND:
             return INTERRUPTED
         return FAILED if self.unlogged else exit_code(self.counts)
 

@@ -13,13 +13,13 @@ from rac_ray.identity import PRECISIONS, Training, Trial, digest_of, values_in
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
-from rac_ray.sweep.axes import RECIPE_OPTIONS, with_recipes
+from rac_ray.sweep.axes import with_recipes
 from rac_ray.sweep.decisions import DecisionBook, with_added
 from rac_ray.sweep.feeds import Way
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.only import Only
+from rac_ray.sweep.remembered import apart, last_options
 from rac_ray.sweep.search import Search, SearchBook, searches_of, with_choices
-from rac_ray.sweep.space import SEARCH_OPTIONS
 from rac_ray.sweep.variants import Part, of_variation, parts_of, variations
 from rac_ray.training.task import Task
 
@@ -35,9 +35,7 @@ CLASS_BYTES = 4
 BYTES_PER_PARAMETER = 16
 """Size of checkpoints: best weights once on their own; weights, momentum and best weights in the running one."""
 ONLY_LETTERS = 40
-"""Letters of a filter that the name of its folder of results has."""
-OPTIONS = "options.json"
-"""File in a preset's folder: what ``auto`` meant when it was last run, and where the study's files were."""
+"""Letters of what was asked for that the name of a folder of results has."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,10 @@ class Plan:
 
     @property
     def outputs(self) -> Storage:
-        """The folder of its tables, figures and report: the preset's, or one of its own for a part of the preset."""
-        words = "-".join(re.findall(r"[\w.]+", self.only))[:ONLY_LETTERS]
-        return self.folder.below(f"only-{words}-{digest_of(self.only)[:6]}") if self.only else self.folder
+        """The folder of its tables, figures and report: the preset's, or one of its own where it has other trials."""
+        said = ",".join([*apart(self), *([self.only] if self.only else [])])
+        words = "-".join(re.findall(r"[\w.]+", said))[:ONLY_LETTERS]
+        return self.folder.below(f"only-{words}-{digest_of(said)[:6]}") if said else self.folder
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -281,23 +280,6 @@ def _row(task: Task, trial: Trial, entry: Entry | None, driver: str | None) -> d
         "trial_id": trial.trial_id,
         "state": state,
     }
-
-
-def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
-    """What the study's options were when a preset was last run on a storage, and ``precision``."""
-    return Storage.at(storage).below(study.name, preset).read_as(OPTIONS, dict[str, Any]) or {}
-
-
-def remember_options(plan: Plan, asked: Mapping[str, Any]) -> None:
-    """Keep options for verbs that run nothing, also on machines without the GPUs or the files of the run.
-
-    What narrows the grid is not remembered: those verbs show the whole preset. What changes recipes, and which variants
-    there are, is.
-    """
-    axes = {option.name for option in (*RECIPE_OPTIONS, *SEARCH_OPTIONS)} | set(plan.study.every_variant)
-    given = {n: value for n, value in asked.items() if value is not None and (n in axes or not isinstance(value, list))}
-    precision = plan.tasks[0].training.recipe.precision
-    plan.folder.write_json(OPTIONS, {**given, "precision": precision})
 
 
 def precision_on(gpus: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from rac_ray.counted import counted
+from rac_ray.counted import counted, duration
 from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -23,7 +23,6 @@ from rac_ray.sweep.forecast import (
     expected_epochs,
     forecast,
 )
-from rac_ray.sweep.monitor import duration
 from rac_ray.sweep.packing import Kind, Packing
 from rac_ray.sweep.planner import Plan, parameters_of
 from rac_ray.sweep.probes import ProbeKey, known_probes, remember_probes, run_probes

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rac_ray.counted import duration
 from rac_ray.identity import Training
 from rac_ray.store.entry import State
 from rac_ray.store.storage import Storage
-from rac_ray.sweep.monitor import Monitor, duration
+from rac_ray.sweep.monitor import Monitor
 
 PROGRESS = "progress.json"
 """In the sweep's folder, while it has a driver."""

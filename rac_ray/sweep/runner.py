@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rac_ray.counted import counted
+from rac_ray.counted import counted, duration
 from rac_ray.errors import BadInput
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import DRIVER
@@ -23,13 +23,14 @@ from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.job import Setting
 from rac_ray.sweep.listening import Listener, Listeners
 from rac_ray.sweep.loading import loading
-from rac_ray.sweep.monitor import Monitor, duration, say_line
+from rac_ray.sweep.monitor import Monitor, say_line
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.placing import placed
-from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on, remember_options
+from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of, this_device
 from rac_ray.sweep.provenance import commit, versions
 from rac_ray.sweep.queue import Queue
+from rac_ray.sweep.remembered import remember_options
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.scratch import scratch
 from rac_ray.sweep.session import cores_here, count_resources_here, machine_of, object_store_here, ray_runs, ray_session

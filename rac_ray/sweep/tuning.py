@@ -8,10 +8,9 @@ from typing import Any
 from rac_ray.counted import counted
 from rac_ray.store.lock import Lock
 from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
+from rac_ray.sweep.outcomes import BY_HAND
 from rac_ray.sweep.queue import Queue
 
-_INTERRUPTED = "interrupted"
-"""Why a run stopped that got Ctrl-C or was told to terminate."""
 MOST_SHOWN = 512
 """Trials that wait for room in Ray at most: each is a placement group that its scheduler looks at again and again."""
 
@@ -63,8 +62,8 @@ def through_tune(
     for training_id in queue.running:
         queue.interrupted(training_id)
     if queue.counts()["pending"]:
-        queue.stop(_INTERRUPTED)
-    if queue.stop_reason == _INTERRUPTED:
+        queue.stop(BY_HAND)
+    if queue.stop_reason == BY_HAND:
         done = f"{queue.counts()['done']} of {counted(len(queue.states), monitor.what)}"
         monitor.say(f"interrupted: {done} done, and nothing is lost; the same command goes on from here")
         return queue.stop_reason

@@ -16,6 +16,9 @@ REACH = 0.01
 """A model that stays further below a level than this has not reached it, and is not compared there."""
 RUNG = 2 * REACH
 """Distance between the rungs of the ladder: any level up to the best is within REACH of one."""
+BEST_EPOCH = "highest source-validation top-1, first epoch on ties"
+NEAREST_EPOCH = "source-validation top-1 nearest to the experiment's level, first epoch on ties"
+"""The rules, as records have them."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,8 @@ class Selection:
 
     @property
     def rule(self) -> str:
-        """The rule in words for people; a column of every table."""
-        if self.levels:
-            return "source-validation top-1 nearest to the experiment's level, first epoch on ties"
-        return "highest source-validation top-1, first epoch on ties"
+        """The rule in words; a column of every table."""
+        return NEAREST_EPOCH if self.levels else BEST_EPOCH
 
     @property
     def wanted(self) -> tuple[float | None, ...]:

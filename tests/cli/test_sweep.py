@@ -193,7 +193,7 @@ def test_a_run_its_table_and_what_is_wrong_with_the_data_later(run_sweep) -> Non
         "Trained on 2Dot: accuracy in % [95% interval over seeds and clips; * too few seeds for an interval]; chance is"
     )
     assert title in " ".join(out.split())
-    assert "1 trial planned = 1 done + 0 failed + 0 running + 0 pending; checkpoint: highest" in out
+    assert "1 trial planned = 1 done + 0 failed + 0 running + 0 pending; each trial is tested with" in out
     before = "tiny small: 1 trial to run, for a time that nobody has measured yet; Ctrl-C loses nothing, the same"
     assert out.startswith(f"{before} command goes on\n")
     assert " start " in out

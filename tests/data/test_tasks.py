@@ -20,7 +20,7 @@ def test_pieces_count_by_their_clips(local_ray: None) -> None:
     pending = {after.remote(seconds): clips for seconds, clips in ((2.0, 3000), (0.0, 1000))}
     found = list(paced(pending, lambda clips: clips, "videos"))
     assert [each[:3] for each in found] == [(1000, 0.0, "1,000/4,000 videos"), (3000, 2.0, "4,000/4,000 videos")]
-    assert re.fullmatch(r"[\d.,]+ videos/s, \d+ min left", found[0][3])
+    assert re.fullmatch(r"[\d.,]+ videos/s, about \d+ s left", found[0][3])
     assert re.fullmatch(r"[\d.,]+ videos/s, none left", found[1][3])
 
 

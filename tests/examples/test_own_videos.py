@@ -134,7 +134,7 @@ def test_the_example_from_the_first_run_to_a_new_target(own: Path, run: Run) -> 
     again = run("own_videos.py", *NO_PROBE)
     assert again.returncode == 0, again.stdout + again.stderr
     assert next(line for line in again.stdout.splitlines() if "videos/s" in line).startswith(
-        "data 4/4 videos: rain/test"
+        "data 4/4 videos decoded: rain/test"
     )
     assert "rain test" in again.stdout
     assert len(epochs) == 2

@@ -51,7 +51,7 @@ def test_models_on_different_parts_of_the_grid_carry_a_warning(sheets: dict[str,
     tables = sweep(lambda *_: 0.7, models=("convlstm", "cnn3d"), sizes=(2, 32), clips=100)
     late = tables.trials.query("model == 'cnn3d' and hidden_units == 32")["trial_id"]
     part = Tables(*(frame[~frame["trial_id"].isin(late)] for frame in vars(tables).values()))
-    warning = "; models stand on different seeds and sizes (trials: convlstm 10, cnn3d 5): only paired comparisons"
+    warning = "; models stand on different seeds and sizes (trials: ConvLSTM 10, 3D CNN 5): only paired comparisons"
     assert all(warning in sheet.title for sheet in Analysis(part, SHAPES).sheets if sheet.name.endswith("-2dot"))
 
 
@@ -91,8 +91,8 @@ def test_a_level_that_was_not_reached_is_no_failure() -> None:
     analysis = Analysis(replace(tables, trials=trials, evaluations=asked), SHAPES)
     unfinished = next(sheet for sheet in analysis.sheets if sheet.name == "without-ratio").shown
     assert unfinished[["state", "reason"]].to_numpy().tolist() == [["unreached", reason]]
-    assert analysis.stamp.startswith("5 trials planned = 4 done + 1 unreached + 0 failed + 0 running + 0 pending; ")
-    assert Analysis(tables, SHAPES).stamp.startswith("5 trials planned = 5 done + 0 failed + 0 running + 0 pending; ")
+    assert analysis.stamp.startswith("4 of 5 planned trials are done, 1 never came near its level; ")
+    assert Analysis(tables, SHAPES).stamp.startswith("All 5 planned trials are done; ")
 
 
 def test_a_study_adds_tables_of_its_own_and_its_claims() -> None:

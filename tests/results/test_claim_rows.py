@@ -37,6 +37,7 @@ def test_a_row_has_quote_verdict_effect_and_the_papers_difference(rows: dict[int
     assert " of answers on MNIST than 3D CNN (trained on 2Dot)" in row.effect
     ((seen, paper, corrected, matched, printed),) = row.contrasts
     assert (seen, printed) == (row.effect, "+0.12")
+    assert row.is_printed
     assert ", p <0.001" in paper
     assert {corrected, matched} == {"is not asked: the claim is about top-1 itself"}
 
@@ -53,6 +54,7 @@ def test_a_claim_that_has_not_run_says_so_with_names() -> None:
     verdict = Verdict(CLAIM, "not run", (), lacking="no trial tells of timesformer8 on mnist (from 2dot)")
     (row,) = claim_rows([verdict], None, DOMAINS)
     assert (row.effect, row.paper, row.seeds) == ("not tested", "not printed", "-")
+    assert not row.is_printed
     assert row.means == "no trial tells of TimeSf-8 on MNIST (from 2Dot)"
     assert more_seeds(verdict) == "-"
 

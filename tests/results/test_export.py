@@ -119,7 +119,7 @@ def test_failed_and_pending_trials_are_told_and_not_shared(sweep_folder: Path, t
     """Their weights are no checkpoints in this sweep, so that only cards are asked for."""
     exported(sweep_folder, tmp_path / "out", weights=False)
     card = (tmp_path / "out/model/README.md").read_text()
-    assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending" in card
+    assert "6 of 8 planned trials are done, 1 has failed, 1 has not run; " in card
     assert "Provisional: 2 trials have not finished" in card
     rows = re.findall(r"^\| ([0-9a-f]{12}) \|", card, re.MULTILINE)
     assert sorted(rows) == sorted(trial.trial_id for trial in TRIALS[:6])

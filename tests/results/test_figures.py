@@ -43,7 +43,7 @@ def test_figure3_has_a_bar_per_model_and_domain(analysis: Analysis) -> None:
     assert bars[:4] == pytest.approx([82.5, 77.5, 62.5, 42.5])
     assert len(bars) == 8
     stamp = " ".join(figure.get_supxlabel().split())
-    assert stamp.startswith("8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits")
+    assert stamp.startswith("6 of 8 planned trials are done, 1 has failed, 1 has not run; clips: digits optdigits;")
     assert stamp.endswith("; too few seeds for an interval")
 
 
@@ -58,7 +58,7 @@ def test_figure4_has_a_panel_per_target_and_a_line_per_model(analysis: Analysis)
 
 def test_accuracy_against_parameters_has_a_panel_per_evaluation_set(analysis: Analysis) -> None:
     figure = parameters(analysis, "2dot")
-    assert [axes.get_title() for axes in figure.axes] == ["2dot validation", "2dot", "5dot", "mnist"]
+    assert [axes.get_title() for axes in figure.axes] == ["2dot validation", "2dot test", "5dot", "mnist"]
     lines = {str(line.get_label()): line for line in figure.axes[0].lines}
     assert lines["3D CNN"].get_xdata() == pytest.approx([2000, 4000])
 
@@ -147,7 +147,7 @@ def printed() -> Analysis:
 def test_bars_that_the_paper_does_not_have_stand_apart(printed: Analysis) -> None:
     (axes,) = figure3(printed, "2dot").axes
     assert [label.get_text() for label in axes.get_xticklabels()] == [
-        "2dot\nvalidation", "mnist", "5dot", "2dot", "mnist_bg", "mnist_bg_half",
+        "2dot\nvalidation", "mnist", "5dot", "2dot\ntest", "mnist_bg", "mnist_bg_half",
     ]  # fmt: skip
     assert np.diff(axes.get_xticks()) == pytest.approx([1, 1, 1.4, 1, 1])
     (said,) = axes.texts

@@ -2,12 +2,31 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from rac_ray.results.looks import ON_PAGE, look_of, on_page, picture_of, rendered, stamped
+from rac_ray.results.looks import (
+    LOOKS,
+    ON_PAGE,
+    WITH_TIME,
+    look_of,
+    on_page,
+    picture_of,
+    rendered,
+    stamped,
+    with_time,
+)
 
 
 def test_an_unknown_model_keeps_its_name() -> None:
     assert look_of("mamba").label == "mamba"
     assert look_of("convlstm").color == "#0072B2"
+
+
+def test_what_models_do_with_time_is_said_of_those_that_are_shown() -> None:
+    assert with_time(["cnn3d", "mamba", "timesformer8"]) == (
+        "What each model does with time: 3D CNN convolves over neighbouring frames; "
+        "TimeSf-8 attends to all frames, with eight heads."
+    )
+    assert with_time(["mamba"]) == ""
+    assert WITH_TIME.keys() == LOOKS.keys(), "a row each"
 
 
 def test_the_stamp_stands_below_and_no_date_is_in_the_file() -> None:

@@ -18,7 +18,9 @@ def test_accuracy_is_in_whole_percent_beside_chance() -> None:
     _, title, above, names, first, second = printed_tables(Analysis(tables, SHAPES))
     assert title == "Trained on 2dot: accuracy in % [95% interval over seeds and clips]; chance is 20%"
     assert above.split() == ["2dot"]
-    assert names.split() == ["model", "learned", "validation", "2dot", "5dot", "mnist", "mnist_bg", "mnist_bg_half"]
+    assert names.split() == [
+        "model", "learned", "validation", "2dot", "test", "5dot", "mnist", "mnist_bg", "mnist_bg_half",
+    ]  # fmt: skip
     accuracy = {
         model: tables.evaluations.query(f"model == '{model}' and target == '5dot'")["top1"].mean() for model in MODELS
     }

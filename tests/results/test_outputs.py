@@ -31,8 +31,8 @@ def test_the_selection_rule_and_the_part_of_the_grid_stand_above_each_table(swee
     assert len(texts) == 4 * 8
     for name in texts:
         text = (tmp_path / "out" / name).read_text()
-        assert "8 trials planned = 6 done + 1 failed" in text, name
-        assert "highest source-validation top-1, first epoch on ties" in text, name
+        assert ". 6 of 8 planned trials are done, 1 has failed, 1 has not run; clips: digits" in text, name
+        assert "of its best epoch: highest validation accuracy where it was trained, the first of equals" in text, name
     table = pd.read_csv(tmp_path / "out/tables/figure3-2dot.csv", comment="#")
     assert table.query("model == 'cnn3d' and target == '5dot'")["mean"].tolist() == [0.625]
 

@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from rac_ray.results.analysis import Analysis
+from rac_ray.results.claim_rows import ClaimRow
 from rac_ray.results.figures import pictures
 from rac_ray.results.opening import opening_of
 from rac_ray.results.report import write_report
@@ -142,6 +143,21 @@ def test_a_click_on_a_claim_shows_its_contrasts(seen: Seen, report: str) -> None
     assert contrasts.locator("tbody tr").count() == 6
     quote.press("Enter")
     assert contrasts.is_hidden()
+
+
+@pytest.mark.parametrize(("paper", "more"), [("not printed", 0), ("+0.12", 1)])
+def test_the_papers_numbers_have_columns_where_it_prints_any(paper: str, more: int, seen: Seen, tmp_path: Path) -> None:
+    contrast = ["seen", "a", "b", "c", paper]
+    row = ClaimRow("", "underpowered", "it is", "here", "seen", paper, "3 more", "why", [contrast])
+    tables = sweep(truth, models=("cnn3d",), sizes=(2,), seeds=(1,), clips=50)
+    page = opened(seen, f"file://{write_report(tables, Storage.at(tmp_path), title='a sweep', claims=[row])}")
+    own = ["what the paper says", "verdict", "seen here", "paper's difference", "seeds to decide"]
+    heads = page.locator("table.claims > thead th")
+    assert heads.all_inner_texts() == [name for name in own if more or name != "paper's difference"]
+    page.locator("tr.claim .quote").click()
+    inner = page.locator("tr.contrasts tbody td")
+    assert inner.all_inner_texts() == contrast[: 4 + more]
+    assert page.locator("tr.contrasts > td").get_attribute("colspan") == str(4 + more)
 
 
 def test_who_wants_all_columns_chooses_them(seen: Seen, report: str) -> None:

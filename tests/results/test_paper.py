@@ -9,7 +9,7 @@ from rac_ray.results.analysis import Analysis
 from rac_ray.results.claims import Claim, Contrast, Term
 from rac_ray.results.paper import Printed, paper_effect, paper_table
 from rac_ray.studies.other import OtherStudy
-from rac_ray.studies.temporal_shape.claims import PRINTED, TEMPORAL_SHAPE
+from rac_ray.studies.temporal_shape.claims import PRINTED
 from tests.results.synthetic import sweep
 
 NEW, OLD = (Term(model, "here", "there", experiments="abc") for model in ("new", "old"))
@@ -80,16 +80,16 @@ def test_there_is_a_row_per_contrast_that_joins_the_verdicts() -> None:
 
 
 class Told(OtherStudy):
-    claims = TEMPORAL_SHAPE
-    printed_numbers = PRINTED
+    claims = (Claim("one", "it is", "here", (CONTRAST, Contrast(NEW, OLD, "slope"))),)
+    printed_numbers = PAPER
 
 
-def test_it_is_a_table_of_its_own_once_for_all_recipes() -> None:
+def test_it_is_a_table_of_its_own_where_any_number_is_printed() -> None:
     tables = sweep(lambda *_: 0.7, models=("cnn3d",), sizes=(2,), clips=50)
     (sheet,) = [each for each in Analysis(tables, Told("told")).sheets if each.name == "claims-in-the-paper"]
-    assert set(sheet.long["carries"]) == {"not printed"}
-    assert sheet.title.endswith("; it prints no number of Temporal Shape: figures 3 and 4 are images")
+    assert sheet.long["carries"].tolist() == ["both ways", "not printed"]
+    assert sheet.title.endswith(f"; {PAPER.note}")
     assert sheet.shown.columns.tolist() == ["claim_id", "contrast", "carries", "in the paper"]
     other = Told("told")
-    other.printed_numbers = None
-    assert "claims-in-the-paper" not in [each.name for each in Analysis(tables, other).sheets]
+    for other.printed_numbers in (None, PRINTED):
+        assert "claims-in-the-paper" not in [each.name for each in Analysis(tables, other).sheets]

@@ -141,7 +141,7 @@ def test_every_recipe_has_its_own_figures(both: Tables) -> None:
     (axes,) = (figure := found["figure3-2dot-learning-rate-0.003"].draw()).axes
     bars = [patch.get_height() for container in axes.containers for patch in getattr(container, "patches", [])]
     assert bars[0] == pytest.approx(90, abs=3)
-    assert figure.get_supxlabel().startswith("learning rate 0.003: 12 trials planned = 12 done")
+    assert figure.get_supxlabel().startswith("learning rate 0.003: All 12 planned trials are done; ")
 
 
 def test_answers_refuse_to_mix_recipes(both: Tables) -> None:

@@ -38,6 +38,7 @@ def test_every_trial_has_a_row_with_its_figures(tables: Tables) -> None:
     shown = payload_of(tables)
     assert (shown["title"], shown["stamp"], shown["refreshSeconds"]) == ("A sweep", tables.stamp, None)
     assert shown["states"] == {"done": 12, "failed": 2, "running": 1, "pending": 1}
+    assert shown["paperPrints"] is False
     labels = [column["label"] for column in shown["trials"]["columns"]]
     assert labels == [
         "trial", "state", "model", "hidden units", "source", "seed", "best validation %", "parameters", "best epoch",

@@ -153,7 +153,12 @@ def test_a_trial_has_a_page_with_curves_matrices_and_moving_clips(seen: Seen, re
     assert trial.locator("h1").inner_text() == "ConvLSTM, 2 hidden units, 2dot, seed 42"
     trial.locator(".plot .scatterlayer .trace").nth(3).wait_for()
     assert trial.locator(".plot .scatterlayer .trace").count() == 4
-    assert trial.locator("table.confusion").count() == 5
+    sets = ["2dot validation", "2dot test", "5dot", "mnist", "mnist_bg"]
+    rows = trial.locator('.scrolling[aria-label="Evaluations"] tbody tr')
+    assert [text.split("\t")[0] for text in rows.all_inner_texts()] == sets
+    captions = trial.locator("table.confusion caption").all_inner_texts()
+    assert [text.partition(":")[0] for text in captions] == sets
+    assert trial.locator(".sets h3").all_inner_texts() == sets[2:]
     clip = trial.locator(".clip img").first
     clip.scroll_into_view_if_needed()
     first = clip.screenshot()

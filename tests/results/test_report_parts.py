@@ -39,8 +39,13 @@ def test_a_figure_has_its_numbers_its_stamp_and_the_rule(parts: dict[str, Sectio
     assert main.table["model"].tolist() == ["ConvLSTM", "3D CNN"]
     assert main.more is not None
     assert list(main.more) == ["trials", "seeds", "sizes"]
-    assert main.caption.startswith("2 trials planned = 2 done")
+    assert main.caption.startswith("All 2 planned trials are done; ")
     assert main.caption.endswith("; too few seeds for an interval")
+    assert (
+        " What each model does with time: ConvLSTM recurs from frame to frame, with a memory; 3D CNN convolves over "
+        "neighbouring frames. A trial has learned if"
+    ) in main.note
+    assert "with time" not in parts["Robustness ratio against model size"].note
     assert "A trial has learned if its best accuracy on the 50 validation clips is at least " in main.note
     assert main.files[:3] == ("figures/figure3-2dot.png", "figures/figure3-2dot.svg", "tables/figure3-2dot.csv")
     assert parts["Validation accuracy after each epoch"].table is None

@@ -59,7 +59,7 @@ def test_tables_failures_and_the_invariant_are_printed(
     assert code == 1
     assert "Trained on 2dot: accuracy in % [95% interval over seeds and clips; * too few seeds for an" in out
     assert f"FAILED {trials[6].trial_id} convlstm h=4 2dot seed=0: not finite: NotFinite: nan" in out
-    assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; digits=optdigits; checkpoint: highest" in out
+    assert "8 trials planned = 6 done + 1 failed + 0 running + 1 pending; clips: digits optdigits; each trial is" in out
     assert "\n1 trial has not run" in out
     assert "\nIn short: 6 of 8 trials are done, with " in out
     assert (tmp_path / "to/tables/trials.parquet").exists()
@@ -187,7 +187,7 @@ def test_a_report_is_written_unless_it_is_not_wanted_and_a_capsule_when_asked_fo
     page = (tmp_path / "to/report.html").read_text()
     assert "<title>a title" in page
     assert "Accuracy on every domain" in page
-    assert "8 trials planned = 6 done" in page
+    assert "6 of 8 planned trials are done, 1 has failed, 1 has not run; " in page
     assert capsule.stat().st_size > 1000
     assert f"capsule: {capsule}" in out
     _, out = shown(sweep_folder, tmp_path / "without", capsys, Wanted(report=False))

@@ -131,14 +131,14 @@ def test_narrowed_to_some_trials(sweep_folder: Path, trials: list[Trial]) -> Non
     tables = load(sweep_folder, [task_of(trials[0]), task_of(trials[7])])
     assert len(tables.trials) == 2
     assert tables.stamp == (
-        "2 trials planned = 1 done + 0 failed + 0 running + 1 pending; digits=optdigits; "
-        "checkpoint: highest source-validation top-1, first epoch on ties"
+        "1 of 2 planned trials is done, 1 has not run; clips: digits optdigits; each trial is tested with the weights "
+        "of its best epoch: highest validation accuracy where it was trained, the first of equals"
     )
 
 
 def test_planned_trials_that_left_no_trace_stand_in_the_stamp(sweep_folder: Path) -> None:
     stamp = load(sweep_folder).stamped(20)
-    assert stamp.startswith("20 trials planned = 6 done + 1 failed + 0 running + 13 pending; digits=optdigits")
+    assert stamp.startswith("6 of 20 planned trials are done, 1 has failed, 13 have not run; clips: digits optdigits; ")
 
 
 @pytest.mark.parametrize("content", [b"", b"7", b"{}", b'{"trials": [7]}', b"\xff"])
@@ -200,7 +200,7 @@ def test_a_copy_of_a_trials_folder_is_no_trial(place: int, name: str, sweep_fold
 def test_a_sweep_without_a_finished_trial_still_loads(sweep_folder: Path, trials: list[Trial]) -> None:
     tables = load(sweep_folder, [task_of(trials[7])])
     assert (len(tables.trials), len(tables.evaluations), len(tables.epochs)) == (1, 0, 0)
-    assert "checkpoint: none yet" in tables.stamp
+    assert tables.stamp == "The only planned trial has not run; clips: digits optdigits; no weights yet"
 
 
 def test_failed_attempts_have_rows_of_their_own(sweep_folder: Path, trials: list[Trial]) -> None:

@@ -21,7 +21,7 @@ from rac_ray.sweep.asked import (
     with_last,
 )
 from rac_ray.sweep.outcomes import TrialStatus
-from rac_ray.sweep.planner import remember_options
+from rac_ray.sweep.remembered import remember_options
 from tests.records import finish, give_up
 from tests.sweep.tiny_sweep import GRID
 

@@ -11,7 +11,8 @@ from rac_ray.identity import Recipe
 from rac_ray.models import register
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.only import Only
-from rac_ray.sweep.planner import Plan, last_options, parameters_of, remember_options
+from rac_ray.sweep.planner import Plan, parameters_of
+from rac_ray.sweep.remembered import last_options, remember_options
 from tests.sweep.tiny_sweep import GRID, QUICK, plan_of
 
 

@@ -13,7 +13,8 @@ from rac_ray.studies.temporal_shape.grid import PAPER_HIDDEN_UNITS, PAPER_SEEDS,
 from rac_ray.studies.temporal_shape.study import planned_dataset
 from rac_ray.sweep import planner
 from rac_ray.sweep.only import Only
-from rac_ray.sweep.planner import Plan, chosen, last_options, make_plan, parameters_of, remember_options
+from rac_ray.sweep.planner import Plan, chosen, make_plan, parameters_of
+from rac_ray.sweep.remembered import last_options, remember_options
 from rac_ray.training.selection import Selection
 from tests.records import finish, give_up, record_of, register
 from tests.studies.temporal_shape.idx import drawn, folder_of

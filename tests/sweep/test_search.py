@@ -13,7 +13,8 @@ from rac_ray.identity import Recipe
 from rac_ray.store.record import Damaged
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.only import Only
-from rac_ray.sweep.planner import Plan, last_options, remember_options
+from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.remembered import last_options, remember_options
 from rac_ray.sweep.search import (
     SEARCH_SEED,
     Candidate,

@@ -18,7 +18,8 @@ from rac_ray.studies.temporal_shape.domains import SPECS, TemporalShapeSpec
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.only import Only
-from rac_ray.sweep.planner import Plan, last_options, make_plan, remember_options
+from rac_ray.sweep.planner import Plan, make_plan
+from rac_ray.sweep.remembered import last_options, remember_options
 from rac_ray.sweep.search import Candidate
 from rac_ray.training.task import Task
 from tests.records import finish, task_of

@@ -50,9 +50,10 @@ function domainName(key) {
   return data.opening.names[key] ?? String(key);
 }
 
-// Test sets have the name of their domain.
-function setName(target, split) {
-  return split === "test" ? domainName(target) : `${domainName(target)} ${split === "val" ? "validation" : split}`;
+// Test sets of other domains than the one that was trained on have the name of their domain.
+function setName({ target, split, role }) {
+  if (split === "test" && !role.startsWith("source")) return domainName(target);
+  return `${domainName(target)} ${split === "val" ? "validation" : split}`;
 }
 
 // What stands beside the state of a trial that has never been above guessing.

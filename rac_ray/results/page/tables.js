@@ -51,8 +51,14 @@ function sectionTable({ heading, table, more, files }) {
   return [...cued(box), choice, fileNames(files)].filter(Boolean);
 }
 
+// Columns of the paper's own numbers are there where it prints any.
 const MEASURES = [
-  "seen here", "as the paper measures", "chance-corrected", "at matched source accuracy", "in the paper's numbers",
+  "seen here", "as the paper measures", "chance-corrected", "at matched source accuracy",
+  ...(data.paperPrints ? ["in the paper's numbers"] : []),
+];
+
+const CLAIM_HEADS = [
+  "what the paper says", "verdict", "seen here", ...(data.paperPrints ? ["paper's difference"] : []), "seeds to decide",
 ];
 
 const RULED = {
@@ -68,10 +74,11 @@ function ruling(outcome) {
 
 // One claim: a row, and below it what a click on its quote opens.
 function claimRow(claim, index) {
-  const inner = plainTable(MEASURES, claim.contrasts, `Contrasts of: ${claim.quote}`, MEASURES.map(() => "text"));
+  const contrasts = claim.contrasts.map((row) => row.slice(0, MEASURES.length));
+  const inner = plainTable(MEASURES, contrasts, `Contrasts of: ${claim.quote}`, MEASURES.map(() => "text"));
   const told = claim.contrasts.length ? cued(inner) : [make("p", {}, "Nothing was measured.")];
   const details = make("tr", { class: "contrasts", id: `claim-${index}`, hidden: true },
-    make("td", { colspan: 5 }, make("p", { class: "note" }, `${claim.where}. ${claim.means}.`), ...told));
+    make("td", { colspan: CLAIM_HEADS.length }, make("p", { class: "note" }, `${claim.where}. ${claim.means}.`), ...told));
   const toggle = (event) => {
     details.hidden = !details.hidden;
     event.currentTarget.setAttribute("aria-expanded", String(!details.hidden));
@@ -81,17 +88,16 @@ function claimRow(claim, index) {
   }, claim.quote);
   const row = make("tr", { class: "claim" },
     make("th", { scope: "row" }, quote), make("td", {}, ruling(claim.ruling)), make("td", { class: "prose" }, claim.effect),
-    make("td", {}, claim.paper), make("td", {}, claim.seeds));
+    data.paperPrints ? make("td", {}, claim.paper) : null, make("td", {}, claim.seeds));
   return [row, details];
 }
 
 function claimTable(claims) {
-  const heads = ["what the paper says", "verdict", "seen here", "paper's difference", "seeds to decide"];
-  const head = make("thead", {}, make("tr", {}, ...heads.map((name) => make("th", { scope: "col" }, name))));
+  const head = make("thead", {}, make("tr", {}, ...CLAIM_HEADS.map((name) => make("th", { scope: "col" }, name))));
   const recipes = new Set(claims.map((claim) => claim.recipe));
   const rows = claims.flatMap((claim, index) => {
     const starts = recipes.size > 1 && claim.recipe !== claims[index - 1]?.recipe;
-    const title = starts ? [make("tr", {}, make("th", { colspan: 5, scope: "rowgroup" }, claim.recipe))] : [];
+    const title = starts ? [make("tr", {}, make("th", { colspan: CLAIM_HEADS.length, scope: "rowgroup" }, claim.recipe))] : [];
     return [...title, ...claimRow(claim, index)];
   });
   return cued(scrolling(make("table", { class: "claims" }, head, make("tbody", {}, ...rows)), "Claims"));

@@ -52,7 +52,7 @@ function scores(evaluations, learned) {
     "ratio to source test",
   ];
   const rows = evaluations.map((each) => [
-    setName(each.target, each.split), ROLES[each.role] ?? each.role, each.clips, each.correct, each.top1,
+    setName(each), ROLES[each.role] ?? each.role, each.clips, each.correct, each.top1,
     ...[each.robustness_ratio, each.chance_corrected_ratio, each.ratio_to_source_test].map((ratio) =>
       learned === false ? "at chance" : ratio),
   ]);
@@ -73,7 +73,7 @@ function confusion(each) {
     return make("tr", {}, make("th", { scope: "row" }, data.labels[truth]), ...cells);
   });
   const top = make("tr", {}, make("td", { class: "corner" }, "true ↓ predicted →"), ...heads);
-  const title = `${setName(each.target, each.split)}: ${shown(each.top1, "percent")} %`;
+  const title = `${setName(each)}: ${shown(each.top1, "percent")} %`;
   const table = make("table", { class: "confusion" }, make("caption", {}, title), make("thead", {}, top));
   table.append(make("tbody", {}, ...rows));
   return scrolling(table, title);
@@ -101,13 +101,14 @@ function clip(row) {
 // Who asked the system for less motion starts the clips by hand.
 function mistakes(trialId, evaluations) {
   const worst = data.mistakes[trialId] ?? {};
-  const sets = evaluations.map((each) => `${each.target}/${each.split}`).filter((name) => worst[name]);
+  const sets = evaluations.filter(({ target, split }) => worst[`${target}/${split}`]);
   if (!sets.length) return [];
-  const group = (name) => {
+  const group = (each) => {
+    const name = `${each.target}/${each.split}`;
     const why = data.withoutClips[name];
     const clips = why ? make("p", { class: "note" }, `Not shown: ${why}.`)
       : make("div", { class: "clips" }, ...worst[name].map(clip));
-    return make("section", {}, make("h3", {}, setName(...name.split("/"))), clips);
+    return make("section", {}, make("h3", {}, setName(each)), clips);
   };
   const place = make("div", { class: "sets" });
   const play = () => place.replaceChildren(...sets.map(group));

@@ -31,7 +31,7 @@ def test_only_missing_shards_are_made(download: Path, tmp_path: Path) -> None:
     assert (found.clips, found.made, list(found.left_out)) == (11, 3 + 2, ["trainVideo2_00002"])
     progress = [line for line in lines if "clips/s" in line]
     assert len(progress) == 5
-    assert progress[-1].startswith("data 12/12 clips: ")
+    assert progress[-1].startswith("data 12/12 clips made: ")
     assert progress[-1].endswith(" clips/s, none left")
     (lacking,) = set(lines) - set(progress)
     assert lacking.startswith("data trainVideo2_00002 is truncated or corrupt: ")
