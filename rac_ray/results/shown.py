@@ -107,7 +107,8 @@ def _written(
     if wanted.verdict:
         said, value["verdicts_stand_on"], value["verdicts"] = _verdicts(analysis, counts)
         lines += said
-    lines += [f"\n{counted(counts['planned'], 'trial')} planned = {added_up(counts)}; {tables.provenance}"]
+    planned = f"{counted(counts['planned'], 'trial')} planned = {added_up(counts)}"
+    lines += ["", *wrapped(f"{planned}; {tables.provenance}")]
     opening = opening_of(analysis, counts["planned"])
     value["answer"] = list(opening.answer)
     lines += wrapped(f"In short: {' '.join(opening.answer)}")

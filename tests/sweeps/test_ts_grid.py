@@ -70,8 +70,8 @@ def test_the_demo_prints_its_table_and_stamp(demo: tuple[Path, str]) -> None:
 
 def test_the_demo_ends_with_what_it_means_its_page_and_the_next_command(demo: tuple[Path, str]) -> None:
     folder, out = demo
-    table = out[out.index("Trained on 2Dot") : out.rindex("4 trials planned = 4 done + 0")].splitlines()
-    assert max(map(len, table)) <= 100
+    said = out[out.index("Trained on 2Dot") : out.index("files: ")].splitlines()
+    assert max(map(len, said)) <= 100
     assert "In short: All 4 trials are done, with 1 seed" in out
     page, command = out.splitlines()[-2:]
     assert page == f"open {results_of(folder)}/report.html"
