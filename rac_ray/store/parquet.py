@@ -37,7 +37,7 @@ OF_EPOCHS: Mapping[str, Kind] = {"epoch": WHOLE, "val_top1": NUMBERS}
 OF_PREDICTIONS: Mapping[str, Kind] = {
     "target": TEXT, "split": TEXT, "clip_id": TEXT, "label": WHOLE, "predicted": WHOLE,
 }  # fmt: skip
-"""Columns that every ``predictions.parquet`` has; most have ``evaluation_id`` and ``logits``, too."""
+"""Columns that every ``predictions.parquet`` has; all but those of schema 1 have ``evaluation_id``, most ``logits``."""
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -107,11 +107,11 @@ def _too_few(name: str, rows: int, wanted: int) -> str:
 
 
 def _wrong_columns(name: str, schema: pa.Schema, record: Record) -> str:
-    needed = OF_EPOCHS if name == EPOCHS else OF_PREDICTIONS
+    of_evaluations = {"evaluation_id": TEXT} if record.schema > 1 else {}
+    needed = OF_EPOCHS if name == EPOCHS else {**OF_PREDICTIONS, **of_evaluations}
     if missing := [column for column in needed if schema.names.count(column) != 1]:
         return f"{name} has no column {missing[0]!r}"
-    others = schema.names if name == EPOCHS else [each for each in ("evaluation_id",) if each in schema.names]
-    kinds = {**dict.fromkeys(others, NUMBERS if name == EPOCHS else TEXT), **needed}
+    kinds = {**dict.fromkeys(schema.names if name == EPOCHS else (), NUMBERS), **needed}
     for column, (fits, said) in kinds.items():
         if schema.names.count(column) > 1 or not fits(schema.field(column).type):
             return f"column {column!r} of {name} does not hold {said}"
