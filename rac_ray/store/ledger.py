@@ -201,7 +201,7 @@ class Ledger:
     def log_tail(self, training_id: str, lines: int) -> list[str]:
         """The last lines of a training's log; none when it has none."""
         folder = self.folder(training_id)
-        return folder.read_bytes(LOG).decode().splitlines()[-lines:] if folder.exists(LOG) else []
+        return folder.read_bytes(LOG).decode(errors="replace").splitlines()[-lines:] if folder.exists(LOG) else []
 
     def trained(self, record: Record, epochs: list[dict[str, Any]], best_checkpoint: bytes) -> None:
         """Write what a training came to, the record last, then drop its running checkpoint.
