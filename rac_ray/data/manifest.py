@@ -18,7 +18,7 @@ from rac_ray.counted import counted
 from rac_ray.data.parquet_rows import rows_of
 from rac_ray.data.shards import Clips, Shard, ShardReport, clip_digests, clips_of, metadata_of, report_on
 from rac_ray.errors import BadInput
-from rac_ray.store.parquet import NO_TABLE
+from rac_ray.store.parquet import NO_TABLE, TEXT, WHOLE, Kind, in_short
 from rac_ray.store.storage import UNREADABLE, Storage
 
 MANIFEST = "manifest.json"
@@ -26,6 +26,12 @@ MAKE = "a sweep, or a verb of `rac-ray`, makes its clips"
 """How a folder comes by clips, of whatever study."""
 
 
+SHARD_COLUMNS: Mapping[str, Kind] = {
+    "clip_id": TEXT,
+    "label": WHOLE,
+    "frames": (lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind), "pixels"),
+}
+"""What is read of a shard of raw pixels."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
@@ -94,9 +100,11 @@ def _columns(root: Storage, file: str, columns: list[str]) -> pa.Table:
         table = pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
         table.validate(full=True)
     except NO_TABLE as error:
-        raise BadInput(f"shard {root.address(file)} is damaged ({error}); delete it, and {MAKE}") from error
-    if missing := set(columns) - set(table.column_names):
-        raise BadInput(f"shard {root.address(file)} has no column {min(missing)!r}; delete it, and {MAKE}")
+        raise BadInput(f"shard {root.address(file)} is damaged ({in_short(error)}); delete it, and {MAKE}") from error
+    for column in columns:
+        fits, said = SHARD_COLUMNS[column]
+        if column not in table.column_names or table[column].null_count or not fits(table[column].type):
+            raise BadInput(f"shard {root.address(file)} has no column {column!r} of {said}; delete it, and {MAKE}")
     return table
 
 
@@ -122,7 +130,10 @@ def label_names(root: Storage, part: str) -> list[str]:
         names = {int(label): name for label, name in manifest["label_names"].items()}
         return [names.get(label, str(label)) for label in range(max(names) + 1)]
     shard = manifest["splits"][part]["shards"][0]["file"]
-    return metadata_of(_columns(root, shard, ["label"]))["labels"]
+    names = metadata_of(_columns(root, shard, ["label"])).get("labels")
+    if not names:
+        raise BadInput(f"shard {root.address(shard)} does not name its labels; delete it, and {MAKE}")
+    return names
 
 
 def content_hash(clip_digests: Iterable[bytes]) -> str:

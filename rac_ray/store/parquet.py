@@ -67,7 +67,7 @@ def read_table(folder: Storage, name: str, record: Record) -> pa.Table | str:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
         table.validate(full=True)
     except NO_TABLE as error:
-        return f"{name} cannot be read: {_in_short(error)}"
+        return f"{name} cannot be read: {in_short(error)}"
     return _wrong_columns(name, table.schema, record) or _wrong_rows(name, table, record) or table
 
 
@@ -85,7 +85,7 @@ def _wrong_end(folder: Storage, name: str, sizes: Mapping[str, int], record: Rec
         file = pq.ParquetFile(pa.BufferReader(tail))
         schema, rows = file.schema_arrow, file.metadata.num_rows
     except NO_TABLE as error:
-        return f"{name} is not a Parquet file: {_in_short(error)}"
+        return f"{name} is not a Parquet file: {in_short(error)}"
     return _wrong_columns(name, schema, record) or _too_few(name, rows, _rows_wanted(name, record))
 
 
@@ -93,7 +93,7 @@ def _absent(folder: Storage, name: str) -> str:
     return f"{name} is a folder" if folder.is_folder(name) else f"{name} is missing"
 
 
-def _in_short(error: BaseException) -> str:
+def in_short(error: BaseException) -> str:
     """The beginning of an error's text, in one line."""
     return " ".join(str(error).split())[:200]
 

@@ -3,6 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.data.manifest import label_names, read_manifest, read_split, split_entry, verify
@@ -121,6 +123,11 @@ def test_a_shard_that_cannot_be_read_is_named(folder: Storage) -> None:
     shard.write_bytes(content[: len(content) // 2])
     with pytest.raises(BadInput, match=f"^shard {shard} is damaged \\("):
         read_split(folder, "2dot/train")
+    for column, other in (("frames", ["a", "b"]), ("label", [0.5, 1.5]), ("clip_id", [None, None])):
+        table = pa.table({"clip_id": ["x", "y"], "label": [0, 1], "frames": [b"a", b"b"], column: other})
+        pq.write_table(table, shard)
+        with pytest.raises(BadInput, match=f"^shard {shard} has no column {column!r} of "):
+            read_split(folder, "2dot/train")
     shard.unlink()
     with pytest.raises(BadInput, match=f"^shard {shard} is missing; "):
         read_split(folder, "2dot/train")
