@@ -125,6 +125,7 @@ def plan(
 
     preset = preset_of(study, preset)
     made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
+    made = replace(made, retry_failed=retry_failed)
     price, entries = price_plan(made, resources, say, remember=not dry_run), made.entries()
     candidates = candidates_of_searches(made)
     trials = trials_of(made, entries, made.ledger.driver(watch=False))
@@ -199,9 +200,9 @@ def describe(
     finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]
     if trial_id in known:
         task, it = known[trial_id]
-        training_id, entry = task.training_id, made.ledger.scan([task])[task.training_id]
+        training_id, entry = task.training_id, made.ledger.scan([task], whole=True)[task.training_id]
     else:
-        training_id, entry = trial_id, made.ledger.scan()[trial_id]
+        training_id, entry = trial_id, made.ledger.entry(trial_id)
         it = {"trial_id": trial_id, **made.ledger.trial(trial_id)}
     about = description(it, entry, made.ledger.driver(), made.ledger.failures(training_id), finished)
     return Described(about, made.ledger.folder(training_id).root)

@@ -15,6 +15,10 @@ from typing import Any, Literal
 
 from rac_ray.errors import BadInput, one_of
 
+MOST_SEED = 2**63 - 1
+"""The largest seed, and, below zero, all but the smallest: what tables hold, and torch takes."""
+MOST_COUNTED = 1_000_000_000
+"""Clips of a step, and epochs, that a recipe may ask for."""
 TRAINING_VERSION = 2
 """Raised whenever the same training would end at other numbers; a golden test fails when somebody forgets.
 
@@ -102,8 +106,9 @@ class Recipe:
             if getattr(self, name) not in valid:
                 raise one_of(name, getattr(self, name), valid)
         for name in ("batch_size", "max_epochs", "patience"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name} is {getattr(self, name)}; valid: 1 or more")
+            if not 1 <= getattr(self, name) <= MOST_COUNTED:
+                least = "1 or more" if getattr(self, name) < 1 else f"at most {MOST_COUNTED}"
+                raise BadInput(f"{name} is {getattr(self, name)}; valid: {least}")
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value < high:
@@ -149,6 +154,7 @@ WORD_FIELDS = {
 """Valid values of a recipe's fields that are words."""
 RANGES = {
     "momentum": (0, 1), "weight_decay": (0, math.inf), "warm_up": (0, math.inf), "label_smoothing": (0, 1),
+    "stop_at": (0, math.inf),
 }  # fmt: skip
 """Bounds of a recipe's fields that are numbers, the high one excluded."""
 FIRST_FIELDS = (
@@ -180,6 +186,8 @@ class Training:
     in the id, as ``data`` covers what they change."""
 
     def __post_init__(self) -> None:
+        if abs(self.seed) > MOST_SEED:
+            raise BadInput(f"seed is {self.seed}; valid: -{MOST_SEED} to {MOST_SEED}")
         if self.recipe.precision == "auto":
             raise ValueError("a training's precision is resolved before it has an id")
 

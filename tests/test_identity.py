@@ -155,8 +155,16 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
         ({"momentum": 1.0}, "momentum is 1.0; valid: from 0 to below 1"),
         ({"label_smoothing": -0.1}, "label_smoothing is -0.1; valid: from 0 to below 1"),
         ({"weight_decay": float("inf")}, "weight_decay is inf; valid: from 0 to below inf"),
+        ({"stop_at": float("nan")}, "stop_at is nan; valid: from 0 to below inf"),
+        ({"max_epochs": 10**10}, "max_epochs is 10000000000; valid: at most 1000000000"),
     ],
 )
 def test_bad_recipes_are_named(settings: dict, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         Recipe(**settings)
+
+
+def test_a_seed_is_what_tables_hold() -> None:
+    assert Training("cnn3d", 4, "2dot", -(2**63) + 1, Recipe(precision="32"), "feed").seed < 0
+    with pytest.raises(BadInput, match=f"^seed is {2**63}; valid: -9223372036854775807 to 9223372036854775807$"):
+        Training("cnn3d", 4, "2dot", 2**63, Recipe(precision="32"), "feed")

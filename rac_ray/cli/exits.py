@@ -19,7 +19,7 @@ from typing import NoReturn
 from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, UNREAD, BadInput
 from rac_ray.store.object_store import RETRY_SECONDS, is_transient
 from rac_ray.store.storage import FULL_DISK
-from rac_ray.store.visible import shortened, visible
+from rac_ray.store.visible import in_one_line, shortened, visible
 
 FEWEST_COLUMNS = 20
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -43,7 +43,7 @@ def run_command(command: Callable[[], int]) -> NoReturn:
         code = command()
         sys.stdout.flush()
     except BadInput as error:
-        print(f"error: {visible(shortened(str(error)))}", file=sys.stderr)
+        print(f"error: {visible(shortened(in_one_line(str(error))))}", file=sys.stderr)
         code = BUSY if isinstance(error, Busy) else BAD_INPUT
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _unread():

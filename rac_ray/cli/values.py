@@ -1,6 +1,7 @@
 """Types of command-line values. What is none raises BadInput with one sentence that names the flag and what is
 valid."""
 
+import math
 from collections.abc import Callable
 
 from rac_ray.errors import BadInput
@@ -29,7 +30,7 @@ def number(what: str) -> Callable[[str], float]:
             value = None
         if value is None:
             raise BadInput(f"{what} {text!r} is not a number")
-        if not value >= 0:
+        if not 0 <= value < math.inf:
             raise BadInput(f"{what} is {text}; valid: 0 or more")
         return value
 

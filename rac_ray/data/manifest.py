@@ -6,22 +6,76 @@ elsewhere, in files that somebody else wrote (``parquet_folder``), has their fol
 
 import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rac_ray.counted import counted
 from rac_ray.data.parquet_rows import rows_of
 from rac_ray.data.shards import Clips, Shard, ShardReport, clip_digests, clips_of, metadata_of, report_on
 from rac_ray.errors import BadInput
-from rac_ray.store.storage import Storage
+from rac_ray.store.parquet import NO_TABLE, TEXT, WHOLE, Kind, in_short
+from rac_ray.store.storage import UNREADABLE, Storage
 
 MANIFEST = "manifest.json"
 MAKE = "a sweep, or a verb of `rac-ray`, makes its clips"
 """How a folder comes by clips, of whatever study."""
+
+
+SHARD_COLUMNS: Mapping[str, Kind] = {
+    "clip_id": TEXT,
+    "label": WHOLE,
+    "frames": (lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind), "pixels"),
+}
+"""What is read of a shard of raw pixels."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class _File(msgspec.Struct):
+    """A shard, as far as the code relies on it; it may say more."""
+
+    file: Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]+\Z")]
+    rows: Count = 0
+    sha256: str = ""
+    content: str = ""
+    made_of: str = ""
+    videos: str = ""
+
+
+class _Split(msgspec.Struct):
+    """A part of the clips."""
+
+    clips: Count
+    content: str
+    shards: list[_File]
+    class_counts: dict[str, Count] = {}
+    left_out: dict[str, str] = {}
+    tried: dict[str, str] = {}
+
+
+class _Identity(msgspec.Struct):
+    """What clips were made from, as far as every study tells it in one way."""
+
+    clip_shape: list[Count] = []
+    classes: list[str] = []
+
+
+class _Manifest(msgspec.Struct):
+    """What every manifest has, and what those of clips that lie elsewhere have."""
+
+    identity: _Identity
+    splits: dict[str, _Split]
+    root: Annotated[str, msgspec.Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
+    files: dict[str, tuple[int, int]] = {}
+    label_names: dict[Count, str] = {}
+
+    def __post_init__(self) -> None:
+        if self.root is not msgspec.UNSET and not (self.identity.clip_shape and self.label_names):
+            raise ValueError("it has a root, and neither the shape nor the labels of clips")
 
 
 def read_split(root: Storage, part: str) -> Clips:
@@ -34,8 +88,24 @@ def read_split(root: Storage, part: str) -> Clips:
         return clips_of(
             (table for file in files_of(manifest, [part]) for table in rows_of(folder, file, [part])), shape
         )
-    files = [root.read_bytes(file) for file in files_of(manifest, [part])]
-    return clips_of(pq.read_table(io.BytesIO(content), columns=["clip_id", "label", "frames"]) for content in files)
+    return clips_of(_columns(root, file, ["clip_id", "label", "frames"]) for file in files_of(manifest, [part]))
+
+
+def _columns(root: Storage, file: str, columns: list[str]) -> pa.Table:
+    """Some columns of a shard. Raises BadInput for one that is not there, or cannot be read."""
+    content = root.read_if_there(file)
+    if content is None:
+        raise BadInput(f"shard {root.address(file)} is missing; {MAKE}")
+    try:
+        table = pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+        table.validate(full=True)
+    except NO_TABLE as error:
+        raise BadInput(f"shard {root.address(file)} is damaged ({in_short(error)}); delete it, and {MAKE}") from error
+    for column in columns:
+        fits, said = SHARD_COLUMNS[column]
+        if column not in table.column_names or table[column].null_count or not fits(table[column].type):
+            raise BadInput(f"shard {root.address(file)} has no column {column!r} of {said}; delete it, and {MAKE}")
+    return table
 
 
 def is_elsewhere(manifest: Mapping[str, Any]) -> bool:
@@ -60,7 +130,10 @@ def label_names(root: Storage, part: str) -> list[str]:
         names = {int(label): name for label, name in manifest["label_names"].items()}
         return [names.get(label, str(label)) for label in range(max(names) + 1)]
     shard = manifest["splits"][part]["shards"][0]["file"]
-    return metadata_of(pq.read_table(io.BytesIO(root.read_bytes(shard)), columns=["label"]))["labels"]
+    names = metadata_of(_columns(root, shard, ["label"])).get("labels")
+    if not names:
+        raise BadInput(f"shard {root.address(shard)} does not name its labels; delete it, and {MAKE}")
+    return names
 
 
 def content_hash(clip_digests: Iterable[bytes]) -> str:
@@ -108,9 +181,11 @@ def read_manifest(root: Storage) -> dict[str, Any] | None:
     if content is None:
         return None
     try:
-        return json.loads(content)
-    except ValueError as error:
+        value = msgspec.json.decode(content, type=dict[str, Any])
+        msgspec.convert(value, _Manifest, str_keys=True)
+    except UNREADABLE as error:
         raise BadInput(f"{root.address(MANIFEST)} is corrupt ({error}); delete it to have it made again") from error
+    return value
 
 
 def require_manifest(root: Storage, make: str = MAKE) -> dict[str, Any]:

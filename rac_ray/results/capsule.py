@@ -159,6 +159,7 @@ def unpack(path: Path, folder: Path) -> Manifest:
     try:
         files = _untar(path.read_bytes())
         manifest = msgspec.json.decode(files.pop(CAPSULE), type=Manifest)
+        files[ENVIRONMENT_FILE].decode()
     except FileNotFoundError as error:
         raise BadInput(f"there is no capsule at {str(path)!r}") from error
     except KeyError as error:

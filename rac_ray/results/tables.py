@@ -36,6 +36,7 @@ from rac_ray.results.told import Told, trials_of
 from rac_ray.store.entry import Entry
 from rac_ray.store.files import EPOCHS, PREDICTIONS, TRIAL, is_failure
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.parquet import NO_TABLE, NUMBERS, OF_EPOCHS, OF_PREDICTIONS, TEXT, WHOLE, Kind, in_short
 from rac_ray.store.record import Damaged
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import FILES_AT_ONCE, Storage
@@ -43,6 +44,17 @@ from rac_ray.sweep.decisions import DecisionBook
 from rac_ray.sweep.search import SearchBook
 from rac_ray.training.task import Task
 
+_KEYS: Mapping[str, Kind] = {
+    "trial_id": TEXT, "model": TEXT, "hidden_units": WHOLE, "source": TEXT, "seed": WHOLE,
+}  # fmt: skip
+NEEDED: Mapping[str, Mapping[str, Kind]] = {
+    "trials": {**_KEYS, "state": TEXT},
+    "epochs": {"trial_id": TEXT, **OF_EPOCHS},
+    "evaluations": {**_KEYS, "target": TEXT, "split": TEXT, "role": TEXT, "clips": WHOLE, "top1": NUMBERS},
+    "predictions": {"trial_id": TEXT, **OF_PREDICTIONS},
+    "failures": {"trial_id": TEXT},
+}
+"""Columns of tables that were written to files, by table; those of every version, of tables that have a row."""
 LOGGER = logging.getLogger(__name__)
 
 
@@ -151,11 +163,29 @@ def _told(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -
 
 def _stored(folder: Storage) -> Tables:
     """Tables of 0.1 have neither candidates nor variants."""
-    there = [each.name for each in fields(Tables) if folder.exists(f"{each.name}.parquet")]
-    frames = {name: pq.read_table(pa.BufferReader(folder.read_bytes(f"{name}.parquet"))).to_pandas() for name in there}
+    there = [each.name for each in fields(Tables) if each.name in NEEDED or folder.exists(f"{each.name}.parquet")]
+    frames = {name: _frame_in(folder, name) for name in there}
     for name in ("trials", "evaluations"):
         frames[name] = frames[name].assign(**{VARIANT: frames[name].get(VARIANT, "")})
     return Tables(**frames)
+
+
+def _frame_in(folder: Storage, name: str) -> pd.DataFrame:
+    """A table that ``Tables.write`` wrote. Raises Damaged for a file that is not there, or is another one."""
+    file = f"{name}.parquet"
+    content = folder.read_if_there(file)
+    if content is None:
+        raise Damaged(f"{folder.address(file)} is missing; valid: all tables of a sweep, as `results` writes them")
+    try:
+        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        table.validate(full=True)
+        frame = table.to_pandas()
+    except NO_TABLE as error:
+        raise Damaged(f"{folder.address(file)} cannot be read: {in_short(error)}") from error
+    for column, (fits, said) in NEEDED.get(name, {}).items() if len(table) else ():
+        if table.column_names.count(column) != 1 or not fits(table.schema.field(column).type):
+            raise Damaged(f"{folder.address(file)} has no column {column!r} of {said}")
+    return frame
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str], variants: Sequence[str]) -> pd.DataFrame:

@@ -1,14 +1,16 @@
 """One training as the ledger finds it: its state, that of each of its trials, and why they are not done."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from rac_ray.counted import counted
 from rac_ray.identity import Trial
-from rac_ray.store.files import ATTEMPT, LAST_CHECKPOINT, RECORD, is_failure
-from rac_ray.store.record import Named, Record
+from rac_ray.store.files import LAST_CHECKPOINT, RECORD, is_failure
+from rac_ray.store.record import Count, Named, Positive, Record
+from rac_ray.store.storage import UNREADABLE
 
 State = Literal["done", "unreached", "failed", "running", "pending"]
 STATES: tuple[State, ...] = ("done", "unreached", "failed", "running", "pending")
@@ -102,19 +104,34 @@ class Entry:
         return f"never reached a validation top-1 of {trial.level:g}: {best:.4f} at best"
 
 
-_NEEDED: Mapping[str, Mapping[str, type]] = {
-    ATTEMPT: {"attempt": int, "driver": str},
-    "failure": {"attempt": int, "class": str, "reason": str},
-}
-"""What every file of an attempt and of a failure has; they may have more."""
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file of an attempt says; it may say more."""
+
+    attempt: Positive
+    driver: str
+    host: str = ""
+    pid: Count = 0
+    began_at: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, rename={"name": "class"}):
+    """What the file of a failed attempt says; it may say more."""
+
+    attempt: Positive
+    name: str
+    """Of its class."""
+    reason: str
+    retry: bool | None = None
+    host: str = ""
+    traceback: str = ""
+    log_tail: list[str] = []
 
 
 def parsed(name: str, content: bytes | None) -> dict[str, Any] | None:
-    """The file of an attempt or a failure; None where there is none, or where it is anything else."""
+    """The plain values in the file of an attempt or a failure; None where there is none, and for anything else."""
     try:
-        value = json.loads(content or b"null")
-    except (ValueError, RecursionError):
+        value = msgspec.json.decode(content or b"null", type=dict[str, Any])
+        msgspec.convert(value, Failure if is_failure(name) else Begun)
+    except UNREADABLE:
         return None
-    needed = _NEEDED["failure" if is_failure(name) else name]
-    whole = isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in needed.items())
-    return value if whole else None
+    return value

@@ -87,12 +87,12 @@ class Ledger:
         holder = living_holder(self.storage, DRIVER, watch)
         return holder.token if holder else None
 
-    def scan(self, tasks: Collection["Task"] | None = None) -> dict[str, Entry]:
+    def scan(self, tasks: Collection["Task"] | None = None, whole: bool = False) -> dict[str, Entry]:
         """What there is of every training, or of those of ``tasks``, with an empty entry for one that left no trace.
 
         One listing, then the records, then what is left to read of the trainings that are not done. Without tasks, a
         training with a record that names evaluations is done. Of the tables of finished trainings only the ends are
-        looked at, which shows most damage; ``read_tables`` reads them.
+        looked at, which shows most damage; with ``whole`` each is read.
         """
         known = {task.training_id: task for task in tasks or ()}
         sizes: dict[str, dict[str, int]] = {training_id: {} for training_id in known}
@@ -101,7 +101,7 @@ class Ledger:
             if (tasks is None and TRAINING_ID.fullmatch(training_id)) or training_id in sizes:
                 sizes.setdefault(training_id, {})[name] = size
         records = self.records({training_id for training_id, names in sizes.items() if RECORD in names})
-        damaged = self._damaged({training_id: (sizes[training_id], record) for training_id, record in records.items()})
+        damaged = self._damaged({i: (sizes[i], record) for i, record in records.items()}, whole)
         records = {training_id: record for training_id, record in records.items() if training_id not in damaged}
         outstanding = {i: _outstanding(record, known.get(i)) for i, record in records.items()}
         others = self._read(
@@ -139,11 +139,15 @@ class Ledger:
         records = {path.partition("/")[0]: _whole(content) for path, content in contents.items()}
         return {i: record for i, record in records.items() if record is not None and record.training_id == i}
 
-    def _damaged(self, found: Mapping[str, tuple[Mapping[str, int], Record]]) -> dict[str, str]:
-        """What is wrong with the tables of trainings, as far as their ends show, given their files and records."""
+    def _damaged(self, found: Mapping[str, tuple[Mapping[str, int], Record]], whole: bool) -> dict[str, str]:
+        """What is wrong with the tables of trainings, as far as their ends show, or with ``whole`` in any place, given
+        their files and records."""
 
         def wrong(training_id: str) -> tuple[str, str]:
-            return training_id, wrong_ends(self.folder(training_id), *found[training_id])
+            sizes, record = found[training_id]
+            why = wrong_ends(self.folder(training_id), sizes, record)
+            read = self.read_tables(record) if whole and not why else why
+            return training_id, read if isinstance(read, str) else ""
 
         with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             return dict(each for each in pool.map(wrong, found) if each[1])
@@ -197,7 +201,7 @@ class Ledger:
     def log_tail(self, training_id: str, lines: int) -> list[str]:
         """The last lines of a training's log; none when it has none."""
         folder = self.folder(training_id)
-        return folder.read_bytes(LOG).decode().splitlines()[-lines:] if folder.exists(LOG) else []
+        return folder.read_bytes(LOG).decode(errors="replace").splitlines()[-lines:] if folder.exists(LOG) else []
 
     def trained(self, record: Record, epochs: list[dict[str, Any]], best_checkpoint: bytes) -> None:
         """Write what a training came to, the record last, then drop its running checkpoint.

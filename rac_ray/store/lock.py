@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from rac_ray.errors import BadInput
 from rac_ray.store.object_store import SILENT_SECONDS
@@ -35,6 +38,7 @@ FAILED_BEAT_SECONDS = 1.0
 SLOW_LOOK_SECONDS = 2.0
 """A look that takes longer met a storage that did not answer, and proves nothing about the holder."""
 CANCEL = "cancel.json"
+MOST_PID = 2**31 - 1
 
 
 class Busy(BadInput):
@@ -48,7 +52,7 @@ class Holder:
     token: str
     machine: str
     """Host name and boot id: processes can be looked up only from the same."""
-    pid: int
+    pid: Annotated[int, msgspec.Meta(ge=0, le=MOST_PID)]
     process_started: str | None
     """The kernel's start time of the process, which tells it from a later one with the same pid."""
     user: str

@@ -37,7 +37,7 @@ OF_EPOCHS: Mapping[str, Kind] = {"epoch": WHOLE, "val_top1": NUMBERS}
 OF_PREDICTIONS: Mapping[str, Kind] = {
     "target": TEXT, "split": TEXT, "clip_id": TEXT, "label": WHOLE, "predicted": WHOLE,
 }  # fmt: skip
-"""Columns that every ``predictions.parquet`` has; most have ``evaluation_id`` and ``logits``, too."""
+"""Columns that every ``predictions.parquet`` has; all but those of schema 1 have ``evaluation_id``, most ``logits``."""
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -67,7 +67,7 @@ def read_table(folder: Storage, name: str, record: Record) -> pa.Table | str:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
         table.validate(full=True)
     except NO_TABLE as error:
-        return f"{name} cannot be read: {_in_short(error)}"
+        return f"{name} cannot be read: {in_short(error)}"
     return _wrong_columns(name, table.schema, record) or _wrong_rows(name, table, record) or table
 
 
@@ -85,7 +85,7 @@ def _wrong_end(folder: Storage, name: str, sizes: Mapping[str, int], record: Rec
         file = pq.ParquetFile(pa.BufferReader(tail))
         schema, rows = file.schema_arrow, file.metadata.num_rows
     except NO_TABLE as error:
-        return f"{name} is not a Parquet file: {_in_short(error)}"
+        return f"{name} is not a Parquet file: {in_short(error)}"
     return _wrong_columns(name, schema, record) or _too_few(name, rows, _rows_wanted(name, record))
 
 
@@ -93,7 +93,7 @@ def _absent(folder: Storage, name: str) -> str:
     return f"{name} is a folder" if folder.is_folder(name) else f"{name} is missing"
 
 
-def _in_short(error: BaseException) -> str:
+def in_short(error: BaseException) -> str:
     """The beginning of an error's text, in one line."""
     return " ".join(str(error).split())[:200]
 
@@ -107,11 +107,11 @@ def _too_few(name: str, rows: int, wanted: int) -> str:
 
 
 def _wrong_columns(name: str, schema: pa.Schema, record: Record) -> str:
-    needed = OF_EPOCHS if name == EPOCHS else OF_PREDICTIONS
+    of_evaluations = {"evaluation_id": TEXT} if record.schema > 1 else {}
+    needed = OF_EPOCHS if name == EPOCHS else {**OF_PREDICTIONS, **of_evaluations}
     if missing := [column for column in needed if schema.names.count(column) != 1]:
         return f"{name} has no column {missing[0]!r}"
-    others = schema.names if name == EPOCHS else [each for each in ("evaluation_id",) if each in schema.names]
-    kinds = {**dict.fromkeys(others, NUMBERS if name == EPOCHS else TEXT), **needed}
+    kinds = {**dict.fromkeys(schema.names if name == EPOCHS else (), NUMBERS), **needed}
     for column, (fits, said) in kinds.items():
         if schema.names.count(column) > 1 or not fits(schema.field(column).type):
             return f"column {column!r} of {name} does not hold {said}"

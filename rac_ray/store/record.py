@@ -11,15 +11,23 @@ from typing import Annotated, Any, Protocol, TypeVar
 import msgspec
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import Evaluation, Recipe, Training, Trial, belongs, part_of
+from rac_ray.identity import MOST_SEED, Evaluation, Recipe, Training, Trial, belongs, part_of
 from rac_ray.store.storage import UNREADABLE
 
 SCHEMA = 2
 MOST = 2**63 - 1
+MOST_CLASSES = 65_536
+LONGEST_SECONDS = 1e10
 Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Classes = Annotated[int, msgspec.Meta(ge=1, le=MOST_CLASSES)]
+Seed = Annotated[int, msgspec.Meta(ge=-MOST_SEED, le=MOST_SEED)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=LONGEST_SECONDS)]
 """What numbers of a record can be, so that one of other values is damaged, wherever it was written."""
+Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{12}\Z")]
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[^/\x00-\x1f]+\Z", max_length=128)]
+"""What can be the name of a file, or a part of one."""
 
 
 class Damaged(BadInput):
@@ -40,7 +48,7 @@ def decoded(content: bytes, kind: type[Kind], schema: int, address: str, what: s
     """A file's struct. Raises Damaged, with the ``address``, for what is not ``what`` it should be."""
     try:
         found = msgspec.json.decode(content, type=kind)
-    except UNREADABLE as error:
+    except (*UNREADABLE, BadInput) as error:
         raise Damaged(f"{address} is not the record of {what}: {error}") from error
     if found.schema != schema:
         raise Damaged(f"{address} has schema {found.schema}; valid: {schema}")
@@ -52,14 +60,18 @@ def encoded(record: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1)
 
 
+TOLERANCE = 1e-6
+"""By which top-1 may be off from the clips that were counted."""
+
+
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     """What one checkpoint scored on one evaluation set."""
 
     evaluation_id: str
     """Empty in records of schema 1."""
     epoch: Count
-    target: str
-    split: str
+    target: Name
+    split: Name
     role: str
     content: str
     """Digest of the clips; empty in records of schema 1."""
@@ -68,6 +80,10 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     correct: Count
     top1: Share
     top5: Share | None = None
+
+    def __post_init__(self) -> None:
+        if abs(self.top1 * self.clips - self.correct) > TOLERANCE * self.clips:
+            raise ValueError(f"top-1 of {self.part} is {self.top1}, with {self.correct} of {self.clips} clips")
 
     @property
     def part(self) -> str:
@@ -91,7 +107,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 class Named(msgspec.Struct, frozen=True, kw_only=True):
     """A trial that a training serves."""
 
-    trial_id: str
+    trial_id: Id
     experiment: str = ""
     level: float | None = None
     variant: str = ""
@@ -102,8 +118,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     hidden_units: Positive
-    source: str
-    seed: int
+    source: Name
+    seed: Seed
     recipe: Recipe
     data: str
     size: str = ""
@@ -139,8 +155,8 @@ class Record(Settings, frozen=True, kw_only=True):
 
     schema: int = SCHEMA
     study: str
-    training_id: str
-    training_version: int
+    training_id: Id
+    training_version: Count
     trials: list[Named]
     selection_rule: str
     best_epoch: Count
@@ -153,7 +169,7 @@ class Record(Settings, frozen=True, kw_only=True):
     evaluations: list[Evaluated]
     """Evaluations of all checkpoints, oldest first."""
     parameters: Count
-    classes: Positive
+    classes: Classes
     content: dict[str, str] = {}
     """Hash over decoded pixels by ``domain/split``."""
     dataset: dict[str, Any] | None = None
@@ -172,7 +188,7 @@ class Record(Settings, frozen=True, kw_only=True):
     commit: str
     versions: dict[str, str]
     peak_bytes: Count = 0
-    seconds: dict[str, float]
+    seconds: dict[str, Seconds]
     finished_at: str
 
     def checkpoint(self, level: float | None) -> Checkpoint | None:

@@ -13,6 +13,11 @@ def visible(text: str) -> str:
     return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def in_one_line(text: str) -> str:
+    """The text without ends of lines, as what another library says of an error may have."""
+    return re.sub(r"\s*\n\s*", " ", text.strip())
+
+
 def shortened(text: str) -> str:
     """The text with words of more than a thousand letters, as a value may have, cut to their beginnings."""
     return _LONG.sub(lambda found: f"{found[1]}... ({len(found[0])} letters)", text)

@@ -15,7 +15,7 @@ from rac_ray.sweep.decisions import DecisionBook
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.outcomes import TrialStatus
 from rac_ray.sweep.planner import Plan, make_plan
-from rac_ray.sweep.remembered import last_options
+from rac_ray.sweep.remembered import last_options, options_file
 from rac_ray.sweep.search import SearchBook, chosen_words
 
 if TYPE_CHECKING:
@@ -106,10 +106,16 @@ def require_started(made: Plan) -> None:
 
 
 def with_last(study: "Study", preset: str, where: Where, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The study's options: those that are given, else those of the preset's last run."""
-    last = last_options(study, preset, where.places(study, preset)[0])
-    names = [option.name for option in study.all_options]
-    return {name: last.get(name) if asked.get(name) is None else asked[name] for name in names}
+    """The study's options: those that are given, else those of the preset's last run. Raises BadInput for a file of
+    these that has values which no run has."""
+    storage, _ = where.places(study, preset)
+    last, file = last_options(study, preset, storage), options_file(study, preset, storage)
+    return {
+        option.name: option.remembered(last[option.name], file)
+        if asked.get(option.name) is None and last.get(option.name) is not None
+        else asked.get(option.name)
+        for option in study.all_options
+    }
 
 
 def ledger_of(study: "Study", preset: str, where: Where) -> Ledger:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.counted import counted
@@ -33,16 +34,23 @@ RECIPE_OPTIONS = (
 """By the recipe's fields; precision is an option of its own. A list of values is an axis."""
 
 
+MOST_TRAININGS = 100_000
+"""What the axes of recipes may ask for, all together: a few values on each of many axes are more than anybody runs."""
+
+
 def with_recipes(tasks: "Sequence[Task]", asked: Mapping[str, Any]) -> "list[Task]":
     """Each task with each combination of the asked values in its recipe, in the tasks' order within a combination.
 
     ``asked`` are options by name, of which those of ``RECIPE_OPTIONS`` count. Raises BadInput for an axis without
-    values, for values that no recipe can have, for batches that the clips do not fill, and for models that have no
-    choice of normalisation.
+    values, for too many trainings, for values that no recipe can have, for batches that the clips do not fill, and for
+    models that have no choice of normalisation.
     """
     axes = {option.name: asked[option.name] for option in RECIPE_OPTIONS if asked.get(option.name) is not None}
     for name, values in axes.items():
         require_some(name, values)
+    planned = len(tasks) * prod(map(len, axes.values()))
+    if planned > MOST_TRAININGS:
+        raise BadInput(f"the recipe's options ask for {counted(planned, 'training')}; valid: at most {MOST_TRAININGS}")
     several = [name for name, values in axes.items() if len(values) > 1]
     found = [
         with_recipe(task, dict(zip(axes, values, strict=True)), several)

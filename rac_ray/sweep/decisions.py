@@ -8,6 +8,7 @@ if its grid had named them, with every verb, wherever it has all of the seeds th
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
+from typing import Annotated
 
 import msgspec
 
@@ -16,13 +17,15 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import digest_of
 from rac_ray.results.claims import DECIDED, Claim, Term
 from rac_ray.results.schedule import Schedule
-from rac_ray.store.record import decoded, encoded
+from rac_ray.store.record import Count, Id, Positive, Seed, Share, decoded, encoded
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.search import cell_of
 from rac_ray.training.task import Task
 
 DECISIONS = "decisions"
 """Folder below a sweep's."""
+MOST_AT_A_LOOK = 1000
+"""Seeds that a look may be at."""
 _SCHEMA = 1
 
 
@@ -48,6 +51,8 @@ class Deciding:
         given += ["--most-seeds"] if self.most_seeds is not None else []
         if given and not self.until_decided:
             raise BadInput(f"{given[0]} is for --until-decided, which is not given")
+        if self.most_seeds is not None and self.most_seeds > MOST_AT_A_LOOK:
+            raise BadInput(f"--most-seeds is {self.most_seeds}; valid: at most {MOST_AT_A_LOOK}")
 
     @property
     def budget(self) -> "Budget":
@@ -58,9 +63,9 @@ class Deciding:
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """What may be added at most; None: no such limit."""
 
-    trials: int | None
+    trials: Count | None
     """Trainings."""
-    hours: float | None
+    hours: Annotated[float, msgspec.Meta(ge=0)] | None
     """Hours of trainings, added up."""
 
     @property
@@ -83,15 +88,15 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What one claim came to at one look, by itself."""
 
     claim: str
-    look: int
+    look: Positive
     """1, 2, .."""
-    seeds: int
-    p_for: float
+    seeds: Positive
+    p_for: Share
     """In every measure; neither corrected over looks nor over claims, and so are the others."""
-    p_against: float
-    p_for_paper: float
+    p_against: Share
+    p_for_paper: Share
     """In the paper's measure alone."""
-    p_against_paper: float
+    p_against_paper: Share
     outcome: str
     """Ruling after this look, by p values that are corrected over both."""
 
@@ -100,12 +105,12 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     """Seeds that were given to one claim."""
 
     claim: str
-    look: int
+    look: Positive
     """The look that they are for."""
-    seeds: list[int]
+    seeds: list[Seed]
     cells: list[str]
     """What was trained with these seeds, by its id in the record's ``cells``."""
-    trainings: list[str]
+    trainings: list[Id]
     """Ids of those that were not planned before."""
     why: str
 
@@ -119,25 +124,35 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     record_id: str
     cells: dict[str, str]
     """Names of what differs in more than its seed, by id."""
-    seeds: list[int]
+    seeds: list[Seed]
     """Those of the plan; further ones are the numbers from 0 up that are not among them."""
-    trainings: list[str]
+    trainings: list[Id]
     """Ids of the plan's."""
-    finished_before: int
+    finished_before: Count
     """Of these, how many had been finished when it was declared."""
     claims: list[str]
     """Those that the plan can test."""
-    alpha: float
+    alpha: Share
     spending: str
-    looks_at: list[int]
+    looks_at: list[Annotated[int, msgspec.Meta(ge=1, le=MOST_AT_A_LOOK)]]
     """Seeds of each look."""
-    weights: list[float]
+    weights: list[Annotated[float, msgspec.Meta(gt=0, le=1)]]
     """Share of alpha that each look may spend."""
     budget: Budget
     looks: list[Look] = []
     added: list[Added] = []
     ended: str = ""
     """Why no further seeds are added; empty while it goes on."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, as msgspec wants it, where one part does not fit the others."""
+        if len(self.weights) != len(self.looks_at):
+            raise ValueError(f"it has {len(self.looks_at)} looks, and {len(self.weights)} weights of looks")
+        for look in self.looks:
+            if look.claim not in self.claims:
+                raise ValueError(f"it has a look at {look.claim!r}, which it does not declare")
+            if look.look > len(self.looks_at) or look.seeds != self.looks_at[look.look - 1]:
+                raise ValueError(f"it has a look {look.look} at {look.seeds} seeds, which it does not declare")
 
     @property
     def schedule(self) -> Schedule:

@@ -94,8 +94,8 @@ def described(about: Mapping[str, Any], folder: str) -> list[str]:
         seconds = record["seconds"]["total"]
         if chosen:
             lines.append(f"result: val top-1 {chosen['val_top1']:.3f} in epoch {chosen['epoch']}, {seconds:.0f} s")
-    if about["attempt"] and about["state"] == "running":
-        attempt = about["attempt"]
+    attempt = about["attempt"] if about["state"] == "running" else None
+    if attempt and {"host", "pid", "began_at"} <= attempt.keys():
         lines.append(f"running: on {attempt['host']}, process {attempt['pid']}, since {attempt['began_at']}")
     for failure in about["failures"]:
         then = {True: "tried again", False: "given up"}.get(failure.get("retry"), "undecided")

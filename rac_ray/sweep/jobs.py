@@ -21,6 +21,8 @@ from rac_ray.sweep.program import Program
 from rac_ray.sweep.provenance import COMMIT, commit
 
 JOB_FILE = "job.json"
+DASHBOARDS = ("http://", "https://")
+"""How the URL of a dashboard begins; Ray's client would load a module by any other beginning."""
 EXCLUDES = (
     ".git",
     ".venv",
@@ -78,7 +80,7 @@ def submit_job(
     does not answer within seconds, for a script outside of its working folder, for a folder that cannot be written,
     and when the cluster refuses the job.
     """
-    if not address.startswith(("http://", "https://")):
+    if not address.startswith(DASHBOARDS):
         raise BadInput(f"--submit {address!r} is not a dashboard's URL; valid: as in http://127.0.0.1:8265")
     entrypoint = program.entrypoint(arguments)
     folder.require_room(0)
@@ -128,7 +130,8 @@ def _runtime_env(program: Program, environment: Mapping[str, str]) -> dict[str, 
 
 def last_job(folder: Storage) -> SubmittedJob | None:
     """The job that a sweep's folder remembers; None when the sweep was never handed over, or the file is not whole."""
-    return folder.read_as(JOB_FILE, SubmittedJob)
+    job = folder.read_as(JOB_FILE, SubmittedJob)
+    return job if job and job.address.startswith(DASHBOARDS) else None
 
 
 def job_status(job: SubmittedJob) -> str:

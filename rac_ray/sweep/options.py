@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import get_annotations
 from typing import Any, TypeVar
+
+import msgspec
 
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 
 AnyGrid = TypeVar("AnyGrid")
+MOST_DIGITS = 100
+"""Of a whole number: Python itself refuses to read some thousand."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,21 @@ class Option:
     help: str
     repeated: bool = False
     """Whether the command line takes it several times; ``parse`` then gets all texts, with ``;`` between them."""
+
+    @property
+    def kind(self) -> Any:
+        """Type of its values, as far as ``parse`` says what it returns."""
+        return str if self.parse is str else get_annotations(self.parse).get("return", Any)
+
+    def remembered(self, value: Any, where: str) -> Any:
+        """A value that a file has of it. Raises BadInput, with ``where``, for one that ``parse`` cannot have given."""
+        try:
+            return msgspec.convert(value, self.kind)
+        except msgspec.ValidationError as error:
+            given = f"--{self.name.replace('_', '-')}"
+            raise BadInput(
+                f"{where} has {str(value)[:100]!r} for {given} ({error}); delete it, or give {given}"
+            ) from error
 
 
 def with_axes(grid: AnyGrid, axes: Mapping[str, str], asked: Mapping[str, Any]) -> AnyGrid:
@@ -63,7 +83,10 @@ def numbers(what: str) -> Callable[[str], list[float | None]]:
         except ValueError as error:
             raise BadInput(f"{what} {word!r} is not a number") from error
 
-    return lambda text: [parse(word) for word in words(text)]
+    def parse_all(text: str) -> list[float | None]:
+        return [parse(word) for word in words(text)]
+
+    return parse_all
 
 
 def place(text: str) -> str:
@@ -81,4 +104,6 @@ def whole_number(what: str, text: str) -> int:
     digits = text[1:] if text[:1] in ("-", "+") else text
     if not (digits.isascii() and digits.isdigit()):
         raise BadInput(f"{what} {text!r} is not an integer")
+    if len(digits) > MOST_DIGITS:
+        raise BadInput(f"{what} has {len(digits)} digits; valid: at most {MOST_DIGITS}")
     return int(text)

@@ -109,8 +109,9 @@ class Plan:
         return [trial.trial_id for trial in self.trials]
 
     def entries(self) -> dict[str, Entry]:
-        """What the ledger holds of each training, in the plan's order."""
-        return self.ledger.scan(self.tasks)
+        """What the ledger holds of each training, in the plan's order; what is to be run again is known by its whole
+        tables."""
+        return self.ledger.scan(self.tasks, whole=self.retry_failed)
 
     def states(self, entries: Mapping[str, Entry], driver: str | None) -> dict[str, State]:
         """State by trial id; each planned trial is in exactly one."""
@@ -141,7 +142,7 @@ class Plan:
 
     def forget_damaged(self) -> None:
         """Let trainings whose tables are damaged run again. Raises BadInput."""
-        for training_id, entry in self.entries().items():
+        for training_id, entry in self.ledger.scan(self.tasks, whole=True).items():
             if entry.damaged:
                 self.ledger.forget_damaged(training_id)
 

@@ -21,6 +21,11 @@ def last_options(study: "Study", preset: str, storage: str) -> dict[str, Any]:
     return Storage.at(storage).below(study.name, preset).read_as(OPTIONS, dict[str, Any]) or {}
 
 
+def options_file(study: "Study", preset: str, storage: str) -> str:
+    """Path or URI of the file that these are in."""
+    return Storage.at(storage).address(study.name, preset, OPTIONS)
+
+
 def remember_options(plan: "Plan", asked: Mapping[str, Any]) -> None:
     """Keep options for verbs that run nothing, also on machines without the GPUs or the files of the run.
 

@@ -17,13 +17,13 @@ import msgspec
 
 from rac_ray.counted import counted
 from rac_ray.errors import BadInput
-from rac_ray.identity import Training, Trial, digest_of
+from rac_ray.identity import Recipe, Training, Trial, digest_of
 from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT
 from rac_ray.store.ledger import TRIALS, Ledger
-from rac_ray.store.record import decoded, encoded
+from rac_ray.store.record import Count, Id, Positive, Share, decoded, encoded
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.axes import with_recipe
-from rac_ray.sweep.space import CANDIDATES, Space, space_of
+from rac_ray.sweep.space import CANDIDATES, TUNABLE, Space, require_candidates, space_of
 from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
@@ -41,14 +41,19 @@ _SCHEMA = 1
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A recipe that was tried, and what it came to on source validation."""
 
-    training_id: str
+    training_id: Id
     changes: dict[str, Any]
     """What of the recipe is not as given."""
     state: Literal["done", "cut", "failed"]
-    val_top1: list[float]
+    val_top1: list[Share]
     """Of each epoch; of a cut one until it was cut."""
     reason: str = ""
     """Why it failed, or where it was cut."""
+
+    def __post_init__(self) -> None:
+        if other := self.changes.keys() - set(TUNABLE):
+            raise ValueError(f"{min(other)!r} is no field of a recipe that is searched")
+        msgspec.convert(self.changes, Recipe)
 
     @property
     def best_val_top1(self) -> float:
@@ -63,20 +68,20 @@ class SearchRecord(msgspec.Struct, frozen=True, kw_only=True):
     study: str
     search_id: str
     model: str
-    hidden_units: int
+    hidden_units: Positive
     size: str
     source: str
     about: dict[str, str]
     given: dict[str, Any]
     """The recipe that was there before."""
     space: list[str]
-    rungs: list[int]
+    rungs: list[Count]
     """Epochs after which all but the best third are cut."""
     candidates: list[Candidate]
     """Those that have ended, in their order."""
-    trials: int
+    trials: Count
     """Candidates that were asked for."""
-    most: int | None = None
+    most: Count | None = None
     """Candidates that the space has at most, where that is fewer than were asked for."""
     chosen: str | None = None
     """Training id of the candidate with the best recipe; None while some have not ended, and where all failed."""
@@ -164,8 +169,8 @@ class Search:
 
 def tuned_fields(variant: str) -> tuple[str, ...]:
     """The fields that a search chose for trials of a variant; none of one that no search made."""
-    words = variant.rpartition("; ")[2].split()
-    return tuple(words[1].split("+")) if words[:1] == [TUNED] else ()
+    tuned, *words = variant.rpartition("; ")[2].split() or [""]
+    return tuple(name for name in "+".join(words[:1]).split("+") if name in TUNABLE) if tuned == TUNED else ()
 
 
 def _joined(*words: str) -> str:
@@ -197,7 +202,7 @@ def searches_of(tasks: Sequence[Task], asked: Mapping[str, Any]) -> tuple[Search
         for task, value in product(tasks, values.ends):
             with_recipe(task, {name: value}, several=())
     first = {cell_of(task.training): task for task in reversed(tasks)}
-    trials = CANDIDATES if asked.get("tune_trials") is None else asked["tune_trials"]
+    trials = CANDIDATES if asked.get("tune_trials") is None else require_candidates(asked["tune_trials"])
     ordered = {cell_of(task.training): first[cell_of(task.training)] for task in tasks}
     return tuple(Search(task, space, trials) for task in ordered.values())
 

@@ -11,7 +11,7 @@ from typing import Any
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Recipe, seed_for
 from rac_ray.sweep.axes import RECIPE_OPTIONS
-from rac_ray.sweep.options import Option
+from rac_ray.sweep.options import Option, whole_number
 
 BUDGET = ("max_epochs", "patience", "stop_at")
 """Fields that say how long a training may take: every candidate of a search has the same."""
@@ -163,16 +163,20 @@ def texts_of(text: str) -> list[str]:
 
 def trials_of_search(text: str) -> int:
     """The number of candidates from the text of a command line. Raises BadInput."""
-    from rac_ray.sweep.options import whole_number
+    return require_candidates(whole_number("--tune-trials", text))
 
-    number = whole_number("--tune-trials", text)
+
+def require_candidates(number: int) -> int:
+    """A number of candidates. Raises BadInput for one that no search can have."""
     if number < 2:
         raise BadInput(f"--tune-trials is {number}; valid: 2 or more, the recipe as given being one")
+    if number > MOST_CANDIDATES:
+        raise BadInput(f"--tune-trials is {number}; valid: at most {MOST_CANDIDATES}")
     return number
 
 
-CANDIDATES = 16
-"""Candidates of a search, unless somebody says otherwise."""
+CANDIDATES, MOST_CANDIDATES = 16, 10_000
+"""Candidates of a search, unless somebody says otherwise, and at most: all of them are drawn before the first runs."""
 SEARCH_OPTIONS = (
     Option(
         "tune",

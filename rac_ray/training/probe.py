@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import torch
 
 from rac_ray.data.feed import Subject
@@ -23,6 +24,10 @@ from rac_ray.identity import Recipe
 if TYPE_CHECKING:
     from rac_ray.training.classifier import Classifier
 
+Clips = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+SecondsPerClip = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**60)]
+"""What a probe can have measured, so that a file with other values is none."""
 FEWEST_CLIPS = 2
 """Clips of a probing step; batch normalisation and the first estimate need no more."""
 
@@ -32,15 +37,15 @@ class Probe:
     """What trainings of one kind were measured to need on one device."""
 
     kind: str
-    batch_size: int
+    batch_size: Clips
     """Clips of one worker's training step by the recipe."""
-    probed_batch: int
+    probed_batch: Clips
     """Clips of the training step that was measured: fewer where the recipe's would not have fitted in the time."""
-    seconds_per_train_clip: float
+    seconds_per_train_clip: SecondsPerClip
     """Forward, backward and optimiser step."""
-    seconds_per_eval_clip: float
+    seconds_per_eval_clip: SecondsPerClip
     """Forward alone, in evaluation batches."""
-    peak_bytes: int
+    peak_bytes: Bytes
     """Peak memory of a trial at the full batch sizes, without the clips that it keeps resident. On a GPU what torch
     allocated, without the CUDA context; on a CPU resident memory of the whole process, imports included. The part
     that a step adds to the memory before it is scaled linearly from the probed to the full batch; what does not grow

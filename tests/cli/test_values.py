@@ -45,6 +45,8 @@ def test_what_can_be_read(parse: Callable[[str], Any], text: str, value: Any) ->
         (number("--x"), "1_0", "--x '1_0' is not a number"),
         (number("--x"), "-0.1", "--x is -0.1; valid: 0 or more"),
         (number("--x"), "nan", "--x is nan; valid: 0 or more"),
+        (number("--x"), "1e999", "--x is 1e999; valid: 0 or more"),
+        (integer("--n"), "9" * 5000, "--n has 5000 digits; valid: at most 100"),
         (auto_or_integer("--n", 1), "Auto", "--n 'Auto' is not an integer"),
         (auto_or_integer("--n", 1), "0", "--n is 0; valid: 1 or more"),
     ],

@@ -1,7 +1,10 @@
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.data.manifest import label_names, read_manifest, read_split, split_entry, verify
@@ -86,6 +89,48 @@ def test_names_of_classes_are_by_label(folder: Storage) -> None:
 def test_verify_without_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=f"data folder '{tmp_path}' has no manifest; "):
         verify(Storage.at(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ((), [], "Expected `object`, got `array`"),
+        (("splits",), {"2dot/test": {}}, "Object missing required field `clips`"),
+        (("identity",), 7, "Expected `object`, got `int`"),
+        (("splits", "2dot/train", "shards", 0, "file"), 7, "Expected `str`, got `int`"),
+        (("splits", "2dot/train", "clips"), -1, "Expected `int` >= 0"),
+        (("root",), "/elsewhere", "it has a root, and neither the shape nor the labels of clips"),
+    ],
+    ids=str,
+)
+def test_a_manifest_that_is_anything_else_is_named(
+    place: tuple[str | int, ...], value: object, said: str, folder: Storage
+) -> None:
+    manifest: Any = {"whole": read_manifest(folder)}
+    *above, last = ("whole", *place)
+    holder = manifest
+    for key in above:
+        holder = holder[key]
+    holder[last] = value
+    folder.write_json("manifest.json", manifest["whole"])
+    with pytest.raises(BadInput, match=rf"manifest.json is corrupt \({said}.*; delete it to have it made again$"):
+        verify(folder)
+
+
+def test_a_shard_that_cannot_be_read_is_named(folder: Storage) -> None:
+    shard = Path(folder.root) / "2dot/train-00001-of-00002.parquet"
+    content = shard.read_bytes()
+    shard.write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadInput, match=f"^shard {shard} is damaged \\("):
+        read_split(folder, "2dot/train")
+    for column, other in (("frames", ["a", "b"]), ("label", [0.5, 1.5]), ("clip_id", [None, None])):
+        table = pa.table({"clip_id": ["x", "y"], "label": [0, 1], "frames": [b"a", b"b"], column: other})
+        pq.write_table(table, shard)
+        with pytest.raises(BadInput, match=f"^shard {shard} has no column {column!r} of "):
+            read_split(folder, "2dot/train")
+    shard.unlink()
+    with pytest.raises(BadInput, match=f"^shard {shard} is missing; "):
+        read_split(folder, "2dot/train")
 
 
 def test_a_missing_part_is_named(folder: Storage) -> None:

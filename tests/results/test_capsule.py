@@ -138,10 +138,12 @@ def test_a_capsule_cannot_write_outside_of_its_folder(capsule: Path, tmp_path: P
         ({"capsule.json": b'{"schema": 1}'}, "missing required field `files`"),
         ({"capsule.json": b'{"schema": 1, "files": {"a": 1}}'}, "Expected `str`, got `int`"),
         ({"other.json": b"{}"}, "there is no 'capsule.json' in it"),
+        ({"capsule.json": b'{"schema": 1, "files": {}}'}, "there is no 'environment.txt' in it"),
+        ({"capsule.json": b'{"schema": 1, "files": {}}', "environment.txt": b"\xff"}, "can't decode byte 0xff"),
         ({"a": b"x", "a/b": b"x"}, "'a' is a file and a folder"),
         ({"capsule.json": b" " * 80_000_000}, "it unpacks to more than "),
     ],
-    ids=["a list", "no files", "no digest", "no manifest", "both", "large"],
+    ids=["a list", "no files", "no digest", "no manifest", "no environment", "no text", "both", "large"],
 )
 def test_a_malformed_capsule_is_one_sentence(files: dict[str, bytes], said: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.tar.zst"

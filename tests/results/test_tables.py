@@ -17,6 +17,7 @@ from rac_ray.results import load
 from rac_ray.results.columns import EVALUATION_COLUMNS, FAILURE_COLUMNS, TRIAL_COLUMNS
 from rac_ray.results.tables import Tables
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Damaged
 from rac_ray.store.storage import Storage
 from tests.results.conftest import CLIPS, task_of
 
@@ -225,6 +226,22 @@ def test_a_trial_says_what_made_it_and_whether_it_learned(sweep_folder: Path, tr
 def test_no_results_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no results in '.*': neither trials/ nor trials.parquet is there"):
         load(tmp_path)
+
+
+def test_tables_in_files_are_checked_as_they_are_read(sweep_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    load(sweep_folder).write(Storage.at(folder))
+    path = folder / "evaluations.parquet"
+    whole = path.read_bytes()
+    pq.write_table(pq.read_table(path).drop_columns(["target"]), path)
+    with pytest.raises(Damaged, match=f"^{path} has no column 'target' of text$"):
+        load(folder)
+    path.write_bytes(whole[:-20])
+    with pytest.raises(Damaged, match=f"^{path} cannot be read: "):
+        load(folder)
+    path.unlink()
+    with pytest.raises(Damaged, match=f"^{path} is missing; "):
+        load(folder)
 
 
 def test_reading_needs_neither_ray_nor_torch(sweep_folder: Path) -> None:

@@ -253,6 +253,32 @@ def test_a_file_that_is_anything_else_does_not_count(name: str, content: bytes, 
     assert [failure["attempt"] for failure in ledger.failures(task.training_id)] == [1]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"attempt": 0}, {"attempt": 2**64}, {"log_tail": 7}, {"log_tail": [7]}, {"retry": []}, {"host": {}}],
+    ids=str,
+)
+def test_a_failure_with_a_value_that_none_has_does_not_count(change: dict, ledger: Ledger, make_task) -> None:
+    task = make_task()
+    register(ledger, [task])
+    ledger.folder(task.training_id).write_json("failure-001.json", {**BROKEN, "attempt": 1, **change})
+    assert ledger.failures(task.training_id) == []
+    ledger.folder(task.training_id).write_json("failure-001.json", {**BROKEN, "attempt": 1, "more": [{}]})
+    assert [failure["more"] for failure in ledger.failures(task.training_id)] == [[{}]]
+
+
+def test_damage_in_the_middle_of_a_table_shows_where_tables_are_read(ledger: Ledger, make_task) -> None:
+    task = make_task()
+    finish(ledger, task)
+    folder = ledger.folder(task.training_id)
+    content = bytearray(folder.read_bytes("predictions.parquet"))
+    content[100:140] = bytes(40)
+    folder.write_bytes("predictions.parquet", bytes(content))
+    assert ledger.scan([task])[task.training_id].done
+    entry = ledger.scan([task], whole=True)[task.training_id]
+    assert (entry.state(None), entry.damaged[:33]) == ("failed", "predictions.parquet cannot be rea")
+
+
 def test_registering_again_changes_nothing(ledger: Ledger, make_task) -> None:
     task = make_task()
     register(ledger, [task])
@@ -288,6 +314,8 @@ def test_the_tail_of_a_log(ledger: Ledger) -> None:
     assert ledger.log_tail("x", 2) == []
     ledger.folder("x").write_bytes("log.txt", b"one\ntwo\nthree\n")
     assert ledger.log_tail("x", 2) == ["two", "three"]
+    ledger.folder("x").write_bytes("log.txt", b"one\nt\xffo\n")
+    assert ledger.log_tail("x", 1) == ["t\ufffdo"]
 
 
 def test_one_training_alone_is_what_the_scan_says_of_it(tmp_path: Path, make_task: Callable[..., Task]) -> None:

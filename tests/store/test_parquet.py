@@ -74,6 +74,11 @@ COLUMNS: list[tuple[str, Change, str]] = [
         lambda table: table.append_column("logits", LOGITS),
         "column 'logits' of predictions.parquet does not hold 5 numbers for each clip",
     ),
+    (
+        "predictions",
+        lambda table: table.drop_columns(["evaluation_id"]),
+        "predictions.parquet has no column 'evaluation_id'",
+    ),
     ("predictions", lambda table: table.slice(1), "predictions.parquet has 399 rows, 400 are wanted"),
     ("predictions", lambda _: EPOCHS, "predictions.parquet has no column 'target'"),
 ]

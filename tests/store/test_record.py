@@ -124,7 +124,12 @@ def test_anything_else_is_damaged(content: bytes) -> None:
         ('"classes": 5', '"classes": 0'), ('"epochs": 5', '"epochs": 0'), ('"epochs": 5', f'"epochs": {10**30}'),
         ('"clips": 100', '"clips": 0'), ('"correct": 60', '"correct": -1'), ('"total": 10.6', '"sum": 10.6'),
         ('"batch_size": 64', '"batch_size": 0'), ('"precision": "32"', '"precision": "auto"'),
-        ('"finished_at": "2026-01-01T00:00:00Z"', '"finished_at": "now"'),
+        ('"finished_at": "2026-01-01T00:00:00Z"', '"finished_at": "now"'), ('"classes": 5', '"classes": 65537'),
+        ('"seed": 42', f'"seed": {2**63}'), ('"patience": 10', f'"patience": {10**10}'),
+        ('"total": 10.6', '"total": 1e300'),
+        ('"training_version": 2', f'"training_version": {2**64}'), ('"source": "2dot"', '"source": "../2dot"'),
+        ('"correct": 60', '"correct": 61'), ('"split": "test"', '"split": "te\\nst"'),
+        (f'"trial_id": "{TRAINING.training_id}"', '"trial_id": "../x"'),
     ],
 )  # fmt: skip
 def test_values_that_no_record_has_are_damage(there: str, other: str) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from rac_ray.store.visible import shortened, visible
+from rac_ray.store.visible import in_one_line, shortened, visible
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,10 @@ from rac_ray.store.visible import shortened, visible
 )
 def test_commands_to_a_terminal_are_shown(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+def test_what_other_libraries_say_is_one_line() -> None:
+    assert in_one_line("No match for Field:\n  child:\n\nin schema  x\n") == "No match for Field: child: in schema  x"
 
 
 def test_a_value_of_very_many_letters_is_told_by_its_beginning() -> None:

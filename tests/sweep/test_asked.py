@@ -1,5 +1,6 @@
 """What a verb is asked: its folders, its part of the grid, and what it leaves to the preset's last run."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
+from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep import planner
 from rac_ray.sweep.asked import (
@@ -114,6 +116,26 @@ def test_options_of_a_last_run_that_cannot_be_read_are_none(
     remembered.write_bytes(content)
     assert as_last_run(STUDY, "", Where(), Which(), {}).tasks[0].training.recipe.precision == "32"
     assert with_last(STUDY, "all", Where(), {})["digits"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("seeds", 5, "has '5' for --seeds (Expected `array`, got `int`); delete it, or give --seeds"),
+        ("learning_rate", ["fast"], "has \"['fast']\" for --learning-rate (Expected `float | null`, got `str`"),
+        ("digits", ["a"], "has \"['a']\" for --digits (Expected `str`, got `array`)"),
+        ("tune", "learning_rate", "has 'learning_rate' for --tune (Expected `array`, got `str`)"),
+        ("tune_trials", 2.5, "has '2.5' for --tune-trials (Expected `int`, got `float`)"),
+        ("spec", {}, "has '{}' for --spec (Expected `array`, got `object`)"),
+    ],
+)
+def test_options_that_no_run_has_remembered_are_named_until_others_are_given(
+    name: str, value: object, said: str, folder: Path
+) -> None:
+    Storage.at(folder).write_json("results/tiny/all/options.json", {name: value, "precision": "32"})
+    with pytest.raises(BadInput, match=f"^{re.escape(f'{folder}/results/tiny/all/options.json {said}')}"):
+        with_last(STUDY, "all", Where(), {})
+    assert with_last(STUDY, "all", Where(), {name: ["x"]})[name] == ["x"]
 
 
 def test_each_planned_trial_has_a_row_also_where_two_share_a_training() -> None:

@@ -45,6 +45,13 @@ def test_a_value_that_is_the_presets_moves_no_id(tmp_path: Path) -> None:
     assert plan(tmp_path, batch_size=[8, 8]).trial_ids == plan(tmp_path).trial_ids
 
 
+def test_more_trainings_than_anybody_runs_are_refused_before_they_are_counted_out(tmp_path: Path) -> None:
+    rates, decays = ([number / 1000 for number in range(1, 1001)] for _ in range(2))
+    said = "^the recipe's options ask for 3000000 trainings; valid: at most 100000$"
+    with pytest.raises(BadInput, match=said):
+        plan(tmp_path, learning_rate=rates, weight_decay=decays)
+
+
 def test_axes_multiply_and_only_filters_them(tmp_path: Path) -> None:
     assert len(plan(tmp_path, weight_decay=[0.0, 0.1], schedule=["constant", "cosine"]).trials) == 3 * 4
     some = plan(tmp_path, "weight_decay>0,schedule=cosine", weight_decay=[0.0, 0.1], schedule=["constant", "cosine"])

@@ -1,5 +1,7 @@
 """Declarations, looks and additions, on records that tests write in place of trainings."""
 
+import json
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -345,3 +347,31 @@ def test_a_file_that_is_no_record_of_decisions_is_named(machine: Machine, tmp_pa
     path.write_text("{")
     with pytest.raises(Damaged, match=f"{path.name} is not the record of decisions"):
         plan_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"weights": [1.0]}, "looks, and 1 weights of looks"),
+        ({"looks_at": [10**9]}, "<= 1000"),
+        ({"claims": ["another"]}, "a look at 'rivals', which it does not declare"),
+        ({"looks_at": [2, 3, 4, 5]}, "a look 1 at 3 seeds, which it does not declare"),
+        ({"weights": [0.0] * 4}, "> 0.0"),
+        ({"alpha": 2.0}, "<= 1.0"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_declaration_whose_parts_do_not_fit_is_named(
+    changes: dict[str, Any], said: str, machine: Machine, tmp_path: Path
+) -> None:
+    run(tmp_path)
+    (path,) = (tmp_path / "results/tiny/decisions").iterdir()
+    written = msgspec.to_builtins(record_in(tmp_path))
+    path.write_text(json.dumps({**written, **changes}))
+    with pytest.raises(Damaged, match=f"{path.name} is not the record of decisions: .*{re.escape(said)}"):
+        plan_in(tmp_path)
+
+
+def test_a_last_look_at_more_seeds_than_anybody_runs_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"^--most-seeds is 1001; valid: at most 1000$"):
+        Deciding(until_decided=True, budget_trials=4, most_seeds=1001)

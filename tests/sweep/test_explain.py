@@ -31,6 +31,17 @@ def finished(training: Training) -> dict[str, Any]:
     return {**msgspec.to_builtins(record), **msgspec.to_builtins(record.trials[0])}
 
 
+def test_an_attempt_that_does_not_say_where_it_runs(make_training, tmp_path: Path) -> None:
+    """As one of an older version, or one whose file was changed."""
+    training, sweep = make_training(), Ledger(Storage.at(tmp_path))
+    register(sweep, [task_of(training)])
+    sweep.begin(training.training_id, 1, "driver", host="here")
+    entry = sweep.scan()[training.training_id]
+    lines = described(description(Trial(training), entry, "driver", (), ()), "folder")
+    assert lines[1] == "state: running (attempt 1 is running)"
+    assert not any(line.startswith("running: ") for line in lines)
+
+
 def test_each_component_is_named(make_training) -> None:
     training = make_training()
     other = replace(training, data="elsewhere", recipe=replace(training.recipe, learning_rate=0.5))

@@ -282,3 +282,18 @@ def test_a_job_is_what_its_file_says(tmp_path: Path) -> None:
 def test_a_file_that_is_no_job_is_none(content: bytes, tmp_path: Path) -> None:
     Storage.at(tmp_path).write_bytes(JOB_FILE, content)
     assert last_job(Storage.at(tmp_path)) is None
+
+
+@pytest.mark.parametrize("address", ["", "auto", "a.module://inside", "ray://127.0.0.1:10001"])
+def test_a_job_elsewhere_than_at_a_dashboard_is_none(address: str, tmp_path: Path) -> None:
+    """Ray's client would import what stands before ``://``."""
+    Storage.at(tmp_path).write_json(JOB_FILE, job_at(address).as_dict())
+    assert last_job(Storage.at(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("", "RuntimeError"), (" \n", "RuntimeError"), ("no\nyes", "no"), ("Traceback (most\n  File\nE: why\n", "E: why")],
+)
+def test_the_line_that_says_most(said: str, reason: str) -> None:
+    assert jobs._reason(RuntimeError(said)) == reason

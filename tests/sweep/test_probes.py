@@ -31,5 +31,7 @@ def test_what_is_no_probe_is_left_out_and_replaced(content: bytes, tmp_path: Pat
 
 def test_one_damaged_probe_leaves_the_others(tmp_path: Path) -> None:
     storage = Storage.at(tmp_path)
-    storage.write_json("probes.json", {"here": [PROBE.as_dict(), {**PROBE.as_dict(), "peak_bytes": "many"}]})
+    changes = [{"peak_bytes": "many"}, {"peak_bytes": 10**30}, {"batch_size": 0}, {"seconds_per_eval_clip": 1e300}]
+    damaged = [{**PROBE.as_dict(), "kind": "other", **change} for change in changes]
+    storage.write_json("probes.json", {"here": [PROBE.as_dict(), *damaged]})
     assert known_probes(storage, "here") == {("timesformer1 h=2", 8): PROBE}

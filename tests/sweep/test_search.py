@@ -1,5 +1,6 @@
 """Searches as plain data: candidates, choices, and trials with what was chosen."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,32 @@ def test_a_file_that_is_no_record_of_a_search_is_named(tmp_path: Path) -> None:
         book.read(search.search_id)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("training_id", "../x", "matching regex"),
+        ("changes", {"max_epochs": 5}, "'max_epochs' is no field of a recipe that is searched"),
+        ("changes", {"learning_rate": "fast"}, "Expected `float`, got `str`"),
+        ("changes", {"learning_rate": -1.0}, "learning_rate is -1.0; valid: above 0"),
+        ("val_top1", [2.0], "Expected `float` <= 1.0"),
+        ("state", "lost", "Invalid enum value 'lost'"),
+    ],
+)
+def test_a_candidate_with_a_value_that_none_has_is_damage(place: str, value: Any, said: str, tmp_path: Path) -> None:
+    search, book = one_search(tmp_path), SearchBook(plan(tmp_path).sweep)
+    written = msgspec.to_builtins(record_of(search, "done"))
+    written["candidates"][0][place] = value
+    Storage.at(tmp_path / "results/tiny/search").write_json(f"{search.search_id}.json", written)
+    with pytest.raises(Damaged, match=f"{search.search_id}.json is not the record of a search: .*{re.escape(said)}"):
+        book.read(search.search_id)
+
+
+@pytest.mark.parametrize(("trials", "valid"), [(1, "2 or more"), (10_001, "at most 10000")])
+def test_a_number_of_candidates_is_checked_wherever_it_comes_from(trials: int, valid: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=f"^--tune-trials is {trials}; valid: {valid}"):
+        plan(tmp_path, tune_trials=trials)
+
+
 def test_cells_do_not_know_their_seed(tmp_path: Path) -> None:
     made = plan(tmp_path)
     assert len({cell_of(task.training) for task in made.tasks}) == 1
@@ -233,4 +260,4 @@ def test_cells_do_not_know_their_seed(tmp_path: Path) -> None:
 def test_a_variant_says_which_fields_a_search_chose() -> None:
     assert tuned_fields("tuned learning_rate+optimiser x16") == ("learning_rate", "optimiser")
     assert tuned_fields("codec=no; tuned momentum x4") == ("momentum",)
-    assert tuned_fields("codec=no") == tuned_fields("") == ()
+    assert tuned_fields("codec=no") == tuned_fields("") == tuned_fields("tuned") == tuned_fields("tuned seed x2") == ()

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from rac_ray.counted import counted
@@ -26,6 +27,8 @@ from rac_ray.studies.temporal_shape.symbols import Symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 
 CLIPS_PER_SHARD = 500
+MOST_CLIPS = 10_000_000
+"""Of a part: 800 GB."""
 BYTES_PER_CLIP = 90_000
 """Upper bound on disk: a clip's 81,920 pixel bytes and its latents, uncompressed."""
 
@@ -70,6 +73,8 @@ class GeneratedClips(Dataset):
                 raise one_of("split", split, SPLITS)
             if count < 1:
                 raise BadInput(f"{part} is to hold {counted(count, 'clip', spec=',')}; valid: 1 or more")
+            if count > MOST_CLIPS:
+                raise BadInput(f"{part} is to hold {count} clips; valid: at most {MOST_CLIPS}")
 
     def identity(self) -> dict[str, Any]:
         """All that decides a clip's pixels, apart from its own key and the symbols of further domains."""
@@ -133,7 +138,8 @@ class GeneratedClips(Dataset):
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "GeneratedClips":
-        """Raises BadInput for what another version of the generator made, and for other digits than MNIST's."""
+        """Raises BadInput for what another version of the generator made, and for other digits than MNIST's; KeyError,
+        TypeError or ValidationError for what ``as_dict`` has not written."""
         if value["generator_version"] != GENERATOR_VERSION:
             raise BadInput(f"clips of generator version {value['generator_version']}; this one is {GENERATOR_VERSION}")
         digits = value["digits"]
@@ -142,8 +148,8 @@ class GeneratedClips(Dataset):
                 f"these clips were drawn with digits {digits['source']!r} ({digits['digest']}), which are no longer "
                 f"shipped; valid: {MNIST['source']!r} ({MNIST['digest']})"
             )
-        symbols = tuple(Symbols(**each) for each in value.get("symbols", ()))
-        return cls(TemporalShapeSpec(**value["spec"]), value["clips"], symbols)
+        made = msgspec.convert(value, _Made)
+        return cls(TemporalShapeSpec(**value["spec"]), made.clips, tuple(made.symbols))
 
     def fingerprint(self, parts: Iterable[str]) -> str:
         """16 hex digits for the named ``domain/split`` parts: known before a clip is made, the same on any machine."""
@@ -152,6 +158,14 @@ class GeneratedClips(Dataset):
         if symbols := {each.name: each.digest for each in self._symbols_of(counts)}:
             made_from["symbols"] = symbols
         return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class _Made(msgspec.Struct):
+    """What ``as_dict`` has, by its types."""
+
+    spec: TemporalShapeSpec
+    clips: dict[str, int]
+    symbols: list[Symbols] = []
 
 
 def rendered_rows(dataset: GeneratedClips, shard: Shard) -> Rows:

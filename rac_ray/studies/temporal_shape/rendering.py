@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,7 +44,8 @@ def _frames_of_part(record: Record, part: str) -> Callable[[], NDArray[np.uint8]
     Raises BadInput at once for a part of the study's own domains.
     """
     dataset = _source_of(record)
-    if part not in dataset.clips:
+    asked = max(each.clips for each in record.evaluations if each.part == part)
+    if not 0 < dataset.clips.get(part, 0) <= asked or part not in record.content:
         return partial(_refuse, f"trial {record.training_id} does not say what {part} was made from")
     try:
         frames = _rendered_as_seen(record, dataset, part).frames
@@ -71,7 +73,7 @@ def rendered_parts(record: Record, parts: Collection[str] | None = None) -> dict
 
 def _rendered_as_seen(record: Record, dataset: GeneratedClips, part: str) -> Clips:
     clips = _rendered(dataset, part)
-    if content_hash([clip_digests(clips)]) != record.content[part]:
+    if content_hash([clip_digests(clips)]) != record.content.get(part):
         raise BadInput(f"{part} is rendered with other pixels here than trial {record.training_id} saw")
     return clips
 
@@ -90,5 +92,5 @@ def _source_of(record: Record) -> GeneratedClips:
         raise BadInput(f"trial {record.training_id} does not say what its clips were made from")
     try:
         return GeneratedClips.from_dict(record.dataset)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
         raise BadInput(f"trial {record.training_id} does not say in full what its clips were made from") from error

@@ -82,3 +82,12 @@ def test_symbols_that_a_record_no_longer_names_leave_out_their_domain_only(recor
     assert found("5dot/test/000000").shape == (20, 64, 64)
     with pytest.raises(BadInput, match=f"trial {record.training_id} does not say what kannada/test was made from"):
         found("kannada/test/000000")
+
+
+@pytest.mark.parametrize("clips", [0, 10**6, "8"], ids=str)
+def test_a_part_of_other_clips_than_were_asked_about_is_not_rendered(clips: object, record: Record) -> None:
+    """A record that tells of a million clips would have them all drawn."""
+    made = {**(record.dataset or {}), "clips": {**(record.dataset or {})["clips"], "2dot/test": clips}}
+    changed = msgspec.structs.replace(record, dataset=made)
+    with pytest.raises(BadInput, match=f"trial {record.training_id} does not say|2dot/test is to hold 0 clips"):
+        clip_source([changed])("2dot/test/000000")
