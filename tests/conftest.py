@@ -69,6 +69,8 @@ BESIDE = (
     "sweep/test_resources.py",
     "sweep/test_trials_actor.py",
     "sweep/test_tuning.py",
+    "test_fuzz_files.py",
+    "test_fuzz_options.py",
     "docs/test_commands.py::test_sweep_commands_plan_what_they_say",
     "docs/test_commands.py::test_the_other_verbs_in_their_order",
     "training/test_batch_norm.py",
