@@ -93,6 +93,8 @@ BESIDE = (
     "sweep/test_trials_actor.py",
     "sweep/test_tuning.py",
     "test_architecture.py",
+    "test_fuzz_files.py",
+    "test_fuzz_options.py",
     "training/test_batch_norm.py",
     "training/test_checkpoints.py",
     "training/test_fit.py",
