@@ -27,10 +27,11 @@ from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
 from rac_ray.sweep.decisions import Added, Deciding, DecisionBook, Look
 from rac_ray.sweep.declaring import declaration
 from rac_ray.sweep.jobs import JOB_FILE, SubmittedJob
-from rac_ray.sweep.planner import Plan, make_plan, remember_options
+from rac_ray.sweep.planner import Plan, make_plan
 from rac_ray.sweep.price import FORECAST
 from rac_ray.sweep.probes import remember_probes
 from rac_ray.sweep.progress_file import PROGRESS, Going, Progress
+from rac_ray.sweep.remembered import remember_options
 from rac_ray.sweep.search import Candidate, SearchBook, SearchRecord
 from rac_ray.training.probe import Probe
 from tests.records import give_up, record_of, register
