@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rac_ray.errors import BadInput
-from rac_ray.results.flips import ROLE
 
 ClipSource = Callable[[str], NDArray[np.uint8]]
 """Clip id to frames (T, H, W) uint8; raises BadInput, with the reason, for a target whose clips cannot be had."""
@@ -80,37 +79,23 @@ def animations(mistakes: Mistakes, clips: ClipSource) -> tuple[dict[str, str], d
 
 
 def domain_clips(predictions: pd.DataFrame, evaluations: pd.DataFrame, clips: ClipSource) -> dict[str, str]:
-    """One clip of each domain as base64 of a GIF; domains whose clips cannot be had are left out.
-
-    Where counterfactual clips were asked they are of one path, which only looks different. Else they are all of one
-    class where domains have it: that of the first domain's first clip.
-    """
+    """One clip of each domain as base64 of a GIF, all of one class where they have it: that of the first domain's first
+    clip. Domains whose clips cannot be had are left out."""
     if "clip_id" not in predictions:
         return {}
-    roles = ("source_test", "target", ROLE)
-    asked = evaluations.loc[evaluations["role"].isin(roles), ["target", "split", "role"]].drop_duplicates()
-    known = predictions.reindex(columns=["target", "split", "clip_id", "label"]).merge(asked)
+    asked = evaluations.query("role in ('source_test', 'target')").reindex(columns=["target", "split"])
+    known = predictions.reindex(columns=["target", "split", "clip_id", "label"]).merge(asked.drop_duplicates())
     known = known.drop_duplicates("clip_id").sort_values("clip_id", kind="stable")
-    first = known.groupby(["target", "split"], sort=False).head(FIRST_CLIPS)
-    of_one_path = _of_one_path(first.loc[first["role"] == ROLE])
+    first = known.groupby("target", sort=False).head(FIRST_CLIPS)
     wanted = next(iter(first["label"].tolist()), 0)
     shown: dict[str, str] = {}
     for target, rows in first.groupby("target", sort=True):
-        alike = rows.loc[rows["label"] == wanted, "clip_id"]
+        alike = rows[rows["label"] == wanted]
         try:
-            shown[str(target)] = encoded(clips(next(iter([*of_one_path.get(target, []), *alike, *rows["clip_id"]]))))
+            shown[str(target)] = encoded(clips(next(iter([*alike["clip_id"], *rows["clip_id"]]))))
         except BadInput:
             continue
     return shown
-
-
-def _of_one_path(paired: pd.DataFrame) -> dict[Hashable, list[str]]:
-    """By domain the counterfactual clip of the first number that most domains have."""
-    numbers = paired["clip_id"].str.rpartition("/")[2] if len(paired) else paired["clip_id"]
-    if numbers.empty:
-        return {}
-    chosen = numbers.value_counts(sort=False).idxmax()
-    return {target: rows.tolist() for target, rows in paired.loc[numbers == chosen].groupby("target")["clip_id"]}
 
 
 def encoded(frames: NDArray[np.uint8]) -> str:

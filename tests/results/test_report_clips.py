@@ -162,31 +162,3 @@ def test_each_domain_has_one_clip_of_the_same_class(tables: Tables) -> None:
     domain_clips(mixed, EVALUATED, some)
     assert asked == ["2dot/test/0", "mnist/test/1"]
     assert opened(shown["5dot"]).format == "GIF"
-
-
-def test_counterfactual_clips_of_one_path_stand_for_the_domains() -> None:
-    """Clip 1 is the first that all three domains have; a domain without such clips shows one of its own."""
-    asked: list[str] = []
-
-    def every(clip_id: str) -> NDArray[np.uint8]:
-        asked.append(clip_id)
-        return frames_of(clip_id)
-
-    parts = pd.DataFrame(
-        [
-            {"trial_id": "t", "target": target, "split": split, "role": role}
-            for target in ("2dot", "5dot", "mnist", "mnist_bg")
-            for split, role in (("test", "source_test" if target == "2dot" else "target"), ("paired", "paired"))
-            if (target, split) != ("mnist_bg", "paired")
-        ]
-    )
-    numbers = {("2dot", "paired"): (0, 1, 2), ("5dot", "paired"): (1, 2), ("mnist", "paired"): (1, 2)}
-    said = pd.DataFrame(
-        [
-            {"target": target, "split": split, "clip_id": f"{target}/{split}/{number}", "label": number}
-            for target, split in parts[["target", "split"]].to_numpy().tolist()
-            for number in numbers.get((target, split), (0, 1))
-        ]
-    )
-    assert list(domain_clips(said, parts, every)) == ["2dot", "5dot", "mnist", "mnist_bg"]
-    assert asked == ["2dot/paired/1", "5dot/paired/1", "mnist/paired/1", "mnist_bg/test/0"]
