@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from rac_ray.counted import counted
 from rac_ray.results.findings import FEW
 
+MUCH_THE_SAME = 0.05
+"""Models whose shares are no further apart are named together."""
 UNDECIDED = ("underpowered", "holds for these models", "fails for these models")
 """Rulings that more seeds may change."""
 
@@ -50,10 +52,13 @@ def look_next(standing: Standing) -> str:
         return f"Look next at {standing.guessing[0]}: it {own} before any comparison."
     if not standing.kept:
         return ""
-    model, share = next(iter(standing.kept.items()))
+    most = max(standing.kept.values())
+    first = [model for model, share in standing.kept.items() if share >= most - MUCH_THE_SAME]
+    it, keeps = ("it", "keeps the largest share") if len(first) == 1 else ("they", "keep the largest shares")
+    shares = " to ".join(dict.fromkeys(f"{100 * share:.0f}" for share in (standing.kept[first[-1]], most)))
     return (
-        f"Look next at {model}: of what it learned beyond guessing it keeps the largest share so far, "
-        f"{100 * share:.0f}% on average over other domains. The tables below say how sure that is."
+        f"Look next at {_listed(first)}: of what {it} learned beyond guessing {it} {keeps} so far, "
+        f"{shares}% on average over other domains; this order is not tested."
     )
 
 

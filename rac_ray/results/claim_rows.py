@@ -64,15 +64,16 @@ def claim_rows(
 
 def _row(verdict: Verdict, printed: Printed, domains: Domains, recipe: str) -> ClaimRow:
     claim, telling = verdict.claim, verdict.telling if verdict.outcome != "not run" else None
+    means = with_names(reason(verdict) or MEANS[verdict.outcome], domains)
     return ClaimRow(
         recipe,
         verdict.outcome,
         claim.quote,
         claim.where,
-        seen(telling.measurement, domains) if telling else "not tested",
+        seen(telling.measurement, domains) if telling else f"not tested: {means}",
         _printed(paper_effect(telling.measurement.contrast, printed)) if telling else NOT_PRINTED,
         more_seeds(verdict),
-        with_names(reason(verdict) or MEANS[verdict.outcome], domains),
+        means,
         [_contrast(each, printed, domains) for each in verdict.measurements if telling],
     )
 

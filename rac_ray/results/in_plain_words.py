@@ -58,10 +58,12 @@ def _share(limit: float, effect: Estimate) -> str:
 
 
 def _more(effect: Estimate) -> str:
-    """``5.0 points more [2.0 to 8.0]``; turned round where it is less."""
+    """``5.0 points more [2.0 to 8.0]``, ``5.0 points more [1.0 less to 8.0 more]``; turned round where it is less."""
     less = effect.estimate < 0
     estimate, low, high = (100 * value for value in (_turned(effect) if less else effect))
-    return f"{estimate:.1f} points {'less' if less else 'more'}{_between(low, high)}"
+    word, other = ("less", "more") if less else ("more", "less")
+    ends = f" [{-low:.1f} {other} to {high:.1f} {word}]" if low < 0 < high else _between(low, high)
+    return f"{estimate:.1f} points {word}{ends}"
 
 
 def _between(low: float, high: float) -> str:

@@ -68,7 +68,7 @@ def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Doma
                 if known
                 else f"{AT_CHANCE}: no ratio",
                 "p (Holm)": p_in_words(row["holm"]) if known and enough else "-",
-                "chance that the first has the higher ratio": _share(row["improvement"]),
+                "pairs of seeds in which the first has the higher ratio": _share(row["improvement"]),
                 "accuracy difference at equal accuracy at home": signed(
                     *_of(row, "same_accuracy", "same_accuracy_"), enough=enough
                 ),

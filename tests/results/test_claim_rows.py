@@ -53,7 +53,7 @@ def test_few_seeds_have_no_interval_however_few_they_are(rows: dict[int, ClaimRo
 def test_a_claim_that_has_not_run_says_so_with_names() -> None:
     verdict = Verdict(CLAIM, "not run", (), lacking="no trial tells of timesformer8 on mnist (from 2dot)")
     (row,) = claim_rows([verdict], None, DOMAINS)
-    assert (row.effect, row.paper, row.seeds) == ("not tested", "not printed", "-")
+    assert (row.effect, row.paper, row.seeds) == (f"not tested: {row.means}", "not printed", "-")
     assert not row.is_printed
     assert row.means == "no trial tells of TimeSf-8 on MNIST (from 2Dot)"
     assert more_seeds(verdict) == "-"
