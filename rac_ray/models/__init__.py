@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from rac_ray.errors import BadInput, one_of
+from rac_ray.models.cnn2plus1d import CNN2Plus1D
 from rac_ray.models.cnn3d import CNN3D
 from rac_ray.models.convlstm import ConvLSTM
 from rac_ray.models.timesformer import TimeSformerClassifier
@@ -25,6 +26,7 @@ MODELS: dict[str, Make] = {
     "cnn3d": CNN3D,
     "timesformer1": partial(TimeSformerClassifier, heads=1),
     "timesformer8": partial(TimeSformerClassifier, heads=8),
+    "cnn2plus1d": CNN2Plus1D,
 }
 CLASHES: set[str] = set()
 """Names that two models were registered by."""

@@ -17,8 +17,10 @@ LOOKS = {
     "timesformer1": ("TimeSf-1", "#56B4E9", "v"),
     "timesformer8": ("TimeSf-8", "#009E73", "^"),
     "timesformer": ("TimeSf", "#009E73", "^"),
+    "cnn2plus1d": ("(2+1)D CNN", "#E69F00", "P"),
 }
-"""Name in the paper, colour (Okabe and Ito), marker; other models get matplotlib's own."""
+"""Name in the paper, colour (Okabe and Ito; one is Tol's, since intervals are black), marker; other models get
+matplotlib's own."""
 FORMATS = {"png": {"Software": None}, "svg": {"Date": None}}
 """File formats, with the metadata that would differ from one drawing to the next."""
 

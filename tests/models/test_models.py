@@ -30,6 +30,8 @@ ENCODERS = {  # facts.md 2.2: h -> ConvLSTM, 3D CNN without their heads
 
 
 FURTHER = {
+    # In each block two convolutions, one bias, two normalisations; the head reads two steps.
+    "cnn2plus1d": lambda h: _factorised(h, 1) + 2 * _factorised(h, h) + 640 * h + 5,
 }
 """Weights at h, added up by hand."""
 

@@ -17,7 +17,8 @@ PAPER_RECIPES: Mapping[str, Recipe] = {
     "timesformer1": Recipe(max_epochs=300, patience=100),
     "timesformer8": Recipe(max_epochs=300, patience=100),
 }
-"""The study's budgets; a model that is not named here trains by Recipe's defaults."""
+"""The study's budgets; a model that is not named here trains by Recipe's defaults: other convolutional ones by
+ConvLSTM's, whose defaults they are."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ DEMO = Grid(
         "cnn3d": replace(AT_ONCE, batch_size=16, max_epochs=2),
         "timesformer1": replace(ADAPTIVE, learning_rate=0.003, max_epochs=9),
         "timesformer8": replace(ADAPTIVE, learning_rate=0.001, max_epochs=5),
+        "cnn2plus1d": replace(AT_ONCE, batch_size=16, max_epochs=1),
     },
 )
 
@@ -77,6 +79,8 @@ LAPTOP = Grid(
         "cnn3d": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
         "timesformer1": replace(ADAPTIVE, learning_rate=0.003, max_epochs=50, patience=15),
         "timesformer8": replace(ADAPTIVE, learning_rate=0.0005, max_epochs=15, patience=8),
+        # As those that they stand in place of, without a search.
+        "cnn2plus1d": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
     },
 )
 
