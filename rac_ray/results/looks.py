@@ -18,6 +18,7 @@ LOOKS = {
     "timesformer8": ("TimeSf-8", "#009E73", "^"),
     "timesformer": ("TimeSf", "#009E73", "^"),
     "cnn2plus1d": ("(2+1)D CNN", "#E69F00", "P"),
+    "convgru": ("ConvGRU", "#CC79A7", "X"),
 }
 """Name in the paper, colour (Okabe and Ito; one is Tol's, since intervals are black), marker; other models get
 matplotlib's own."""

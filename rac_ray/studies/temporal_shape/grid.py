@@ -65,6 +65,7 @@ DEMO = Grid(
         "timesformer1": replace(ADAPTIVE, learning_rate=0.003, max_epochs=9),
         "timesformer8": replace(ADAPTIVE, learning_rate=0.001, max_epochs=5),
         "cnn2plus1d": replace(AT_ONCE, batch_size=16, max_epochs=1),
+        "convgru": replace(AT_ONCE, max_epochs=1),
     },
 )
 
@@ -81,6 +82,7 @@ LAPTOP = Grid(
         "timesformer8": replace(ADAPTIVE, learning_rate=0.0005, max_epochs=15, patience=8),
         # As those that they stand in place of, without a search.
         "cnn2plus1d": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
+        "convgru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
     },
 )
 
