@@ -15,6 +15,7 @@ from rac_ray.errors import BadInput, one_of
 from rac_ray.models.cnn2plus1d import CNN2Plus1D
 from rac_ray.models.cnn3d import CNN3D
 from rac_ray.models.convgru import ConvGRU
+from rac_ray.models.convlru import ConvLRU
 from rac_ray.models.convlstm import ConvLSTM
 from rac_ray.models.timesformer import TimeSformerClassifier
 
@@ -29,6 +30,7 @@ MODELS: dict[str, Make] = {
     "timesformer8": partial(TimeSformerClassifier, heads=8),
     "cnn2plus1d": CNN2Plus1D,
     "convgru": ConvGRU,
+    "convlru": ConvLRU,
 }
 CLASHES: set[str] = set()
 """Names that two models were registered by."""

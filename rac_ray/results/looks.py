@@ -19,6 +19,7 @@ LOOKS = {
     "timesformer": ("TimeSf", "#009E73", "^"),
     "cnn2plus1d": ("(2+1)D CNN", "#E69F00", "P"),
     "convgru": ("ConvGRU", "#CC79A7", "X"),
+    "convlru": ("ConvLRU", "#882255", "p"),
 }
 """Name in the paper, colour (Okabe and Ito; one is Tol's, since intervals are black), marker; other models get
 matplotlib's own."""

@@ -34,6 +34,8 @@ FURTHER = {
     "cnn2plus1d": lambda h: _factorised(h, 1) + 2 * _factorised(h, h) + 640 * h + 5,
     # Convolutions into three gates, and from the state into three, without a second bias; two of normalisation.
     "convgru": lambda h: 27 * h * (1 + 2 * h) + 3 * (27 * h**2 + 5 * h) + 320 * h + 5,
+    # Into 2h real numbers and past them, out of them; decay, turn, gain, a bias; two of normalisation.
+    "convlru": lambda h: 27 * h * (1 + 2 * h) + 3 * (2 * h**2 + 6 * h) + 320 * h + 5,
 }
 """Weights at h, added up by hand."""
 
@@ -115,7 +117,7 @@ def test_further_models_are_built_for_any_number_of_frames(name: str, num_frames
     assert model(torch.rand(3, num_frames, 3, 16, 16)).shape == (3, 4)
 
 
-@pytest.mark.parametrize("name", ["convgru"])
+@pytest.mark.parametrize("name", ["convgru", "convlru"])
 def test_weights_that_know_no_number_of_frames_take_longer_clips(name: str) -> None:
     model = build_model(name, 2, num_frames=20).eval()
     assert model(torch.rand(2, 40, 1, 64, 64)).shape == (2, 5)

@@ -66,6 +66,7 @@ DEMO = Grid(
         "timesformer8": replace(ADAPTIVE, learning_rate=0.001, max_epochs=5),
         "cnn2plus1d": replace(AT_ONCE, batch_size=16, max_epochs=1),
         "convgru": replace(AT_ONCE, max_epochs=1),
+        "convlru": replace(AT_ONCE, max_epochs=1),
     },
 )
 
@@ -83,6 +84,7 @@ LAPTOP = Grid(
         # As those that they stand in place of, without a search.
         "cnn2plus1d": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
         "convgru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
+        "convlru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
     },
 )
 
