@@ -18,6 +18,7 @@ from rac_ray.models.convgru import ConvGRU
 from rac_ray.models.convlru import ConvLRU
 from rac_ray.models.convlstm import ConvLSTM
 from rac_ray.models.timesformer import TimeSformerClassifier
+from rac_ray.models.vivit import ViViT
 
 Make = Callable[..., nn.Module]
 """``make(hidden_units, *, num_frames, frame_size, channels, num_classes, **options)``."""
@@ -31,6 +32,7 @@ MODELS: dict[str, Make] = {
     "cnn2plus1d": CNN2Plus1D,
     "convgru": ConvGRU,
     "convlru": ConvLRU,
+    "vivit": ViViT,
 }
 CLASHES: set[str] = set()
 """Names that two models were registered by."""

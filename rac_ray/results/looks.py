@@ -20,6 +20,7 @@ LOOKS = {
     "cnn2plus1d": ("(2+1)D CNN", "#E69F00", "P"),
     "convgru": ("ConvGRU", "#CC79A7", "X"),
     "convlru": ("ConvLRU", "#882255", "p"),
+    "vivit": ("ViViT", "#F0E442", "*"),
 }
 """Name in the paper, colour (Okabe and Ito; one is Tol's, since intervals are black), marker; other models get
 matplotlib's own."""

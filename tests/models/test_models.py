@@ -36,6 +36,8 @@ FURTHER = {
     "convgru": lambda h: 27 * h * (1 + 2 * h) + 3 * (27 * h**2 + 5 * h) + 320 * h + 5,
     # Into 2h real numbers and past them, out of them; decay, turn, gain, a bias; two of normalisation.
     "convlru": lambda h: 27 * h * (1 + 2 * h) + 3 * (2 * h**2 + 6 * h) + 320 * h + 5,
+    # Four layers of 16 D^2 + 13 D; patches; 16 places and 20 times; a normalisation; the head.
+    "vivit": lambda h: 4 * (16 * (8 * h) ** 2 + 13 * 8 * h) + 8 * h * (257 + 16 + 20 + 2 + 5) + 5,
 }
 """Weights at h, added up by hand."""
 

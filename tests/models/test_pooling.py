@@ -17,6 +17,7 @@ def test_what_is_left_is_rounded_down() -> None:
         ("cnn2plus1d", {"frame_size": 7}, r"clips for the \(2\+1\)D CNN have 7 pixels a side; valid: 8 or more$"),
         ("convgru", {"frame_size": 4}, "clips for the ConvGRU have 4 pixels a side; valid: 8 or more$"),
         ("convlru", {"frame_size": 1}, "clips for the ConvLRU have 1 pixels a side; valid: 8 or more$"),
+        ("vivit", {"frame_size": 24}, r"clips for the ViViT have 24 pixels a side; valid: multiples of 16 "),
     ],
 )
 def test_clips_that_are_too_small_are_named(name: str, options: dict[str, int], sentence: str) -> None:

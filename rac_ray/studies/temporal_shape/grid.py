@@ -16,6 +16,7 @@ PAPER_RECIPES: Mapping[str, Recipe] = {
     "cnn3d": Recipe(max_epochs=100, patience=10),
     "timesformer1": Recipe(max_epochs=300, patience=100),
     "timesformer8": Recipe(max_epochs=300, patience=100),
+    "vivit": Recipe(max_epochs=300, patience=100),
 }
 """The study's budgets; a model that is not named here trains by Recipe's defaults: other convolutional ones by
 ConvLSTM's, whose defaults they are."""
@@ -67,6 +68,7 @@ DEMO = Grid(
         "cnn2plus1d": replace(AT_ONCE, batch_size=16, max_epochs=1),
         "convgru": replace(AT_ONCE, max_epochs=1),
         "convlru": replace(AT_ONCE, max_epochs=1),
+        "vivit": replace(ADAPTIVE, learning_rate=0.001, max_epochs=4),
     },
 )
 
@@ -85,6 +87,7 @@ LAPTOP = Grid(
         "cnn2plus1d": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
         "convgru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
         "convlru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
+        "vivit": replace(ADAPTIVE, learning_rate=0.0005, max_epochs=15, patience=8),
     },
 )
 
