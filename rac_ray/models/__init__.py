@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from rac_ray.errors import BadInput, one_of
+from rac_ray.models.bag import BagOfFrames
 from rac_ray.models.cnn2plus1d import CNN2Plus1D
 from rac_ray.models.cnn3d import CNN3D
 from rac_ray.models.convgru import ConvGRU
@@ -33,6 +34,7 @@ MODELS: dict[str, Make] = {
     "convgru": ConvGRU,
     "convlru": ConvLRU,
     "vivit": ViViT,
+    "bag": BagOfFrames,
 }
 CLASHES: set[str] = set()
 """Names that two models were registered by."""

@@ -21,6 +21,7 @@ LOOKS = {
     "convgru": ("ConvGRU", "#CC79A7", "X"),
     "convlru": ("ConvLRU", "#882255", "p"),
     "vivit": ("ViViT", "#F0E442", "*"),
+    "bag": ("Bag of frames", "#999999", "d"),
 }
 """Name in the paper, colour (Okabe and Ito; one is Tol's, since intervals are black), marker; other models get
 matplotlib's own."""

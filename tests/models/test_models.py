@@ -38,6 +38,7 @@ FURTHER = {
     "convlru": lambda h: 27 * h * (1 + 2 * h) + 3 * (2 * h**2 + 6 * h) + 320 * h + 5,
     # Four layers of 16 D^2 + 13 D; patches; 16 places and 20 times; a normalisation; the head.
     "vivit": lambda h: 4 * (16 * (8 * h) ** 2 + 13 * 8 * h) + 8 * h * (257 + 16 + 20 + 2 + 5) + 5,
+    "bag": lambda h: 9 * h * (1 + 2 * h) + 3 * 3 * h + 320 * h + 5,
 }
 """Weights at h, added up by hand."""
 
@@ -119,7 +120,7 @@ def test_further_models_are_built_for_any_number_of_frames(name: str, num_frames
     assert model(torch.rand(3, num_frames, 3, 16, 16)).shape == (3, 4)
 
 
-@pytest.mark.parametrize("name", ["convgru", "convlru"])
+@pytest.mark.parametrize("name", ["convgru", "convlru", "bag"])
 def test_weights_that_know_no_number_of_frames_take_longer_clips(name: str) -> None:
     model = build_model(name, 2, num_frames=20).eval()
     assert model(torch.rand(2, 40, 1, 64, 64)).shape == (2, 5)

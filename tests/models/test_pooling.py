@@ -17,6 +17,7 @@ def test_what_is_left_is_rounded_down() -> None:
         ("cnn2plus1d", {"frame_size": 7}, r"clips for the \(2\+1\)D CNN have 7 pixels a side; valid: 8 or more$"),
         ("convgru", {"frame_size": 4}, "clips for the ConvGRU have 4 pixels a side; valid: 8 or more$"),
         ("convlru", {"frame_size": 1}, "clips for the ConvLRU have 1 pixels a side; valid: 8 or more$"),
+        ("bag", {"frame_size": 7}, "clips for the bag of frames have 7 pixels a side; valid: 8 or more$"),
         ("vivit", {"frame_size": 24}, r"clips for the ViViT have 24 pixels a side; valid: multiples of 16 "),
     ],
 )
@@ -25,7 +26,7 @@ def test_clips_that_are_too_small_are_named(name: str, options: dict[str, int], 
         build_model(name, 2, **options)
 
 
-@pytest.mark.parametrize("name", ["cnn2plus1d", "convgru", "convlru"])
+@pytest.mark.parametrize("name", ["cnn2plus1d", "convgru", "convlru", "bag"])
 def test_the_smallest_clips_are_taken(name: str) -> None:
     model = build_model(name, 2, num_frames=8, frame_size=8, channels=3, num_classes=4).eval()
     assert model(torch.rand(2, 8, 3, 8, 8)).shape == (2, 4)

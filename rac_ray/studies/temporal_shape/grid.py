@@ -69,6 +69,7 @@ DEMO = Grid(
         "convgru": replace(AT_ONCE, max_epochs=1),
         "convlru": replace(AT_ONCE, max_epochs=1),
         "vivit": replace(ADAPTIVE, learning_rate=0.001, max_epochs=4),
+        "bag": replace(AT_ONCE, batch_size=16, max_epochs=2),
     },
 )
 
@@ -88,6 +89,7 @@ LAPTOP = Grid(
         "convgru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
         "convlru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
         "vivit": replace(ADAPTIVE, learning_rate=0.0005, max_epochs=15, patience=8),
+        "bag": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
     },
 )
 
