@@ -73,12 +73,17 @@ class ConvLRUBlock(nn.Module):
         self.out = ChannelsInnermost(2 * hidden_units, hidden_units, 1)
         self.pool = nn.MaxPool3d((1, 2, 2))
         self.norm = NORMS[normalisation](hidden_units)
-        with torch.no_grad():
-            # Uniform on the ring between both sizes, as in the paper.
-            self.decay.uniform_(FASTEST**2, SLOWEST**2).log_().mul_(-0.5).log_()
-            self.turn.uniform_(0.001 * WIDEST_TURN, WIDEST_TURN).log_()
-            # log(sqrt(1 - size ** 2)), of size ** 2 = exp(-2 * exp(decay))
-            self.gain.copy_(self.decay).exp_().mul_(-2).expm1_().neg_().log_().mul_(0.5)
+        # Without values, where weights are only counted, there is nothing to draw.
+        if not self.decay.is_meta:
+            self._draw()
+
+    @torch.no_grad()
+    def _draw(self) -> None:
+        """Factors uniform on the ring between both sizes, as in the paper."""
+        self.decay.uniform_(FASTEST**2, SLOWEST**2).log_().mul_(-0.5).log_()
+        self.turn.uniform_(0.001 * WIDEST_TURN, WIDEST_TURN).log_()
+        # log(sqrt(1 - size ** 2)), of size ** 2 = exp(-2 * exp(decay))
+        self.gain.copy_(self.decay).exp_().mul_(-2).expm1_().neg_().log_().mul_(0.5)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, h, T, H/2, W/2)."""

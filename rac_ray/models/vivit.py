@@ -81,10 +81,8 @@ class ViViT(nn.Module):
         super().__init__()
         width = hidden_units * heads
         self.embed = nn.Conv2d(channels, width, PATCH_SIZE, stride=PATCH_SIZE)
-        self.places = nn.Parameter(torch.empty((frame_size // PATCH_SIZE) ** 2, width))
-        self.times = nn.Parameter(torch.empty(num_frames, 1, width))
-        for positions in (self.places, self.times):
-            nn.init.normal_(positions, std=POSITION_SCALE)
+        self.places = nn.Parameter(torch.randn((frame_size // PATCH_SIZE) ** 2, width).mul_(POSITION_SCALE))
+        self.times = nn.Parameter(torch.randn(num_frames, 1, width).mul_(POSITION_SCALE))
         self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.classifier = nn.Linear(width, num_classes)
