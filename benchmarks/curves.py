@@ -26,6 +26,7 @@ from rac_ray.cli.values import number
 from rac_ray.errors import BAD_INPUT, FAILED, BadInput, one_of
 from rac_ray.models import MODELS
 from rac_ray.results.figures import look_of
+from rac_ray.studies.temporal_shape.grid import MODELS as PAPERS
 from rac_ray.sweep.options import words as listed
 
 HERE = Path(__file__).parent
@@ -108,7 +109,7 @@ def _logarithmic(axes: Axes, ticks: Sequence[int]) -> None:
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; BadInput for a model that does not exist."""
     parser = Parser(prog="python -m benchmarks.curves", description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--models", type=listed, default=list(MODELS), metavar="A,B", help="models (default: all)")
+    parser.add_argument("--models", type=listed, default=list(PAPERS), metavar="A,B", help="default: the paper's")
     parser.add_argument("--seconds", type=number("--seconds"), default=2.0, help="of each point (default: %(default)s)")
     parser.add_argument("--out", default=str(HERE), help="folder of the files (default: benchmarks)")
     options = parser.parse_args(arguments)

@@ -99,7 +99,7 @@ class Recipe:
     clip_norm: float | None = None
     """Largest norm of a step's gradients, over all weights; None: whatever it is."""
     normalisation: Literal["batch", "layer"] = "batch"
-    """For models that have a choice (ConvLSTM, 3D CNN); ``layer`` is over each frame of each clip alone."""
+    """For models that have a choice (all but transformers); ``layer`` is over each frame of each clip alone."""
 
     def __post_init__(self) -> None:
         for name, valid in WORD_FIELDS.items():

@@ -12,9 +12,14 @@ from typing import Any, TypeVar
 from torch import nn
 
 from rac_ray.errors import BadInput, one_of
+from rac_ray.models.bag import BagOfFrames
+from rac_ray.models.cnn2plus1d import CNN2Plus1D
 from rac_ray.models.cnn3d import CNN3D
+from rac_ray.models.convgru import ConvGRU
+from rac_ray.models.convlru import ConvLRU
 from rac_ray.models.convlstm import ConvLSTM
 from rac_ray.models.timesformer import TimeSformerClassifier
+from rac_ray.models.vivit import ViViT
 
 Make = Callable[..., nn.Module]
 """``make(hidden_units, *, num_frames, frame_size, channels, num_classes, **options)``."""
@@ -25,6 +30,11 @@ MODELS: dict[str, Make] = {
     "cnn3d": CNN3D,
     "timesformer1": partial(TimeSformerClassifier, heads=1),
     "timesformer8": partial(TimeSformerClassifier, heads=8),
+    "cnn2plus1d": CNN2Plus1D,
+    "convgru": ConvGRU,
+    "convlru": ConvLRU,
+    "vivit": ViViT,
+    "bag": BagOfFrames,
 }
 CLASHES: set[str] = set()
 """Names that two models were registered by."""

@@ -20,14 +20,25 @@ LOOKS = {
     "timesformer1": ("TimeSf-1", "#56B4E9", "v"),
     "timesformer8": ("TimeSf-8", "#009E73", "^"),
     "timesformer": ("TimeSf", "#009E73", "^"),
+    "cnn2plus1d": ("(2+1)D CNN", "#E69F00", "P"),
+    "convgru": ("ConvGRU", "#CC79A7", "X"),
+    "convlru": ("ConvLRU", "#882255", "p"),
+    "vivit": ("ViViT", "#F0E442", "*"),
+    "bag": ("Bag of frames", "#999999", "d"),
 }
-"""Name in the paper, colour (Okabe and Ito), marker; other models get matplotlib's own."""
+"""Name in the paper, colour (Okabe and Ito; one is Tol's, since intervals are black), marker; other models get
+matplotlib's own."""
 WITH_TIME = {
     "convlstm": "recurs from frame to frame, with a memory",
     "cnn3d": "convolves over neighbouring frames",
     "timesformer1": "attends to all frames, with one head",
     "timesformer8": "attends to all frames, with eight heads",
     "timesformer": "attends to all frames",
+    "cnn2plus1d": "convolves over space, then over neighbouring frames",
+    "convgru": "recurs from frame to frame, without a memory beside its state",
+    "convlru": "recurs linearly from frame to frame",
+    "vivit": "attends within frames, then among frames, with eight heads",
+    "bag": "knows no time: the mean of what it says of each frame",
 }
 """What a model does with time; nothing is known of other models."""
 FORMATS = {"png": {"Software": None}, "svg": {"Date": None}}

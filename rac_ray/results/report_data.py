@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import cycle
 from typing import Any, cast
 
 import numpy as np
@@ -40,8 +41,11 @@ CURVES = ("train_loss", "val_loss", "train_top1", "val_top1")
 TRACEBACK_CHARACTERS = 4000
 """Kept of a traceback's end; the whole one is in the trial's folder."""
 OTHER_COLOURS = ("#CC79A7", "#E69F00", "#999999", "#F0E442")
-"""Colours of models without a look of their own, from the same palette."""
-SYMBOLS = {"o": "circle", "s": "square", "v": "triangle-down", "^": "triangle-up", "D": "diamond"}
+"""Colours of models without a look of their own, from the same palette, as far as no other model shown has them."""
+SYMBOLS = {
+    "o": "circle", "s": "square", "v": "triangle-down", "^": "triangle-up", "D": "diamond", "P": "cross", "X": "x",
+    "p": "pentagon", "*": "star", "d": "diamond-tall",
+}  # fmt: skip
 """Plotly's names of matplotlib's markers."""
 
 
@@ -107,13 +111,13 @@ def _provenance(trials: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _models(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """How each model is called and drawn, in the order of the table."""
-    models, spare = {}, 0
-    for model in dict.fromkeys(names):
-        name, colour, marker = look_of(model)
-        if colour is None:
-            colour, spare = OTHER_COLOURS[spare % len(OTHER_COLOURS)], spare + 1
-        models[model] = {"name": name, "colour": colour, "symbol": SYMBOLS.get(marker, "diamond")}
-    return models
+    looks = {model: look_of(model) for model in names}
+    taken = {look.color for look in looks.values()}
+    spare = cycle([colour for colour in OTHER_COLOURS if colour not in taken] or OTHER_COLOURS)
+    return {
+        model: {"name": name, "colour": colour or next(spare), "symbol": SYMBOLS[marker]}
+        for model, (name, colour, marker) in looks.items()
+    }
 
 
 def _target_names(evaluations: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -35,7 +35,7 @@ GRID_OPTIONS = (
     Option("source", str, "domain to train on (default: the preset's)"),
     Option("targets", words, "domains to be asked about (default: the preset's, or all others)"),
     Option("models", words, "models: those of rac_ray, and those that the script registers"),
-    Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even"),
+    Option("hidden_units", integers("hidden units"), "hidden units per layer, or head; TimeSformer: even"),
     Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
 )
 AXES = {"targets": "targets", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}

@@ -21,12 +21,13 @@ from benchmarks.plain import (
 )
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
-from rac_ray.models import MODELS, build_model
+from rac_ray.models import build_model
+from rac_ray.studies.temporal_shape.grid import MODELS
 
 CPU = torch.device("cpu")
 
 
-def test_there_is_a_plain_model_for_each_of_ours() -> None:
+def test_there_is_a_plain_model_for_each_of_the_papers() -> None:
     assert list(PLAIN_MODELS) == list(MODELS)
     with pytest.raises(BadInput, match="unknown model 'lstm'; valid: convlstm, cnn3d, timesformer1, timesformer8"):
         build_plain("lstm", 2)

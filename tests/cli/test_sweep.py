@@ -9,6 +9,7 @@ import pytest
 from rac_ray.cli import sweep_main
 from rac_ray.cli.sweep import VERBS, what_is_asked
 from rac_ray.identity import Recipe
+from rac_ray.models import MODELS
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from sweeps.diving48 import STUDY as DIVING48
@@ -49,13 +50,13 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     [
         (
             ["--models", "convlst"],
-            "unknown model 'convlst'; did you mean convlstm? valid: convlstm, cnn3d, timesformer1, timesformer8",
+            f"unknown model 'convlst'; did you mean convlstm? valid: {', '.join(MODELS)}",
         ),
         (["--preset", "smal"], "unknown preset 'smal'; did you mean small? valid: small"),
         (["--preste", "small"], "unknown option: --preste. Did you mean --preset?; see --help"),
         (["--retry-cod", "1"], "unknown option: --retry-cod. Did you mean --retry-code?; see --help"),
         (["retry", "--fail"], "unknown option: --fail. Did you mean --failed?; see --help"),
-        (["--models", "rnn"], "unknown model 'rnn'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
+        (["--models", "rnn"], f"unknown model 'rnn'; valid: {', '.join(MODELS)}"),
         (["--source", "3dot"], "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
         (["--hidden-units", "0"], "hidden units are 0; valid: 1 to 65536"),
         (["--hidden-units", "100000000"], "hidden units are 100000000; valid: 1 to 65536"),

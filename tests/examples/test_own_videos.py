@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rac_ray.models import MODELS
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.jobs import last_job, logs, wait
 from tests.studies.drawn_videos import draw_domain
@@ -76,7 +77,7 @@ def test_help_reads_well(run: Run) -> None:
     ("arguments", "sentence"),
     [
         (("status",), "own_videos-all' has no clips of day/train yet; the verb `run` makes them"),
-        (("--models", "mine"), "unknown model 'mine'; valid: convlstm, cnn3d, timesformer1, timesformer8, average"),
+        (("--models", "mine"), f"unknown model 'mine'; valid: {', '.join(MODELS)}, average"),
         (("--videos", "nowhere"), "nowhere' is missing; valid: one that holds DOMAIN/CLASS/*.mp4"),
     ],
 )

@@ -8,6 +8,7 @@ from torch import nn
 
 from rac_ray.errors import BadInput
 from rac_ray.models import MODELS, Builder, build_model, count_parameters, register
+from rac_ray.studies.temporal_shape.grid import MODELS as PAPERS
 from rac_ray.sweep.planner import parameters_of
 
 PUBLISHED = {  # facts.md 2.2: h -> ConvLSTM, 3D CNN, TimeSf-1, TimeSf-8
@@ -28,12 +29,41 @@ ENCODERS = {  # facts.md 2.2: h -> ConvLSTM, 3D CNN without their heads
 }  # fmt: skip
 
 
+FURTHER = {
+    # In each block two convolutions, one bias, two normalisations; the head reads two steps.
+    "cnn2plus1d": lambda h: _factorised(h, 1) + 2 * _factorised(h, h) + 640 * h + 5,
+    # Convolutions into three gates, and from the state into three, without a second bias; two of normalisation.
+    "convgru": lambda h: 27 * h * (1 + 2 * h) + 3 * (27 * h**2 + 5 * h) + 320 * h + 5,
+    # Into 2h real numbers and past them, out of them; decay, turn, gain, a bias; two of normalisation.
+    "convlru": lambda h: 27 * h * (1 + 2 * h) + 3 * (2 * h**2 + 6 * h) + 320 * h + 5,
+    # Four layers of 16 D^2 + 13 D; patches; 16 places and 20 times; a normalisation; the head.
+    "vivit": lambda h: 4 * (16 * (8 * h) ** 2 + 13 * 8 * h) + 8 * h * (257 + 16 + 20 + 2 + 5) + 5,
+    "bag": lambda h: 9 * h * (1 + 2 * h) + 3 * 3 * h + 320 * h + 5,
+}
+"""Weights at h, added up by hand."""
+
+
+def _factorised(h: int, channels: int) -> int:
+    between = 27 * channels * h // (9 * channels + 3 * h)
+    return between * (9 * channels + 3 * h) + 2 * between + 3 * h
+
+
 @pytest.mark.parametrize("hidden_units", PUBLISHED)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", PAPERS)
 def test_trainable_parameters_are_the_published_ones(name: str, hidden_units: int) -> None:
     with torch.device("meta"):
         model = build_model(name, hidden_units)
-    assert count_parameters(model) == PUBLISHED[hidden_units][list(MODELS).index(name)]
+    assert count_parameters(model) == PUBLISHED[hidden_units][PAPERS.index(name)]
+
+
+@pytest.mark.parametrize("hidden_units", [1, *PUBLISHED])
+@pytest.mark.parametrize("name", FURTHER)
+def test_trainable_parameters_of_further_models(name: str, hidden_units: int) -> None:
+    assert parameters_of(Builder(name, hidden_units)) == FURTHER[name](hidden_units)
+
+
+def test_all_models_are_counted() -> None:
+    assert [*PAPERS, *FURTHER] == list(MODELS)
 
 
 @pytest.mark.parametrize("hidden_units", ENCODERS)
@@ -55,6 +85,47 @@ def test_one_step_of_every_model(name: str) -> None:
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
+@pytest.mark.parametrize("name", FURTHER)
+def test_each_weight_has_a_part_in_what_is_said(name: str) -> None:
+    """No bias that a normalisation takes away, and no part that is left out."""
+    torch.manual_seed(0)
+    model = build_model(name, 2).double()
+    model(torch.rand(4, 20, 1, 64, 64).double()).square().sum().backward()
+    none = [key for key, weight in model.named_parameters() if not float(_largest(weight.grad)) > 1e-9]
+    assert none == []
+
+
+def _largest(gradient: torch.Tensor | None) -> torch.Tensor:
+    return torch.zeros(()) if gradient is None else gradient.abs().max()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_all_but_the_bag_of_frames_know_the_order_of_time(name: str) -> None:
+    torch.manual_seed(0)
+    model, clips = build_model(name, 4).double().eval(), torch.rand(2, 20, 1, 64, 64).double()
+    with torch.no_grad():
+        moved = float((model(clips.flip(1)) - model(clips)).abs().max())
+    assert moved < 1e-12 if name == "bag" else moved > 1e-6
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 7, 8, 40])
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_models_are_built_for_any_number_of_frames(name: str, num_frames: int) -> None:
+    """But for the (2+1)D CNN, which halves them three times as the 3D CNN does."""
+    if name == "cnn2plus1d" and num_frames < 8:
+        with pytest.raises(BadInput, match=rf"have {num_frames} frames; valid: 8 or more"):
+            build_model(name, 2, num_frames=num_frames)
+        return
+    model = build_model(name, 2, num_frames=num_frames, frame_size=16, channels=3, num_classes=4)
+    assert model(torch.rand(3, num_frames, 3, 16, 16)).shape == (3, 4)
+
+
+@pytest.mark.parametrize("name", ["convgru", "convlru", "bag"])
+def test_weights_that_know_no_number_of_frames_take_longer_clips(name: str) -> None:
+    model = build_model(name, 2, num_frames=20).eval()
+    assert model(torch.rand(2, 40, 1, 64, 64)).shape == (2, 5)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_initial_weights_follow_the_seed(name: str) -> None:
     def weights(seed: int) -> list[torch.Tensor]:
@@ -69,7 +140,7 @@ def test_initial_weights_follow_the_seed(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "hidden_units", "message"),
     [
-        ("lstm", 2, "unknown model 'lstm'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
+        ("lstm", 2, f"unknown model 'lstm'; valid: {', '.join(MODELS)}$"),
         ("cnn3d", 0, "hidden units are 0; valid: 1 to 65536"),
         ("timesformer8", 3, "hidden units of a TimeSformer are 3; valid: even numbers"),
     ],
@@ -79,7 +150,7 @@ def test_bad_models_are_named(name: str, hidden_units: int, message: str) -> Non
         build_model(name, hidden_units)
 
 
-@pytest.mark.parametrize("name", ["convlstm", "cnn3d"])
+@pytest.mark.parametrize("name", ["convlstm", "cnn3d", *FURTHER])
 def test_odd_hidden_units_where_they_can_be(name: str) -> None:
     assert build_model(name, 1)(torch.rand(1, 20, 1, 64, 64)).shape == (1, 5)
 
@@ -126,7 +197,10 @@ def test_a_builder_needs_no_registry_elsewhere(flat: str, monkeypatch: pytest.Mo
     content = pickle.dumps(builder)
     monkeypatch.delitem(MODELS, flat)
     assert isinstance(pickle.loads(content)(), Flat)
-    with pytest.raises(BadInput, match=r"unknown model 'flat'; valid: convlstm, cnn3d, timesformer1, timesformer8$"):
+    with pytest.raises(
+        BadInput,
+        match=f"unknown model 'flat'; valid: {', '.join(MODELS)}$",
+    ):
         Builder(flat, 4)
 
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -20,6 +22,16 @@ def test_shapes_are_those_of_the_model_and_nothing_is_drawn(name: str) -> None:
     assert [(key, value.shape) for key, value in model.state_dict().items()] == [
         (key, value.shape) for key, value in real.state_dict().items()
     ]
+
+
+def test_counting_loads_no_compiler() -> None:
+    """In a process of its own, with every model: torch's would take as long to load as all else of a plan."""
+    code = (
+        "import sys\nfrom rac_ray.models import MODELS, Builder\nfrom rac_ray.models.shapes import shaped\n"
+        "for name in MODELS:\n    shaped(Builder(name, 4))\n    assert 'sympy' not in sys.modules, name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 class Mixing(nn.Module):

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rac_ray.models import MODELS
 from rac_ray.results import Tables
-from rac_ray.results.report_data import LISTED, OTHER_COLOURS, TRACEBACK_CHARACTERS, payload
+from rac_ray.results.looks import LOOKS, look_of
+from rac_ray.results.report_data import LISTED, OTHER_COLOURS, SYMBOLS, TRACEBACK_CHARACTERS, payload
 from rac_ray.results.sections import Section, plain
 from rac_ray.studies.temporal_shape.results import shape_names
 from tests.results.many_trials import sweep, without_results
@@ -123,14 +125,36 @@ def test_of_many_values_some_are_listed_and_the_others_counted(tables: Tables) -
     assert made["more"] == len(hosts) - LISTED
 
 
+def shown_models(tables: Tables, *names: str) -> dict[str, dict[str, str]]:
+    models = ["cnn3d", *names, *["cnn3d"] * (len(tables.trials) - 1 - len(names))]
+    return payload_of(replace(tables, trials=tables.trials.assign(model=models)))["models"]
+
+
 def test_models_without_a_look_get_one_of_the_spare_colours(tables: Tables) -> None:
     """In turn, and again from the beginning when there are none left."""
     names = [f"own{number}" for number in range(len(OTHER_COLOURS) + 1)]
-    models = ["cnn3d", *names, *["cnn3d"] * (len(tables.trials) - 1 - len(names))]
-    shown = payload_of(replace(tables, trials=tables.trials.assign(model=models)))["models"]
+    shown = shown_models(tables, *names)
     assert list(shown) == ["cnn3d", *names]
     assert shown["cnn3d"]["name"] == "3D CNN"
     assert [shown[name]["colour"] for name in names] == [*OTHER_COLOURS, OTHER_COLOURS[0]]
+
+
+def test_a_spare_colour_is_none_that_another_model_has(tables: Tables) -> None:
+    shown = shown_models(tables, "convgru", "own", "bag", "mine", "yours")
+    colours = {model: look["colour"] for model, look in shown.items()}
+    assert (colours["convgru"], colours["bag"]) == ("#CC79A7", "#999999")
+    assert (colours["own"], colours["mine"], colours["yours"]) == ("#E69F00", "#F0E442", "#E69F00")
+
+
+def test_where_all_colours_are_taken_they_are_given_again(tables: Tables) -> None:
+    shown = shown_models(tables, "own", *(name for name in LOOKS if name != "cnn3d"))
+    assert shown["own"]["colour"] == OTHER_COLOURS[0]
+
+
+def test_every_marker_has_a_symbol_of_its_own() -> None:
+    looks = {model: look_of(model) for model in [*MODELS, "mine"]}
+    assert len({SYMBOLS[look.marker] for look in looks.values()}) == len(looks)
+    assert len({look.color for look in looks.values()}) == len(looks)
 
 
 def test_two_splits_of_a_target_are_told_apart(tables: Tables) -> None:

@@ -174,7 +174,7 @@ def test_bad_grids_are_named(changes: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"models": ["mine"]}, "unknown model 'mine'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
+        ({"models": ["mine"]}, f"unknown model 'mine'; valid: {', '.join(MODELS)}"),
         ({"hidden_units": [0]}, "hidden units are 0; valid: 1 to 65536"),
         ({"hidden_units": [3]}, "hidden units of a TimeSformer are 3; valid: even numbers"),
         ({"seeds": []}, "--seeds names nothing; give one value or more"),

@@ -9,6 +9,7 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
 from rac_ray.models import MODELS, Builder
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, DOMAINS
+from rac_ray.studies.temporal_shape.grid import MODELS as PAPERS
 from rac_ray.studies.temporal_shape.grid import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid
 from rac_ray.studies.temporal_shape.study import planned_dataset
 from rac_ray.sweep import planner
@@ -21,7 +22,7 @@ from tests.studies.temporal_shape.idx import drawn, folder_of
 from tests.sweep import tiny_sweep
 from tests.sweep.tiny_sweep import study_of
 
-PAPER = Grid(tuple(MODELS), PAPER_HIDDEN_UNITS, PAPER_SEEDS, ("2dot", "mnist_bg"))
+PAPER = Grid(PAPERS, PAPER_HIDDEN_UNITS, PAPER_SEEDS, ("2dot", "mnist_bg"))
 SMALL = replace(PAPER, models=("cnn3d",), hidden_units=(2, 4), seeds=(0, 1), sources=("2dot",))
 
 
@@ -271,7 +272,10 @@ def test_the_bound_on_disk_covers_data_checkpoints_and_predictions(tmp_path: Pat
     ("axes", "message"),
     [
         ({"source": ["3dot"]}, "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
-        ({"models": ["rnn"]}, "unknown model 'rnn'; valid: convlstm, cnn3d, timesformer1, timesformer8"),
+        (
+            {"models": ["rnn"]},
+            f"unknown model 'rnn'; valid: {', '.join(MODELS)}",
+        ),
         ({"hidden_units": [3]}, "hidden units of a TimeSformer are 3; valid: even numbers"),
         ({"seeds": []}, "--seeds names nothing; give one value or more"),
     ],

@@ -17,6 +17,7 @@ from rac_ray.studies.temporal_shape.grid import DEMO
 from rac_ray.studies.temporal_shape.study import TemporalShape
 
 MODELS = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
+FURTHER = ("cnn2plus1d", "convgru", "convlru", "vivit", "bag")
 SHORT = ("--seeds", "42", "--max-epochs", "1")
 """One seed and one epoch of the demo: all that it does, in a minute."""
 FEW = ("--max-epochs", "2")
@@ -104,6 +105,15 @@ def test_in_the_demo_every_trial_learns(repository: Path, tmp_path: Path) -> Non
     assert bool((accuracy["high"] - accuracy["low"] < 0.5).all())
     for model in MODELS:
         assert accuracy.loc[(model, "5dot", "test"), "mean"] > accuracy.loc[(model, "mnist_bg", "test"), "mean"]
+
+
+@pytest.mark.slow
+def test_further_models_learn_too_when_they_are_asked_for(repository: Path, tmp_path: Path) -> None:
+    """By the demo's recipes, each in less than a minute of one core where nothing else runs."""
+    out = made(repository, tmp_path, "--models", ",".join(FURTHER), "--seeds", "42")
+    assert "5 trials planned = 5 done + 0 failed" in out
+    trials = load(tmp_path / "results/ts_grid").trials
+    assert trials.set_index("model")["learned"].to_dict() == dict.fromkeys(FURTHER, True)
 
 
 def test_the_same_command_again_runs_nothing(demo: tuple[Path, str], repository: Path) -> None:

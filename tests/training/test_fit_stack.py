@@ -16,7 +16,7 @@ from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.shards import Clips
 from rac_ray.data.subject import ShardSubject
 from rac_ray.identity import Training
-from rac_ray.models import Builder
+from rac_ray.models import MODELS, Builder
 from rac_ray.store.storage import Storage
 from rac_ray.training import progress, stack_progress
 from rac_ray.training.classifier import NotFinite
@@ -74,7 +74,7 @@ def require_equal(found: Fit, alone: Fit) -> None:
     assert all(torch.equal(value, expected[name]) for name, value in found.model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["convlstm", "cnn3d", "timesformer1", "timesformer8"])
+@pytest.mark.parametrize("name", MODELS)
 def test_every_seed_ends_as_alone(name: str, make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
     trainings = [make_training(name, seed=seed, max_epochs=2) for seed in SEEDS]
     for found, training in zip(stack(trainings, train, val, tmp_path / "s"), trainings, strict=True):

@@ -16,8 +16,10 @@ PAPER_RECIPES: Mapping[str, Recipe] = {
     "cnn3d": Recipe(max_epochs=100, patience=10),
     "timesformer1": Recipe(max_epochs=300, patience=100),
     "timesformer8": Recipe(max_epochs=300, patience=100),
+    "vivit": Recipe(max_epochs=300, patience=100),
 }
-"""The study's budgets; a model that is not named here trains by Recipe's defaults."""
+"""The study's budgets; a model that is not named here trains by Recipe's defaults: other convolutional ones by
+ConvLSTM's, whose defaults they are."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ DEMO = Grid(
         "cnn3d": replace(AT_ONCE, batch_size=16, max_epochs=2),
         "timesformer1": replace(ADAPTIVE, learning_rate=0.003, max_epochs=9),
         "timesformer8": replace(ADAPTIVE, learning_rate=0.001, max_epochs=5),
+        "cnn2plus1d": replace(AT_ONCE, batch_size=16, max_epochs=1),
+        "convgru": replace(AT_ONCE, max_epochs=1),
+        "convlru": replace(AT_ONCE, max_epochs=1),
+        "vivit": replace(ADAPTIVE, learning_rate=0.001, max_epochs=4),
+        "bag": replace(AT_ONCE, batch_size=16, max_epochs=2),
     },
 )
 
@@ -77,6 +84,12 @@ LAPTOP = Grid(
         "cnn3d": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
         "timesformer1": replace(ADAPTIVE, learning_rate=0.003, max_epochs=50, patience=15),
         "timesformer8": replace(ADAPTIVE, learning_rate=0.0005, max_epochs=15, patience=8),
+        # As those that they stand in place of, without a search.
+        "cnn2plus1d": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
+        "convgru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
+        "convlru": replace(ADAPTIVE, learning_rate=0.0015, max_epochs=5),
+        "vivit": replace(ADAPTIVE, learning_rate=0.0005, max_epochs=15, patience=8),
+        "bag": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
     },
 )
 

@@ -68,7 +68,7 @@ class TemporalShape(Study):
     options = (
         Option("source", words, "source domains"),
         Option("models", words, "models"),
-        Option("hidden_units", integers("hidden units"), "hidden units per layer; TimeSformer: per head, even"),
+        Option("hidden_units", integers("hidden units"), "hidden units per layer, or head; TimeSformer: even"),
         Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
         Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
         Option("spec", words, "clips as they were released, or as the paper's text reads: released, paper"),
