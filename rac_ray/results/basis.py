@@ -33,7 +33,7 @@ def trials_in_words(states: Mapping[str, int], planned: int) -> str:
 
 
 def clips_in_words(about: Iterable[str]) -> str:
-    """``clips: digits optdigits, spec paper`` of ``digits=optdigits, spec=paper``, as trials say it; or nothing."""
+    """``clips: looks soft, spec paper`` of ``looks=soft, spec=paper``, as trials say it; or nothing."""
     said = [each.replace("=", " ") for each in sorted(set(about)) if each]
     return f"clips: {'; '.join(said)}" if said else ""
 

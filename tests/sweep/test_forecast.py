@@ -56,7 +56,8 @@ def record(training: float, evaluation: float = 0.4, other: float = 1.5, **chang
     seconds = {"to_first_step": other, "training": training, "evaluation": evaluation}
     task = task_of(Training("cnn3d", 4, "2dot", 0, Recipe(precision="32"), "data"))
     first, second, _ = record_of(task).evaluations
-    evaluations = [msgspec.structs.replace(first, clips=30), msgspec.structs.replace(second, clips=10)]
+    asked = ((first, 30), (second, 10))
+    evaluations = [msgspec.structs.replace(each, clips=n, correct=round(n * each.top1)) for each, n in asked]
     settings = {"evaluations": evaluations, "peak_bytes": 1000, "epochs": 5, **changes}
     return record_of(task, seconds={**seconds, "total": sum(seconds.values())}, **settings)
 

@@ -138,10 +138,11 @@ def test_a_layer_does_as_on_the_whole_batch(name: str, world: int, by_world: dic
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_trains_as_on_the_whole_batch(name: str, world: int, by_world: dict[int, list[dict[str, Any]]]) -> None:
-    """Through DDP with uneven shares; one worker's bits are those of the plain model."""
+    """Through DDP with uneven shares; one worker's numbers are the plain model's but for the last bits, which in MKL's
+    sums depend on where in memory they lie."""
     model, clips, labels = model_and_clips(name)
     trained(model, clips, labels)
-    tolerance = 0 if world == 1 else 1e-12
+    tolerance = 1e-14 if world == 1 else 1e-12
     for found in (each[name] for each in by_world[world]):
         assert found["ours"] == (world > 1)
         for key, value in model.state_dict().items():
