@@ -131,6 +131,12 @@ def ray_session(resources: Resources, name: str = "rac_ray") -> Iterator[None]:
             yield
 
 
+def _authentication() -> dict[str, str]:
+    """What has a local Ray ask for a token. A process that has imported Ray before would never give one: Ray looks
+    once whether it is to, and the Ray that is started would ask wherever it finds a token of before."""
+    return {"RAY_AUTH_MODE": "disabled" if "ray" in sys.modules else "token"}
+
+
 def _for_workers(resources: Resources) -> dict[str, str]:
     """Environment variables of the processes that train."""
     return {**WORKER_ENVIRONMENT, **(TRACKED if resources.watched else {})}
@@ -204,7 +210,7 @@ def ray_ahead(resources: Resources, name: str) -> Iterator[Callable[[], Abstract
     if resources.address or ray_runs():
         yield lambda: ray_session(resources, name)
         return
-    os.environ.update({**_for_workers(resources), **RAY_ENVIRONMENT, "RAY_AUTH_MODE": "token", **os.environ})
+    os.environ.update({**_for_workers(resources), **RAY_ENVIRONMENT, **_authentication(), **os.environ})
     head = Head(_local(resources))
     end = head.abandon
 

@@ -123,6 +123,23 @@ def test_a_driver_that_is_told_to_stop_leaves_ray_in_order(number: signal.Signal
     assert (len(gone), alive) == (len(below), [])
 
 
+@pytest.mark.parametrize(("first", "mode"), [("import ray", "disabled"), ("", "token")])
+def test_a_local_ray_answers_who_started_it(first: str, mode: str) -> None:
+    """Without these tests' own setting: a process that has imported Ray before gives no token."""
+    code = f"""
+{first}
+import os
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import ray_session
+with ray_session(Resources(num_cpus=1)):
+    import ray
+    print(ray.cluster_resources()["CPU"], os.environ.get("RAY_AUTH_MODE"))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"1.0 {mode}\n"), done.stderr
+
+
 def test_what_is_free_is_counted_from_now_on(local_ray: None) -> None:
     """By an actor of Ray's on this node; the slow test of a lost node is in tests/studies/diving48/test_nodes.py."""
     name = {"name": "AutoscalingCoordinator", "namespace": "AutoscalingCoordinator"}
