@@ -7,7 +7,7 @@ arguments raises BadInput, before any compute is spent.
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
@@ -47,9 +47,6 @@ from rac_ray.sweep.program import Program
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
-
-if TYPE_CHECKING:
-    pass
 
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""

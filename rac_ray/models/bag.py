@@ -4,15 +4,11 @@ The logits are the mean of what a 2D CNN and a linear layer say of each frame, s
 what two of them have in common says anything. Shapes: clips (B, T, C, H, W); h hidden units.
 """
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
 from rac_ray.models.cnn3d import ChannelsInnermost
 from rac_ray.models.normalisation import NORMS
-from rac_ray.models.pooling import halved
-
-BLOCKS = 3
+from rac_ray.models.three_blocks import ThreeBlocks
 
 
 class FrameBlock(nn.Sequential):
@@ -27,28 +23,12 @@ class FrameBlock(nn.Sequential):
         )
 
 
-class BagOfFrames(nn.Module):
-    """Three blocks of h hidden units on each frame, the mean over frames, and a linear layer.
+class BagOfFrames(ThreeBlocks):
+    """Three blocks of h hidden units on each frame, the mean over frames, and a linear layer."""
 
-    Its weights know no number of frames: it takes clips of any length.
-    """
+    called = "the bag of frames"
+    block = FrameBlock
 
-    def __init__(
-        self,
-        hidden_units: int,
-        *,
-        num_frames: int,
-        frame_size: int,
-        channels: int,
-        num_classes: int,
-        normalisation: str = "batch",
-    ) -> None:
-        super().__init__()
-        side = halved(frame_size, BLOCKS, "the bag of frames", "pixels a side")
-        widths = [channels] + [hidden_units] * BLOCKS
-        self.encoder = nn.Sequential(*(FrameBlock(*pair, normalisation=normalisation) for pair in pairwise(widths)))
-        self.classifier = nn.Linear(hidden_units * side**2, num_classes)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.classifier(self.encoder(clips.transpose(1, 2)).mean(2).flatten(1))
+    def read(self, encoded: Tensor) -> Tensor:
+        """(B, h, T, H/8, W/8) -> the mean over frames."""
+        return encoded.mean(2)

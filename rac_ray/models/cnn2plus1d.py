@@ -4,16 +4,11 @@ The 3D CNN with each convolution in two, and a ReLU between them; with as many w
 channels between the two. Shapes: clips (B, T, C, H, W), permuted inside to (B, C, T, H, W); h hidden units.
 """
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
 from rac_ray.models.cnn3d import ChannelsInnermost
 from rac_ray.models.normalisation import NORMS
-from rac_ray.models.pooling import halved
-
-BLOCKS = 3
-NAME = "the (2+1)D CNN"
+from rac_ray.models.three_blocks import BLOCKS, ThreeBlocks, halved
 
 
 def channels_between(channels: int, hidden_units: int) -> int:
@@ -40,31 +35,19 @@ class FactorisedBlock(nn.Sequential):
         )
 
 
-class CNN2Plus1D(nn.Module):
+class CNN2Plus1D(ThreeBlocks):
     """Three blocks of h hidden units and a linear layer on everything that is left, as in the 3D CNN.
 
     The linear layer's size follows from the number of frames, of which there have to be eight or more.
     """
 
-    def __init__(
-        self,
-        hidden_units: int,
-        *,
-        num_frames: int,
-        frame_size: int,
-        channels: int,
-        num_classes: int,
-        normalisation: str = "batch",
-    ) -> None:
-        super().__init__()
-        steps = halved(num_frames, BLOCKS, NAME, "frames")
-        side = halved(frame_size, BLOCKS, NAME, "pixels a side")
-        widths = [channels] + [hidden_units] * BLOCKS
-        self.encoder = nn.Sequential(
-            *(FactorisedBlock(*pair, normalisation=normalisation) for pair in pairwise(widths))
-        )
-        self.classifier = nn.Linear(hidden_units * steps * side**2, num_classes)
+    called = "the (2+1)D CNN"
+    block = FactorisedBlock
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.classifier(self.encoder(clips.transpose(1, 2)).flatten(1))
+    def steps_read(self, num_frames: int) -> int:
+        """All that are left after three poolings."""
+        return halved(num_frames, BLOCKS, self.called, "frames")
+
+    def read(self, encoded: Tensor) -> Tensor:
+        """All of it."""
+        return encoded

@@ -5,16 +5,12 @@ In ConvLSTM's place, with its pooling, normalisation and head. Shapes: clips (B,
 (B, C, T, H, W); h hidden units; what comes from a frame (B, 3h, H, W) in the order update, reset, candidate.
 """
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 
 from rac_ray.models.cnn3d import ChannelsInnermost
 from rac_ray.models.normalisation import NORMS
-from rac_ray.models.pooling import halved
-
-BLOCKS = 3
+from rac_ray.models.three_blocks import ThreeBlocks
 
 
 class ConvGRUBlock(nn.Module):
@@ -51,28 +47,8 @@ class ConvGRUBlock(nn.Module):
         return hidden + update * (candidate - hidden)
 
 
-class ConvGRU(nn.Module):
-    """Three blocks of h hidden units and a linear layer on the last time step of the last one.
+class ConvGRU(ThreeBlocks):
+    """Three blocks of h hidden units and a linear layer on the last time step of the last one."""
 
-    Its weights know no number of frames: it takes clips of any length.
-    """
-
-    def __init__(
-        self,
-        hidden_units: int,
-        *,
-        num_frames: int,
-        frame_size: int,
-        channels: int,
-        num_classes: int,
-        normalisation: str = "batch",
-    ) -> None:
-        super().__init__()
-        side = halved(frame_size, BLOCKS, "the ConvGRU", "pixels a side")
-        widths = [channels] + [hidden_units] * BLOCKS
-        self.encoder = nn.Sequential(*(ConvGRUBlock(*pair, normalisation=normalisation) for pair in pairwise(widths)))
-        self.classifier = nn.Linear(hidden_units * side**2, num_classes)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.classifier(self.encoder(clips.transpose(1, 2))[:, :, -1].flatten(1))
+    called = "the ConvGRU"
+    block = ConvGRUBlock

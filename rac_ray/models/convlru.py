@@ -7,16 +7,14 @@ pooling, normalisation and head, and with as many weights in its convolutions as
 """
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from rac_ray.models.cnn3d import ChannelsInnermost
 from rac_ray.models.normalisation import NORMS
-from rac_ray.models.pooling import halved
+from rac_ray.models.three_blocks import ThreeBlocks
 
-BLOCKS = 3
 SLOWEST, FASTEST = 0.99, 0.5
 """Share of a state that a step leaves, of the h states when training begins: half-lives of one frame to 69."""
 WIDEST_TURN = math.pi
@@ -95,28 +93,8 @@ class ConvLRUBlock(nn.Module):
         return self.norm(self.pool(outputs).relu())
 
 
-class ConvLRU(nn.Module):
-    """Three blocks of h hidden units and a linear layer on the last time step of the last one.
+class ConvLRU(ThreeBlocks):
+    """Three blocks of h hidden units and a linear layer on the last time step of the last one."""
 
-    Its weights know no number of frames: it takes clips of any length.
-    """
-
-    def __init__(
-        self,
-        hidden_units: int,
-        *,
-        num_frames: int,
-        frame_size: int,
-        channels: int,
-        num_classes: int,
-        normalisation: str = "batch",
-    ) -> None:
-        super().__init__()
-        side = halved(frame_size, BLOCKS, "the ConvLRU", "pixels a side")
-        widths = [channels] + [hidden_units] * BLOCKS
-        self.encoder = nn.Sequential(*(ConvLRUBlock(*pair, normalisation=normalisation) for pair in pairwise(widths)))
-        self.classifier = nn.Linear(hidden_units * side**2, num_classes)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.classifier(self.encoder(clips.transpose(1, 2))[:, :, -1].flatten(1))
+    called = "the ConvLRU"
+    block = ConvLRUBlock

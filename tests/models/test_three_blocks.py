@@ -3,7 +3,7 @@ import torch
 
 from rac_ray.errors import BadInput
 from rac_ray.models import build_model
-from rac_ray.models.pooling import halved
+from rac_ray.models.three_blocks import halved
 
 
 def test_what_is_left_is_rounded_down() -> None:
