@@ -204,6 +204,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     if options.clips < options.batch_size:
         raise BadInput(f"--clips is {options.clips}; valid: the batch size of {options.batch_size} or more")
     for model in options.models:
+        if model not in PLAIN_MODELS:
+            raise one_of("model", model, PLAIN_MODELS)
         for hidden_units in options.hidden_units:
             with torch.device("meta"):
                 build_model(model, hidden_units)

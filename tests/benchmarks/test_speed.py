@@ -31,11 +31,12 @@ def test_the_smallest_real_run(repository: Path, tmp_path: Path) -> None:
         assert side["peak_bytes"] > 1e8
 
 
-def test_a_bad_model_is_one_sentence(repository: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.speed", "--models", "cnn3d,lstm"]
+@pytest.mark.parametrize("model", ["lstm", "vivit"])
+def test_a_model_without_a_plain_one_beside_it_is_one_sentence(repository: Path, model: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.speed", "--models", f"cnn3d,{model}"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: unknown model 'lstm'; valid: convlstm, cnn3d, timesformer1, timesformer8\n"
+    assert done.stderr == f"error: unknown model '{model}'; valid: convlstm, cnn3d, timesformer1, timesformer8\n"
 
 
 @pytest.mark.parametrize(
