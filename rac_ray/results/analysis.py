@@ -210,7 +210,8 @@ class Analysis:
     def _comparisons(self) -> Sheet:
         title = (
             "Models against each other: difference of the robustness ratio (first minus second), paired by seed and "
-            "hidden units, with p of the mean over seeds (Holm over the source's comparisons); at matched parameters "
+            "hidden units, with p of the mean over seeds (corrected by Holm over the source's comparisons; the 95% "
+            "intervals are each comparison's own, so one may exclude zero where p does not tell); at equal parameters "
             "(ratio) and at matched source-validation top-1 (target top-1)"
         )
         trials = self.answers.trials

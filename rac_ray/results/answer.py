@@ -84,8 +84,8 @@ def _seen(standing: Standing) -> str:
     model, (own, *others) = max(standing.right.items(), key=lambda pair: pair[1][0])
     shares = " to ".join(dict.fromkeys(f"{100 * share:.0f}" for share in others))
     return (
-        f"On the domain of its training {model} is right most often, in {100 * own:.0f}% of clips; on others it is "
-        f"right in {shares}%."
+        f"On test clips of the domain of its training {model} is right most often, in {100 * own:.0f}% of them; on "
+        f"those of other domains it is right in {shares}%."
     )
 
 
@@ -95,13 +95,12 @@ def _ruled(standing: Standing) -> str:
     if not claims:
         return "This study states no claims to test: compare the models in the figures."
     if not tested:
-        return f"None of the study's {counted(claims, 'claim')} could be tested, so nothing can be concluded."
+        return f"None of the study's {counted(claims, 'claim')} could be tested yet."
     if standing.seeds < FEW:
         return _of_these_models(standing, tested, claims)
     found = {ruling: count for ruling, count in standing.rulings.items() if ruling.startswith(DECIDED)}
     if not found:
-        tried = f"{tested} of the study's {claims} claims could be tested"
-        return f"Nothing can be concluded yet: {tried}, and none is decided."
+        return f"No claim is decided yet: {tested} of the study's {claims} could be tested."
     open_ones = tested - sum(found.values())
     parts = [f"{counted(count, 'is', 'are')} {ruling}" for ruling, count in found.items()]
     undecided = f"{open_ones} of the {tested} that could be tested {'is' if open_ones == 1 else 'are'} undecided"

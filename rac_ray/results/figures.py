@@ -94,7 +94,7 @@ def figure4(analysis: Analysis, source: str) -> Figure:
     left_out, models = analysis.study.drawn_in_paper(source).left_out, analysis.answers.models(source)
     shown = [name for name in models if name not in left_out] or models
     without = [name for name in models if name not in shown]
-    notes = [f"without {look_of(name).label}, as in the paper: {left_out[name]}" for name in without]
+    notes = [f"drawn without {look_of(name).label}, as in the paper: {left_out[name]}" for name in without]
     return _ratios(analysis, source, shown, notes)
 
 

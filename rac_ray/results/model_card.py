@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rac_ray.counted import counted
+from rac_ray.results.basis import weights_in_words
 from rac_ray.results.card import TASK, bullets, card, licence_of, number, section
 from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
@@ -140,7 +141,6 @@ def _training(analysis: "Analysis") -> list[str]:
         | {name.replace("_", " "): [_cell(value) for value in recipes[name]] for name in told}
     )
     facts = {
-        "Checkpoint": trials["selection_rule"],
         "Device": trials["device"],
         "Code": trials["commit"],
         "Versions": trials["versions"],
@@ -148,7 +148,12 @@ def _training(analysis: "Analysis") -> list[str]:
     listed = {what: "; ".join(sorted({str(value) for value in values.dropna()})) for what, values in facts.items()}
     return [
         markdown(table, "The first weights of each model are drawn from the seed of its trial."),
-        *bullets(f"{what}: {values}." for what, values in listed.items() if values),
+        *bullets(
+            [
+                f"Evaluated: {weights_in_words(trials['selection_rule'].dropna())}.",
+                *(f"{what}: {values}." for what, values in listed.items() if values),
+            ]
+        ),
     ]
 
 

@@ -141,8 +141,7 @@ def sizes_of(table: pd.DataFrame) -> list[tuple[int, str]]:
 
 
 def size_range(sizes: list[tuple[int, str]]) -> str:
-    """``h = 2 to 48``, or names of sizes."""
+    """``2 to 48 hidden units``, or names of sizes."""
     (first, first_name), (last, last_name) = sizes[0], sizes[-1]
-    if len(sizes) == 1:
-        return first_name or f"h = {first}"
-    return f"{first_name or f'h = {first}'} to {last_name or last}"
+    units = "" if last_name else " hidden units"
+    return f"{first_name or first}{f' to {last_name or last}' if len(sizes) > 1 else ''}{units}"

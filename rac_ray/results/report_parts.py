@@ -15,7 +15,7 @@ from rac_ray.results.sheet import Sheet
 TABLE_UNDER = {"figure3": "figure3", "figure4": "figure4", "parameters": "accuracy-by-size", "profiles": "robustness"}
 """Which table has the numbers of a figure, by the beginnings of their names."""
 RULE_BELOW = ("figure3", "figure4", "figure4-all-models", "profiles")
-"""Figures that say what at chance means."""
+"""Figures of which the first of a source says what at chance means."""
 LISTED = "claims"
 """The table that a report shows as a list of claims."""
 
@@ -24,10 +24,12 @@ def sections(analysis: Analysis, drawn: Sequence[tuple[Drawing, Picture]]) -> li
     """Every figure of ``drawn``, the first of all as the main one, with its table under it; then the other tables."""
     sheets = {sheet.name: sheet for sheet in analysis.sheets if sheet.name != LISTED}
     several = len({drawing.of for drawing, _ in drawn}) > 1
-    figures = [
-        _figure(analysis, *each, sheets.pop(_under(each[0]), None), several, "figures" if number else "main")
-        for number, each in enumerate(drawn)
-    ]
+    ruling = {drawing.source: drawing.name for drawing, _ in reversed(drawn) if drawing.kind in RULE_BELOW}
+    figures = []
+    for number, (drawing, picture) in enumerate(drawn):
+        rule = rule_in_words(analysis.tables, drawing.source) if drawing.name in ruling.values() else ""
+        group: Group = "figures" if number else "main"
+        figures.append(_figure(analysis, drawing, picture, sheets.pop(_under(drawing), None), several, group, rule))
     return [*figures, *(_table(sheet, analysis.study.domains) for sheet in sheets.values())]
 
 
@@ -46,9 +48,14 @@ def _under(drawing: Drawing) -> str:
 
 
 def _figure(
-    analysis: Analysis, drawing: Drawing, picture: Picture, sheet: Sheet | None, several: bool, group: Group
+    analysis: Analysis,
+    drawing: Drawing,
+    picture: Picture,
+    sheet: Sheet | None,
+    several: bool,
+    group: Group,
+    rule: str,
 ) -> Section:
-    rule = rule_in_words(analysis.tables, drawing.source) if drawing.kind in RULE_BELOW else ""
     heading = f"{drawing.title}, trained on {drawing.of}" if several else drawing.title
     table, more = columns_of(sheet, analysis.study.domains) if sheet else (None, None)
     files = (*(f"figures/{drawing.name}.{suffix}" for suffix in ("png", "svg")), *(_files(sheet) if sheet else ()))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.formats import wide
+from rac_ray.results.names import set_name
 from rac_ray.results.sheet import Sheet, rounded, stacked
 from rac_ray.results.tables import Tables
 from rac_ray.results.tuned import before_and_after, other_clips, pairs_of, side_by_side
@@ -56,7 +57,9 @@ def _pairs(
     sizes = [SIZE_NAME] if any(long[SIZE_NAME]) else []
     rows = [DIFFERENCE, "source", "model", *sizes, "hidden_units", "measure"]
     title = f"Before and after the {what}, and the difference [95% interval over seeds]; top-1 in %"
+    sets = long[["target", "split", "role"]].itertuples(index=False, name=None)
+    named = long.assign(set=[set_name(analysis.study.domains, *each) for each in sets])
     return [
-        Sheet(name, title, long, wide(long, rows, ["target", "split"], side_by_side(long))),
+        Sheet(name, title, long, wide(named, rows, ["set"], side_by_side(long))),
         Sheet(f"{name}-claims", "Claims: each verdict before and after", verdicts, rounded(verdicts)),
     ]

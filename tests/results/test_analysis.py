@@ -138,6 +138,8 @@ def test_models_that_trained_on_drawn_clips_stand_beside_those_on_stored_ones() 
     sheets = {sheet.name: sheet for sheet in analysis.sheets}
     row = sheets["other-clips"].long.query("model == 'convlstm' and target == 'mnist' and measure == 'top1'").iloc[0]
     assert (row["as_given"], row["tuned"]) == (pytest.approx(0.4, abs=0.05), pytest.approx(0.7, abs=0.05))
+    shown = sheets["other-clips"].shown
+    assert [name for name in shown if name.startswith("2dot")] == ["2dot validation", "2dot test"]
     (changes,) = analysis.clip_changes.values()
     changed = changes.set_index("claim_id").loc["ts-mnist-absolute"]
     assert (changed["as_given"], changed["tuned"]) == ("underpowered", "reproduced")

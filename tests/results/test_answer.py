@@ -42,7 +42,7 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             [
                 "9 of 12 trials are done, with 3 seeds. ConvLSTM and 3D CNN learned; TimeSf-1 is at chance, so nothing "
                 "can be said of how robust it is.",
-                "Nothing can be concluded yet: 6 of the study's 11 claims could be tested, and none is decided.",
+                "No claim is decided yet: 6 of the study's 11 could be tested.",
                 "4 more seeds would decide 2 of the 6 open claims, if effects stay as they are.",
             ],
             id="all undecided",
@@ -70,7 +70,7 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             Standing(2, 2, 3, ABLE, {"not run": 2}),
             [
                 "All 2 trials are done, with 3 seeds, and every model is above chance where it was trained.",
-                "None of the study's 2 claims could be tested, so nothing can be concluded.",
+                "None of the study's 2 claims could be tested yet.",
             ],
             id="no claim could be tested",
         ),
@@ -110,6 +110,7 @@ def test_the_model_that_keeps_most_is_named_without_a_claim() -> None:
 def test_what_was_seen_is_told_of_the_model_that_is_right_most_often_at_home() -> None:
     right = {"ConvLSTM": (0.47, 0.19, 0.49), "3D CNN": (0.754, 0.26, 0.683)}
     said = (
-        "On the domain of its training 3D CNN is right most often, in 75% of clips; on others it is right in 26 to 68%."
+        "On test clips of the domain of its training 3D CNN is right most often, in 75% of them; on those of other "
+        "domains it is right in 26 to 68%."
     )
     assert answer(Standing(12, 12, 3, ABLE, {"not run": 2}, right=right))[1] == said

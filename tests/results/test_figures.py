@@ -74,7 +74,7 @@ def test_profiles_count_trials_above_each_ratio(analysis: Analysis) -> None:
 
 def test_there_is_a_learning_curve_per_finished_trial(analysis: Analysis) -> None:
     figure = learning_curves(analysis, "2dot")
-    assert [axes.get_title() for axes in figure.axes] == ["3D CNN, h = 2 to 4", "ConvLSTM, h = 2"]
+    assert [axes.get_title() for axes in figure.axes] == ["3D CNN, 2 to 4 hidden units", "ConvLSTM, 2 hidden units"]
     assert [len(axes.lines) for axes in figure.axes] == [4 + 1, 2 + 1]
     np.testing.assert_allclose(np.asarray(figure.axes[0].lines[0].get_ydata(), float), [50, 60, 70, 80, 90])
     np.testing.assert_allclose(np.asarray(figure.axes[0].lines[0].get_xdata(), float), [1, 2, 3, 4, 5])
@@ -163,7 +163,7 @@ def test_figure4_has_the_papers_models_and_first_the_papers_targets(printed: Ana
     ]  # fmt: skip
     assert {str(line.get_label()) for line in figure.axes[0].lines} >= {"3D CNN"}
     assert "TimeSf-1" not in {str(line.get_label()) for axes in figure.axes for line in axes.lines}
-    assert " ".join(figure.get_supxlabel().split()).endswith("; without TimeSf-1, as in the paper: it guesses")
+    assert " ".join(figure.get_supxlabel().split()).endswith("; drawn without TimeSf-1, as in the paper: it guesses")
 
 
 def test_the_model_that_is_left_out_has_a_figure_and_its_guesses_are_crosses(printed: Analysis) -> None:

@@ -47,6 +47,7 @@ def test_a_figure_has_its_numbers_its_stamp_and_the_rule(parts: dict[str, Sectio
     ) in main.note
     assert "with time" not in parts["Robustness ratio against model size"].note
     assert "A trial has learned if its best accuracy on the 50 validation clips is at least " in main.note
+    assert sum("A trial has learned" in section.note for section in parts.values()) == 1, "said once"
     assert main.files[:3] == ("figures/figure3-2dot.png", "figures/figure3-2dot.svg", "tables/figure3-2dot.csv")
     assert parts["Validation accuracy after each epoch"].table is None
 

@@ -80,7 +80,7 @@ function ratioPoints() {
 
 function hoverText(point) {
   return [
-    `<b>${unmarked(modelName(point.model))}</b>, h ${unmarked(point.hidden_units)}, seed ${unmarked(point.seed)}`,
+    `<b>${unmarked(modelName(point.model))}</b>, ${unmarked(point.hidden_units)} hidden units, seed ${unmarked(point.seed)}`,
     `${point.learned === false ? "at chance, no ratio" : `robustness ratio ${point.ratio.toFixed(2)}`}, accuracy ${(100 * point.top1).toFixed(1)} %`,
     `trial ${unmarked(point.trial_id)}`,
   ].join("<br>");
