@@ -257,12 +257,13 @@ def take_in(study: Study, source: str, preset: str = "", *, where: Where = _HERE
     Parameters
     ----------
     source
-        The other sweep's folder, <storage>/<sweep>, or a capsule that results --capsule packed.
+        The other sweep's folder, <storage>/<sweep>, a capsule that results --capsule packed, or reference: the
+        sweep that the study's package has, where it has one.
     """
     from rac_ray.results.capsule import ledger_in
 
     ledger = ledger_of(study, preset, where)
-    with ledger_in(source) as other, holding(ledger.storage, DRIVER):
+    with ledger_in(source, study) as other, holding(ledger.storage, DRIVER):
         return TakenIn(source, ledger.storage.root, merge(ledger, other, study.name))
 
 

@@ -91,7 +91,6 @@ BESIDE = (
     "sweep/test_remembered.py",
     "sweep/test_resources.py",
     "sweep/test_trials_actor.py",
-    "sweep/test_tuning.py",
     "test_architecture.py",
     "test_fuzz_files.py",
     "test_fuzz_options.py",

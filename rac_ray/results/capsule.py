@@ -55,6 +55,8 @@ class Manifest(msgspec.Struct, frozen=True):
     files: dict[str, str]
     """SHA-256 of every other file, by its name."""
     commit: str = ""
+    planned: int | None = None
+    """Trials of the plan that the outputs are of; None: those that have left a trace."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +79,21 @@ def pack(
     training_ids: Collection[str] | None = None,
     *,
     weights: bool = False,
+    planned: int | None = None,
 ) -> int:
     """Write a capsule of a sweep's folder (or of some of its trainings), with its study's results; returns its bytes.
 
-    Raises BadInput when there are no records.
+    Of a plan with ``planned`` trials the tables and figures in it say how many have not run. Raises BadInput when there
+    are no records.
     """
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         inside = Storage.at(scratch)
         _copy_records(sweep, inside.below(RECORDS), training_ids, weights)
-        analysis = Analysis(load(inside.below(RECORDS).root), study)
+        analysis = Analysis(load(inside.below(RECORDS).root), study, planned)
         write_outputs(analysis, inside.below(OUTPUTS), pictures(analysis))
         inside.write_bytes(ENVIRONMENT_FILE, "".join(f"{line}\n" for line in environment()).encode())
         hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
-        manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "files": hashes}
+        manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "planned": planned, "files": hashes}
         inside.write_bytes(CAPSULE, json.dumps(manifest, indent=1).encode())
         content = _tar({name: inside.read_bytes(name) for name in [*hashes, CAPSULE]})
     Storage.at(path.parent).write_bytes(path.name, content)
@@ -112,7 +116,7 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     manifest = unpack(path, folder)
     inside = Storage.at(folder)
     tables = load(inside.below(RECORDS).root)
-    analysis = Analysis(tables, study_of(tables))
+    analysis = Analysis(tables, study_of(tables), manifest.planned)
     write_outputs(analysis, inside.below("derived"), pictures(analysis))
     derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
     packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest.files, OUTPUTS).items()}
@@ -124,17 +128,20 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
 
 
 @contextmanager
-def ledger_in(source: str) -> Iterator[Ledger]:
-    """The ledger in a sweep's folder, or in a capsule, which is unpacked for the duration.
+def ledger_in(source: str, study: "Study") -> Iterator[Ledger]:
+    """The ledger in a sweep's folder, or in a capsule or the study's reference, unpacked for the duration.
 
-    Raises BadInput for a place that has no trials, and as ``unpack`` does.
+    Raises BadInput for a place that has no trials, where the study has no reference, and as ``unpack`` does.
     """
-    if Path(source).is_file():
+    if source == REFERENCE and study.reference is None:
+        raise BadInput(f"{study.name} has no {REFERENCE}; valid: a sweep's folder, or a capsule")
+    place = str(study.reference) if source == REFERENCE else source
+    if Path(place).is_file():
         with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
-            unpack(Path(source), Path(scratch))
+            unpack(Path(place), Path(scratch))
             yield Ledger(Storage.at(scratch).below(RECORDS))
         return
-    ledger = Ledger(Storage.at(source))
+    ledger = Ledger(Storage.at(place))
     if not ledger.training_ids():
         raise BadInput(f"there are no trials in {source!r}; valid: a sweep's folder, which has trials/, or a capsule")
     yield ledger
@@ -143,11 +150,9 @@ def ledger_in(source: str) -> Iterator[Ledger]:
 def read_other(source: str, study: "Study") -> tuple[str, Analysis]:
     """Another sweep to set one beside, and its name: a sweep's folder, a capsule, or the study's reference.
 
-    Raises BadInput as ``ledger_in`` does, and where a study has no reference.
+    Raises BadInput as ``ledger_in`` does.
     """
-    if source == REFERENCE and study.reference is None:
-        raise BadInput(f"{study.name} has no {REFERENCE}; valid: a sweep's folder, or a capsule")
-    with ledger_in(str(study.reference) if source == REFERENCE else source) as ledger:
+    with ledger_in(source, study) as ledger:
         return source, Analysis(load(ledger.storage.root), study)
 
 

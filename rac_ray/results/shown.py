@@ -118,7 +118,8 @@ def _written(
         lines += [f"open {near(value['report'])}", *([f"the page has no clips: {why}"] if why else [])]
     if wanted.capsule:
         chosen = set(tables.trials["training_id"])
-        size = pack(sweep, Path(wanted.capsule), analysis.study, chosen, weights=wanted.capsule_weights)
+        planned, weights = analysis.planned, wanted.capsule_weights
+        size = pack(sweep, Path(wanted.capsule), analysis.study, chosen, weights=weights, planned=planned)
         value["capsule"] = wanted.capsule
         lines.append(f"capsule: {wanted.capsule}, {size / 1e6:.1f} MB")
     if wanted.export and not counts["done"]:

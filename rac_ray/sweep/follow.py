@@ -38,8 +38,8 @@ class QueueSearcher(Searcher):
         return {}
 
     def suggest(self, trial_id: str) -> Any:
-        """One attempt's config, None while there is none, FINISHED when there will be none."""
-        ticket = self.queue.next()
+        """One attempt's config, None while none should wait for room, FINISHED when there will be none."""
+        ticket = None if self.queue.ahead else self.queue.next()
         if ticket is None:
             return Searcher.FINISHED if self.queue.over else None
         mates = {"mates": dict(ticket.mates)} if ticket.mates else {}

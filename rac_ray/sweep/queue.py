@@ -55,6 +55,7 @@ class Queue:
 
     def __post_init__(self) -> None:
         self._trainings = {training.training_id: training for training in self.waiting}
+        self._kinds = {training.kind for training in self._trainings.values()}
         self._rank = {training_id: rank for rank, training_id in enumerate(self._trainings)}
         self._ready = [(rank, i) for i, rank in self._rank.items() if i not in self.held]
         self._later: list[tuple[float, int, str]] = []
@@ -87,6 +88,21 @@ class Queue:
     def running(self) -> list[str]:
         """Ids of those that run."""
         return [training_id for training_id, state in self.states.items() if state == "running"]
+
+    @property
+    def room(self) -> int:
+        """Processes that run side by side, of the kind of which most fit."""
+        return max((self.packing.at_once(kind) for kind in self._kinds), default=1)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether an attempt waits for its process, and as many wait or run as there is room for.
+
+        So one waits at most where there is no room, and what it asks for is decided as late as can be; but processes of
+        several nodes begin at the same time.
+        """
+        processes = (self._handed | set(self.running)) - self._mates
+        return bool(self._handed) and len(processes) >= self.room
 
     def release(self, training_id: str) -> None:
         """Let a training run that was held."""

@@ -9,10 +9,10 @@ from rac_ray.counted import counted
 from rac_ray.store.lock import Lock
 from rac_ray.sweep.follow import Follower, QueueSearcher, Stop
 from rac_ray.sweep.outcomes import BY_HAND
-from rac_ray.sweep.queue import Queue
 
 MOST_SHOWN = 512
-"""Trials that wait for room in Ray at most: each is a placement group that its scheduler looks at again and again."""
+"""Attempts that wait for their processes at most: each is a placement group that Ray's scheduler looks at again and
+again. For those for which there is no room yet Ray adds nodes, where it can."""
 
 
 def through_tune(
@@ -38,7 +38,7 @@ def through_tune(
 
     queue, monitor = follower.queue, follower.monitor
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the monitor tells what happens
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(shown_ahead(queue))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(min(MOST_SHOWN, queue.room))
     tune.Tuner(
         _process_of(trainable, title if reuse_actors else ""),
         tune_config=tune.TuneConfig(
@@ -71,17 +71,6 @@ def through_tune(
         monitor.say(f"stopped: {queue.stop_reason}")
     monitor.say(monitor.summary())
     return queue.stop_reason
-
-
-def shown_ahead(queue: Queue) -> int:
-    """Trials that Ray sees while they wait for room: it adds nodes for those.
-
-    As many as a cluster holds that grows; else one, so that what a trial asks for is decided as late as can be.
-    """
-    if not queue.packing.machine.grows:
-        return 1
-    classes = {training.kind for training in queue.trainings}
-    return min(MOST_SHOWN, max(queue.packing.at_once(each) for each in classes))
 
 
 def _process_of(trainable: Any, title: str) -> Any:

@@ -39,6 +39,16 @@ def test_every_table_and_figure_comes_out_again_to_the_byte(capsule: Path, tmp_p
     assert (tmp_path / "again/derived/figures/figure4-2dot.svg").is_file()
 
 
+def test_of_an_unfinished_plan_it_says_how_many_trials_have_not_run(sweep_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "part.tar.zst"
+    pack(Storage.at(sweep_folder), path, SHAPES, planned=20)
+    found = derive_again(path, tmp_path / "again", shapes)
+    assert found.different == ()
+    for place in ("outputs", "derived"):
+        caption = (tmp_path / "again" / place / "tables/figure3-2dot.md").read_text()
+        assert "6 of 20 planned trials are done, 1 has failed, 13 have not run" in " ".join(caption.split())
+
+
 def test_it_holds_records_predictions_failures_and_the_environment_but_no_weights(
     capsule: Path, tmp_path: Path, trials: list[Trial]
 ) -> None:
@@ -57,17 +67,17 @@ def test_weights_go_in_where_they_are_asked_for(sweep_folder: Path, tmp_path: Pa
     (sweep_folder / "trials" / done / "best.ckpt").write_bytes(b"weights")
     (sweep_folder / "trials" / done / "last.ckpt").write_bytes(b"all of it")
     pack(Storage.at(sweep_folder), path, SHAPES, {done}, weights=True)
-    with ledger_in(str(path)) as ledger:
+    with ledger_in(str(path), SHAPES) as ledger:
         assert ledger.training_ids() == [done]
         assert ledger.folder(done).read_bytes("best.ckpt") == b"weights"
         assert not ledger.folder(done).exists("last.ckpt")
-    with ledger_in(str(sweep_folder)) as ledger:
+    with ledger_in(str(sweep_folder), SHAPES) as ledger:
         assert len(ledger.training_ids()) > 1
 
 
 def test_a_place_without_trials_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"there are no trials in '.*'; valid: a sweep's folder, which has trials/"):
-        ledger_in(str(tmp_path)).__enter__()
+        ledger_in(str(tmp_path), SHAPES).__enter__()
 
 
 def test_failures_go_in_without_credentials(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:

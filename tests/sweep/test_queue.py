@@ -73,6 +73,45 @@ def test_no_more_at_once_than_there_is_room_for(trainings: list[Training], clock
     assert queue.next()
 
 
+def test_as_many_wait_for_processes_as_there_is_room_for_and_one_where_there_is_none(
+    trainings: list[Training], clock: Clock
+) -> None:
+    queue = queue_of(trainings, clock)
+    assert queue.room == 2
+    ids, seen = [training.training_id for training in trainings], []
+    for number in range(4):
+        seen.append(queue.ahead)
+        assert queue.next() is not None
+        if number == 1:
+            seen.append(queue.ahead)
+            queue.started(ids[0])
+            seen.append(queue.ahead)
+            queue.started(ids[1])
+    assert seen == [False, False, True, True, False, True], "two at once, then one that waits"
+
+
+def test_a_stack_is_one_process(make_training, clock: Clock) -> None:
+    queue, trainings = stacked_queue(make_training, clock, 3)
+    queue.packing.cpus_per_trial = 4
+    assert queue.room == 2
+    assert handed(queue.next(), trainings) == [(0, 1), (1, 1), (2, 1)]
+    assert not queue.ahead
+    assert handed(queue.next(), trainings) == [(3, 1), (4, 1), (5, 1)]
+    assert queue.ahead
+
+
+def test_the_kind_of_which_most_fit_says_how_much_room_there_is(make_training, clock: Clock) -> None:
+    """A kind that ran out of memory is packed more loosely, but the other one still fills the cluster."""
+    trainings = [make_training(model, seed=seed) for model in ("cnn3d", "convlstm") for seed in range(3)]
+    kinds = [trainings[0].kind, trainings[-1].kind]
+    packing = Packing(Machine(128, 16, gpu_memory=80e9, grows=True), peaks=dict.fromkeys(kinds, 2e9))
+    packing.lower(kinds[0])
+    assert [packing.at_once(kind) for kind in kinds] == [64, 128]
+    states: dict[str, State] = {training.training_id: "pending" for training in trainings}
+    assert [Queue(states, some, packing).room for some in (trainings, trainings[:3])] == [128, 64]
+    assert Queue(states, trainings, Packing(Machine(64, grows=True), cpus_per_trial=4)).room == 16
+
+
 def test_a_retry_comes_after_its_pause_and_before_shorter_trials(trainings: list[Training], clock: Clock) -> None:
     queue = queue_of(trainings, clock, pause=5.0)
     first = trainings[0].training_id

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,8 @@ CLIP_BYTES = (1_000, 10_000)
 """A clip's least and usual size in a shard: a dot on black, and the mean over the study's domains."""
 CLIPS_PER_SECOND = 1500.0
 """Clips that one core generates."""
+REFERENCE = Path(__file__).with_name("reference.tar.zst")
+"""A capsule of what has been run of the preset laptop; what it says is in docs/findings.md."""
 OWN = "own"
 """What a spec without a name is called."""
 AXES = {"source": "sources", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
@@ -64,6 +67,7 @@ class TemporalShape(Study):
     presets: Mapping[str, Grid] = field(default_factory=lambda: PRESETS)
     default_preset: str = "paper"
     description: str = DESCRIPTION
+    reference: Path | None = REFERENCE
 
     options = (
         Option("source", words, "source domains"),
