@@ -125,8 +125,6 @@ class Simulation:
         ordered = sorted(trials, key=lambda trial: -work[trial.training_id])
         states: dict[str, Any] = {trial.training_id: "pending" for trial in trials}
         self.queue = Queue(states, ordered, packing, clock=lambda: self.now)
-        at_once = max(packing.at_once(trial.kind) for trial in trials)
-        self.shown = at_once if site.grows else 1
         self._random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -178,7 +176,7 @@ class Simulation:
         """Give room to trials that wait, and wish for nodes for the others."""
         while True:
             self._waiting = [ticket for ticket in self._waiting if not self._start(ticket)]
-            if len(self._waiting) >= self.shown or (ticket := self.queue.next()) is None:
+            if self.queue.ahead or (ticket := self.queue.next()) is None:
                 break
             self._waiting.append(ticket)
         if self.site.grows and self._waiting:
