@@ -24,6 +24,10 @@ VITAL = ("raylet", "gcs_server")
 LOST = "lost: "
 """Begins the line that names one that has died."""
 LOOK_SECONDS = 0.2
+ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Has a node take the loopback's address for its own, so that all of its processes listen there alone: Ray's setting
+for machines that form no cluster (2.60). ``ray.init`` would turn a loopback's address that it is given into the
+machine's."""
 
 
 class Head:
@@ -37,16 +41,21 @@ class Head:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **ON_LOOPBACK},
             start_new_session=True,  # Ctrl-C is for the driver, which ends this one in its turn
         )
 
     def address(self) -> str:
-        """Where it is, once it is up. Raises RuntimeError, with Ray's own words, when it could not start."""
+        """Where it is, once it is up. Raises RuntimeError, with Ray's own words, when it could not start.
+
+        The loopback's address is spelled in IPv6's way, by which ``ray.init`` does not know it, and leaves it as it is.
+        """
         assert self._process.stdout is not None
         said = json.loads(self._process.stdout.readline() or '{"error": "its process has ended"}')
         if "error" in said:
             raise RuntimeError(f"Ray did not start: {said['error']}")
-        return said["address"]
+        host, _, port = said["address"].rpartition(":")
+        return f"[::ffff:{host}]:{port}"
 
     def watch(self, lost: Callable[[str], None]) -> None:
         """Have ``lost`` called, in a thread, with the name of a process of this Ray that has died before its time."""

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -138,6 +139,34 @@ with ray_session(Resources(num_cpus=1)):
     environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"1.0 {mode}\n"), done.stderr
+
+
+LISTENING = """
+{first}
+import ipaddress, json, psutil
+from rac_ray.sweep.resources import Resources
+from rac_ray.sweep.session import ray_session
+def loopback(host):
+    address = ipaddress.ip_address(host)
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+with ray_session(Resources(num_cpus=1, dashboard={dashboard})):
+    import ray
+    assert ray.get(ray.remote(lambda: 7).remote()) == 7, "a worker is there"
+    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    heard = [(each.name(), at.laddr.ip) for each in own for at in each.net_connections("inet") if at.status == "LISTEN"]
+print(json.dumps([sorted({{name for name, _ in heard}}), [each for each in heard if not loopback(each[1])]]))
+"""
+
+
+@pytest.mark.parametrize(("first", "dashboard"), [("import ray", False), ("", True)])
+def test_a_local_ray_listens_on_the_loopback_alone(first: str, dashboard: bool) -> None:
+    """Whoever reaches one of its ports runs code, where it asks for no token."""
+    code = LISTENING.format(first=first, dashboard=dashboard)
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    names, elsewhere = json.loads(done.stdout.splitlines()[-1])
+    assert {"gcs_server", "raylet"} < set(names)
+    assert elsewhere == []
 
 
 def test_what_is_free_is_counted_from_now_on(local_ray: None) -> None:
