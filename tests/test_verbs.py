@@ -87,6 +87,20 @@ def test_status_counts_and_names_what_failed_and_what_runs(verb, plan: Plan) -> 
         assert said["driver"] == lock.holder.sentence
 
 
+def test_status_sees_damage_in_the_middle_of_a_table(verb, plan: Plan) -> None:
+    for task in plan.tasks:
+        finish(plan.ledger, task)
+    path = Path(plan.ledger.folder(plan.tasks[1].training_id).root, "predictions.parquet")
+    content = bytearray(path.read_bytes())
+    content[100:140] = bytes(40)
+    path.write_bytes(content)
+    code, out, _ = verb("status")
+    assert code == 1
+    assert out.startswith("3 trials planned = 2 done + 1 failed + 0 running + 0 pending\n")
+    assert "damaged: predictions.parquet cannot be read: " in out
+    assert "`retry` runs it again" in out
+
+
 def test_describe_says_why_and_what_differs(verb, plan: Plan) -> None:
     task = plan.tasks[1]
     trial_id = task.training_id

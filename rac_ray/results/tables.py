@@ -123,7 +123,7 @@ def load(
     if not ledger.training_ids():
         raise BadInput(f"no results in {folder.root!r}: neither trials/ nor trials.parquet is there")
     driver = ledger.driver(watch=False)
-    entries, read = _read(ledger, ledger.scan(tasks))
+    entries, read = _read(ledger, ledger.scan(tasks, whole=False))
     plans = {task.training_id: task for task in tasks or ()}
     told = [
         row

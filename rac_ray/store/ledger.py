@@ -32,7 +32,7 @@ from rac_ray.store.files import (
     is_failure,
 )
 from rac_ray.store.lock import living_holder
-from rac_ray.store.parquet import parquet_bytes, read_table, tables_of, wrong_ends
+from rac_ray.store.parquet import parquet_bytes, quick_to_read, read_table, tables_of, wrong_ends
 from rac_ray.store.record import Damaged, Record, read_plan, read_record, with_trials
 from rac_ray.store.redaction import without_credentials
 from rac_ray.store.storage import FILES_AT_ONCE, Storage
@@ -87,12 +87,12 @@ class Ledger:
         holder = living_holder(self.storage, DRIVER, watch)
         return holder.token if holder else None
 
-    def scan(self, tasks: Collection["Task"] | None = None, whole: bool = False) -> dict[str, Entry]:
+    def scan(self, tasks: Collection["Task"] | None = None, whole: bool | None = None) -> dict[str, Entry]:
         """What there is of every training, or of those of ``tasks``, with an empty entry for one that left no trace.
 
         One listing, then the records, then what is left to read of the trainings that are not done. Without tasks, a
-        training with a record that names evaluations is done. Of the tables of finished trainings only the ends are
-        looked at, which shows most damage; with ``whole`` each is read.
+        training with a record that names evaluations is done. With ``whole`` each table of a finished training is
+        read; else only its end, which shows most damage. None: they are read where they are few and on a disk.
         """
         known = {task.training_id: task for task in tasks or ()}
         sizes: dict[str, dict[str, int]] = {training_id: {} for training_id in known}
@@ -139,9 +139,11 @@ class Ledger:
         records = {path.partition("/")[0]: _whole(content) for path, content in contents.items()}
         return {i: record for i, record in records.items() if record is not None and record.training_id == i}
 
-    def _damaged(self, found: Mapping[str, tuple[Mapping[str, int], Record]], whole: bool) -> dict[str, str]:
+    def _damaged(self, found: Mapping[str, tuple[Mapping[str, int], Record]], whole: bool | None) -> dict[str, str]:
         """What is wrong with the tables of trainings, as far as their ends show, or with ``whole`` in any place, given
         their files and records."""
+        if whole is None:
+            whole = self.storage.is_local and quick_to_read(found.values())
 
         def wrong(training_id: str) -> tuple[str, str]:
             sizes, record = found[training_id]

@@ -1,7 +1,7 @@
 """The tables of a finished training: as files, from files, and what is wrong with one that is not what it should be."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,8 @@ TAIL_BYTES = 65_536
 """What is read of a table that is only looked at: its end, which tells of columns and rows."""
 FOOTER_BYTES = 8
 """The last ones of a file: how long that end is, and four letters."""
+FEW, SMALL = 100, 64_000_000
+"""Trainings, and bytes of their tables, up to which these are quick to read: half a second of one core."""
 NO_TABLE = (pa.ArrowException, OSError, ValueError)
 """What pyarrow raises for bytes that are no table."""
 Kind = tuple[Callable[[pa.DataType], bool], str]
@@ -50,6 +52,12 @@ def parquet_bytes(table: pa.Table) -> bytes:
 def tables_of(record: Record) -> list[str]:
     """The files of a finished training's tables: predictions once a checkpoint was asked something."""
     return [EPOCHS, PREDICTIONS] if record.evaluations else [EPOCHS]
+
+
+def quick_to_read(found: Collection[tuple[Mapping[str, int], Record]]) -> bool:
+    """Whether every look at these trainings, each the sizes of its files and its record, can read all their tables."""
+    told = sum(sizes.get(name, 0) for sizes, record in found for name in tables_of(record))
+    return len(found) <= FEW and told <= SMALL
 
 
 def wrong_ends(folder: Storage, sizes: Mapping[str, int], record: Record) -> str:

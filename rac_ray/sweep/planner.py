@@ -111,7 +111,7 @@ class Plan:
     def entries(self) -> dict[str, Entry]:
         """What the ledger holds of each training, in the plan's order; what is to be run again is known by its whole
         tables."""
-        return self.ledger.scan(self.tasks, whole=self.retry_failed)
+        return self.ledger.scan(self.tasks, whole=self.retry_failed or None)
 
     def states(self, entries: Mapping[str, Entry], driver: str | None) -> dict[str, State]:
         """State by trial id; each planned trial is in exactly one."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Training, Trial
-from rac_ray.store.parquet import TAIL_BYTES, parquet_bytes, read_table, wrong_ends
+from rac_ray.store.parquet import TAIL_BYTES, parquet_bytes, quick_to_read, read_table, wrong_ends
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from tests.records import CLIPS, predictions_of, record_of
@@ -50,6 +50,21 @@ def test_a_long_end_is_read_whole(folder: Storage, record: Record) -> None:
     folder.write_bytes("epochs.parquet", parquet_bytes(wide))
     assert folder.sizes()["epochs.parquet"] > 2 * TAIL_BYTES
     assert wrong_ends(folder, folder.sizes(), record) == ""
+
+
+@pytest.mark.parametrize(
+    ("trainings", "sizes", "quick"),
+    [
+        (0, {}, True),
+        (100, {"epochs.parquet": 1_000, "predictions.parquet": 639_000, "best.ckpt": 10**9}, True),
+        (100, {"epochs.parquet": 1_000, "predictions.parquet": 639_001}, False),
+        (101, {"epochs.parquet": 1_000, "predictions.parquet": 1_000}, False),
+    ],
+)
+def test_few_and_small_tables_are_quick_to_read(
+    trainings: int, sizes: dict[str, int], quick: bool, record: Record
+) -> None:
+    assert quick_to_read([(sizes, record)] * trainings) is quick
 
 
 def replaced(name: str, values: object) -> Change:
