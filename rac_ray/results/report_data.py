@@ -1,17 +1,17 @@
 """What goes into a report: plain values for JSON, from the tables of a sweep."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import cycle
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rac_ray.results.answers import DENOMINATORS
 from rac_ray.results.at_chance import rule_in_words
 from rac_ray.results.claim_rows import ClaimRow
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
+from rac_ray.results.confusions import confusions
 from rac_ray.results.looks import look_of
 from rac_ray.results.opening import Opening
 from rac_ray.results.report_clips import ClipSource, animations, domain_clips, worst_mistakes
@@ -177,36 +177,19 @@ def _details(trials: pd.DataFrame) -> dict[str, Any]:
 
 
 def _evaluations(tables: Tables, classes: int) -> dict[str, list[dict[str, Any]]]:
-    """What each finished trial scored on each evaluation set, with its confusion matrix."""
-    matrices = _confusions(tables.predictions, classes)
+    """What each finished trial scored on each evaluation set, and what it took for what."""
+    taken = confusions(tables.predictions, classes)
     columns = ["trial_id", "target", "split", "role", "clips", "correct", "top1", *DENOMINATORS]
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows_of(tables.evaluations.reindex(columns=columns)):
         named = dict(zip(columns[1:], row[1:], strict=True))
-        matrix = matrices.get((row[0], named["target"], named["split"]))
-        found.setdefault(row[0], []).append({**named, "confusion": matrix})
+        found.setdefault(row[0], []).append({**named, **taken.get((row[0], named["target"], named["split"]), {})})
     return found
 
 
 def _classes(tables: Tables) -> int:
     """The number of classes that records tell; 0 before there is one."""
     return int(max(tables.trials["classes"].dropna(), default=0))
-
-
-def _confusions(predictions: pd.DataFrame, classes: int) -> dict[Hashable, list[list[int]]]:
-    """Clips by true class (rows) and predicted class, for each (trial, target, split)."""
-    if "predicted" not in predictions or predictions.empty:
-        return {}
-    keys = predictions.groupby(["trial_id", "target", "split"], sort=False)
-    group = keys.ngroup().to_numpy()
-    label, predicted = (predictions[name].to_numpy().astype(int) for name in ("label", "predicted"))
-    cells = np.bincount((group * classes + label) * classes + predicted, minlength=keys.ngroups * classes**2)
-    return dict(zip(_names(keys), cells.reshape(-1, classes, classes).tolist(), strict=True))
-
-
-def _names(groups: Any) -> list[Hashable]:
-    """Keys of a grouping in the order of its group numbers."""
-    return cast(list[Hashable], list(groups.size().index))
 
 
 def _epochs(epochs: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:

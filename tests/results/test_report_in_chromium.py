@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -144,6 +145,28 @@ def test_a_model_can_be_taken_out_of_all_panels(seen: Seen, report: str) -> None
     expect(points).to_have_count(8)
     page.get_by_role("checkbox", name="3D CNN").check()
     expect(points).to_have_count(12)
+
+
+def test_mistakes_among_many_classes_are_the_most_frequent_ones(seen: Seen, tmp_path: Path) -> None:
+    """Of 48 classes a matrix would have 2,304 cells."""
+    tables = sweep()
+    tables.trials["classes"] = tables.trials["classes"].where(tables.trials["classes"].isna(), 48)
+    page = seen.page
+    page.goto(f"file://{write_report(tables, Storage.at(tmp_path), title='A sweep')}#trial/{DONE}")
+    place = page.locator("#trial .sets").first
+    page.locator("#trial h1").wait_for()
+    assert page.locator("#trial table.confusion").count() == 0
+    assert place.locator("h3").count() == 5
+    own = tables.predictions.query("trial_id == @DONE and target == 'mnist' and label != predicted")
+    (((truth, said), clips),) = Counter(zip(own["label"], own["predicted"], strict=True)).most_common(1)
+    table = place.locator("section", has_text="mnist:").locator("tbody tr")
+    rows = [text.split("\t") for text in table.all_inner_texts()]
+    counts = [int(row[2]) for row in rows]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == clips
+    assert [str(truth), str(said), str(clips)] in [row[:3] for row in rows]
+    assert "Other pairs that were mistaken: " in place.inner_text()
+    assert seen.errors == []
 
 
 def test_a_trial_has_a_page_with_curves_matrices_and_moving_clips(seen: Seen, report: str) -> None:

@@ -60,6 +60,10 @@ function scores(evaluations, learned) {
   return [make("h2", {}, "Evaluations"), ...cued(plainTable(columns, rows, "Evaluations", kinds))];
 }
 
+function accuracyOf(each) {
+  return `${setName(each)}: ${shown(each.top1, "percent")} %`;
+}
+
 // Clips by true and predicted class; the darker, the larger the share of the true class.
 function confusion(each) {
   const heads = data.labels.map((label) => make("th", { scope: "col" }, label));
@@ -73,16 +77,33 @@ function confusion(each) {
     return make("tr", {}, make("th", { scope: "row" }, data.labels[truth]), ...cells);
   });
   const top = make("tr", {}, make("td", { class: "corner" }, "true ↓ predicted →"), ...heads);
-  const title = `${setName(each)}: ${shown(each.top1, "percent")} %`;
+  const title = accuracyOf(each);
   const table = make("table", { class: "confusion" }, make("caption", {}, title), make("thead", {}, top));
   table.append(make("tbody", {}, ...rows));
   return scrolling(table, title);
 }
 
+// Of many classes the pairs that were mistaken most often.
+function mistaken(each) {
+  const { pairs, more } = each.mistaken;
+  const rows = pairs.map(([truth, said, clips, all]) => [data.labels[truth], data.labels[said], clips, clips / all]);
+  const title = accuracyOf(each);
+  const table = plainTable(["true", "predicted", "clips", "of the true class %"], rows, title,
+    ["text", "text", "integer", "percent"]);
+  const rest = rows.length ? `Other pairs that were mistaken: ${more}.` : "No clip was mistaken.";
+  return make("section", {}, make("h3", {}, title), rows.length ? table : null, make("p", { class: "note" }, rest));
+}
+
 function confusions(evaluations) {
-  const known = evaluations.filter((each) => each.confusion);
-  if (!known.length) return [];
-  return [make("h2", {}, "What was taken for what"), make("div", { class: "matrices" }, ...known.map(confusion))];
+  const whole = evaluations.filter((each) => each.confusion);
+  const frequent = evaluations.filter((each) => each.mistaken);
+  if (!whole.length && !frequent.length) return [];
+  const note = "The most frequent mistakes of each set; tables/predictions.parquet beside this page has every answer.";
+  return [
+    make("h2", {}, "What was taken for what"),
+    frequent.length ? make("p", { class: "note" }, note) : null,
+    make("div", { class: frequent.length ? "sets" : "matrices" }, ...whole.map(confusion), ...frequent.map(mistaken)),
+  ];
 }
 
 function clip(row) {
