@@ -37,6 +37,13 @@ class Hostile:
         return os.mkdir, (str(self.trace),)
 
 
+def test_a_weakness_is_reported_where_somebody_reads_it(repository: Path) -> None:
+    """On the repository's own page: the maintainers have no names in any file."""
+    text = (repository / "SECURITY.md").read_text()
+    assert "Report a weakness privately, with *Report a vulnerability* on the\n*Security* page" in text
+    assert "CITATION" not in text
+
+
 def test_the_hostile_object_works(tmp_path: Path) -> None:
     pickle.loads(pickle.dumps(Hostile(tmp_path / "trace")))
     assert (tmp_path / "trace").exists()

@@ -101,6 +101,19 @@ def test_status_sees_damage_in_the_middle_of_a_table(verb, plan: Plan) -> None:
     assert "`retry` runs it again" in out
 
 
+def test_no_verb_gives_a_terminal_commands_from_a_record(verb, plan: Plan) -> None:
+    """A failure's words can have been written by anybody; they are shown."""
+    second = plan.tasks[1]
+    register(plan.ledger, plan.tasks)
+    hostile = "\x1b]0;PWNED\x07\x1b[2Jgone"
+    failure = {"class": "code", "reason": hostile, "traceback": hostile, "log_tail": [hostile], "host": hostile}
+    plan.ledger.fail(second.training_id, 1, failure)
+    plan.ledger.decide(second.training_id, 1, retry=False)
+    told = [verb("status")[1], verb("describe", second.training_id)[1], verb("retry", "--dry-run")[1]]
+    assert ["\\x1b]0;PWNED\\x07\\x1b[2Jgone" in each for each in told] == [True, True, True]
+    assert [each for each in told if "\x1b" in each or "\x07" in each] == []
+
+
 def test_describe_says_why_and_what_differs(verb, plan: Plan) -> None:
     task = plan.tasks[1]
     trial_id = task.training_id

@@ -96,6 +96,7 @@ def run_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
             "--submit 'somewhere' is not a dashboard's URL; valid: as in http://127.0.0.1:8265",
         ),
         (["--workers", "many"], "--workers 'many' is not an integer"),
+        (["--seeds", "6_1"], "seed '6_1' is not an integer"),
         (["--frobnicate"], "unknown option: --frobnicate; see "),
         (["--precision", "64"], "unknown precision '64'; valid: auto, 32, 16-mixed, bf16-mixed"),
         (["--sub", "http://127.0.0.1:8265"], "unknown option: --sub"),

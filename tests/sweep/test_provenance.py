@@ -1,4 +1,6 @@
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,14 @@ def test_the_commit_is_named_with_its_changes(repository: Path) -> None:
     assert commit() == head.stdout[:12]
     (repository / "package" / "sweep" / "code.py").write_text("2")
     assert commit() == f"{head.stdout[:12]}+changes"
+
+
+def test_what_is_on_the_path_and_not_installed_has_no_version() -> None:
+    """As a checkout on ``PYTHONPATH``; asked before the first step, so that no training is lost for it."""
+    code = "from rac_ray.sweep.provenance import versions; print(set(versions().values()))"
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    bare = [sys.executable, "-S", "-c", code]  # without the folder in which packages are installed
+    assert subprocess.run(bare, env=here, capture_output=True, text=True, check=True).stdout == "{'unknown'}\n"
 
 
 def test_code_outside_of_a_repository_is_unknown_unless_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
