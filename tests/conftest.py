@@ -93,6 +93,7 @@ BESIDE = (
     "sweep/test_trials_actor.py",
     "test_architecture.py",
     "test_fuzz_files.py",
+    "test_fuzz_given.py",
     "test_fuzz_options.py",
     "training/test_batch_norm.py",
     "training/test_checkpoints.py",

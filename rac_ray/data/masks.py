@@ -7,10 +7,12 @@ above 0.4, ``support`` where it is above 0, nearly the instance's box.
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 
 from rac_ray.data.shards import METADATA_KEY
 from rac_ray.errors import BadInput, needs_extra
-from rac_ray.store.storage import Storage
+from rac_ray.store.parquet import NO_TABLE, in_short
+from rac_ray.store.storage import UNREADABLE, Storage
 
 HEIGHT, WIDTH = 369, 492
 """Of frames at which masks are made and domains rendered, in pixels."""
@@ -125,7 +128,7 @@ def write_masks(
     sink = io.BytesIO()
     about = {CLIPS_KEY: json.dumps(clips).encode(), OF_KEY: json.dumps(made_of).encode()}
     stamped = table.replace_schema_metadata({**(SCHEMA.metadata or {}), **about})
-    pq.write_table(stamped, sink, compression="zstd")
+    pq.write_table(stamped, sink, compression="zstd", write_page_checksum=True)
     folder.write_bytes(name, sink.getvalue())
 
 
@@ -153,15 +156,9 @@ def made_of(folder: Storage, name: str) -> tuple[str, str] | None:
 
     Raises BadInput for a file that is corrupt.
     """
-    try:
+    with _whole(folder, name):
         metadata = folder.read_parquet(name, lambda file: file.schema_arrow.metadata) or {}
-        found = json.loads(metadata.get(OF_KEY, b"null"))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadInput(f"masks {folder.address(name)} are corrupt ({error})") from error
-    match found:
-        case [str(shard), str(content)]:
-            return shard, content
-    return None
+        return msgspec.json.decode(metadata.get(OF_KEY, b"null"), type=tuple[str, str] | None)
 
 
 def require_made_of(masks: str, contents: Mapping[str, str]) -> None:
@@ -225,15 +222,28 @@ class MaskTable:
 
 def _read_file(folder: Storage, name: str) -> tuple[pa.Table, list[str]]:
     """The rows of a file, and the clips that it is of."""
-    try:
-        table = pq.read_table(pa.BufferReader(folder.read_bytes(name)))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadInput(f"masks {folder.address(name)} are corrupt ({error})") from error
-    metadata = table.schema.metadata or {}
-    if json.loads(metadata.get(METADATA_KEY, b"{}")) != METADATA or table.schema.names != SCHEMA.names:
+    with _whole(folder, name):
+        table = pq.read_table(pa.BufferReader(folder.read_bytes(name)), page_checksum_verification=True)
+        table.validate(full=True)
+        metadata = table.schema.metadata or {}
+        made_as = msgspec.json.decode(metadata.get(METADATA_KEY, b"{}"))
+        clips = msgspec.json.decode(metadata.get(CLIPS_KEY, b"[]"), type=list[str])
+    if made_as != METADATA or table.schema.names != SCHEMA.names:
         raise BadInput(f"{folder.address(name)} is no table of masks with thresholds 0.4 and 0")
-    clips = json.loads(metadata.get(CLIPS_KEY, b"[]")) or table["clip_id"].unique().to_pylist()
-    return table.replace_schema_metadata(None), clips
+    with _whole(folder, name):
+        table = table.replace_schema_metadata(None).cast(SCHEMA.remove_metadata())
+    if empty := next((column for column in table.column_names if table[column].null_count), None):
+        raise BadInput(f"masks {folder.address(name)} are corrupt (column {empty!r} has rows without a value)")
+    return table, clips or table["clip_id"].unique().to_pylist()
+
+
+@contextmanager
+def _whole(folder: Storage, name: str) -> Iterator[None]:
+    """What is read of a file of masks; BadInput where that cannot be read."""
+    try:
+        yield
+    except (*NO_TABLE, *UNREADABLE) as error:
+        raise BadInput(f"masks {folder.address(name)} are corrupt ({in_short(error)})") from error
 
 
 def _frame_masks(rows: list[dict[str, Any]], height: int, width: int) -> FrameMasks:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rac_ray.errors import BadInput
-from rac_ray.results.weights import weights_of
+from rac_ray.results.weights import weights_of, with_weights
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.parquet import in_short
 from rac_ray.store.record import SCHEMA, Named, Record, read_record
-from rac_ray.store.storage import Storage
+from rac_ray.store.storage import UNREADABLE, Storage
 from rac_ray.sweep.provenance import versions
 
 if TYPE_CHECKING:
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
+
+
+class File(msgspec.Struct):
+    """The file of weights, as its config tells."""
+
+    sha256: str
+
+
+class Config(msgspec.Struct):
+    """What is read of ``config.json``; it says more, for people."""
+
+    format: int
+    weights: File
+    record: msgspec.Raw
+
+
 ALIGNED = 8
 """Bytes at whose multiples the values of safetensors begin."""
 
@@ -65,29 +82,24 @@ def load_exported(folder: str | os.PathLike[str], study: "Study | None" = None) 
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    from rac_ray.studies import study_named
-
     place = Storage.at(folder)
     said, content = place.read_if_there(CONFIG), place.read_if_there(WEIGHTS)
     if said is None or content is None:
         raise BadInput(f"{place.root!r} has no {CONFIG if said is None else WEIGHTS}; valid: EXPORT/model/TRIAL")
     try:
-        config = json.loads(said)
-        made, expected = config["format"], config["weights"]["sha256"]
-        described = json.dumps(config["record"]).encode()
-    except (ValueError, KeyError, TypeError) as error:
+        config = msgspec.json.decode(said, type=Config)
+    except UNREADABLE as error:
         raise BadInput(f"{place.address(CONFIG)} is not the config of a model") from error
-    if made != FORMAT:
-        raise BadInput(f"{place.address(CONFIG)} has format {made!r}; valid: {FORMAT}")
-    if hashlib.sha256(content).hexdigest() != expected:
+    if config.format != FORMAT:
+        raise BadInput(f"{place.address(CONFIG)} has format {config.format}; valid: {FORMAT}")
+    if hashlib.sha256(content).hexdigest() != config.weights.sha256:
         raise BadInput(f"{place.address(WEIGHTS)} is not the file that {CONFIG} was written for")
-    record = read_record(described, place.address(CONFIG))
-    model = (study or study_named(record.study)).built(record)
+    record = read_record(bytes(config.record), place.address(CONFIG))
     try:
-        model.load_state_dict(load(content))
+        weights = load(content)
     except (SafetensorError, RuntimeError) as error:
-        raise BadInput(f"{place.address(WEIGHTS)} has no weights of {record.model}: {error}") from error
-    return model.eval()
+        raise BadInput(f"{place.address(WEIGHTS)} has no weights of {record.model}: {in_short(error)}") from error
+    return with_weights(record, weights, place.address(WEIGHTS), study)
 
 
 def shareable(record: Record, trial: Named) -> Record:

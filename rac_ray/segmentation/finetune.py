@@ -5,12 +5,14 @@ the names of both splits, and a row per epoch. Each is written atomically after 
 """
 
 import io
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -23,13 +25,22 @@ from rac_ray.segmentation.network import build_network, packed
 from rac_ray.segmentation.scores import DIVER, Predicted, mask_ap, val_iou_boxes
 from rac_ray.segmentation.settings import Settings
 from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT
-from rac_ray.store.storage import Storage
+from rac_ray.store.storage import UNREADABLE, Storage
 
 FINETUNE_RECORD = "record.json"
 MASK_THRESHOLD = 0.5
 """Value from which soft masks count, for the average precision."""
 
-EpochRow = dict[str, Any]
+EpochRow = dict[str, float]
+
+
+class Begun(msgspec.Struct):
+    """What the record says of a training that goes on."""
+
+    settings: dict[str, Any]
+    train: list[str]
+    val: list[str]
+    epochs: list[EpochRow]
 
 
 @dataclass(frozen=True)
@@ -179,16 +190,28 @@ def _begun(out: Storage, record: dict[str, Any]) -> list[EpochRow]:
     content = out.read_if_there(FINETUNE_RECORD)
     if content is None:
         return []
-    found = out.read_json(FINETUNE_RECORD)
+    try:
+        found = msgspec.convert(json.loads(content), Begun)  # a loss can be NaN, which is no JSON of msgspec's
+        epochs = _rows(found.epochs)
+    except UNREADABLE as error:
+        raise BadInput(f"{out.address(FINETUNE_RECORD)} is damaged; choose another folder") from error
     for name, value in record["settings"].items():
-        if found["settings"].get(name) != value:
+        if found.settings.get(name) != value:
             raise BadInput(
-                f"{out.root!r} was trained with {name} {found['settings'].get(name)!r} instead of {value!r}; "
+                f"{out.root!r} was trained with {name} {found.settings.get(name)!r} instead of {value!r}; "
                 "choose another folder"
             )
-    if (found["train"], found["val"]) != (record["train"], record["val"]):
+    if (found.train, found.val) != (record["train"], record["val"]):
         raise BadInput(f"{out.root!r} was trained on other frames; choose another folder")
-    return found["epochs"]
+    return epochs
+
+
+def _rows(value: Any) -> list[EpochRow]:
+    """Epochs as a file has them. Raises one of UNREADABLE for anything else."""
+    rows = msgspec.convert(value, list[EpochRow])
+    if not all({"epoch", "val_iou_boxes"} <= row.keys() for row in rows):
+        raise ValueError("an epoch has no number, or no score")
+    return rows
 
 
 def _write_record(out: Storage, record: dict[str, Any], tuned: Tuned) -> None:
@@ -209,8 +232,8 @@ def _resume(
         content = torch.load(io.BytesIO(out.read_bytes(LAST_CHECKPOINT)), map_location=device, weights_only=True)
         network.load_state_dict(content["network"])
         optimizer.load_state_dict(content["optimizer"])
+        epochs[:] = _rows(content["epochs"])
     except Exception as error:
         raise BadInput(
             f"{out.address(LAST_CHECKPOINT)} is damaged ({type(error).__name__}); delete the folder to train again"
         ) from error
-    epochs[:] = content["epochs"]

@@ -87,7 +87,7 @@ def segment_clips(
     for name in names:
         for place in places(data, name):
             by_shard.setdefault(place.file, []).append(place)
-    _require_same(out, stamp)
+    require_same(out, stamp)
     contents = shard_contents(manifest, names)
     wanted = {name: by_shard[name] for name in _lacking(out, {name: contents[name] for name in by_shard}, say)}
     if not wanted:
@@ -229,11 +229,13 @@ def _written(
     return instances
 
 
-def _require_same(out: Storage, stamp: dict[str, Any]) -> None:
-    content = out.read_if_there(STAMP)
-    if content is None:
+def require_same(out: Storage, stamp: Mapping[str, Any]) -> None:
+    """Raise BadInput for a folder of masks that something else than ``stamp`` made, or that nobody knows what made."""
+    if not out.exists(STAMP):
         return
-    found = out.read_json(STAMP)
+    found = out.read_as(STAMP, dict[str, Any])
+    if found is None:
+        raise BadInput(f"{out.address(STAMP)}, which says what made these masks, is damaged; choose another folder")
     different = next((name for name, value in stamp.items() if found.get(name) != value), None)
     if different is not None:
         raise BadInput(f"{out.root!r} holds masks made with other {different}; choose another folder")

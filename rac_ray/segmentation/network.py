@@ -18,6 +18,7 @@ from rac_ray.errors import BadInput
 from rac_ray.segmentation.scores import DIVER
 from rac_ray.segmentation.settings import MAX_SIZE, MIN_SIZE
 from rac_ray.store.storage import Storage
+from rac_ray.training.checkpoints import is_weights
 
 MASK_CLASSES = 1 + DIVER
 """Background and diver."""
@@ -25,6 +26,8 @@ HEADS = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.")
 """Layers whose size is that of the classes: new ones replace those of COCO's 91."""
 TRAINABLE_LAYERS = 3
 """Layers of the backbone's five: torchvision's default with weights; without them all are trained."""
+SIDES = range(1, 65_537)
+"""What a side of an image can be that a checkpoint asks for, in pixels."""
 LIGHTNING_PREFIX = "model."
 """Beginning of the names of weights in the authors' checkpoint."""
 
@@ -123,15 +126,16 @@ def parsed_checkpoint(content: bytes, file: str) -> NetworkCheckpoint:
         found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
         raise BadInput(f"{file!r} holds no weights, or is damaged ({type(error).__name__})") from error
-    sizes: dict[str, int] = {}
-    if isinstance(found, dict) and "state_dict" in found:
-        found = {name.removeprefix(LIGHTNING_PREFIX): value for name, value in found["state_dict"].items()}
-    elif isinstance(found, dict) and "weights" in found:
-        sizes = {name: found[name] for name in ("min_size", "max_size")}
-        found = found["weights"]
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+    match found:
+        case {"state_dict": weights}:
+            sizes = {}
+        case {"weights": weights, "min_size": int(least), "max_size": int(most)} if least in SIDES and most in SIDES:
+            sizes = {"min_size": least, "max_size": most}
+        case weights:
+            sizes = {}
+    if not is_weights(weights) or not weights:
         raise BadInput(f"{file!r} holds no weights of a network")
-    return NetworkCheckpoint(found, **sizes)
+    return NetworkCheckpoint({name.removeprefix(LIGHTNING_PREFIX): value for name, value in weights.items()}, **sizes)
 
 
 def packed(network: nn.Module, min_size: int, max_size: int) -> bytes:

@@ -2,11 +2,12 @@
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
+from rac_ray.errors import BadInput
 from rac_ray.store.files import LEVEL, level_file
 from rac_ray.store.storage import Storage
 
@@ -32,6 +33,19 @@ def drop_others(folder: Storage, epochs: Mapping[int, float]) -> None:
 
 
 def weights_in(folder: Storage, name: str) -> dict[str, Tensor]:
-    """The weights of a checkpoint file of a training's folder."""
-    content: Any = torch.load(io.BytesIO(folder.read_bytes(name)), map_location="cpu", weights_only=True)
-    return content
+    """The weights of a checkpoint file of a training's folder. Raises BadInput for a file that holds none."""
+    content = folder.read_bytes(name)
+    try:
+        found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling damaged bytes can raise anything
+        raise BadInput(f"{folder.address(name)} is damaged: it holds no weights ({type(error).__name__})") from error
+    if not is_weights(found):
+        raise BadInput(f"{folder.address(name)} is damaged: it holds no weights")
+    return found
+
+
+def is_weights(value: object) -> TypeGuard[dict[str, Tensor]]:
+    """Whether something that was read is tensors by name."""
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(each, Tensor) for name, each in value.items()
+    )

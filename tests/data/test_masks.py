@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -106,6 +108,52 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(BadInput, match=r"broken\.parquet are corrupt"):
         MaskTable.read(folder, "broken.parquet")
+
+
+def test_what_a_file_of_masks_says_of_itself_is_checked(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path)
+    write_masks(folder, "whole.parquet", two_divers())
+    table = pq.read_table(tmp_path / "whole.parquet")
+    whole = dict(table.schema.metadata or {})
+    for key, said in (("rac_ray", b"{"), ("rac_ray_clips", b"[[]]"), ("rac_ray_clips", b"3"), ("rac_ray", b"\xff")):
+        pq.write_table(table.replace_schema_metadata({**whole, key.encode(): said}), tmp_path / "other.parquet")
+        with pytest.raises(BadInput, match=r"^masks .*/other\.parquet are corrupt \("):
+            MaskTable.read(folder, "other.parquet")
+    for said in (b"{", b'["a"]', b'["a", 1]'):
+        pq.write_table(table.replace_schema_metadata({**whole, b"rac_ray_masks_of": said}), tmp_path / "other.parquet")
+        with pytest.raises(BadInput, match=r"^masks .*/other\.parquet are corrupt \("):
+            made_of(folder, "other.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "why"),
+    [
+        ("frame", pa.array([0, None], pa.int16()), "column 'frame' has rows without a value"),
+        ("rle_shape", pa.array([None, None], pa.string()), "column 'rle_shape' has rows without a value"),
+        ("height", pa.array(["high", "high"]), "Failed to parse string: 'high' as a scalar of type int16"),
+        ("frame", pa.array([0, 70_000]), "Integer value 70000 not in range: -32768 to 32767"),
+    ],
+)
+def test_columns_of_masks_are_checked(column: str, values: pa.Array, why: str, tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path)
+    write_masks(folder, "whole.parquet", two_divers())
+    table = pq.read_table(tmp_path / "whole.parquet")
+    place = table.column_names.index(column)
+    pq.write_table(table.set_column(place, column, values), tmp_path / "other.parquet")
+    with pytest.raises(BadInput) as refused:
+        MaskTable.read(folder, "other.parquet")
+    assert str(refused.value) == f"masks {tmp_path}/other.parquet are corrupt ({why})"
+
+
+def test_masks_that_rot_are_noticed(tmp_path: Path) -> None:
+    """Each page has a checksum."""
+    folder = Storage.at(tmp_path)
+    write_masks(folder, "masks.parquet", two_divers())
+    content = bytearray(folder.read_bytes("masks.parquet"))
+    content[60:64] = bytes(byte ^ 255 for byte in content[60:64])
+    folder.write_bytes("masks.parquet", bytes(content))
+    with pytest.raises(BadInput, match=r"masks\.parquet are corrupt"):
+        MaskTable.read(folder, "masks.parquet")
 
 
 def test_hidden_files_beside_masks_do_not_count(tmp_path: Path) -> None:

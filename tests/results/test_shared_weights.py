@@ -166,6 +166,34 @@ def test_weights_of_another_model_are_told(records: list[Record], tmp_path: Path
         load_exported(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"options": {"frobnicate": 1}},
+            r"the record of .*model\.safetensors describes no model: TypeError: .*frobnicate",
+        ),
+        ({"dataset": {"clip_shape": [1, 2]}}, r"the record of .*model\.safetensors describes no model: ValueError: "),
+        ({"model": "nobodys"}, r"unknown model 'nobodys'; valid: "),
+        (
+            {"hidden_units": 65_536, "classes": 65_536},
+            r"model\.safetensors has no weights of cnn3d: Error\(s\) in loading",
+        ),
+        ({"hidden_units": "2"}, r"config\.json is not a record: "),
+    ],
+)
+def test_a_record_of_another_model_is_told_before_memory_is_taken(
+    change: dict[str, object], sentence: str, records: list[Record], tmp_path: Path
+) -> None:
+    """65,536 hidden units would take terabytes."""
+    folder = exported(tmp_path / "sweep", records[0], tmp_path / "out")
+    config = json.loads((folder / CONFIG).read_text())
+    config["record"] |= change
+    (folder / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(BadInput, match=sentence):
+        load_exported(folder)
+
+
 def test_a_model_of_ones_own_on_clips_of_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: list[Trial]
 ) -> None:

@@ -102,6 +102,17 @@ def test_other_settings_and_frames_are_refused(
         finetune(other, whole[0], SMALL, device=CPU)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"settings": [], "train": [], "val": [], "epochs": []}',
+     b'{"settings": {}, "train": [], "val": [], "epochs": [{"epoch": 0}]}'],
+)  # fmt: skip
+def test_a_damaged_record_is_told(content: bytes, frames: list[FrameFiles], tmp_path: Path) -> None:
+    (tmp_path / FINETUNE_RECORD).write_bytes(content)
+    with pytest.raises(BadInput, match=r"/record\.json is damaged; choose another folder"):
+        finetune(frames, Storage.at(tmp_path), SMALL, device=CPU)
+
+
 def test_bad_input_is_told(frames: list[FrameFiles], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="2 training frames do not fill a batch of 3"):
         finetune(frames, Storage.at(tmp_path), replace(SMALL, batch_size=3), device=CPU)

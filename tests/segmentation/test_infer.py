@@ -11,7 +11,7 @@ import torch
 from rac_ray.data.manifest import shard_contents
 from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, require_made_of, write_masks
 from rac_ray.errors import BadInput
-from rac_ray.segmentation.infer import SegmentationSummary, resized_tensors, segment_clips, segmented
+from rac_ray.segmentation.infer import SegmentationSummary, require_same, resized_tensors, segment_clips, segmented
 from rac_ray.segmentation.network import build_network, packed, read_checkpoint
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import find_clip
@@ -95,6 +95,17 @@ def test_what_does_not_fit_is_told(shards: Storage, checkpoint: str, tmp_path: P
     out.write_json("segmentation.json", {"weights": "of another network"})
     with pytest.raises(BadInput, match="holds masks made with other weights; choose another folder"):
         segment_clips(shards, out, checkpoint)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'"masks"', b"\xff"])
+def test_a_damaged_note_of_what_made_the_masks_is_told(content: bytes, tmp_path: Path) -> None:
+    out = Storage.at(tmp_path)
+    require_same(out, {"weights": "a"})
+    out.write_bytes("segmentation.json", content)
+    with pytest.raises(BadInput, match=r"/segmentation\.json, which says what made these masks, is damaged; choose an"):
+        require_same(out, {"weights": "a"})
+    out.write_json("segmentation.json", {"weights": "a", "more": 1})
+    require_same(out, {"weights": "a"})
 
 
 class OneInBright(torch.nn.Module):

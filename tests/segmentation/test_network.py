@@ -91,7 +91,14 @@ def test_what_holds_no_weights_is_told(tmp_path: Path) -> None:
         build_network(str(tmp_path / "nothing.ckpt"))
     with pytest.raises(BadInput, match=r"'a' holds no weights, or is damaged"):
         parsed_checkpoint(b"PK no", "a")
-    for value in ([1], {}, {"a": 1}, torch.zeros(2)):
+    one = {"a": torch.zeros(1)}
+    values = ([1], {}, {"a": 1}, torch.zeros(2), {"state_dict": [1]}, {"state_dict": {1: torch.zeros(1)}})
+    sizes = (
+        {"weights": one},
+        {"weights": one, "min_size": 0, "max_size": 9},
+        {"weights": one, "min_size": 9, "max_size": "9"},
+    )
+    for value in (*values, *sizes):
         sink = io.BytesIO()
         torch.save(value, sink)
         with pytest.raises(BadInput, match=r"'b' holds no weights of a network"):

@@ -6,9 +6,26 @@ from pathlib import Path
 import pytest
 import torch
 
+from rac_ray.errors import BadInput
 from rac_ray.store.files import level_file
 from rac_ray.store.storage import Storage
 from rac_ray.training.checkpoints import as_bytes, drop_others, keep, weights_in
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, {1: torch.zeros(1)}, torch.zeros(1), None])
+def test_what_holds_no_weights_is_told(value: object, tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path)
+    torch.save(value, tmp_path / "best.ckpt")
+    with pytest.raises(BadInput) as refused:
+        weights_in(folder, "best.ckpt")
+    assert str(refused.value) == f"{tmp_path}/best.ckpt is damaged: it holds no weights"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02]q\x00."])
+def test_bytes_that_are_no_weights_are_told(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "best.ckpt").write_bytes(content)
+    with pytest.raises(BadInput, match=r"/best\.ckpt is damaged: it holds no weights"):
+        weights_in(Storage.at(tmp_path), "best.ckpt")
 
 
 def test_files_come_and_go(tmp_path: Path) -> None:
