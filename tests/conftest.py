@@ -33,6 +33,7 @@ BESIDE = (
     "cli/test_exits.py",
     "cli/test_headings.py",
     "cli/test_values.py",
+    "cli/test_while_loading.py",
     "cluster/",
     "data/test_decoder.py",
     "data/test_decoding.py",

@@ -16,6 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
+from rac_ray.cli.while_loading import SENTENCE
 from rac_ray.errors import BAD_INPUT, BUSY, INTERRUPTED, UNFINISHED, UNREAD, BadInput
 from rac_ray.store.object_store import RETRY_SECONDS, is_transient
 from rac_ray.store.storage import FULL_DISK
@@ -28,11 +29,11 @@ NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 def run_command(command: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its code; a user's mistake is one sentence on stderr, never a traceback."""
-    from rac_ray.store.lock import Busy
-
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else nohup has asked to go on without the terminal
         signal.signal(signal.SIGHUP, _interrupt)
+    from rac_ray.store.lock import Busy
+
     for name in ("stdout", "stderr"):  # None, where whoever started this has closed it
         setattr(sys, name, getattr(sys, name) or open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -65,7 +66,7 @@ def run_command(command: Callable[[], int]) -> NoReturn:
             raise
         print(f"error: {visible(said)}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print(SENTENCE, file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
 

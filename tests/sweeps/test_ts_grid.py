@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rac_ray.results import load
@@ -167,6 +168,28 @@ def test_an_interrupt_is_exit_code_130(repository: Path, tmp_path: Path) -> None
     assert "Trained on" not in out, "there are no tables of nothing"
     left = {path.name for path in (tmp_path / "results/ts_grid/demo").rglob("*") if path.is_file()}
     assert left == {"forecast.json", "options.json"}, "none is written, either"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("later", [0.0, 1.0])
+@pytest.mark.parametrize("said", ["loading", "plan: "])
+def test_sigterm_before_the_first_trial_is_exit_code_130(
+    said: str, later: float, repository: Path, tmp_path: Path
+) -> None:
+    """In the midst of imports, of planning, of Ray's start: Ray's core would take it for a crash."""
+    command = command_of(repository, tmp_path, "--models", "timesformer1", "--seeds", "42")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as driver:
+        assert driver.stdout
+        while said not in (line := driver.stdout.readline()):
+            assert line, "it has ended"
+        time.sleep(later)
+        below = psutil.Process(driver.pid).children(recursive=True)
+        driver.send_signal(signal.SIGTERM)
+        out, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 130, out
+    assert out.splitlines()[-1].startswith("interrupted"), out
+    assert [words for words in ("Traceback", "SIGTERM", "core dumped") if words in out] == []
+    assert psutil.wait_procs(below, timeout=30)[1] == []
 
 
 @pytest.mark.slow
