@@ -64,16 +64,17 @@ def look_next(standing: Standing) -> str:
 
 def _learning(standing: Standing) -> str:
     seeds = f"with {counted(standing.seeds, 'seed')}"
-    trials = counted(standing.planned, "trial")
-    trials = f"{'All' if standing.done == standing.planned else f'{standing.done} of'} {trials}"
+    whole = standing.done == standing.planned
+    trials = f"{'All' if whole else f'{standing.done} of'} {counted(standing.planned, 'trial')}"
+    done = f"{'The only trial' if standing.planned == 1 else trials} {'is' if standing.done == 1 else 'are'} done"
     guessing, able = standing.guessing, [model for model, learned in standing.learned.items() if learned]
     if not guessing:
-        return f"{trials} are done, {seeds}, and every model is above chance where it was trained."
+        return f"{done}, {seeds}, and every model is above chance where it was trained."
     if not able:
-        return f"{trials} are done, {seeds}. No model is above chance, so nothing can be said of how robust they are."
+        return f"{done}, {seeds}. No model is above chance, so nothing can be said of how robust they are."
     be, it = ("is", "it is") if len(guessing) == 1 else ("are", "they are")
     return (
-        f"{trials} are done, {seeds}. {_listed(able)} learned; {_listed(guessing)} {be} at chance, so nothing can be "
+        f"{done}, {seeds}. {_listed(able)} learned; {_listed(guessing)} {be} at chance, so nothing can be "
         f"said of how robust {it}."
     )
 

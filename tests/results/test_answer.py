@@ -5,6 +5,7 @@ import pytest
 from rac_ray.results.answer import Standing, answer, look_next
 
 ABLE, ONE_GUESSES = {"ConvLSTM": True, "3D CNN": True}, {"ConvLSTM": True, "3D CNN": True, "TimeSf-1": False}
+NO_CLAIMS = "This study states no claims to test: compare the models in the figures."
 ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
 
 
@@ -25,6 +26,16 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
                 "At least 2 more seeds are needed for a verdict.",
             ],
             id="one seed",
+        ),
+        pytest.param(
+            Standing(1, 1, 1, {"ConvLSTM": True}),
+            ["The only trial is done, with 1 seed, and every model is above chance where it was trained.", NO_CLAIMS],
+            id="one trial",
+        ),
+        pytest.param(
+            Standing(4, 1, 1, {"ConvLSTM": True}),
+            ["1 of 4 trials is done, with 1 seed, and every model is above chance where it was trained.", NO_CLAIMS],
+            id="one trial of several",
         ),
         pytest.param(
             Standing(8, 8, 2, ALL_GUESS, {"underpowered": 2, "not run": 9}, [3, None]),
@@ -78,7 +89,7 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             Standing(2, 2, 3, ABLE),
             [
                 "All 2 trials are done, with 3 seeds, and every model is above chance where it was trained.",
-                "This study states no claims to test: compare the models in the figures.",
+                NO_CLAIMS,
             ],
             id="a study without claims",
         ),
