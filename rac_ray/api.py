@@ -260,10 +260,10 @@ def take_in(study: Study, source: str, preset: str = "", *, where: Where = _HERE
         The other sweep's folder, <storage>/<sweep>, a capsule that results --capsule packed, or reference: the
         sweep that the study's package has, where it has one.
     """
-    from rac_ray.results.capsule import ledger_in
+    from rac_ray.results.capsule import ledger_in, place_of
 
     ledger = ledger_of(study, preset, where)
-    with ledger_in(source, study) as other, holding(ledger.storage, DRIVER):
+    with ledger_in(place_of(source, study)) as other, holding(ledger.storage, DRIVER):
         return TakenIn(source, ledger.storage.root, merge(ledger, other, study.name))
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cyclopts import App
 
@@ -23,29 +23,41 @@ from rac_ray.studies import BUILT_IN, homes, study_of
 from rac_ray.sweep.outcomes import Results, Wanted, as_text
 from rac_ray.sweep.program import Program
 
-ALL_PRESETS = "all-presets"
-"""Folder in a sweep's own for results of all that is there."""
+if TYPE_CHECKING:
+    from rac_ray.results.leaderboard import Leaderboard
+
+ALL_PRESETS, LEADERBOARD = "all-presets", "leaderboard"
+"""Folder in a sweep's own for results of all that is there, and the one of a leaderboard."""
 
 
-def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None) -> Results:
+def results(
+    folder: list[str], *, wanted: Wanted, logs: Logging, to: str | None = None, leaderboard: bool = False
+) -> "Results | Leaderboard":
     """Tables, figures, verdicts, report of a folder of records; needs neither Ray nor torch.
 
     Parameters
     ----------
     folder
-        A sweep's folder, <storage>/<sweep>.
+        A sweep's folder, <storage>/<sweep>; for a leaderboard several, or capsules, or reference.
     to
-        Folder for what is written (default: all-presets in it).
+        Folder for what is written (default: all-presets in it; of a leaderboard: leaderboard).
+    leaderboard
+        Rank the models of all sweeps that are named.
 
     Examples
     --------
-    rac-ray results results/ts_grid --to ./pulled
     rac-ray results results/ts_grid --verdict
     rac-ray results results/ts_grid --capsule ts_grid.tar.zst
+    rac-ray results results/ts_grid theirs.tar.zst --leaderboard
     """
+    if leaderboard:
+        from rac_ray.results.leaderboard import write_leaderboard
+
+        require_alone(wanted, logs)
+        return write_leaderboard(folder, Storage.at(to or LEADERBOARD), study_of)
     from rac_ray.results.shown import show
 
-    sweep = Storage.at(folder)
+    sweep = Storage.at(one_folder(folder))
     into = Storage.at(to) if to else sweep.below(ALL_PRESETS)
     return logged(
         logs,
@@ -54,6 +66,22 @@ def results(folder: str, *, wanted: Wanted, logs: Logging, to: str | None = None
         wanted,
         lambda wanted: show(sweep, into, wanted, study_of),
     )
+
+
+def one_folder(folders: Sequence[str]) -> str:
+    """The one that is given. Raises BadInput for several."""
+    if len(folders) > 1:
+        raise BadInput(f"{len(folders)} folders: {', '.join(folders)}; valid: one, or several with --leaderboard")
+    return folders[0]
+
+
+def require_alone(wanted: Wanted, logs: Logging) -> None:
+    """Raise BadInput for what is asked for of one sweep beside a leaderboard, which is of several."""
+    given = {**vars(wanted), **vars(logs)}
+    others = {**vars(Wanted()), **vars(Logging())}
+    for name in [name for name, value in given.items() if value != others[name]]:
+        word = f"{'no-' if others[name] is True else ''}{name.replace('_', '-')}"
+        raise BadInput(f"--leaderboard and --{word}: valid: one of them")
 
 
 def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> int:
@@ -156,7 +184,9 @@ def _results(given: dict[str, Any]) -> int:
     settings = arguments_of(results, given)
     if given["watch"] is not None:
         require_one(given)
-        sweep = Storage.at(settings["folder"])
+        if settings["leaderboard"]:
+            raise BadInput("--leaderboard and --watch: valid: one of them")
+        sweep = Storage.at(one_folder(settings["folder"]))
         to = Storage.at(settings["to"]) if settings["to"] else sweep.below(ALL_PRESETS)
         return watch(Ledger(sweep), to, settings["wanted"], given["watch"], given["json"], study_of=study_of)
     found = results(**settings)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import MissingArgumentError, UnknownOptionError, UnusedCliTokensError
@@ -60,6 +60,11 @@ class Flag:
     """Whether a shell offers files and folders."""
 
     @property
+    def is_many(self) -> bool:
+        """Whether it is an argument that takes all words that are left, of which there is one at least."""
+        return self.positional and get_origin(self.kind) is list
+
+    @property
     def words(self) -> tuple[str, ...]:
         """How it is typed; a switch that is on has a word that turns it off."""
         written = self.name.replace("_", "-")
@@ -81,10 +86,13 @@ class Flag:
         if self.values or self.is_path:
             given |= {"show_choices": False, "metavar": "NAME" if self.values else "PATH"}
         # any text is taken, as before: what is none of the values is told in our own words
-        also = Literal[self.values] if self.values else Path if self.is_path else self.kind
-        offered = Union[also, self.kind]  # noqa: UP007 - of values that are known only now
+        own = get_args(self.kind)[0] if self.is_many else self.kind
+        also = Literal[self.values] if self.values else Path if self.is_path else own
+        offered = Union[also, own]  # noqa: UP007 - of values that are known only now
         given |= {"completer": self.complete} if self.complete else {}
         kind = inspect.Parameter.POSITIONAL_ONLY if self.positional else inspect.Parameter.KEYWORD_ONLY
+        if self.is_many:
+            kind, given["required"] = inspect.Parameter.VAR_POSITIONAL, True
         default = inspect.Parameter.empty if self.default is MISSING else self.default
         return inspect.Parameter(self.name, kind, default=default, annotation=Annotated[offered, Parameter(**given)])
 
@@ -223,10 +231,10 @@ def command(
     """
 
     def called(*positional: Any, **given: Any) -> int:
-        names = [flag.name for flag in flags if flag.positional]
-        return act(
-            {**{flag.name: flag.default for flag in flags}, **dict(zip(names, positional, strict=False)), **given}
-        )
+        alone = [flag.name for flag in flags if flag.positional and not flag.is_many]
+        words = dict(zip(alone, positional, strict=False))
+        words |= {flag.name: list(positional[len(alone) :]) for flag in flags if flag.is_many}
+        return act({**{flag.name: flag.default for flag in flags}, **words, **given})
 
     headings = list(dict.fromkeys(flag.heading or OPTIONS if full else OPTIONS for flag in flags))
     groups = {heading: Group(heading, sort_key=number) for number, heading in enumerate(headings)}

@@ -57,6 +57,8 @@ class Manifest(msgspec.Struct, frozen=True):
     commit: str = ""
     planned: int | None = None
     """Trials of the plan that the outputs are of; None: those that have left a trace."""
+    title: str = ""
+    """What its page is called: the study and the preset, as in ``ts_grid laptop``; empty in those of older versions."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,12 @@ def pack(
     *,
     weights: bool = False,
     planned: int | None = None,
+    title: str = "",
 ) -> int:
     """Write a capsule of a sweep's folder (or of some of its trainings), with its study's results; returns its bytes.
 
-    Of a plan with ``planned`` trials the tables and figures in it say how many have not run. Raises BadInput when there
-    are no records.
+    Of a plan with ``planned`` trials the tables and figures in it say how many have not run; ``title`` is what the sweep's
+    page is called. Raises BadInput when there are no records.
     """
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         inside = Storage.at(scratch)
@@ -93,7 +96,7 @@ def pack(
         write_outputs(analysis, inside.below(OUTPUTS), pictures(analysis))
         inside.write_bytes(ENVIRONMENT_FILE, "".join(f"{line}\n" for line in environment()).encode())
         hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
-        manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "planned": planned, "files": hashes}
+        manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "planned": planned, "title": title, "files": hashes}
         inside.write_bytes(CAPSULE, json.dumps(manifest, indent=1).encode())
         content = _tar({name: inside.read_bytes(name) for name in [*hashes, CAPSULE]})
     Storage.at(path.parent).write_bytes(path.name, content)
@@ -128,20 +131,24 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
 
 
 @contextmanager
-def ledger_in(source: str, study: "Study") -> Iterator[Ledger]:
-    """The ledger in a sweep's folder, or in a capsule or the study's reference, unpacked for the duration.
+def opened(path: Path) -> Iterator[tuple[Ledger, Manifest]]:
+    """A capsule's ledger, which is unpacked for the duration, and its manifest. Raises BadInput as ``unpack`` does."""
+    with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
+        manifest = unpack(path, Path(scratch))
+        yield Ledger(Storage.at(scratch).below(RECORDS)), manifest
 
-    Raises BadInput for a place that has no trials, where the study has no reference, and as ``unpack`` does.
+
+@contextmanager
+def ledger_in(source: str) -> Iterator[Ledger]:
+    """The ledger in a sweep's folder, or in a capsule, which is unpacked for the duration.
+
+    Raises BadInput for a place that has no trials, and as ``unpack`` does.
     """
-    if source == REFERENCE and study.reference is None:
-        raise BadInput(f"{study.name} has no {REFERENCE}; valid: a sweep's folder, or a capsule")
-    place = str(study.reference) if source == REFERENCE else source
-    if Path(place).is_file():
-        with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
-            unpack(Path(place), Path(scratch))
-            yield Ledger(Storage.at(scratch).below(RECORDS))
+    if Path(source).is_file():
+        with opened(Path(source)) as (ledger, _):
+            yield ledger
         return
-    ledger = Ledger(Storage.at(place))
+    ledger = Ledger(Storage.at(source))
     if not ledger.training_ids():
         raise BadInput(f"there are no trials in {source!r}; valid: a sweep's folder, which has trials/, or a capsule")
     yield ledger
@@ -150,10 +157,22 @@ def ledger_in(source: str, study: "Study") -> Iterator[Ledger]:
 def read_other(source: str, study: "Study") -> tuple[str, Analysis]:
     """Another sweep to set one beside, and its name: a sweep's folder, a capsule, or the study's reference.
 
-    Raises BadInput as ``ledger_in`` does.
+    Raises BadInput as ``ledger_in`` and ``place_of`` do.
     """
-    with ledger_in(source, study) as ledger:
+    with ledger_in(place_of(source, study)) as ledger:
         return source, Analysis(load(ledger.storage.root), study)
+
+
+def place_of(source: str, study: "Study") -> str:
+    """Where a sweep lies that was asked for by its place, or as ``reference``. Raises BadInput as ``reference_of``."""
+    return reference_of(study) if source == REFERENCE else source
+
+
+def reference_of(study: "Study") -> str:
+    """Path of the capsule of a study's own sweep. Raises BadInput where it has none."""
+    if study.reference is None:
+        raise BadInput(f"{study.name} has no {REFERENCE}; valid: a sweep's folder, or a capsule")
+    return str(study.reference)
 
 
 def unpack(path: Path, folder: Path) -> Manifest:

@@ -21,11 +21,11 @@ def plainly(contrast: Contrast, effect: Estimate, domains: Domains = UNNAMED) ->
         case (Term() as term, _) if contrast.over == "slope":
             said = _says(term, _more(effect), domains)
         case (_, Term() as term) if contrast.over == "slope":
-            said = _says(term, _more(_turned(effect)), domains)
+            said = _says(term, _more(effect.turned), domains)
         case Term() as term, float() | int() as limit:
             said = f"{_says(term, _share(limit, effect), domains)}; the limit is {100 * limit:g}%"
         case float() | int() as limit, Term() as term:
-            said = f"{_says(term, _share(limit, _turned(effect)), domains)}; the limit is {100 * limit:g}%"
+            said = f"{_says(term, _share(limit, effect.turned), domains)}; the limit is {100 * limit:g}%"
         case _:
             raise ValueError(f"{contrast} is of no model")
     pace = "with each doubling of hidden units, " if contrast.over == "slope" else ""
@@ -60,7 +60,7 @@ def _share(limit: float, effect: Estimate) -> str:
 def _more(effect: Estimate) -> str:
     """``5.0 points more [2.0 to 8.0]``, ``5.0 points more [1.0 less to 8.0 more]``; turned round where it is less."""
     less = effect.estimate < 0
-    estimate, low, high = (100 * value for value in (_turned(effect) if less else effect))
+    estimate, low, high = (100 * value for value in (effect.turned if less else effect))
     word, other = ("less", "more") if less else ("more", "less")
     ends = f" [{-low:.1f} {other} to {high:.1f} {word}]" if low < 0 < high else _between(low, high)
     return f"{estimate:.1f} points {word}{ends}"
@@ -68,7 +68,3 @@ def _more(effect: Estimate) -> str:
 
 def _between(low: float, high: float) -> str:
     return "" if math.isnan(low + high) else f" [{low:.1f} to {high:.1f}]"
-
-
-def _turned(effect: Estimate) -> Estimate:
-    return Estimate(-effect.estimate, -effect.high, -effect.low)

@@ -57,13 +57,20 @@ def write_report(
     classes are called. The same arguments give the same bytes.
     """
     data = payload(tables, title, sections, clips, refresh_seconds, class_names, opening, claims)
-    folder.write_bytes(REPORT, _page(title, data).encode())
-    return folder.address(REPORT)
+    return write_page(folder, REPORT, title, data, SCRIPTS, get_plotlyjs())
 
 
-def _page(title: str, data: Mapping[str, Any]) -> str:
-    plotly = get_plotlyjs()
-    script = "\n".join(['"use strict";', *(_part(name) for name in SCRIPTS)])
+def write_page(
+    folder: Storage, name: str, title: str, data: Mapping[str, Any], scripts: Sequence[str], plotly: str = ""
+) -> str:
+    """Write a page that these scripts make of ``data``, at once, and return its address; ``plotly`` is what they draw
+    charts with."""
+    folder.write_bytes(name, _page(title, {"title": title, **data}, scripts, plotly).encode())
+    return folder.address(name)
+
+
+def _page(title: str, data: Mapping[str, Any], scripts: Sequence[str], plotly: str) -> str:
+    script = "\n".join(['"use strict";', *(_part(name) for name in scripts)])
     return _filled(
         _part("page.html"),
         {

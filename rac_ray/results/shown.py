@@ -118,8 +118,10 @@ def _written(
         lines += [f"open {near(value['report'])}", *([f"the page has no clips: {why}"] if why else [])]
     if wanted.capsule:
         chosen = set(tables.trials["training_id"])
-        planned, weights = analysis.planned, wanted.capsule_weights
-        size = pack(sweep, Path(wanted.capsule), analysis.study, chosen, weights=weights, planned=planned)
+        with_weights, planned = wanted.capsule_weights, analysis.planned
+        size = pack(
+            sweep, Path(wanted.capsule), analysis.study, chosen, weights=with_weights, planned=planned, title=title
+        )
         value["capsule"] = wanted.capsule
         lines.append(f"capsule: {wanted.capsule}, {size / 1e6:.1f} MB")
     if wanted.export and not counts["done"]:

@@ -35,6 +35,11 @@ class Estimate(NamedTuple):
         low, high = (end if np.isnan(end) else float(np.fmin(np.fmax(end, least), most)) for end in self[1:])
         return Estimate(self.estimate, low, high)
 
+    @property
+    def turned(self) -> "Estimate":
+        """The same of the opposite."""
+        return Estimate(-self.estimate, -self.high, -self.low)
+
 
 NOTHING = Estimate(*[float("nan")] * 3)
 

@@ -73,6 +73,31 @@ def test_flags_are_the_signatures() -> None:
     assert "stall_factor" not in {flag.name for flag in flags_of(verb, omit=("stall_factor",))}
 
 
+def of_many(folders: list[str], *, to: str = "here", switch: bool = False) -> int:
+    """Do it to all.
+
+    Parameters
+    ----------
+    folders
+        One or several.
+    """
+    return 0
+
+
+def test_an_argument_of_many_words_takes_all_that_are_left() -> None:
+    given: list[dict[str, Any]] = []
+    app = App(name="program", version_flags=[])
+    command(app, "verb", "Do it to all.", flags_of(of_many), lambda values: given.append(values) or 0)
+    for typed in (["s3://a/b"], ["a", "--switch", "b", "--to", "there", "c"]):
+        call(app, ["verb", *typed])
+    assert given == [
+        {"folders": ["s3://a/b"], "to": "here", "switch": False},
+        {"folders": ["a", "b", "c"], "to": "there", "switch": True},
+    ]
+    with pytest.raises(BadInput, match=r"^folders is required; see --help$"):
+        call(app, ["verb", "--switch"])
+
+
 def test_values_reach_the_function() -> None:
     assert run("a1") == {"trial": "a1", "preset": "paper", "machine": Machine(), "count": 3}
     found = run(

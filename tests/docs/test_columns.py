@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from rac_ray.results.analysis import Analysis
+from rac_ray.results.board_tables import BOARD_COLUMNS, PAIR_COLUMNS
 from rac_ray.results.columns import TOP5
 from rac_ray.results.tables import Tables
 from rac_ray.results.tuned import BEFORE_AND_AFTER_COLUMNS
@@ -17,6 +18,7 @@ from tests.results.synthetic import sweep
 from tests.studies.diving48.sweep import DIVES, diving_sweep
 
 ALL = "All tables"
+LEADERBOARDS = {"leaderboard": BOARD_COLUMNS, "leaderboard-pairs": PAIR_COLUMNS}
 RECORDS = [each.name for each in fields(Tables)]
 
 
@@ -73,6 +75,11 @@ def test_what_stands_side_by_side_is_on_the_page() -> None:
         check(name, set(BEFORE_AND_AFTER_COLUMNS))
 
 
+def test_the_page_has_the_tables_of_leaderboards() -> None:
+    for name, columns in LEADERBOARDS.items():
+        check(name, set(columns))
+
+
 def test_no_table_is_on_the_page_that_nothing_writes(sheets: dict[str, set[str]]) -> None:
     others = {"tuned", "other-clips", "tuned-claims", "other-clips-claims", "diving48-domains", "attributes", ALL}
-    assert set(PAGE) == {*RECORDS, *sheets, *others}
+    assert set(PAGE) == {*RECORDS, *sheets, *others, *LEADERBOARDS}

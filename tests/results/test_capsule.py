@@ -67,17 +67,17 @@ def test_weights_go_in_where_they_are_asked_for(sweep_folder: Path, tmp_path: Pa
     (sweep_folder / "trials" / done / "best.ckpt").write_bytes(b"weights")
     (sweep_folder / "trials" / done / "last.ckpt").write_bytes(b"all of it")
     pack(Storage.at(sweep_folder), path, SHAPES, {done}, weights=True)
-    with ledger_in(str(path), SHAPES) as ledger:
+    with ledger_in(str(path)) as ledger:
         assert ledger.training_ids() == [done]
         assert ledger.folder(done).read_bytes("best.ckpt") == b"weights"
         assert not ledger.folder(done).exists("last.ckpt")
-    with ledger_in(str(sweep_folder), SHAPES) as ledger:
+    with ledger_in(str(sweep_folder)) as ledger:
         assert len(ledger.training_ids()) > 1
 
 
 def test_a_place_without_trials_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"there are no trials in '.*'; valid: a sweep's folder, which has trials/"):
-        ledger_in(str(tmp_path), SHAPES).__enter__()
+        ledger_in(str(tmp_path)).__enter__()
 
 
 def test_failures_go_in_without_credentials(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
