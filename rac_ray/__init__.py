@@ -7,15 +7,15 @@
     tables = rac_ray.load("results/ts_grid")
     model = rac_ray.load_model("8d54fc745519", "results/ts_grid")
 
-``run``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``results`` and ``take_in`` (``import``) are the
-verbs of the command line as plain functions. Importing this loads neither Ray nor torch.
+``run``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``results``, ``replay`` and ``take_in`` (``import``)
+are the verbs of the command line as plain functions. Importing this loads neither Ray nor torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rac_ray.api import cancel, clean, describe, plan, results, run, status, take_in
+    from rac_ray.api import cancel, clean, describe, plan, replay, results, run, status, take_in
     from rac_ray.errors import BadInput
     from rac_ray.loggers.asked import Logging
     from rac_ray.models import register
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "rac_ray.api": (
-        "cancel", "clean", "describe", "plan", "results", "run", "status", "take_in",
+        "cancel", "clean", "describe", "plan", "replay", "results", "run", "status", "take_in",
     ),
     "rac_ray.errors": ("BadInput",),
     "rac_ray.loggers.asked": ("Logging",),
@@ -48,7 +48,7 @@ HOMES = {
 
 __all__ = [
     "BadInput", "Logging", "Option", "Resources", "Study", "Tables", "Wanted", "Where", "Which", "cancel", "clean",
-    "describe", "load", "load_exported", "load_model", "plan", "register", "results", "run", "status",
+    "describe", "load", "load_exported", "load_model", "plan", "register", "replay", "results", "run", "status",
     "take_in",
 ]  # fmt: skip
 

@@ -1,13 +1,14 @@
 """Each verb as a plain function with typed arguments and a typed result: for notebooks, and for the command line.
 
-``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``take_in``, ``results`` and ``submit``
-take a study; options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong with the
-arguments raises BadInput, before any compute is spent.
+``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``take_in``, ``results``, ``replay`` and
+``submit`` take a study; options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong
+with the arguments raises BadInput, before any compute is spent.
 """
 
 import time
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
@@ -47,6 +48,10 @@ from rac_ray.sweep.program import Program
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.search import SearchBook
 from rac_ray.sweep.variants import in_common, variations
+
+if TYPE_CHECKING:
+    from rac_ray.results.tables import Tables
+    from rac_ray.sweep.replaying import Replayed
 
 CANCEL_SECONDS = 60
 """How long ``cancel`` waits for the driver to go."""
@@ -292,6 +297,32 @@ def results(
         return shown_of(made, to, wanted)
 
     return logged(logs, Sweep(study.name, made.preset), made.ledger, wanted, show)
+
+
+def replay(study: Study, capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> "Replayed":
+    """Check a capsule of the study: its records, and every byte of the tables and figures that follow from them.
+
+    Parameters
+    ----------
+    capsule
+        A file that results --capsule packed.
+    to
+        Folder to unpack to (default: a new one beside the capsule).
+    retrain
+        Train so many random trials once more.
+    seed
+        Which ones.
+    """
+    from rac_ray.studies import study_of
+    from rac_ray.sweep.replaying import replay_capsule
+
+    def own(tables: "Tables") -> Study:
+        found = study_of(tables)
+        if found.name != study.name:
+            raise BadInput(f"{capsule!r} is of the study {found.name!r}; valid: one of {study.name!r}")
+        return study
+
+    return replay_capsule(Path(capsule), Path(to) if to else None, retrain, seed, own)
 
 
 def submit(

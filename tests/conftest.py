@@ -49,6 +49,7 @@ BESIDE = (
     "docs/test_commands.py::test_sweep_commands_plan_what_they_say",
     "docs/test_commands.py::test_the_other_verbs_in_their_order",
     "docs/test_generate.py",
+    "docs/test_leaderboard.py",
     "docs/test_presets.py",
     "docs/test_sharing.py",
     "examples/test_analysis.py",

@@ -85,7 +85,7 @@ def require_alone(wanted: Wanted, logs: Logging) -> None:
 
 
 def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int = 0) -> int:
-    """Derive a capsule's tables and figures again and compare every byte.
+    """Check a capsule: its records, and every byte of the tables and figures that follow from them.
 
     Parameters
     ----------
@@ -103,9 +103,11 @@ def replay(capsule: str, *, to: str | None = None, retrain: int = 0, seed: int =
     rac-ray replay ts_grid.tar.zst
     rac-ray replay ts_grid.tar.zst --to ./replayed --retrain 2
     """
-    from rac_ray.cli.replay import replay_capsule
+    from rac_ray.sweep.replaying import replay_capsule
 
-    return replay_capsule(Path(capsule), Path(to) if to else None, retrain or None, seed)
+    found = replay_capsule(Path(capsule), Path(to) if to else None, retrain, seed, study_of)
+    print(as_text(found, as_json=False))
+    return found.code
 
 
 COMMANDS: dict[str, dict[str, Callable[..., int]]] = {

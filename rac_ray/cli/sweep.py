@@ -123,6 +123,7 @@ VERBS = {
         reads=True,
         examples=("--preset {preset} --verdict", "--preset {preset} --to ./local", "--watch 30"),
     ),
+    "replay": Verb(api.replay, grid=False, examples=("theirs.tar.zst", "theirs.tar.zst --retrain 2")),
 }
 _HELP = {"retry": "Run the trials that were given up once more, and what is missing."}
 

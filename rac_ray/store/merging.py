@@ -38,7 +38,7 @@ def merge(into: Ledger, other: Ledger, study: str) -> Merged:
         theirs, ours = entry.record, into.entry(training_id).record
         if theirs is None:
             refused |= {training_id: f"damaged: {entry.damaged}"} if entry.damaged else {}
-        elif reason := _wrong(other, theirs, study):
+        elif reason := wrong(other, theirs, study):
             refused[training_id] = reason
         elif ours is None:
             into.adopt(other, training_id)
@@ -53,7 +53,7 @@ def merge(into: Ledger, other: Ledger, study: str) -> Merged:
     return Merged(tuple(copied), added, tuple(same), kept, refused)
 
 
-def _wrong(ledger: Ledger, record: Record, study: str) -> str:
+def wrong(ledger: Ledger, record: Record, study: str) -> str:
     """Why a training is not what it says it is; empty where it is: ids are digests, and predictions can be counted."""
     if record.study != study:
         return f"it is of the study {record.study!r}; valid: {study!r}"

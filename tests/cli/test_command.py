@@ -18,7 +18,7 @@ from rac_ray.cli.derive import call, command, examples_of, flags_of
 from rac_ray.cli.sweep import JSON, WATCH
 
 ROOT = Path(__file__).parents[2]
-SWEEP = "run, plan, status, describe, retry, cancel, clean, import, results"
+SWEEP = "run, plan, status, describe, retry, cancel, clean, import, results, replay"
 
 
 def test_the_installed_command_answers() -> None:

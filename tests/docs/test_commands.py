@@ -32,6 +32,7 @@ NAMING = (*PAGES, "CONTRIBUTING.md")
 """Pages that name every target of the Makefile between them."""
 WITH_TESTS = {
     "docs/install.md": "tests/packaging/test_wheel.py",
+    "docs/leaderboard.md": "tests/docs/test_leaderboard.py",
     "docs/loggers.md": "tests/loggers/test_asked.py",
     "docs/monitoring.md": "tests/cluster/test_monitoring.py",
     "docs/sharing.md": "tests/docs/test_sharing.py",

@@ -127,7 +127,10 @@ def test_results_before_anything_has_run(folder: Path) -> None:
     [
         ("plan", "domain 'control' needs masks, or the folder of the published videos"),
         ("plan --experiment z --masks data/masks", "unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"),
-        ("paln", "unknown verb 'paln'; valid: run, plan, status, describe, retry, cancel, clean, import, results"),
+        (
+            "paln",
+            "unknown verb 'paln'; valid: run, plan, status, describe, retry, cancel, clean, import, results, replay",
+        ),
         ("--masks data/masks --submit 127.0.0.1:1", "--submit '127.0.0.1:1' is not a dashboard's URL"),
         ("--masks data/masks --address http://127.0.0.1:1", "is a dashboard's URL; valid: auto, or host:port"),
         ("--preset tiny", "unknown preset 'tiny'; valid: demo, paper"),

@@ -1,6 +1,7 @@
 """A real sweep of two trials, packed, derived again, and one of them trained again, through the commands."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,19 @@ import pytest
 
 from rac_ray.cli import sweep_main
 from rac_ray.cli.command import main
-from rac_ray.cli.replay import Retrained
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
+from rac_ray.results.capsule import pack
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.study import TemporalShape
+from rac_ray.sweep.replaying import Retrained, replay_capsule
 from tests.conftest import local_ray
+from tests.results.studies import SHAPES
+from tests.results.sweeps import write_sweep
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2)
 GRID = Grid(
@@ -63,6 +67,51 @@ def test_every_output_is_the_same_and_a_trial_trains_to_the_same_predictions(
     assert " tables and figures are the same to the byte" in out
     assert "agrees cnn3d h=2 mnist_bg seed=" in out
     assert "100.00% of predictions the same, top-1 differs by at most +0.000" in out
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_study_checks_capsules_of_its_own(capsule: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = swept_again(
+        capsys, "replay", str(capsule), "--to", str(tmp_path / "again"), "--retrain", "1", "--json"
+    )
+    value = json.loads(out)
+    assert (code, value["different"], value["trainings"], value["wrong"]) == (0, [], 2, {})
+    (retrained,) = value["retrained"]
+    assert (retrained["agrees"], retrained["same_predictions"]) == (True, 1)
+    with pytest.raises(SystemExit) as stopped:
+        main(["diving48", "replay", str(capsule), "--to", str(tmp_path / "other")])
+    said = f"error: '{capsule}' is of the study 'ts_grid'; valid: one of 'diving48'\n"
+    assert (stopped.value.code, capsys.readouterr().err) == (2, said)
+
+
+def test_records_that_are_not_what_they_say_are_told(tmp_path: Path) -> None:
+    """One has another seed than its id says, one says more right answers than its predictions have."""
+    sweep = write_sweep(tmp_path / "sweep", {"cnn3d": 0.6}, sizes=(2,))
+    first, second, _ = folders = sorted((sweep / "trials").iterdir())
+    changed = {folder: json.loads((folder / "record.json").read_text()) for folder in folders}
+    changed[first]["seed"] = 7
+    changed[second]["evaluations"][-1] |= {"correct": 70, "top1": 0.7}
+    for folder, record in changed.items():
+        (folder / "record.json").write_text(json.dumps(record))
+    pack(Storage.at(sweep), tmp_path / "out.tar.zst", SHAPES)
+    found = replay_capsule(tmp_path / "out.tar.zst", tmp_path / "again", 0, 0, lambda _: SHAPES)
+    assert list(found.wrong) == [first.name, second.name]
+    assert found.wrong[first.name].startswith("its settings are those of ")
+    assert found.wrong[second.name] == "mnist/test: 70 of 100 clips in its record, 60 of 100 in its predictions"
+    assert (found.code, found.derived.different) == (1, ())
+    assert "1 of 3 finished trainings are what their ids and predictions say" in found.lines()
+    assert f"WRONG {second.name}: {found.wrong[second.name]}" in found.lines()
+
+
+def test_what_cannot_be_trained_again_here_says_who_can(tmp_path: Path) -> None:
+    pack(Storage.at(write_sweep(tmp_path / "sweep", {"cnn3d": 0.6})), tmp_path / "out.tar.zst", SHAPES)
+    with pytest.raises(BadInput) as refused:
+        replay_capsule(tmp_path / "out.tar.zst", tmp_path / "again", 1, 0, lambda _: SHAPES)
+    assert re.fullmatch(
+        r"cnn3d h=\d 2dot seed=\d+ cannot be trained again here: trials of shapes cannot be trained again from their "
+        "records; models and studies of a script are known to the verb replay of that script",
+        str(refused.value),
+    )
 
 
 @pytest.mark.usefixtures("local_ray")
