@@ -259,6 +259,16 @@ def test_a_damaged_capsule_is_taken_in_or_refused(sweep: Sweep, capsule: bytes, 
         sweep.verb("import", str(folder / "theirs.tar.zst"), storage="theirs/mine")
 
 
+@fuzzed(20)
+@given(data=st.data())
+def test_a_damaged_capsule_is_ranked_or_refused(sweep: Sweep, capsule: bytes, data: st.DataObject) -> None:
+    with new_folder(sweep, "theirs") as folder:
+        folder.mkdir()
+        (folder / "theirs.tar.zst").write_bytes(data.draw(other_capsule(capsule).map(Packed)))
+        both = [str(sweep.root), str(folder / "theirs.tar.zst")]
+        said(main, "results", *both, "--leaderboard", "--to", str(folder / "board"))
+
+
 @fuzzed(2)
 @given(data=st.data())
 def test_a_damaged_capsule_is_derived_again_or_refused(sweep: Sweep, capsule: bytes, data: st.DataObject) -> None:

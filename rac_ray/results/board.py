@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rac_ray.counted import counted
-from rac_ray.results.answers import Answers
+from rac_ray.results.answers import Answers, Part
 from rac_ray.results.at_chance import AT_CHANCE, guesses
 from rac_ray.results.claims import Term
 from rac_ray.results.columns import DIFFERENCE
@@ -49,10 +49,15 @@ class Board:
         joined = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
         return Answers.of(Tables(epochs=pd.DataFrame(), failures=pd.DataFrame(), **joined))
 
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Sets of other domains that it is about, in the order of the study: all of the first one's split."""
+        found = self.answers.parts(self.ground.source, ["target"])
+        return [(target, split) for target, split in found if split == found[0][1]]
+
     @property
-    def targets(self) -> list[str]:
-        """Domains that it is about, in the order of the study."""
-        return list(dict.fromkeys(target for target, _ in self.answers.parts(self.ground.source, ["target"])))
+    def targets(self) -> tuple[str, ...]:
+        return tuple(target for target, _ in self.parts)
 
     @cached_property
     def unable(self) -> dict[int, str]:
@@ -76,9 +81,7 @@ class Board:
         return {(one, other): gap_of(sides[one], sides[other]) for one, other in combinations(able, 2)}
 
     def _side(self, number: int) -> Side:
-        source, parts = self.ground.source, self.answers.parts(self.ground.source, ["target"])
-        split = parts[0][1]
-        side = side_of(self.answers, Term(str(number), source, tuple(self.targets), split))
+        side = side_of(self.answers, Term(str(number), self.ground.source, self.targets, self.parts[0][1]))
         assert side is not None, self.ground  # all trials of a ground were asked all of it
         return side
 
@@ -126,10 +129,9 @@ class Board:
     def away(self, measure: str, number: int) -> Estimate:
         """Mean of a measure over targets, sizes and seeds."""
         places = self.answers.places(model=str(number))
-        parts = self.answers.parts(self.ground.source, ["target"])
-        if not parts:
+        if not self.parts:
             return NOTHING
-        values = np.mean([self.answers.measure(measure, part, places) for part in parts], axis=0)
+        values = np.mean([self.answers.measure(measure, part, places) for part in self.parts], axis=0)
         return interval(self.answers.per_seed(values, places)).within(*self.answers.possible(measure, places))
 
 

@@ -84,7 +84,9 @@ def _read(name: str, source: str, study_of: StudyOf) -> Entered:
         study = study_of(tables)
         grounds = _grounds(ledger, study.name)
     if not grounds:
-        raise BadInput(f"no trial of {name!r} has finished: there is nothing to rank yet")
+        raise BadInput(
+            f"no trial of {name!r} has finished and tells its accuracy at home: there is nothing to rank yet"
+        )
     return Entered(name, preset, digest, study, tables, grounds)
 
 
@@ -112,8 +114,8 @@ def _grounds(ledger: Ledger, study: str) -> dict[str, Ground]:
         for trial in record.trials if record else ():
             assert record is not None
             sets = [each for each in record.evaluations_of(trial) if each.role in FIGURE3_ROLES]
-            asked = sorted(Asked(each.role, each.target, each.split, each.content) for each in sets)
-            if asked:
+            asked = sorted({Asked(each.role, each.target, each.split, each.content) for each in sets})
+            if any(each.role == "source_val" for each in asked):
                 found[trial.trial_id] = Ground(study, record.source, record.data, tuple(asked))
     return found
 
