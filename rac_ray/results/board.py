@@ -4,9 +4,9 @@ A row is a model in one recipe of one sweep. A trial that two sweeps have counts
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from rac_ray.results.columns import DIFFERENCE
 from rac_ray.results.entered import Asked, Entered, Ground
 from rac_ray.results.findings import FEW
 from rac_ray.results.places import Gap, Pair, ahead, gap_of, lead, ranges
-from rac_ray.results.recipes import by_recipe
+from rac_ray.results.recipes import by_recipe, recipe_column
 from rac_ray.results.sides import Side, side_of
 from rac_ray.results.statistics import NOTHING, Estimate, interval
 from rac_ray.results.tables import Tables
@@ -32,6 +32,7 @@ class Row:
     sweep: Entered
     model: str
     recipe: str
+    """What tells it from other rows of the model, in words; empty where nothing does."""
     trials: pd.DataFrame
 
 
@@ -142,15 +143,26 @@ def boards_of(sweeps: Sequence[Entered]) -> tuple[list[Board], dict[str, int]]:
     again: dict[str, int] = {}
     for sweep in sweeps:
         again |= {sweep.name: len(sweep.grounds.keys() & known)}
-        for recipe, tables in by_recipe(sweep.tables).items():
+        for tables in by_recipe(sweep.tables).values():
             places: dict[tuple[Ground, str], list[int]] = {}
             for place, (trial_id, model) in enumerate(tables.trials[["trial_id", "model"]].to_numpy().tolist()):
                 if trial_id in sweep.grounds and trial_id not in known:
                     places.setdefault((sweep.grounds[trial_id], model), []).append(place)
             for (ground, model), of in places.items():
-                rows.setdefault(ground, []).append(Row(sweep, model, recipe, tables.trials.iloc[of]))
+                rows.setdefault(ground, []).append(Row(sweep, model, "", tables.trials.iloc[of]))
         known |= sweep.grounds.keys()
-    return [Board(ground, of) for ground, of in rows.items()], {name: count for name, count in again.items() if count}
+    boards = [Board(ground, _with_recipes(of)) for ground, of in rows.items()]
+    return boards, {name: count for name, count in again.items() if count}
+
+
+def _with_recipes(rows: Sequence[Row]) -> list[Row]:
+    """The rows of a board, with what tells those of one model apart."""
+    trials = pd.concat([row.trials for row in rows], ignore_index=True)
+    own = [name for name in rows[0].sweep.study.every_variant if name in trials]
+    words = recipe_column(trials, own).tolist()
+    ends = np.cumsum([len(row.trials) for row in rows]).tolist()
+    told = ("; ".join(dict.fromkeys(words[start:end])) for start, end in pairwise([0, *ends]))
+    return [replace(row, recipe=recipe) for row, recipe in zip(rows, told, strict=True)]
 
 
 def _renamed(row: Row, model: str, asked: Sequence[Asked]) -> dict[str, pd.DataFrame]:

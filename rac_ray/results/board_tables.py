@@ -7,15 +7,16 @@ import pandas as pd
 
 from rac_ray.results.at_chance import guesses
 from rac_ray.results.board import Board
+from rac_ray.results.columns import VARIANT
 from rac_ray.results.places import Gap, corrected, lead
 from rac_ray.results.statistics import ALPHA, NOTHING
 from rac_ray.results.summaries import BY_SIZE
 
 BOARD_COLUMNS = [
-    "board", "study", "source", "first_place", "last_place", "model", "recipe", "lead", "low", "high", "compared",
-    "reason", "source_top1", "target_top1", "robustness_ratio", "ratio_low", "ratio_high", "trials", "seeds", "sizes",
-    "never_learned", "fewest_parameters", "most_parameters", "seconds", "epochs", "max_epochs", "sweep", "preset",
-    "commit", "capsule", "device", "which_seeds", "data",
+    "board", "study", "source", "first_place", "last_place", "model", "recipe", "variant", "lead", "low",
+    "high", "compared", "reason", "source_top1", "target_top1", "robustness_ratio", "ratio_low", "ratio_high",
+    "trials", "seeds", "sizes", "never_learned", "fewest_parameters", "most_parameters", "seconds", "epochs",
+    "max_epochs", "sweep", "preset", "commit", "capsule", "device", "which_seeds", "data",
 ]  # fmt: skip
 PAIR_COLUMNS = [
     "board", "source", "first", "first_recipe", "first_sweep", "second", "second_recipe", "second_sweep", "difference",
@@ -40,7 +41,8 @@ def _row(board: Board, number: int) -> dict[str, object]:
     sizes = trials["parameters"].astype(int).tolist()
     return {
         "study": ground.study, "source": ground.source, "first_place": first, "last_place": last, "model": row.model,
-        "recipe": row.recipe, "lead": gap.estimate, "low": gap.low, "high": gap.high, "compared": compared,
+        "recipe": row.recipe, "variant": _listed(trials, VARIANT),
+        "lead": gap.estimate, "low": gap.low, "high": gap.high, "compared": compared,
         "reason": board.reason(number), "source_top1": board.home(number),
         "target_top1": board.away("top1", number).estimate, "robustness_ratio": ratio.estimate,
         "ratio_low": ratio.low, "ratio_high": ratio.high, "trials": len(trials), "seeds": len(set(trials["seed"])),

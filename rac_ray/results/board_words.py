@@ -33,9 +33,10 @@ def shown_table(table: pd.DataFrame, sweeps: Mapping[str, int]) -> pd.DataFrame:
     """The rows of a ``board_table`` as text; ``sweeps`` numbers them by name."""
     ratio = table.assign(mean=table["robustness_ratio"], low=table["ratio_low"], high=table["ratio_high"])
     gaps = table[["lead", "low", "high"]].to_numpy(float) * 100
+    recipes = [recipe or variant for recipe, variant in table[["recipe", "variant"]].to_numpy().tolist()]
     columns = {
         "model": [look_of(model).label for model in table["model"]],
-        DIFFERENCE: table["recipe"],
+        DIFFERENCE: recipes,
         "place": [place_in_words(*each) for each in table[["first_place", "last_place"]].to_numpy().tolist()],
         LEAD: [signed(*gap.tolist(), enough=True, digits=1) for gap in gaps],
         "own domain %": _percent(table["source_top1"].tolist()),
@@ -48,7 +49,7 @@ def shown_table(table: pd.DataFrame, sweeps: Mapping[str, int]) -> pd.DataFrame:
         "time per trial": [duration(seconds) for seconds in table["seconds"]],
         "sweep": [str(sweeps[name]) for name in table["sweep"]],
     }
-    return pd.DataFrame(columns).drop(columns=[] if any(table["recipe"]) else [DIFFERENCE])
+    return pd.DataFrame(columns).drop(columns=[] if any(recipes) else [DIFFERENCE])
 
 
 def _percent(shares: Sequence[float]) -> list[str]:
@@ -66,15 +67,26 @@ def in_short(count: float) -> str:
     return f"{count / unit:.3g}{UNITS.get(unit, '')}"
 
 
-def answer(table: pd.DataFrame, number: int, several: bool) -> str:
+def names(table: pd.DataFrame, sweeps: Mapping[str, int]) -> list[str]:
+    """What each row is called: its model, and its recipe and sweep where the model has several rows."""
+    rows = table[["model", "recipe", "sweep"]].to_numpy().tolist()
+    models = [model for model, *_ in rows]
+    told = []
+    for model, recipe, sweep in rows:
+        apart = ", ".join(filter(None, (recipe, f"sweep {sweeps[sweep]}")))
+        told.append(f"{look_of(model).label}{f' ({apart})' if models.count(model) > 1 else ''}")
+    return told
+
+
+def answer(table: pd.DataFrame, sweeps: Mapping[str, int], number: int, several: bool) -> str:
     """Who may be first, in a sentence."""
-    ranked = table.dropna(subset=["first_place"])
+    ranked = table.assign(name=names(table, sweeps)).dropna(subset=["first_place"])
     lasts = ranked["last_place"].tolist()
     of = f"Board {number}: " if several else ""
     if ranked.empty:
         return f"{of}no model has a place."
     count = counted(len(ranked), "model")
-    first = [look_of(model).label for model in ranked.loc[ranked["first_place"] == 1, "model"]]
+    first = ranked.loc[ranked["first_place"] == 1, "name"].tolist()
     if len(first) == 1:
         return f"{of}of {count} {first[0]} is the most robust one at the same accuracy on its own domain."
     if len(first) == len(ranked) and set(lasts) == {len(ranked)}:
@@ -84,11 +96,8 @@ def answer(table: pd.DataFrame, number: int, several: bool) -> str:
 
 def without_place(table: pd.DataFrame, sweeps: Mapping[str, int]) -> list[str]:
     """A line for each row without a place, and why."""
-    rows = table.loc[table["reason"] != "", ["model", "recipe", "sweep", "reason"]]
-    return [
-        f"no place: {look_of(model).label}{f', {recipe}' if recipe else ''} of sweep {sweeps[sweep]}: {reason}"
-        for model, recipe, sweep, reason in rows.itertuples(index=False, name=None)
-    ]
+    rows = zip(names(table, sweeps), table["reason"].tolist(), strict=True)
+    return [f"no place: {name}: {reason}" for name, reason in rows if reason]
 
 
 def sweeps_table(tables: Sequence[pd.DataFrame], sweeps: Mapping[str, int]) -> pd.DataFrame:

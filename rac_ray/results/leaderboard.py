@@ -73,7 +73,7 @@ class Leaderboard:
     def answers(self) -> list[str]:
         """A sentence of each board, and of what is not compared."""
         several = len(self.boards) > 1
-        said = [answer(table, number, several) for number, table in enumerate(self.tables, 1)]
+        said = [answer(table, self.numbers, number, several) for number, table in enumerate(self.tables, 1)]
         return [*(f"{each[0].upper()}{each[1:]}" for each in said), *self.notes]
 
     @property
@@ -155,7 +155,7 @@ def _page(found: Leaderboard) -> dict[str, Any]:
         zip(found.boards, found.tables, found.shown, found.pairs, strict=True), 1
     ):
         of = f"Board {number}: " if several else ""
-        further = rounded(table.drop(columns=["board", "model", "recipe", "lead", "low", "high", "sweep"]))
+        further = rounded(table.drop(columns=["board", "model", "recipe", "variant", "lead", "low", "high", "sweep"]))
         more = further.set_axis([name.replace("_", " ") for name in further], axis=1)
         said = [*([TITLE] if number == 1 else []), *without_place(table, found.numbers)]
         note = " ".join(f"{each[0].upper()}{each[1:]}." for each in said)

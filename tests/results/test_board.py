@@ -74,6 +74,7 @@ def test_sweeps_of_other_seeds_stand_on_one_board(tmp_path: Path) -> None:
     assert table["first_place"].tolist() == [1, 2]
     assert table["lead"].tolist() == pytest.approx([0.2, -0.2])
     assert table["which_seeds"].tolist() == ["1, 2, 3, 4", "7, 8, 9"]
+    assert table["recipe"].tolist() == ["learning rate 0.001", "learning rate 0.5"]
 
 
 def test_a_recipe_is_a_row_of_its_own(tmp_path: Path) -> None:

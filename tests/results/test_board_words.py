@@ -12,6 +12,7 @@ from rac_ray.results.board_words import (
     answer,
     heading,
     in_short,
+    names,
     place_in_words,
     shown_table,
     sweep_lines,
@@ -67,16 +68,16 @@ def test_numbers_of_parameters_are_short() -> None:
     ids=["one", "two", "nothing", "nobody"],
 )
 def test_who_may_be_first_is_a_sentence(table: pd.DataFrame, said: str) -> None:
-    assert answer(table, 3, several=False) == said
-    assert answer(table, 3, several=True) == f"Board 3: {said}"
+    assert answer(table, {"a": 2}, 3, several=False) == said
+    assert answer(table, {"a": 2}, 3, several=True) == f"Board 3: {said}"
 
 
-def test_who_has_no_place_is_told_with_sweep_and_recipe() -> None:
-    table = table_of(("cnn3d", 1, 1), ("bag", pd.NA, pd.NA), reason=["", "at chance"])
-    assert without_place(table, {"a": 2}) == ["no place: Bag of frames of sweep 2: at chance"]
-    assert without_place(table.assign(recipe="batch 8"), {"a": 2}) == [
-        "no place: Bag of frames, batch 8 of sweep 2: at chance"
-    ]
+def test_rows_of_one_model_are_told_apart() -> None:
+    table = table_of(("cnn3d", 1, 1), ("bag", 2, 2), ("cnn3d", pd.NA, pd.NA), reason=["", "", "at chance"])
+    assert without_place(table, {"a": 2}) == ["no place: 3D CNN (sweep 2): at chance"]
+    told = table.assign(recipe=["batch 8", "", "batch 4"])
+    assert names(told, {"a": 2}) == ["3D CNN (batch 8, sweep 2)", "Bag of frames", "3D CNN (batch 4, sweep 2)"]
+    assert answer(told, {"a": 2}, 1, several=False).startswith("of 2 models 3D CNN (batch 8, sweep 2) is the most ")
 
 
 def test_the_shown_table_has_names_and_few_digits(tmp_path: Path) -> None:
@@ -94,6 +95,8 @@ def test_the_shown_table_has_names_and_few_digits(tmp_path: Path) -> None:
     assert (lead[:7], ratio[:6]) == ("+20.0 [", "0.75 [")
     assert (second["model"], second["place"], second["points ahead"][:7]) == ("Bag of frames", "2", "-20.0 [")
     assert list(shown_table(table.assign(recipe=["a", ""]), {str(folder): 4}))[:2] == ["model", "recipe"]
+    tuned = shown_table(table.assign(variant=["tuned momentum x4", ""]), {str(folder): 4})
+    assert tuned["recipe"].tolist() == ["tuned momentum x4", ""]
     silent = shown_table(table.assign(source_top1=float("nan"), seeds=2), {str(folder): 4})
     assert silent["own domain %"].tolist() == ["-", "-"]
     assert silent["robustness ratio"].tolist() == ["0.75*", "0.50*"]

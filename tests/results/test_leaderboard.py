@@ -95,7 +95,7 @@ def test_what_cannot_be_compared_stands_apart_and_says_why(sweeps: Path, capsys:
     assert code == 0
     assert "Board 1: Trained on 2Dot" in said
     assert "Board 2: Trained on 2Dot" in said
-    assert "no place: Bag of frames of sweep 2: nobody else has trials enough to be compared with" in said
+    assert "no place: Bag of frames: nobody else has trials enough to be compared with" in said
     assert "Board 2: no model has a place." in said
     assert (
         "Board 2 stands apart from board 1, since its trials cannot be compared with those: they were asked about "
@@ -122,7 +122,7 @@ def test_the_page_runs_nothing_that_records_say(sweeps: Path) -> None:
     ]
     table, more = data["sections"][0]["table"], data["sections"][0]["more"]
     assert [row[:2] for row in table["rows"]] == [["3D CNN", "1"], ["ConvLSTM", "2"], ["average", "3"]]
-    assert data["sections"][2]["note"].startswith("No place: Bag of frames of sweep 3: nobody else has trials enough")
+    assert data["sections"][2]["note"].startswith("No place: Bag of frames: nobody else has trials enough")
     assert len(more["rows"]) == 3
     assert "robustness ratio" in more["columns"]
 
