@@ -78,7 +78,7 @@ def test_a_place_without_a_finished_trial_is_one_sentence(tmp_path: Path) -> Non
         told = json.loads(record.read_text())
         told["evaluations"] = [each for each in told["evaluations"] if each["role"] != "source_val"]
         record.write_text(json.dumps(told))
-    said = r"^no trial of '.*one' has finished and tells its accuracy at home: nothing to rank yet$"
+    said = r"^no trial of '.*one' has finished and tells its accuracy at home: there is nothing to rank yet$"
     with pytest.raises(BadInput, match=said):
         entered(folder)
     for record in folder.glob("trials/*/record.json"):
