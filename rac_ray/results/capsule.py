@@ -86,8 +86,8 @@ def pack(
 ) -> int:
     """Write a capsule of a sweep's folder (or of some of its trainings), with its study's results; returns its bytes.
 
-    Of a plan with ``planned`` trials its tables and figures say how many have not run; ``title`` is what the sweep's page
-    is called. Raises BadInput when there are no records.
+    Of a plan with ``planned`` trials its tables and figures say how many have not run; ``title`` is what its page is
+    called. Raises BadInput when there are no records.
     """
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         inside = Storage.at(scratch)
