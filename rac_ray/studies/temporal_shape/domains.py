@@ -7,60 +7,48 @@ size can move a pixel. Latents (the path) and appearance are drawn from separate
 The split ``paired`` holds counterfactual clips: clip i has one label, one path and one digit in all domains, and one
 background in those that have any, because its streams' keys name no domain. Only the looks differ from ``2dot/paired``
 to ``mnist/paired``, so that a model's answers can be compared clip by clip. Their paths are a digit's in dot domains
-too, so that top-1 on ``2dot/paired`` is no substitute for that on ``2dot/test``.
+too, so that top-1 on ``2dot/paired`` is no substitute for that on ``2dot/test``. Further domains (``factors``) have
+clips of the same draws as their base's, in every split, and differ from them by one factor.
 """
 
-import hashlib
+from collections import ChainMap
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import partial
+from math import cos, pi, sin
 from typing import Literal
 
 import numpy as np
-from numpy.random import Generator, Philox
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from rac_ray.data.order import torch_permutation
 from rac_ray.errors import BadInput, one_of
+from rac_ray.studies.temporal_shape.clip import Clip
 from rac_ray.studies.temporal_shape.digits import SYMBOL_SIZE, digits_of, shrunk
-from rac_ray.studies.temporal_shape.drawing import Frames, draw_digit, draw_dots, jpeg_round_trip
+from rac_ray.studies.temporal_shape.drawing import (
+    STILL,
+    WHITE,
+    Frames,
+    Noise,
+    draw,
+    hide_halfway,
+    jpeg_round_trip,
+    not_vanished,
+)
+from rac_ray.studies.temporal_shape.factors import DRIFT, FACTORS, Domain
+from rac_ray.studies.temporal_shape.streams import PAIRED, STREAMS, generator_at, pool_index
 from rac_ray.studies.temporal_shape.trajectories import (
     FRAME_SIZE,
     LABEL_NAMES,
     NUM_FRAMES,
     Stage,
-    Trajectory,
     draw_trajectory,
 )
 
 GENERATOR_VERSION = 1
 """Raised whenever the same spec gives other pixels; a test with golden hashes fails when somebody forgets."""
 
-PAIRED = "paired"
-"""The split whose clips differ between domains in their looks only; also the role of such evaluations."""
-STREAMS = {"train": "source", "val": "source", "test": "test", PAIRED: PAIRED}
-"""Split -> its stream of clips."""
 SPLITS = tuple(STREAMS)
-POOL_TRAIN, POOL_VAL, POOL_SEED = 4000, 1000, 42
-
-
-@dataclass(frozen=True)
-class Domain:
-    """How the moving object and what is behind it look."""
-
-    stage: Stage
-    """Size and spiral radius that bear on the path."""
-    dot_width: int | None = None
-    """Side of the white square in pixels; None for a symbol."""
-    paper_dot_width: int | None = None
-    """The side that the paper's text states."""
-    intensity: float = 0.0
-    """Factor of the Perlin background; 0 is black."""
-
-    def width(self, dots: str) -> int | None:
-        """Side of the square, ``released`` or as the ``paper`` states it; None for a symbol."""
-        return self.paper_dot_width if dots == "paper" and self.paper_dot_width else self.dot_width
-
 
 SYMBOLS = Domain(Stage(SYMBOL_SIZE, 8))
 """Digits, or other symbols of their size, on black."""
@@ -92,6 +80,8 @@ class Direction:
     targets: tuple[str, ...]
     paired: bool = False
     """Whether the best checkpoint is also evaluated on counterfactual clips, those of all its domains."""
+    further: tuple[str, ...] = ()
+    """Target domains of FURTHER, each the one that is trained on with one factor changed."""
     also: tuple[str, ...] = ()
     """Further target domains, of symbols that are none of the study's; they have test clips only."""
 
@@ -109,8 +99,8 @@ class Direction:
     def evaluations(self) -> dict[str, str]:
         """Parts that the best checkpoint is evaluated on, with their role."""
         source = {self.val: "source_val", f"{self.trained_on}/test": "source_test"}
-        targets = {f"{domain}/test": "target" for domain in (*self.targets, *self.also)}
-        counterfactual = (self.trained_on, *self.targets) if self.paired else ()
+        targets = {f"{domain}/test": "target" for domain in (*self.targets, *self.further, *self.also)}
+        counterfactual = (self.trained_on, *self.targets, *self.further) if self.paired else ()
         return {**source, **targets, **{f"{domain}/{PAIRED}": PAIRED for domain in counterfactual}}
 
     @property
@@ -121,14 +111,42 @@ class Direction:
     def within(self, parts: Collection[str]) -> "Direction":
         """This direction on a dataset of these parts: with counterfactual clips and further targets if it has them."""
         domains = dict.fromkeys(part.partition("/")[0] for part in parts)
-        also = tuple(domain for domain in domains if domain not in DOMAINS)
-        return replace(self, paired=f"{self.trained_on}/{PAIRED}" in parts, also=also)
+        further = tuple(domain for domain in domains if domain in FURTHER)
+        also = tuple(domain for domain in domains if domain not in KNOWN)
+        return replace(self, paired=f"{self.trained_on}/{PAIRED}" in parts, further=further, also=also)
+
+    def with_factors(self, factors: Collection[str], spec: "TemporalShapeSpec | None" = None) -> "Direction":
+        """This direction with those of these factors that change what it trains on, by one spec or by any."""
+        names = [further_name(self.trained_on, factor) for factor in factors]
+        return replace(self, further=tuple(each for each in names if each in FURTHER and differs(FURTHER[each], spec)))
 
 
 DIRECTIONS: dict[str, Direction] = {
     "2dot": Direction("2dot", ("5dot", "mnist", "mnist_bg", "mnist_bg_half")),
     "mnist_bg": Direction("mnist_bg_half", ("mnist", "5dot", "2dot")),
 }
+
+
+def further_name(base: str, factor: str) -> str:
+    """What a domain is called with one factor changed."""
+    return f"{base}_{factor}"
+
+
+FURTHER: dict[str, Domain] = {
+    further_name(base, name): replace(factor.changed(DOMAINS[base]), base=base, factor=name)
+    for base in (direction.trained_on for direction in DIRECTIONS.values())
+    for name, factor in FACTORS.items()
+    if factor.changed(DOMAINS[base]) != DOMAINS[base]
+}
+"""No preset has them: ``--factors`` asks for some, and finished trainings are only evaluated on them."""
+KNOWN = ChainMap(FURTHER, DOMAINS)
+"""All domains whose symbols are the study's own."""
+
+
+def differs(further: Domain, spec: "TemporalShapeSpec | None") -> bool:
+    """Whether a domain of FURTHER is another than its base: noise that flickers by the spec may be asked to flicker."""
+    background = None if spec and further.background == spec.background else further.background
+    return replace(further, base="", factor="", background=background) != DOMAINS[further.base]
 
 
 @dataclass(frozen=True)
@@ -187,59 +205,10 @@ class TemporalShapeSpec:
 SPECS = {"released": TemporalShapeSpec(), "paper": TemporalShapeSpec.paper_text()}
 
 
-@dataclass(frozen=True)
-class Clip:
-    """One rendered clip with all that was drawn for it."""
-
-    frames: Frames
-    label: int
-    trajectory: Trajectory
-    """In the split ``paired`` the very same one in each domain: a dot's too is that of a digit's top-left corner."""
-    visible_frames: int
-    """Frames in which the object was drawn; fewer than T only for dots at a border."""
-    digit: int
-    """Index into its digit pool, -1 for dots."""
-    octaves: int
-    """Lattice cells of the background, 0 without one."""
-    noise_seeds: tuple[int, ...]
-    """Perlin seed per frame; empty without a background."""
-
-
-@lru_cache(maxsize=1)
-def _released_split() -> NDArray[np.int64]:
-    """The order of the pool's 5000 clips whose first 4000 are the released training split (facts.md 1.7)."""
-    return torch_permutation(POOL_TRAIN + POOL_VAL, POOL_SEED)
-
-
-def pool_index(split: str, index: int) -> int:
-    """Place of clip ``index`` of a split in its stream of clips.
-
-    Train and val share one stream: the first 4000 and 1000 are the released split (facts.md 1.7); clips beyond
-    them alternate, so that neither split runs into the other at any size. Test and paired have streams of their own.
-    """
-    if STREAMS[split] == split:
-        return index
-    if split == "train":
-        order, beyond = _released_split()[:POOL_TRAIN], 0
-    else:
-        order, beyond = _released_split()[POOL_TRAIN:], 1
-    return int(order[index]) if index < len(order) else POOL_TRAIN + POOL_VAL + 2 * (index - len(order)) + beyond
-
-
-@lru_cache(maxsize=64)
-def _stream_key(seed: int, domain: str, stream: str, purpose: str) -> int:
-    text = f"temporal shape/{seed}/{domain}/{stream}/{purpose}"
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
-
-
-def _generator(spec: TemporalShapeSpec, domain: str, stream: str, place: int, purpose: str) -> Generator:
-    return Generator(Philox(key=_stream_key(spec.seed, domain, stream, purpose), counter=place << 64))
-
-
 def _draw_label(spec: TemporalShapeSpec, rng: Generator, place: int) -> int:
     if spec.labels == "uniform":
         return int(rng.integers(len(LABEL_NAMES)))
-    turn = _generator(spec, "any", "source", place // len(LABEL_NAMES), "balance").permutation(len(LABEL_NAMES))
+    turn = generator_at(spec.seed, "any", "source", place // len(LABEL_NAMES), "balance").permutation(len(LABEL_NAMES))
     return int(turn[place % len(LABEL_NAMES)])
 
 
@@ -251,13 +220,16 @@ def _drawn_for(domain_name: str, domain: Domain, split: str) -> tuple[str, Stage
     return ("every", PAIRED_STAGE, SYMBOL_CENTRE) if split == PAIRED else (domain_name, domain.stage, 0)
 
 
-def _background(spec: TemporalShapeSpec, domain: Domain, rng: Generator) -> tuple[int, tuple[int, ...]]:
-    """Lattice cells, and the Perlin seed of each frame; 0 and none on black."""
-    if not domain.intensity:
-        return 0, ()
-    octaves = int(rng.integers(1, spec.max_octaves + 1))
-    drawn = rng.integers(1, spec.noise_seeds + 1, size=NUM_FRAMES)
-    return octaves, tuple((drawn if spec.background == "flicker" else np.full(NUM_FRAMES, drawn[0])).tolist())
+def _noise(spec: TemporalShapeSpec, domain: Domain, look: Generator, drift: Generator) -> Noise:
+    """The background of a clip: its lattice cells, the seed of each frame, and where it drifts."""
+    octaves = int(look.integers(1, spec.max_octaves + 1))
+    drawn = look.integers(1, spec.noise_seeds + 1, size=NUM_FRAMES)
+    background = domain.background or spec.background
+    seeds = tuple((drawn if background == "flicker" else np.full(NUM_FRAMES, drawn[0])).tolist())
+    if background != "drift":
+        return Noise(octaves, seeds, domain.intensity)
+    angle = 2 * pi * drift.random()
+    return Noise(octaves, seeds, domain.intensity, (DRIFT * cos(angle), DRIFT * sin(angle)))
 
 
 def make_clip(spec: TemporalShapeSpec, domain_name: str, split: str, index: int, symbols: Frames | None = None) -> Clip:
@@ -277,21 +249,32 @@ def _clip_at(
     spec: TemporalShapeSpec, domain_name: str, split: str, stream: str, place: int, symbols: Frames | None = None
 ) -> Clip:
     """The clip at a place of a stream; its symbols are those of the split."""
-    domain = DOMAINS[domain_name] if symbols is None else SYMBOLS
-    drawn_for, stage, centre = _drawn_for(domain_name, domain, split)
-    path_rng = _generator(spec, drawn_for, stream, place, "path")
+    domain = KNOWN[domain_name] if symbols is None else SYMBOLS
+    drawn_for, stage, centre = _drawn_for(domain.base or domain_name, domain, split)
+    generator = partial(generator_at, spec.seed, drawn_for, stream, place)
+    path_rng = generator("path")
     label = _draw_label(spec, path_rng, place)
-    trajectory = draw_trajectory(path_rng, label, stage)
-    digit, octaves, noise_seeds, visible = -1, 0, (), NUM_FRAMES
-    if width := domain.width(spec.dots):
-        # A digit's corner is truncated before the dot's centre is found: a sum may round up to the next pixel.
-        frames, visible = draw_dots(np.trunc(trajectory.positions) + centre, width, spec.dot_at_border)
-    else:
-        look_rng = _generator(spec, drawn_for, stream, place, "look")
-        pool = digits_of(split) if symbols is None else symbols
-        digit = int(look_rng.integers(len(pool)))
-        octaves, noise_seeds = _background(spec, domain, look_rng)
-        frames = draw_digit(trajectory.positions, shrunk(pool[digit]), octaves, noise_seeds, domain.intensity)
+    path = draw_trajectory(path_rng, label, stage, domain.pace)
+    width, digit, noise = domain.width(spec.dots), -1, None
+    symbol = np.full((domain.drawn_width or width or 0,) * 2, WHITE, np.uint8)
+    if domain.intensity or not width:
+        look_rng, pool = generator("look"), digits_of(split) if symbols is None else symbols
+        drawn = int(look_rng.integers(len(pool)))
+        noise = _noise(spec, domain, look_rng, generator("drift")) if domain.intensity else None
+        digit, symbol = (-1, symbol) if width else (drawn, shrunk(pool[drawn]))
+    # A digit's corner is truncated before the dot's centre is found: a sum may round up to the next pixel.
+    corners: NDArray[np.int64] = np.trunc(path.positions).astype(int)
+    shown: NDArray[np.bool_] = np.ones(NUM_FRAMES, bool)
+    if width:
+        corners += centre
+        if spec.dot_at_border == "vanish":
+            shown = not_vanished(corners, width)
+        corners -= len(symbol) // 2
+    frames = draw(corners, (symbol * domain.contrast).astype(np.uint8), shown, noise)
+    if domain.occluded:
+        shown = hide_halfway(frames, corners, len(symbol), shown)
     if spec.jpeg_quality:
         frames = jpeg_round_trip(frames, spec.jpeg_quality)
-    return Clip(frames, label, trajectory, visible, digit, octaves, noise_seeds)
+    octaves, seeds, drift = (noise.octaves, noise.seeds, noise.drift) if noise else (0, (), STILL)
+    clip = Clip(frames, label, path, int(shown.sum()), digit, octaves, seeds, drift)
+    return clip if domain.order is None else clip.shown_in(domain.order(generator("order"), NUM_FRAMES))

@@ -23,12 +23,16 @@ def _fade(t: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=256)
-def perlin_image(octaves: int, seed: int, size: int = 64) -> NDArray[np.float64]:
-    """The noise at (i / size, j / size): (size, size) float64, about -0.7..0.7, first axis x. Read-only, cached."""
-    coordinate = np.arange(size) / size * octaves
+def perlin_image(octaves: int, seed: int, size: int = 64, beyond: int = 0) -> NDArray[np.float64]:
+    """The noise at (i / size, j / size), float64, about -0.7..0.7, first axis x. Read-only, cached.
+
+    i and j go to ``size``, and as much further as ``beyond`` says: (size + beyond, size + beyond).
+    """
+    coordinate = np.arange(size + beyond) / size * octaves
     cell = np.floor(coordinate).astype(int)
-    gradients = np.array([[_gradient(seed, (a, b)) for b in range(octaves + 1)] for a in range(octaves + 1)])
-    noise = np.zeros((size, size))
+    corners = range(int(cell[-1]) + 2)
+    gradients = np.array([[_gradient(seed, (a, b)) for b in corners] for a in corners])
+    noise = np.zeros((size + beyond, size + beyond))
     for step_x in (0, 1):
         for step_y in (0, 1):
             corner_x, corner_y = cell + step_x, cell + step_y

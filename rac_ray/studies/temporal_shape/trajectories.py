@@ -142,10 +142,13 @@ def mirrored_path(
     return np.array(axes).T, turns
 
 
-def draw_trajectory(rng: Generator, label: int, stage: Stage) -> Trajectory:
-    """Draw one path of class ``label`` (an index into LABEL_NAMES) for an object of ``stage``."""
+def draw_trajectory(rng: Generator, label: int, stage: Stage, pace: float = 1.0) -> Trajectory:
+    """Draw one path of class ``label`` (an index into LABEL_NAMES) for an object of ``stage``.
+
+    At another ``pace`` the same draws give the same shape from the same start, that many times as large.
+    """
     motion = SHAPES[LABEL_NAMES[label]](rng, stage)
     low, high = start_range(motion.margin, stage)
     x, y = rng.integers(low, high + 1, size=2).tolist()
-    positions, reflections = mirrored_path((x, y), motion.velocities, stage.limit)
-    return Trajectory(positions, float(motion.speed), float(motion.radius), reflections)
+    positions, reflections = mirrored_path((x, y), pace * motion.velocities, stage.limit)
+    return Trajectory(positions, float(pace * motion.speed), float(pace * motion.radius), reflections)

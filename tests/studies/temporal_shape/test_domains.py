@@ -26,7 +26,7 @@ from rac_ray.studies.temporal_shape.domains import (
     make_clip,
     pool_index,
 )
-from rac_ray.studies.temporal_shape.drawing import draw_digit, draw_dots, jpeg_round_trip
+from rac_ray.studies.temporal_shape.drawing import Noise, draw, jpeg_round_trip
 from rac_ray.studies.temporal_shape.perlin import perlin_image
 from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES, start_range
 
@@ -48,6 +48,7 @@ GOLDEN_PAIRED = {
     "mnist_bg_half": "f64a0a5930615150",
 }
 COUNTERFACTUALS = 200
+ALWAYS = np.ones(20, bool)
 
 
 def pixels_of(domain: str, splits: Sequence[str]) -> str:
@@ -122,15 +123,28 @@ def test_papers_2dot_is_two_pixels_wide() -> None:
     assert (clip.frames[0] > 0).sum() == 4
 
 
+def test_what_is_beyond_a_border_is_cut_and_what_is_not_shown_is_not_drawn() -> None:
+    corners, dot = np.array([[-1, 29], [29, -1], [62, 62], [0, 0], [-2, 63]]), np.full((3, 3), 255, np.uint8)
+    frames = draw(corners, dot, np.array([True, True, True, False, True]))
+    assert [int((frame > 0).sum()) for frame in frames] == [6, 6, 4, 0, 1]
+    assert (np.argwhere(frames[0]).tolist(), np.argwhere(frames[4]).tolist()) == (
+        [[29, 0], [29, 1], [30, 0], [30, 1], [31, 0], [31, 1]],
+        [[63, 0]],
+    )
+
+
 def test_a_dot_over_the_left_or_top_border_vanishes_or_is_cut() -> None:
-    positions = np.array([[0.9, 30.0], [30.0, 0.0], [62.0, 62.0], [1.0, 1.0]])
-    frames, visible = draw_dots(positions, 3, "vanish")
-    assert visible == 2
-    assert [int((frame > 0).sum()) for frame in frames] == [0, 0, 9, 9]
-    frames, visible = draw_dots(positions, 3, "clip")
-    assert visible == 4
-    assert [int((frame > 0).sum()) for frame in frames] == [6, 6, 9, 9]
-    assert (draw_dots(np.array([[59.0, 0.5]]), 5, "clip")[0] > 0).sum() == 15
+    found: dict[str, list[int]] = {"vanish": [], "clip": []}
+    for index in range(300):
+        for at_border, areas in found.items():
+            clip = make_clip(replace(RAW, dot_at_border=at_border), "5dot", "test", index)
+            inside = np.all(clip.trajectory.positions.astype(int) >= 2, axis=1).tolist()
+            seen = [int((frame > 0).sum()) for frame in clip.frames]
+            assert clip.visible_frames == (20 if at_border == "clip" else sum(inside))
+            areas += [area for area, whole in zip(seen, inside, strict=True) if not whole]
+    assert set(found["vanish"]) == {0}
+    assert set(found["clip"]) >= {15, 20}
+    assert min(found["clip"]) >= 9
 
 
 def test_digits_have_their_corner_at_the_truncated_position() -> None:
@@ -192,7 +206,7 @@ def test_negative_noise_darkens_the_digit() -> None:
     symbol = np.full((14, 14), 100, np.uint8)
     noise = 255 * perlin_image(3, 5).T
     x, y = 20, 30
-    frame = draw_digit(np.array([[20.7, 30.2]]), symbol, 3, (5,), 1.0)[0]
+    frame = draw(np.array([[20, 30]]), symbol, ALWAYS[:1], Noise(3, (5,), 1.0))[0]
     inside = frame[y : y + 14, x : x + 14]
     assert (inside < 100).any()
     np.testing.assert_array_equal(inside, np.clip(100 + noise[y : y + 14, x : x + 14], 0, 255).astype(np.uint8))
@@ -243,7 +257,8 @@ def test_the_object_of_a_paired_clip_is_at_one_place_in_all_domains(counterfactu
         positions, symbol = clips[0].trajectory.positions, shrunk(mnist("test")[clips[-1].digit])
         for domain, clip in zip(DOMAINS.values(), clips, strict=True):
             if domain.dot_width is None:
-                expected = draw_digit(positions, symbol, clip.octaves, clip.noise_seeds, domain.intensity)
+                noise = Noise(clip.octaves, clip.noise_seeds, domain.intensity) if domain.intensity else None
+                expected = draw(positions.astype(int), symbol, ALWAYS, noise)
                 np.testing.assert_array_equal(clip.frames, expected)
                 continue
             for frame, (x, y) in zip(clip.frames, positions.astype(int), strict=True):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rac_ray.studies.temporal_shape.domains import DOMAINS
-from rac_ray.studies.temporal_shape.drawing import draw_dots
+from rac_ray.studies.temporal_shape.drawing import not_vanished
 from rac_ray.studies.temporal_shape.trajectories import (
     LABEL_NAMES,
     NUM_FRAMES,
@@ -94,8 +94,8 @@ def test_share_of_reflected_clips(shape: str, domain: str) -> None:
 def test_share_of_clips_with_a_vanished_dot(shape: str, domain: str) -> None:
     width = DOMAINS[domain].dot_width
     assert width
-    seen = [draw_dots(path.positions, width, "vanish")[1] for path in draws(shape, domain)]
-    share = 100 * np.mean(np.array(seen) < NUM_FRAMES)
+    seen = [not_vanished(path.positions.astype(int), width).all() for path in draws(shape, domain)]
+    share = 100 * (1 - np.mean(seen))
     assert share == pytest.approx(VANISHED[shape][list(STAGES).index(domain)], abs=TOLERANCE)
 
 
