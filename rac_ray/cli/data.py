@@ -23,6 +23,7 @@ def generate(
     test_clips: int = 500,
     paired_clips: int = 0,
     digits: str = "",
+    factors: str = "",
     spec: str = "released",
     dry_run: bool = False,
 ) -> int:
@@ -44,6 +45,8 @@ def generate(
         Counterfactual clips per domain.
     digits
         Folders of other symbols, IDX images as EMNIST's; each is one more target domain.
+    factors
+        What further target domains change of the source's own, as in drift,reversed; or all.
     spec
         The released data, or the paper's text, in a folder of its own below: released or paper.
     dry_run
@@ -57,7 +60,7 @@ def generate(
     from rac_ray.data.generate import generate as make_shards
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
     from rac_ray.studies.temporal_shape.grid import Grid
-    from rac_ray.studies.temporal_shape.study import TemporalShape, check_sources, dataset_of
+    from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of, factors_of
     from rac_ray.studies.temporal_shape.symbols import all_symbols
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
@@ -67,13 +70,13 @@ def generate(
         raise one_of("spec", spec, SPECS)
     require_some("source", words(source) if source else None)
     sources = tuple(words(source) or DIRECTIONS)
-    check_sources(sources)
     grid = Grid(
         sources=sources,
         train_clips=train_clips,
         val_clips=val_clips,
         test_clips=test_clips,
         symbols=all_symbols(words(places(digits))),
+        factors=factors_of(sources, words(factors)),
         paired_clips=paired_clips,
         spec=SPECS[spec],
     )

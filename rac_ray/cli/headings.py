@@ -37,7 +37,7 @@ RARE_HEADINGS = frozenset({"Recipe", "Search for a recipe", "When a trial fails"
 """Only ``--help-all`` shows options below these, a study's variants, and these options:"""
 RARE = frozenset({
     "precision", "fewest_workers", "cpus_per_trial", "trials_per_gpu", "stack", "cuda_graphs", "keep_shards",
-    "take_over", "digits", "feed", "workers", "dashboard",
+    "take_over", "digits", "factors", "feed", "workers", "dashboard",
     "failed", "without_weights", "capsule_weights", "log",
 })  # fmt: skip
 

@@ -59,6 +59,10 @@ def test_generate_verify_preview(run, tmp_path: Path) -> None:
         (["generate", "ts", "--spec", "other"], "unknown spec 'other'; valid: released, paper"),
         (["generate", "ts", "--source", "2dot,4dot"], "unknown source domain '4dot'; valid: 2dot, mnist_bg"),
         (["generate", "ts", "--source", " ,"], "--source names nothing; give one value or more"),
+        (
+            ["generate", "ts", "--factors", "drift,sise7"],
+            "unknown factor of 2dot and mnist_bg 'sise7'; did you mean size7?",
+        ),
         (["generate", "ts", "--digits", "emnist"], "there is no folder of digits '"),
         (["generate", "ts", "--train-clips", "-1"], "--train-clips is -1; valid: 0 or more"),
         (["generate", "ts", "--val-clips", "0"], "2dot/val is to hold 0 clips; valid: 1 or more"),

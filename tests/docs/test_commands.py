@@ -74,7 +74,7 @@ OTHER_VERBS = [
 """But for those of tests/segmentation/test_segment_verbs.py and tests/sweeps/test_diving48.py."""
 PLANNED = {
     "cnn3d,cnn2plus1d,bag": 3 * 3, "convlstm,convgru,convlru": 3 * 3 * 2,
-    "--tune": 72, "laptop --spec": 36, "laptop --feed": 36, "laptop": 72,
+    "--tune": 72, "--source 2dot --factors": 36, "laptop --spec": 36, "laptop --feed": 36, "laptop": 72,
     "model=convlstm|cnn3d,hidden_units<=8": 2 * 4 * 5 * 2, "--models": 2 * 2 * 2,
 }  # fmt: skip
 

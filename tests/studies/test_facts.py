@@ -9,17 +9,17 @@ from rac_ray.studies.diving48.shape_texture import DOMAINS as EDITS
 from rac_ray.studies.diving48.study import SOURCE, Diving48
 from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape.dataset import COLUMNS
-from rac_ray.studies.temporal_shape.domains import DOMAINS, SPLITS
+from rac_ray.studies.temporal_shape.domains import DOMAINS, KNOWN, SPLITS
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES
 
-KNOWN = {"apache-2.0", "cc-by-sa-3.0", "unknown", "other"}
+LICENCES = {"apache-2.0", "cc-by-sa-3.0", "unknown", "other"}
 """Identifiers of licences that Hugging Face knows, of those that are used here."""
 
 
 def test_temporal_shapes_domains_splits_and_columns_are_all_told() -> None:
     facts = TemporalShape.facts
-    assert list(facts.domains) == list(DOMAINS)
+    assert list(facts.domains) == list(KNOWN)
     assert list(facts.splits) == list(SPLITS)
     assert list(facts.columns) == COLUMNS.names
     for domain, width in (("2dot", 3), ("5dot", 5)):
@@ -41,7 +41,7 @@ def test_every_fact_is_a_sentence_with_a_licence_and_a_source(study: type[Study]
     facts = study.facts
     sentences = (*facts.limits, *facts.intended, *facts.differences, facts.summary, facts.how_made)
     assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in sentences)
-    assert {facts.weights_licence.name, facts.data_licence.name} <= KNOWN
+    assert {facts.weights_licence.name, facts.data_licence.name} <= LICENCES
     assert all(link.startswith("http") for link in facts.links.values())
     assert re.match(r"@\w+\{\w+,\n", facts.citation)
     assert facts.citation.count("{") == facts.citation.count("}")

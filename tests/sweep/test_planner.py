@@ -10,7 +10,7 @@ from rac_ray.identity import Trial
 from rac_ray.models import MODELS, Builder
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, DOMAINS
 from rac_ray.studies.temporal_shape.grid import MODELS as PAPERS
-from rac_ray.studies.temporal_shape.grid import PAPER_HIDDEN_UNITS, PAPER_SEEDS, Grid
+from rac_ray.studies.temporal_shape.grid import PAPER_HIDDEN_UNITS, PAPER_SEEDS, PRESETS, Grid
 from rac_ray.studies.temporal_shape.study import planned_dataset
 from rac_ray.sweep import planner
 from rac_ray.sweep.only import Only
@@ -198,6 +198,25 @@ def test_other_symbols_are_one_more_evaluation_each_and_change_no_training(tmp_p
     folder_of(tmp_path / "usps", drawn(3, seed=1))
     others = evaluation_ids(plan_of(tmp_path, asked={"digits": ",".join(folders)})) - evaluation_ids(more)
     assert len(others) == 400
+
+
+def test_factors_are_one_more_evaluation_each_of_trainings_that_stay_what_they_are(tmp_path: Path) -> None:
+    """A factor of paired clips is two, and no preset has any."""
+    plan, more = plan_of(tmp_path), plan_of(tmp_path, asked={"factors": ["drift", "size7"]})
+    assert training_ids(more) == training_ids(plan)
+    assert len(evaluation_ids(more) - evaluation_ids(plan)) == 200 * 2 + 200
+    assert [each.part for each in more.tasks[0].evaluations[-2:]] == ["2dot_drift/test", "2dot_size7/test"]
+    assert more.tasks[200].evaluations[-1].part == "mnist_bg_half_drift/test"
+    added = dict.fromkeys(["2dot_drift/test", "2dot_size7/test", "mnist_bg_half_drift/test"], 500)
+    assert clips_of(more) == {**clips_of(plan), **added}
+    assert evaluation_ids(plan_of(tmp_path, asked={"factors": []})) == evaluation_ids(plan)
+    paired = [plan_of(tmp_path, replace(SMALL, paired_clips=8), asked=asked) for asked in ({}, {"factors": ["drift"]})]
+    assert [len(each.tasks[0].evaluations) for each in paired] == [11, 13]
+    assert all(not preset.factors for preset in PRESETS.values())
+    for spec, left in (("released", {"drift", "static"}), ("paper", {"drift", "flicker"})):
+        asked = {"factors": ["flicker", "static", "drift"], "spec": [spec], "source": ["mnist_bg"]}
+        parts = {each.target for each in plan_of(tmp_path, asked=asked).tasks[0].evaluations}
+        assert parts - set(DOMAINS) == {f"mnist_bg_half_{factor}" for factor in left}
 
 
 def test_precision_is_in_the_id_as_it_was_resolved(tmp_path: Path) -> None:

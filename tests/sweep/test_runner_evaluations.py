@@ -5,12 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
+from rac_ray.studies.temporal_shape.domains import make_clip
+from rac_ray.studies.temporal_shape.rendering import clip_source
 from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan
@@ -18,7 +21,7 @@ from rac_ray.training.selection import Selection
 from tests.records import finish
 from tests.studies.temporal_shape.idx import drawn, folder_of
 from tests.sweep import faults
-from tests.sweep.running import data, plan_of, predictions_of, records_of, run
+from tests.sweep.running import GRID, QUICK, data, plan_of, predictions_of, records_of, run
 
 __all__ = ["data", "plan_of"]
 
@@ -78,6 +81,37 @@ def test_other_symbols_on_a_finished_sweep_train_nothing(plan_of: Callable[..., 
     added = new.evaluations[-1]
     assert (added.part, added.role, added.clips, new.epochs) == ("kannada/test", "target", 8, old.epochs)
     assert set(plan.states(plan.entries(), None).values()) == {"done"}
+
+
+def test_a_factor_on_a_finished_sweep_trains_nothing_and_is_asked_its_own_clips(plan_of: Callable[..., Plan]) -> None:
+    """A training step would raise. The floor has no time, and so one answer to a clip, however its frames are shown."""
+    few = {"models": ("bag",), "hidden_units": (8,), "seeds": (0,), "recipes": {"bag": QUICK}}
+    plan = plan_of(**few)
+    run(plan)
+    before, (old,) = {name: files_of(plan, name) for name in ("epochs.parquet", "best.ckpt")}, records_of(plan).values()
+    more = plan_of(**few, factors=("contrast50", "shuffled"))
+    assert more.trial_ids == plan.trial_ids
+    assert set(more.states(more.entries(), None).values()) == {"pending"}
+    assert sum(" done   " in line for line in run(more, faults.trains_nothing)) == 1
+    assert {name: files_of(more, name) for name in before} == before
+    (new,) = records_of(more).values()
+    assert new.evaluations[:-2] == old.evaluations
+    added = [(each.part, each.role, each.clips) for each in new.evaluations[-2:]]
+    assert added == [("2dot_contrast50/test", "target", 8), ("2dot_shuffled/test", "target", 8)]
+    assert set(plan.states(plan.entries(), None).values()) == {"done"}
+    (table,) = predictions_of(more).values()
+    found = table.to_pandas().query("split == 'test'").sort_values("clip_id").groupby("target")
+    logits = {target: np.stack(rows["logits"].tolist()) for target, rows in found}
+    np.testing.assert_allclose(logits["2dot_shuffled"], logits["2dot"], atol=1e-5)
+    assert not np.allclose(logits["2dot_contrast50"], logits["2dot"], atol=1e-3)
+    assert len(np.unique(logits["2dot"], axis=0)) == 8
+    assert {target: rows["label"].tolist() for target, rows in found}["2dot_shuffled"] == [
+        *found.get_group("2dot")["label"]
+    ]
+    clips = clip_source([new])
+    for name in ("contrast50", "shuffled"):
+        shown = make_clip(GRID.spec, f"2dot_{name}", "test", 5).frames
+        np.testing.assert_array_equal(clips(f"2dot_{name}/test/000005"), shown)
 
 
 def test_new_evaluations_are_those_of_a_sweep_that_had_them_from_the_start(

@@ -16,8 +16,8 @@ from rac_ray.data.shards import Layout, Rows, Shard, shards_of
 from rac_ray.errors import BadInput, one_of
 from rac_ray.studies.temporal_shape.digits import MNIST
 from rac_ray.studies.temporal_shape.domains import (
-    DOMAINS,
     GENERATOR_VERSION,
+    KNOWN,
     SPLITS,
     Clip,
     TemporalShapeSpec,
@@ -49,6 +49,8 @@ COLUMNS = pa.schema(
         ("digit", pa.int32()),
         ("octaves", pa.int16()),
         ("noise_seeds", pa.list_(pa.int32())),
+        ("drift_x", pa.float32()),
+        ("drift_y", pa.float32()),
     ]
 )
 
@@ -64,7 +66,7 @@ class GeneratedClips(Dataset):
     """What further domains show."""
 
     def __post_init__(self) -> None:
-        domains = (*DOMAINS, *(symbols.name for symbols in self.symbols))
+        domains = (*KNOWN, *(symbols.name for symbols in self.symbols))
         for part, count in self.clips.items():
             domain, _, split = part.partition("/")
             if domain not in domains:
@@ -197,4 +199,6 @@ def row_of(part: str, index: int, clip: Clip) -> dict[str, Any]:
         "digit": clip.digit,
         "octaves": clip.octaves,
         "noise_seeds": clip.noise_seeds,
+        "drift_x": clip.drift[0],
+        "drift_y": clip.drift[1],
     }

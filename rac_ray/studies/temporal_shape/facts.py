@@ -2,6 +2,8 @@
 
 from rac_ray.results.study_facts import Licence, StudyFacts
 from rac_ray.studies.citation import BIBTEX, PAPER
+from rac_ray.studies.temporal_shape.domains import FURTHER
+from rac_ray.studies.temporal_shape.factors import FACTORS
 
 DIGITS_LICENCE = "https://creativecommons.org/licenses/by-sa/3.0/"
 
@@ -56,6 +58,10 @@ FACTS = StudyFacts(
         "mnist": "an MNIST digit of 14 x 14 pixels on black",
         "mnist_bg": "an MNIST digit on Perlin noise at full intensity",
         "mnist_bg_half": "an MNIST digit on Perlin noise at half intensity",
+        **{
+            name: f"the clips of {further.base} but for one thing: {FACTORS[further.factor].looks}"
+            for name, further in FURTHER.items()
+        },
     },
     splits={
         "train": "training; MNIST's training digits",
@@ -79,6 +85,8 @@ FACTS = StudyFacts(
         "digit": "number of the MNIST image; -1 for squares",
         "octaves": "cells of noise along a side; 0 on black",
         "noise_seeds": "seed of the noise of each frame; empty on black",
+        "drift_x": "pixels per frame that the noise moves to the right; 0 where it stands",
+        "drift_y": "pixels per frame that the noise moves down; 0 where it stands",
     },
     differences=(
         "The spec 'released' follows the data that the authors released, 'paper' what their paper says.",

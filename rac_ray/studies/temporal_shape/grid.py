@@ -36,6 +36,8 @@ class Grid:
     recipes: Mapping[str, Recipe] = field(default_factory=lambda: PAPER_RECIPES)
     symbols: tuple[Symbols, ...] = ()
     """What further target domains show: each has test clips, and no part in any training."""
+    factors: tuple[str, ...] = ()
+    """What further target domains change of the domain that is trained on, of FACTORS."""
     paired_clips: int = 0
     """Counterfactual clips per domain to evaluate on as well, each the same but for its looks in all domains."""
     spec: TemporalShapeSpec = field(default_factory=TemporalShapeSpec)

@@ -7,18 +7,28 @@ from collections.abc import Mapping
 from rac_ray.results.names import Domains, DomainWords
 from rac_ray.results.paper import Drawn
 from rac_ray.studies.temporal_shape.claims import TARGETS
+from rac_ray.studies.temporal_shape.domains import FURTHER
+from rac_ray.studies.temporal_shape.factors import FACTORS
 from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES
 
 QUESTION = (
     "Does a video model that learned five motions (circle, spiral, line, rectangle, arc) on one kind of clip still "
     "recognise them when only the looks change?"
 )
-NAMED: Domains = {
+OWN: Domains = {
     "2dot": DomainWords("2Dot", "a small white square on black"),
     "5dot": DomainWords("5Dot", "a larger white square on black"),
     "mnist": DomainWords("MNIST", "a handwritten digit on black"),
     "mnist_bg": DomainWords("MNIST-bg", "a digit on strong, flickering noise"),
     "mnist_bg_half": DomainWords("MNIST-bg half", "a digit on noise half as strong"),
+}
+"""Of the study's domains."""
+NAMED: Domains = {
+    **OWN,
+    **{
+        name: DomainWords(f"{OWN[further.base].label} {further.factor}", FACTORS[further.factor].looks)
+        for name, further in FURTHER.items()
+    },
 }
 """Names of domains, the paper's where it has one, and what moves in their clips."""
 

@@ -22,6 +22,7 @@ from rac_ray.studies.temporal_shape.claims import PRINTED, READINGS, TEMPORAL_SH
 from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, SPECS, Direction
 from rac_ray.studies.temporal_shape.endless import EndlessClips
+from rac_ray.studies.temporal_shape.factors import FACTORS
 from rac_ray.studies.temporal_shape.facts import FACTS
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
@@ -53,6 +54,8 @@ CLIPS_PER_SECOND = 1500.0
 """Clips that one core generates."""
 REFERENCE = Path(__file__).with_name("reference.tar.zst")
 """A capsule of what has been run of the preset laptop; what it says is in docs/findings.md."""
+ALL = "all"
+"""All factors that the sources can have."""
 OWN = "own"
 """What a spec without a name is called."""
 AXES = {"source": "sources", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
@@ -75,20 +78,22 @@ class TemporalShape(Study):
         Option("hidden_units", integers("hidden units"), "hidden units per layer, or head; TimeSformer: even"),
         Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
         Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
+        Option("factors", words, "what further target domains change of the source's, as in drift,reversed; or all"),
         Option("spec", words, "clips as they were released, or as the paper's text reads: released, paper"),
     )
     variants = {"spec": tuple(SPECS), FEED: (STORED, ONLINE)}  # noqa: RUF012
 
     def narrowed(self, grid: Grid, asked: Mapping[str, Any]) -> Grid:
-        """The grid with some axes, its spec or its further symbols replaced.
+        """The grid with some axes, its spec, its factors or its further symbols replaced.
 
-        Raises BadInput for an axis without values, and for a folder that has no symbols.
+        Raises BadInput for an axis without values, a factor that is none, and a folder that has no symbols.
         """
-        folders, spec, feed = asked.get("digits"), asked.get("spec"), asked.get(FEED)
+        folders, factors, spec, feed = (asked.get(name) for name in ("digits", "factors", "spec", FEED))
         symbols = grid.symbols if folders is None else all_symbols(words(folders))
         endless = feed == ONLINE if feed else grid.endless
         spec = SPECS[spec] if spec else grid.spec
-        return replace(with_axes(grid, AXES, asked), symbols=symbols, spec=spec, endless=endless)
+        narrowed = replace(with_axes(grid, AXES, asked), symbols=symbols, spec=spec, endless=endless)
+        return narrowed if factors is None else replace(narrowed, factors=factors_of(narrowed.sources, factors))
 
     def values(self, grid: Grid) -> Mapping[str, str]:
         """The name of the spec, and whether training clips are stored or drawn."""
@@ -200,6 +205,21 @@ def check_sources(sources: Sequence[str]) -> None:
             raise one_of("source domain", source, DIRECTIONS)
 
 
+def factors_of(sources: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """The factors that are asked for; ``all`` stands for those that change something of one of the sources.
+
+    Raises BadInput for one that is none of those.
+    """
+    check_sources(sources)
+    known = [
+        factor for factor in FACTORS if any(DIRECTIONS[source].with_factors([factor]).further for source in sources)
+    ]
+    for factor in asked:
+        if factor not in (*known, ALL):
+            raise one_of(f"factor of {' and '.join(sources)}", factor, (*known, ALL))
+    return tuple(known if ALL in asked else dict.fromkeys(asked))
+
+
 def check_grid(grid: Grid) -> None:
     """Raise BadInput for a source, model or number of hidden units that does not exist."""
     from rac_ray.models import Builder
@@ -213,7 +233,8 @@ def check_grid(grid: Grid) -> None:
 def direction_of(grid: Grid, source: str) -> Direction:
     """What trials of a source read, with counterfactual clips and further domains if the grid has any."""
     also = tuple(symbols.name for symbols in grid.symbols)
-    return replace(DIRECTIONS[source], paired=grid.paired_clips != 0, also=also)
+    direction = DIRECTIONS[source].with_factors(grid.factors, grid.spec)
+    return replace(direction, paired=grid.paired_clips != 0, also=also)
 
 
 def dataset_of(grid: Grid) -> GeneratedClips:

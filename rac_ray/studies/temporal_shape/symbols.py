@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rac_ray.errors import BadInput
 from rac_ray.studies.temporal_shape.digits import parse_idx
-from rac_ray.studies.temporal_shape.domains import DOMAINS
+from rac_ray.studies.temporal_shape.domains import KNOWN
 
 IMAGES = ("images-idx3-ubyte", "images.idx3-ubyte")
 """One of which is in the name of a file of images."""
@@ -59,7 +59,7 @@ def all_symbols(folders: Sequence[str]) -> tuple[Symbols, ...]:
     found = {}
     for folder in folders:
         symbols = Symbols.of(folder)
-        _require_free(symbols.name, folder, (*DOMAINS, *found))
+        _require_free(symbols.name, folder, (*KNOWN, *found))
         found[symbols.name] = symbols
     return tuple(found.values())
 
