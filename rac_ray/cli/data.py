@@ -48,7 +48,7 @@ def generate(
     factors
         What further target domains change of the source's own, as in drift,reversed; or all.
     spec
-        The released data, or the paper's text, in a folder of its own below: released or paper.
+        The released data, or the paper's text, in a folder of its own below: released or paper; or seven shapes: seven.
     dry_run
         Say what would be made, and write nothing.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rac_ray import Resources, Where, Which, api
 from rac_ray.data.dataset import Say
@@ -173,6 +174,28 @@ def test_two_specs_run_side_by_side_and_are_never_averaged(tmp_path: Path) -> No
     assert [(trial.name, trial.state) for trial in only.trials] == [(both.trials[1].name, "done")]
     told = api.plan(STUDY, where=where, resources=Resources(num_cpus=2), spec=["paper"])
     assert (told.about, told.trainings) == ({"spec": "paper"}, (0, 1))
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_seven_shapes_train_models_of_seven_classes_and_are_asked_about_factors(tmp_path: Path) -> None:
+    made = plan(tmp_path, spec=["seven"], factors=["reversed"])
+    run(made)
+    (task,) = made.tasks
+    record = made.ledger.record(task.training_id)
+    assert record
+    assert (record.classes, record.variants["spec"], made.parts[0].data.root) == (
+        7,
+        "seven",
+        f"{tmp_path}/data/spec-seven",
+    )
+    assert record.dataset
+    assert record.dataset["spec"] == {**SPECS["released"].as_dict(), "shapes": 7}
+    predictions = made.ledger.table(task.training_id, "predictions").to_pandas()
+    assert {len(logits) for logits in predictions["logits"]} == {7}
+    assert "2dot_reversed" in set(predictions["target"])
+    assert STUDY.built(record)(torch.zeros(1, 20, 1, 64, 64)).shape == (1, 7)
+    subject, _ = STUDY.again(record)
+    assert (subject.num_classes, subject.build()(torch.zeros(1, 20, 1, 64, 64)).shape) == (7, (1, 7))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from rac_ray.counted import counted
 from rac_ray.data.dataset import Dataset
+from rac_ray.data.manifest import spec_differences
 from rac_ray.data.shards import Layout, Rows, Shard, shards_of
 from rac_ray.errors import BadInput, one_of
 from rac_ray.studies.temporal_shape.digits import MNIST
@@ -24,7 +25,7 @@ from rac_ray.studies.temporal_shape.domains import (
     make_clip,
 )
 from rac_ray.studies.temporal_shape.symbols import Symbols
-from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
+from rac_ray.studies.temporal_shape.trajectories import ALL_LABEL_NAMES, FRAME_SIZE, NUM_FRAMES
 
 CLIPS_PER_SHARD = 500
 MOST_CLIPS = 10_000_000
@@ -98,7 +99,7 @@ class GeneratedClips(Dataset):
 
     def layout(self) -> Layout:
         """Grey frames without their channel, and what each clip was rendered from."""
-        return Layout(COLUMNS, LABEL_NAMES, (NUM_FRAMES, FRAME_SIZE, FRAME_SIZE))
+        return Layout(COLUMNS, self.shape.label_names, (NUM_FRAMES, FRAME_SIZE, FRAME_SIZE))
 
     def maker(self) -> Callable[[Shard], Rows]:
         """Renders clips; each process loads symbols by itself, and only those that it shows."""
@@ -119,14 +120,17 @@ class GeneratedClips(Dataset):
         return make_clip(self.shape, domain, split, index, symbols.images() if symbols else None)
 
     def differences(self, manifest: Mapping[str, Any]) -> list[str]:
-        """Other counts, too: a larger set would take the place of one that others train on."""
+        """Other counts, too: a larger set would take the place of one that others train on.
+
+        Specs are compared with the number of shapes, which identities name only where it is another than the study's.
+        """
         there = {part: entry["clips"] for part, entry in manifest["splits"].items()}
         counts = [
             f"{counted(there[part], 'clip')} of {part} instead of {clips}"
             for part, clips in self.clips.items()
             if there.get(part, clips) != clips
         ]
-        return super().differences(manifest) + counts
+        return spec_differences(_in_full(manifest["identity"]), _in_full(self.identity())) + counts
 
     def _symbols_of(self, parts: Iterable[str]) -> list[Symbols]:
         """Of further domains, those that are among the named ``domain/split`` parts."""
@@ -170,6 +174,16 @@ class _Made(msgspec.Struct):
     symbols: list[Symbols] = []
 
 
+def _in_full(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity whose spec, if it has one, names the number of shapes."""
+    spec = identity.get("spec")
+    return (
+        {**identity, "spec": {"shapes": TemporalShapeSpec.shapes, **spec}}
+        if isinstance(spec, Mapping)
+        else {**identity}
+    )
+
+
 def rendered_rows(dataset: GeneratedClips, shard: Shard) -> Rows:
     """The clips of a shard."""
     return Rows([row_of(shard.part, index, dataset.clip(shard.part, index)) for index in shard.places])
@@ -188,7 +202,7 @@ def row_of(part: str, index: int, clip: Clip) -> dict[str, Any]:
         "domain": domain,
         "split": split,
         "label": clip.label,
-        "label_name": LABEL_NAMES[clip.label],
+        "label_name": ALL_LABEL_NAMES[clip.label],
         "frames": clip.frames.tobytes(),
         "x": path.positions[:, 0],
         "y": path.positions[:, 1],

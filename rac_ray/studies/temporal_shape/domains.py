@@ -38,6 +38,7 @@ from rac_ray.studies.temporal_shape.drawing import (
 from rac_ray.studies.temporal_shape.factors import DRIFT, FACTORS, Domain
 from rac_ray.studies.temporal_shape.streams import PAIRED, STREAMS, generator_at, pool_index
 from rac_ray.studies.temporal_shape.trajectories import (
+    ALL_LABEL_NAMES,
     FRAME_SIZE,
     LABEL_NAMES,
     NUM_FRAMES,
@@ -156,7 +157,7 @@ class TemporalShapeSpec:
     seed: int = 0
     """Key of all streams; the released generator had none."""
     labels: Literal["uniform", "balanced"] = "uniform"
-    """Drawn at random per clip, or every five consecutive clips hold each class once (paper: "class balance")."""
+    """Drawn at random per clip, or as many consecutive clips as classes hold each once (paper: "class balance")."""
     dots: Literal["released", "paper"] = "released"
     """Squares of 3x3 and 5x5, or of exactly 2x2 and 5x5 pixels."""
     dot_at_border: Literal["vanish", "clip"] = "vanish"
@@ -169,6 +170,8 @@ class TemporalShapeSpec:
     """Lattice cells per frame are 1..max_octaves; the paper writes 1..10."""
     jpeg_quality: int = 75
     """Quality of the JPEG round trip of each frame, 1..100; 0 leaves the frames as drawn."""
+    shapes: int = len(LABEL_NAMES)
+    """Classes: the study's five, or the first so many of all shapes."""
 
     def __post_init__(self) -> None:
         choices = {
@@ -180,7 +183,12 @@ class TemporalShapeSpec:
         for name, valid in choices.items():
             if getattr(self, name) not in valid:
                 raise one_of(name, getattr(self, name), valid)
-        ranges = {"noise_seeds": (1, 100_000), "max_octaves": (1, FRAME_SIZE), "jpeg_quality": (0, 100)}
+        ranges = {
+            "noise_seeds": (1, 100_000),
+            "max_octaves": (1, FRAME_SIZE),
+            "jpeg_quality": (0, 100),
+            "shapes": (len(LABEL_NAMES), len(ALL_LABEL_NAMES)),
+        }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise BadInput(f"{name} is {getattr(self, name)}; valid: {low} to {high}")
@@ -198,18 +206,29 @@ class TemporalShapeSpec:
             jpeg_quality=0,
         )
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Of its classes, by label."""
+        return ALL_LABEL_NAMES[: self.shapes]
+
     def as_dict(self) -> dict[str, object]:
-        return asdict(self)
+        """Without the number of shapes where it is the study's: identities are older than it."""
+        values = asdict(self)
+        return values if self.shapes != len(LABEL_NAMES) else {k: v for k, v in values.items() if k != "shapes"}
 
 
-SPECS = {"released": TemporalShapeSpec(), "paper": TemporalShapeSpec.paper_text()}
+SPECS = {
+    "released": TemporalShapeSpec(),
+    "paper": TemporalShapeSpec.paper_text(),
+    "seven": TemporalShapeSpec(shapes=len(ALL_LABEL_NAMES)),
+}
 
 
 def _draw_label(spec: TemporalShapeSpec, rng: Generator, place: int) -> int:
     if spec.labels == "uniform":
-        return int(rng.integers(len(LABEL_NAMES)))
-    turn = generator_at(spec.seed, "any", "source", place // len(LABEL_NAMES), "balance").permutation(len(LABEL_NAMES))
-    return int(turn[place % len(LABEL_NAMES)])
+        return int(rng.integers(spec.shapes))
+    turn = generator_at(spec.seed, "any", "source", place // spec.shapes, "balance").permutation(spec.shapes)
+    return int(turn[place % spec.shapes])
 
 
 def _drawn_for(domain_name: str, domain: Domain, split: str) -> tuple[str, Stage, int]:

@@ -9,11 +9,11 @@ from rac_ray.results.paper import Drawn
 from rac_ray.studies.temporal_shape.claims import TARGETS
 from rac_ray.studies.temporal_shape.domains import FURTHER
 from rac_ray.studies.temporal_shape.factors import FACTORS
-from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES
+from rac_ray.studies.temporal_shape.trajectories import ALL_LABEL_NAMES
 
 QUESTION = (
-    "Does a video model that learned five motions (circle, spiral, line, rectangle, arc) on one kind of clip still "
-    "recognise them when only the looks change?"
+    "Does a video model that learned motions (circle, spiral, line, rectangle, arc and so on) on one kind of clip "
+    "still recognise them when only the looks change?"
 )
 OWN: Domains = {
     "2dot": DomainWords("2Dot", "a small white square on black"),
@@ -46,4 +46,4 @@ DRAWN: Mapping[str, Drawn] = {
 
 def shape_names(classes: int) -> list[str]:
     """The first ``classes`` temporal shapes: ``circle``, ``spiral`` and so on."""
-    return list(LABEL_NAMES[:classes])
+    return list(ALL_LABEL_NAMES[:classes])

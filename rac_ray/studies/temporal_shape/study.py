@@ -79,7 +79,9 @@ class TemporalShape(Study):
         Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
         Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
         Option("factors", words, "what further target domains change of the source's, as in drift,reversed; or all"),
-        Option("spec", words, "clips as they were released, or as the paper's text reads: released, paper"),
+        Option(
+            "spec", words, "clips as released, as the paper's text reads, or of seven shapes: released, paper, seven"
+        ),
     )
     variants = {"spec": tuple(SPECS), FEED: (STORED, ONLINE)}  # noqa: RUF012
 
@@ -119,7 +121,7 @@ class TemporalShape(Study):
             for model in grid.models:
                 recipe = grid.recipe(model).resolved(precision)
                 for hidden in grid.hidden_units:
-                    subject = subject_of(model, hidden, direction, data, drawn)
+                    subject = subject_of(model, hidden, direction, data, drawn, grid.spec.shapes)
                     for seed in grid.seeds:
                         training = Training(model, hidden, name, seed, recipe, content)
                         tasks.append(Task(training, subject, **shared))
@@ -194,7 +196,7 @@ class TemporalShape(Study):
         drawn = None
         if "endless" in dataset:
             drawn = partial(EndlessClips, GeneratedClips.from_dict(dataset), direction.trained_on, dataset["endless"])
-        subject = subject_of(record.model, record.hidden_units, direction, Storage(""), drawn)
+        subject = subject_of(record.model, record.hidden_units, direction, Storage(""), drawn, record.classes)
         return subject, ClipFeeds(subject, Opening(record.seed, record.recipe.batch_size, clips=clips))
 
 
@@ -265,11 +267,12 @@ def subject_of(
     direction: Direction,
     data: Storage,
     drawn: "Callable[[int, Storage | None], Source] | None" = None,
+    classes: int = len(LABEL_NAMES),
 ) -> "ShardSubject":
     """A model with the parts that it trains and validates on."""
     from rac_ray.data.subject import ShardSubject
     from rac_ray.models import Builder
 
     shape = (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE)
-    build = Builder(model, hidden_units)
-    return ShardSubject(build, direction.train, direction.val, len(LABEL_NAMES), shape, data, drawn)
+    build = Builder(model, hidden_units).with_options(num_classes=classes)
+    return ShardSubject(build, direction.train, direction.val, classes, shape, data, drawn)

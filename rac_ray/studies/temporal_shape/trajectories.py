@@ -1,4 +1,4 @@
-"""The five temporal shapes as pure functions from a random generator to a path.
+"""The five temporal shapes, and two further ones, as pure functions from a random generator to a path.
 
 A path is what an object's position does over a clip; how the object looks is no concern of this file.
 Shapes here: T = NUM_FRAMES frames, positions (T, 2) float64 in pixels, columns x (to the right) and y (down).
@@ -44,7 +44,8 @@ class Trajectory:
     speed: float
     """Pixels per frame; NaN for the spiral, whose speed grows along it."""
     radius: float
-    """Path radius in pixels: circle and arc by speed and arc length, rectangle half a side, spiral k * R, line 0."""
+    """Path radius in pixels: circle, arc and S by speed and arc length, rectangle half a side, zigzag half a leg,
+    spiral k * R, line 0."""
     reflections: int
     """How many times a wall turned a velocity component round."""
 
@@ -106,7 +107,25 @@ def rectangle(rng: Generator, _stage: Stage) -> Motion:
     return Motion(velocities, 2 * speed, speed, speed * FRAMES_PER_SIDE / 2)
 
 
-SHAPES: dict[str, Callable[[Generator, Stage], Motion]] = {
+def zigzag(rng: Generator, _stage: Stage) -> Motion:
+    """Four legs of five frames at 1, 2 or 3 px a frame, in turn to the left and the right of any direction by 45°."""
+    speed = int(rng.integers(1, 4))
+    legs = _maybe_reversed(rng, np.array([pi / 4, -pi / 4, pi / 4, -pi / 4]))
+    angles = rng.uniform(0, 2 * pi) + np.repeat(legs, FRAMES_PER_SIDE)
+    return Motion(speed * _heading(angles), 2 * speed, speed, speed * FRAMES_PER_SIDE / 2)
+
+
+def s_curve(rng: Generator, _stage: Stage) -> Motion:
+    """Half a turn one way and half a turn the other at 2 px a frame, from any start angle, either way first."""
+    half = np.linspace(0, pi, NUM_FRAMES // 2)
+    turns = np.concatenate([half, half[::-1]])
+    angles = rng.uniform(0, 2 * pi) + (turns if rng.random() < 0.5 else -turns)
+    radius = CIRCLE_SPEED * (len(half) - 1) / pi
+    return Motion(CIRCLE_SPEED * _heading(angles), 8, CIRCLE_SPEED, radius)
+
+
+Shape = Callable[[Generator, Stage], Motion]
+SHAPES: dict[str, Shape] = {
     "circle": circle,
     "spiral": spiral,
     "line": line,
@@ -114,8 +133,13 @@ SHAPES: dict[str, Callable[[Generator, Stage], Motion]] = {
     "arc": arc,
 }
 """Class name -> motion; the order is the label id (facts.md 1.1)."""
+FURTHER_SHAPES: dict[str, Shape] = {"zigzag": zigzag, "s": s_curve}
+"""Those that the study has not; their label ids follow. Backwards each is one of its class, too."""
+ALL_SHAPES = {**SHAPES, **FURTHER_SHAPES}
 
 LABEL_NAMES = tuple(SHAPES)
+"""Of the study's classes."""
+ALL_LABEL_NAMES = tuple(ALL_SHAPES)
 
 
 def start_range(margin: int, stage: Stage) -> tuple[int, int]:
@@ -143,11 +167,11 @@ def mirrored_path(
 
 
 def draw_trajectory(rng: Generator, label: int, stage: Stage, pace: float = 1.0) -> Trajectory:
-    """Draw one path of class ``label`` (an index into LABEL_NAMES) for an object of ``stage``.
+    """Draw one path of class ``label`` (an index into ALL_LABEL_NAMES) for an object of ``stage``.
 
     At another ``pace`` the same draws give the same shape from the same start, that many times as large.
     """
-    motion = SHAPES[LABEL_NAMES[label]](rng, stage)
+    motion = ALL_SHAPES[ALL_LABEL_NAMES[label]](rng, stage)
     low, high = start_range(motion.margin, stage)
     x, y = rng.integers(low, high + 1, size=2).tolist()
     positions, reflections = mirrored_path((x, y), pace * motion.velocities, stage.limit)

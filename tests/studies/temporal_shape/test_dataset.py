@@ -162,6 +162,21 @@ def test_a_folder_of_another_spec_says_what_differs(folder: Storage) -> None:
     )
 
 
+def test_a_folder_of_another_number_of_shapes_says_so_in_both_directions(tmp_path: Path) -> None:
+    five, seven = (GeneratedClips(TemporalShapeSpec(shapes=shapes), {"2dot/val": 2}) for shapes in (5, 7))
+    for made, other, message in (
+        (five, seven, "spec.shapes 5 instead of 7"),
+        (seven, five, "spec.shapes 7 instead of 5"),
+    ):
+        folder = Storage.at(tmp_path / f"{made.shape.shapes}")
+        folder.write_json("manifest.json", {"identity": made.identity(), "splits": {}, "schema": 3})
+        assert made.differences({"identity": made.identity(), "splits": {}}) == []
+        assert other.differences({"identity": made.identity(), "splits": {}}) == [message]
+        assert GeneratedClips.from_dict(json.loads(json.dumps(made.as_dict(["2dot/val"])))) == made
+    assert five.layout().labels == ("circle", "spiral", "line", "rectangle", "arc")
+    assert seven.layout().labels == (*five.layout().labels, "zigzag", "s")
+
+
 def test_a_folder_of_another_generator_version_is_named(folder: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "GENERATOR_VERSION", 2)
     with pytest.raises(BadInput, match="has generator_version 1 instead of 2; choose another with --data"):

@@ -19,6 +19,7 @@ from rac_ray.studies.temporal_shape.domains import (
     DOMAINS,
     PAIRED,
     PAIRED_STAGE,
+    SPECS,
     SPLITS,
     SYMBOL_CENTRE,
     Clip,
@@ -47,15 +48,20 @@ GOLDEN_PAIRED = {
     "mnist_bg": "5944205f251e0b59",
     "mnist_bg_half": "f64a0a5930615150",
 }
+GOLDEN_SEVEN = {
+    "2dot": ("52dad943fe1e365c", "45e96deb289150a2"),
+    "mnist_bg_half": ("604f18fbfbf086e4", "c0eaede678a6cd50"),
+}
+"""Of train, val and test, and of paired clips, with seven shapes."""
 COUNTERFACTUALS = 200
 ALWAYS = np.ones(20, bool)
 
 
-def pixels_of(domain: str, splits: Sequence[str]) -> str:
+def pixels_of(domain: str, splits: Sequence[str], spec: TemporalShapeSpec = SPEC) -> str:
     digest = hashlib.sha256()
     for split in splits:
         for index in range(4):
-            clip = make_clip(SPEC, domain, split, index)
+            clip = make_clip(spec, domain, split, index)
             digest.update(bytes([clip.label]) + clip.frames.tobytes())
     return digest.hexdigest()[:16]
 
@@ -65,6 +71,29 @@ def test_golden_pixels(domain: str) -> None:
     """A change here changes the data: raise GENERATOR_VERSION, look at the clips, then bless the new hash."""
     assert pixels_of(domain, ["train", "val", "test"]) == GOLDEN[domain]
     assert pixels_of(domain, [PAIRED]) == GOLDEN_PAIRED[domain]
+
+
+@pytest.mark.parametrize("domain", GOLDEN_SEVEN)
+def test_golden_pixels_of_seven_shapes(domain: str) -> None:
+    spec = SPECS["seven"]
+    hashes = pixels_of(domain, ["train", "val", "test"], spec), pixels_of(domain, [PAIRED], spec)
+    assert hashes == GOLDEN_SEVEN[domain]
+
+
+def test_seven_shapes_are_the_studys_and_two_more() -> None:
+    assert SPECS["seven"] == replace(SPEC, shapes=7)
+    assert SPECS["seven"].label_names == ("circle", "spiral", "line", "rectangle", "arc", "zigzag", "s")
+    for labels in ("uniform", "balanced"):
+        spec = replace(RAW, labels=labels, shapes=7)
+        counts = np.bincount([make_clip(spec, "2dot", "test", index).label for index in range(700)], minlength=7)
+        assert counts.tolist() == [100] * 7 if labels == "balanced" else 60 < counts.min() < 100 < counts.max()
+
+
+def test_the_number_of_shapes_is_told_only_where_it_is_not_the_studys() -> None:
+    """Identities of clips that were made before it must not change."""
+    assert "shapes" not in SPEC.as_dict()
+    assert SPECS["seven"].as_dict() == {**SPEC.as_dict(), "shapes": 7}
+    assert all(TemporalShapeSpec(**spec.as_dict()) == spec for spec in SPECS.values())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -342,6 +371,7 @@ def test_a_direction_is_evaluated_on_the_paired_clips_that_there_are() -> None:
         ("background", "moving", "unknown background 'moving'; valid: flicker, static"),
         ("jpeg_quality", 101, "jpeg_quality is 101; valid: 0 to 100"),
         ("noise_seeds", 0, "noise_seeds is 0; valid: 1 to 100000"),
+        ("shapes", 8, "shapes is 8; valid: 5 to 7"),
     ],
 )
 def test_bad_specs_are_named(field: str, value: object, message: str) -> None:

@@ -6,6 +6,7 @@ from rac_ray.studies.temporal_shape.study import TemporalShape
 
 def test_classes_have_names() -> None:
     assert shape_names(5) == ["circle", "spiral", "line", "rectangle", "arc"]
+    assert shape_names(7) == [*shape_names(5), "zigzag", "s"]
 
 
 def test_figure_4_is_of_one_source_without_one_model_and_without_the_half_as_bright_background() -> None:

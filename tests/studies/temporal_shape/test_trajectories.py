@@ -8,6 +8,7 @@ import pytest
 from rac_ray.studies.temporal_shape.domains import DOMAINS
 from rac_ray.studies.temporal_shape.drawing import not_vanished
 from rac_ray.studies.temporal_shape.trajectories import (
+    ALL_LABEL_NAMES,
     LABEL_NAMES,
     NUM_FRAMES,
     SHAPES,
@@ -59,6 +60,7 @@ def draws(shape: str, domain: str) -> list[Trajectory]:
 
 def test_label_ids_are_the_studys() -> None:
     assert LABEL_NAMES == ("circle", "spiral", "line", "rectangle", "arc")
+    assert (*LABEL_NAMES, "zigzag", "s") == ALL_LABEL_NAMES
 
 
 @pytest.mark.parametrize("domain", STAGES)
@@ -141,6 +143,65 @@ def test_rectangle_is_a_square_of_five_frames_a_side() -> None:
     for path in draws("rectangle", "2dot"):
         if not path.reflections:
             np.testing.assert_allclose(np.ptp(path.positions, axis=0), 5 * path.speed, atol=1e-9)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("domain", ["2dot", "mnist"])
+def test_a_zigzag_turns_at_right_angles_after_each_five_frames_in_turn(domain: str, backwards: bool) -> None:
+    found: dict[tuple[float, bool], int] = {}
+    for path in free_paths("zigzag", domain):
+        steps = np.diff(path.positions[::-1] if backwards else path.positions, axis=0)
+        np.testing.assert_allclose(np.hypot(*steps.T), path.speed, atol=1e-9)
+        (first,) = set(np.flatnonzero(np.abs(turns_of(steps)) > 1e-6).tolist()[:1])
+        at = [first, first + 5, first + 10]
+        turns = turns_of(steps)
+        np.testing.assert_allclose(np.delete(turns, at), 0, atol=1e-6)
+        np.testing.assert_allclose(turns[at], np.array([1, -1, 1]) * turns[first], atol=1e-6)
+        assert abs(turns[first]) == pytest.approx(np.pi / 2)
+        key = (path.speed, bool(turns[first] > 0))
+        found[key] = found.get(key, 0) + 1
+        assert path.radius == 2.5 * path.speed
+    assert {speed for speed, _ in found} == {1, 2, 3}
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_an_s_is_half_a_turn_and_half_a_turn_back(backwards: bool) -> None:
+    first_left = 0
+    paths = free_paths("s", "2dot")
+    for path in paths:
+        steps = np.diff(path.positions[::-1] if backwards else path.positions, axis=0)
+        np.testing.assert_allclose(np.hypot(*steps.T), 2.0, atol=1e-9)
+        turns, straight = turns_of(steps), 8 if backwards else 9
+        side = np.sign(turns[0])
+        expected = np.where(np.arange(18) < straight, side, -side) * np.pi / 9
+        expected[straight] = 0
+        np.testing.assert_allclose(turns, expected, atol=1e-6)
+        first_left += int(side > 0)
+        assert path.radius == pytest.approx(18 / np.pi)
+    assert first_left / len(paths) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(("shape", "share"), [("zigzag", 0.43), ("s", 0.13)])
+def test_share_of_further_paths_that_meet_a_wall(shape: str, share: float) -> None:
+    rng = np.random.default_rng(0)
+    paths = [draw_trajectory(rng, ALL_LABEL_NAMES.index(shape), STAGES["2dot"]) for _ in range(DRAWS)]
+    assert np.mean([path.reflections > 0 for path in paths]) == pytest.approx(share, abs=0.025)
+    assert min(path.positions.min() for path in paths) >= 0
+    assert max(path.positions.max() for path in paths) <= STAGES["2dot"].limit
+
+
+def free_paths(shape: str, domain: str) -> list[Trajectory]:
+    """Those that no wall has turned round."""
+    rng = np.random.default_rng(1)
+    paths = [draw_trajectory(rng, ALL_LABEL_NAMES.index(shape), STAGES[domain]) for _ in range(1500)]
+    return [path for path in paths if not path.reflections]
+
+
+def turns_of(steps: np.ndarray) -> np.ndarray:
+    """Radians between each two steps, left and right by their sign."""
+    angles = np.arctan2(steps[:, 1], steps[:, 0])
+    return (np.diff(angles) + np.pi) % (2 * np.pi) - np.pi
 
 
 def test_a_wall_mirrors_the_rest_of_the_path() -> None:
