@@ -58,8 +58,9 @@ def generate(
     rac-ray data generate data/dots --source 2dot --spec paper --dry-run
     """
     from rac_ray.data.generate import generate as make_shards
-    from rac_ray.studies.temporal_shape.domains import DIRECTIONS, SPECS
+    from rac_ray.studies.temporal_shape.domains import DIRECTIONS
     from rac_ray.studies.temporal_shape.grid import Grid
+    from rac_ray.studies.temporal_shape.spec import SPECS
     from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of, factors_of
     from rac_ray.studies.temporal_shape.symbols import all_symbols
     from rac_ray.sweep.monitor import say_line
@@ -76,7 +77,7 @@ def generate(
         val_clips=val_clips,
         test_clips=test_clips,
         symbols=all_symbols(words(places(digits))),
-        factors=factors_of(sources, words(factors)),
+        factors=factors_of(sources, Grid.models, words(factors)),
         paired_clips=paired_clips,
         spec=SPECS[spec],
     )

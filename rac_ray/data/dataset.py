@@ -35,8 +35,8 @@ class Dataset(ABC):
         """The shards of each part."""
 
     @abstractmethod
-    def layout(self) -> Layout:
-        """Columns and classes."""
+    def layout(self, part: str) -> Layout:
+        """Columns and classes of a part."""
 
     @abstractmethod
     def maker(self) -> Callable[[Shard], Rows]:
@@ -77,7 +77,7 @@ class Dataset(ABC):
 
     def write(self, root: Storage, shard: Shard, maker: Callable[[Shard], Rows]) -> ShardReport:
         """Make a shard and report on it."""
-        return write_shard(root, shard, self.layout(), maker(shard), self._origin(shard))
+        return write_shard(root, shard, self.layout(shard.part), maker(shard), self._origin(shard))
 
     def _origin(self, shard: Shard) -> dict[str, Any]:
         return {"identity": self.identity(), "made_of": self.made_of(shard)}

@@ -109,7 +109,11 @@ class Subject(Protocol):
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """(T, C, H, W) of a clip as the model sees it."""
+        """(T, C, H, W) of a clip as the model sees it in training."""
+        ...
+
+    def shape_of(self, part: str) -> tuple[int, int, int, int]:
+        """The same of a clip of ``domain/split``: a model may be asked about clips of another length."""
         ...
 
     def key(self, part: str) -> str:

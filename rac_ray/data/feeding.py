@@ -44,7 +44,7 @@ class ClipFeeds:
             clips = self.opening.clips[part]
             return Asked(clips.clip_ids, clips.labels, ResidentBatches(clips, share))
         source = subject.source(part)
-        return Asked(source.clip_ids, source.labels, StreamedBatches(source, subject.clip_shape, share))
+        return Asked(source.clip_ids, source.labels, StreamedBatches(source, subject.shape_of(part), share))
 
     def _batches(
         self, part: str, share: Share, mirror: Mirror | None, device: str

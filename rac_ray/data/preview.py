@@ -14,7 +14,7 @@ from rac_ray.store.storage import Storage
 
 GIF_SCALE = 3
 GIF_MILLISECONDS = 80
-SHEET_FRAMES = slice(0, None, 2)
+SHEET_STEP = 2
 
 
 def first_of_each_class(root: Storage) -> dict[tuple[str, str], NDArray[np.uint8]]:
@@ -50,8 +50,10 @@ def write_preview(root: Storage, out: Path) -> list[Path]:
 
 
 def _contact_sheet(clips: dict[tuple[str, str], NDArray[np.uint8]]) -> Figure:
-    """Rows are (domain, class), columns are every second frame."""
-    rows = np.stack([frames[SHEET_FRAMES] for frames in clips.values()])
+    """Rows are (domain, class), columns are every second frame, and of longer clips fewer."""
+    fewest = min(map(len, clips.values()))
+    columns = len(range(0, fewest, SHEET_STEP))
+    rows = np.stack([frames[:: SHEET_STEP * len(frames) // fewest][:columns] for frames in clips.values()])
     height, colours = rows.shape[2], rows.shape[4:]
     options = {"channel_axis": -1, "fill": [96] * 3} if colours else {"fill": 96}
     sheet = montage(rows.reshape(-1, *rows.shape[2:]), grid_shape=rows.shape[:2], padding_width=2, **options)

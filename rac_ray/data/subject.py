@@ -1,7 +1,7 @@
 """What is trained on shards of raw pixels: a model with its parts, for studies whose clips need no more."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rac_ray.data.feed import Opening
@@ -27,10 +27,16 @@ class ShardSubject:
     drawn: Callable[[int, Storage | None], Source] | None = None
     """What draws training clips anew in each epoch, by the training's seed, and writes them to the data folder where it
     is given one; None: those of ``train`` are stored."""
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    """Frames of clips of parts that have other numbers of them."""
 
     def key(self, part: str) -> str:
         """The part in its folder."""
         return self.data.address(part)
+
+    def shape_of(self, part: str) -> tuple[int, int, int, int]:
+        """The training clips', but for the number of frames where that is another."""
+        return (self.lengths.get(part, self.clip_shape[0]), *self.clip_shape[1:])
 
     @property
     def draws(self) -> bool:
@@ -51,7 +57,7 @@ class ShardSubject:
 
     def source(self, part: str, mirror: Mirror | None = None) -> StoredSource:
         """As they lie in the shards."""
-        return StoredClips(self.data, part, self.clip_shape)
+        return StoredClips(self.data, part, self.shape_of(part))
 
     def endless(self, opening: Opening) -> Source | None:
         """Those of ``drawn``."""

@@ -78,7 +78,7 @@ class LabelledVideos(Dataset):
         """Shards of at most VIDEOS_PER_SHARD videos."""
         return {part: shards_of(part, len(v), VIDEOS_PER_SHARD) for part, v in self.arrangement.parts.items()}
 
-    def layout(self) -> Layout:
+    def layout(self, part: str) -> Layout:
         """Raw pixels."""
         return Layout(LABELLED_COLUMNS, self.arrangement.classes, rgb_shape(self.num_frames, self.frame_size))
 

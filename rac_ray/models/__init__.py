@@ -100,6 +100,11 @@ class Builder:
         """The same model with these options on top of its own."""
         return replace(self, options=tuple(sorted({**dict(self.options), **options}.items())))
 
+    @property
+    def any_length(self) -> bool:
+        """Whether a model takes clips of another length than it was built for; its class says so as ``any_length``."""
+        return getattr(self.make.func if isinstance(self.make, partial) else self.make, "any_length", False)
+
     def takes(self, option: str) -> bool:
         """Whether the architecture has an option of that name."""
         return option in inspect.signature(self.make).parameters

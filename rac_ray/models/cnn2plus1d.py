@@ -42,6 +42,7 @@ class CNN2Plus1D(ThreeBlocks):
     """
 
     called = "the (2+1)D CNN"
+    any_length = False
     block = FactorisedBlock
 
     def steps_read(self, num_frames: int) -> int:

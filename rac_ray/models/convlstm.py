@@ -5,7 +5,7 @@ Shapes: clips (B, T, C, H, W); h hidden units; gates (B, 4h, H, W) in the order 
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +79,9 @@ class ConvLSTM(nn.Module):
     ``kernels`` has one per block. The defaults are Temporal Shape's; ``diving48`` has those of the other study.
     """
 
+    any_length: ClassVar[bool] = True
+    """Of its defaults; the weights of one that reads all steps know their number."""
+
     def __init__(
         self,
         hidden_units: int,
@@ -100,11 +103,11 @@ class ConvLSTM(nn.Module):
                 for pair, kernel in zip(pairwise(widths), kernels, strict=True)
             )
         )
-        self.first_step = num_frames - 1 if steps == "last" else 0
+        self.steps_read = 1 if steps == "last" else num_frames
         side = frame_size
         for _ in kernels:
             side = -(-side // stride) // 2
-        self.classifier = nn.Linear(hidden_units * side**2 * (num_frames - self.first_step), num_classes)
+        self.classifier = nn.Linear(hidden_units * side**2 * self.steps_read, num_classes)
         with torch.no_grad():
             # The released models saw one random clip in training mode when built; it moves the running statistics.
             # Without values, where weights are only counted, there is nothing to move.
@@ -113,4 +116,4 @@ class ConvLSTM(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, T, C, H, W) -> logits (B, num_classes)."""
-        return self.classifier(self.encoder(clips)[:, self.first_step :].flatten(1))
+        return self.classifier(self.encoder(clips)[:, -self.steps_read :].flatten(1))

@@ -28,6 +28,8 @@ class ThreeBlocks(nn.Module):
 
     called: ClassVar[str]
     """What people call it, as in "the ConvGRU"."""
+    any_length: ClassVar[bool] = True
+    """Whether it takes clips of another length than it was built for."""
     block: ClassVar[type[nn.Module]]
     """``block(channels, hidden_units, normalisation=..)`` maps (B, C, T, H, W) to (B, h, .., H/2, W/2)."""
 

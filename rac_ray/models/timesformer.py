@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,9 @@ class TimeSformerClassifier(nn.Module):
 
     With ``checkpointing`` a layer is computed again in the backward pass, not kept (on a CPU all of them at once).
     """
+
+    any_length: ClassVar[bool] = True
+    """Rotary positions are of any frame."""
 
     def __init__(
         self,

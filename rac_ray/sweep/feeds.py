@@ -77,7 +77,7 @@ def bytes_by_key(tasks: Iterable[Task]) -> dict[str, int]:
         clips = {subject.val: counts.val, **{each.part: counts.evaluated[each.part] for each in task.evaluations}}
         if not subject.draws:
             clips[subject.train] = counts.train
-        found |= {subject.key(part): number * prod(subject.clip_shape) for part, number in clips.items()}
+        found |= {subject.key(part): number * prod(subject.shape_of(part)) for part, number in clips.items()}
     return found
 
 

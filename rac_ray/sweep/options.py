@@ -65,6 +65,11 @@ def words(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
+def named(text: str) -> str:
+    """``a,b`` as a text: of what is added to a grid, and so remembered, where lists narrow it."""
+    return ",".join(words(text))
+
+
 def integers(what: str) -> Callable[[str], list[int]]:
     """A parser of ``2,4`` that names what is not an integer."""
 

@@ -23,9 +23,8 @@ def shared_clips(tasks: Iterable[Task]) -> dict[str, Any]:
 
     by_shape: dict[tuple[int, ...], dict[str, Source]] = {}
     for task in tasks:
-        sources = by_shape.setdefault(task.subject.clip_shape, {})
         for part in parts_of(task):
-            key = task.subject.key(part)
+            key, sources = task.subject.key(part), by_shape.setdefault(task.subject.shape_of(part), {})
             if key not in sources:
                 sources[key] = task.subject.source(part)
     return {key: ray.put(clips) for shape, sources in by_shape.items() for key, clips in read_whole(sources, shape)}

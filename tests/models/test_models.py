@@ -48,6 +48,22 @@ def _factorised(h: int, channels: int) -> int:
     return between * (9 * channels + 3 * h) + 2 * between + 3 * h
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_says_whether_it_takes_clips_of_another_length(name: str) -> None:
+    """And says of clips of its own length what it said before, whatever it has seen in between."""
+    builder = Builder(name, 4)
+    model, longer = builder().eval(), torch.rand(2, 40, 1, 64, 64)
+    with torch.inference_mode():
+        before = model(longer[:, :20])
+        if not builder.any_length:
+            with pytest.raises(RuntimeError):
+                model(longer)
+            return
+        assert model(longer).shape == (2, 5)
+        assert not torch.allclose(model(longer), before)
+        torch.testing.assert_close(model(longer[:, :20]), before, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("hidden_units", PUBLISHED)
 @pytest.mark.parametrize("name", PAPERS)
 def test_trainable_parameters_are_the_published_ones(name: str, hidden_units: int) -> None:

@@ -77,7 +77,7 @@ def test_its_configs_name_the_files_that_shards_have(tmp_path: Path) -> None:
     root, maker = Storage.at(tmp_path / "data"), clips.maker()
     for shards in clips.parts().values():
         for shard in shards:
-            write_shard(root, shard, clips.layout(), maker(shard), {})
+            write_shard(root, shard, clips.layout(shard.part), maker(shard), {})
     record = record_of(dataset=clips.as_dict(clips.clips), content={}, evaluations=[])
     configs = front_of(data_card(Analysis(load(_written(record, tmp_path)), TemporalShape()), [record]).decode())[
         "configs"

@@ -13,6 +13,7 @@ from rac_ray.studies.temporal_shape.grid import MODELS as PAPERS
 from rac_ray.studies.temporal_shape.grid import PAPER_HIDDEN_UNITS, PAPER_SEEDS, PRESETS, Grid
 from rac_ray.studies.temporal_shape.study import planned_dataset
 from rac_ray.sweep import planner
+from rac_ray.sweep.feeds import bytes_by_key
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, chosen, make_plan, parameters_of
 from rac_ray.sweep.remembered import last_options, remember_options
@@ -202,21 +203,40 @@ def test_other_symbols_are_one_more_evaluation_each_and_change_no_training(tmp_p
 
 def test_factors_are_one_more_evaluation_each_of_trainings_that_stay_what_they_are(tmp_path: Path) -> None:
     """A factor of paired clips is two, and no preset has any."""
-    plan, more = plan_of(tmp_path), plan_of(tmp_path, asked={"factors": ["drift", "size7"]})
+    plan, more = plan_of(tmp_path), plan_of(tmp_path, asked={"factors": "drift,size7"})
     assert training_ids(more) == training_ids(plan)
     assert len(evaluation_ids(more) - evaluation_ids(plan)) == 200 * 2 + 200
     assert [each.part for each in more.tasks[0].evaluations[-2:]] == ["2dot_drift/test", "2dot_size7/test"]
     assert more.tasks[200].evaluations[-1].part == "mnist_bg_half_drift/test"
     added = dict.fromkeys(["2dot_drift/test", "2dot_size7/test", "mnist_bg_half_drift/test"], 500)
     assert clips_of(more) == {**clips_of(plan), **added}
-    assert evaluation_ids(plan_of(tmp_path, asked={"factors": []})) == evaluation_ids(plan)
-    paired = [plan_of(tmp_path, replace(SMALL, paired_clips=8), asked=asked) for asked in ({}, {"factors": ["drift"]})]
+    assert evaluation_ids(plan_of(tmp_path, asked={"factors": ""})) == evaluation_ids(plan)
+    paired = [plan_of(tmp_path, replace(SMALL, paired_clips=8), asked=asked) for asked in ({}, {"factors": "drift"})]
     assert [len(each.tasks[0].evaluations) for each in paired] == [11, 13]
     assert all(not preset.factors for preset in PRESETS.values())
+    remember_options(more, {"factors": "drift,size7", "seeds": [1]})
+    last = last_options(study_of(PAPER), "all", str(tmp_path / "results"))
+    assert last == {"factors": "drift,size7", "precision": "32"}
     for spec, left in (("released", {"drift", "static"}), ("paper", {"drift", "flicker"})):
-        asked = {"factors": ["flicker", "static", "drift"], "spec": [spec], "source": ["mnist_bg"]}
+        asked = {"factors": "flicker,static,drift", "spec": [spec], "source": ["mnist_bg"]}
         parts = {each.target for each in plan_of(tmp_path, asked=asked).tasks[0].evaluations}
         assert parts - set(DOMAINS) == {f"mnist_bg_half_{factor}" for factor in left}
+
+
+def test_longer_clips_are_asked_of_the_models_that_take_them(tmp_path: Path) -> None:
+    plan, more = plan_of(tmp_path), plan_of(tmp_path, asked={"factors": "long40"})
+    assert training_ids(more) == training_ids(plan)
+    asked = {task.training.model: {each.target for each in task.evaluations} for task in more.tasks[:200]}
+    assert {model for model, targets in asked.items() if "2dot_long40" in targets} == set(PAPERS) - {"cnn3d"}
+    assert len(evaluation_ids(more) - evaluation_ids(plan)) == 2 * 3 * 10 * 5
+    subject = more.tasks[0].subject
+    assert (subject.shape_of("2dot_long40/test"), subject.shape_of("2dot/test")) == ((40, 1, 64, 64), (20, 1, 64, 64))
+    assert subject.clip_shape == (20, 1, 64, 64)
+    alone = {"factors": "all", "models": ["cnn3d"], "source": ["2dot"]}
+    assert not any("long" in part for part in clips_of(plan_of(tmp_path, asked=alone)))
+    with pytest.raises(BadInput, match=r"^factor long40 has longer clips, which cnn3d cannot take; valid: static, "):
+        plan_of(tmp_path, asked={**alone, "factors": "long40"})
+    assert bytes_by_key(more.tasks)[subject.key("2dot_long40/test")] == 500 * 40 * 64 * 64
 
 
 def test_precision_is_in_the_id_as_it_was_resolved(tmp_path: Path) -> None:

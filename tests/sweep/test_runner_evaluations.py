@@ -7,16 +7,22 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import torch
 
+from rac_ray.data.feed import Opening
+from rac_ray.data.feeding import ClipFeeds
 from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
+from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.domains import make_clip
-from rac_ray.studies.temporal_shape.rendering import clip_source
+from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
+from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.sweep.attempt import run_task
 from rac_ray.sweep.planner import Plan
+from rac_ray.training.checkpoints import weights_in
 from rac_ray.training.selection import Selection
 from tests.records import finish
 from tests.studies.temporal_shape.idx import drawn, folder_of
@@ -112,6 +118,32 @@ def test_a_factor_on_a_finished_sweep_trains_nothing_and_is_asked_its_own_clips(
     for name in ("contrast50", "shuffled"):
         shown = make_clip(GRID.spec, f"2dot_{name}", "test", 5).frames
         np.testing.assert_array_equal(clips(f"2dot_{name}/test/000005"), shown)
+
+
+def test_longer_clips_are_asked_of_a_finished_sweeps_models_of_any_length(plan_of: Callable[..., Plan]) -> None:
+    """A training step would raise. A 3D CNN has nothing to do; the other one says the same of streamed clips."""
+    few = {"seeds": (0,)}
+    run(plan_of(**few))
+    more = plan_of(**few, factors=("long40",))
+    states = more.states(more.entries(), None)
+    assert [states[trial.trial_id] for trial in more.trials] == ["pending", "done"]
+    assert sum(" done   " in line for line in run(more, faults.trains_nothing)) == 1
+    transformer, cnn = (records_of(more)[task.training_id] for task in more.tasks)
+    assert (len(cnn.evaluations), len(transformer.evaluations)) == (6, 7)
+    added = transformer.evaluations[-1]
+    assert (added.part, added.role, added.clips) == ("2dot_long40/test", "target", 8)
+    for record in (transformer, cnn):
+        assert rendered_parts(record).keys() == record.content.keys()
+    assert clip_source([transformer])("2dot_long40/test/000003").shape == (40, 64, 64)
+    task, model = more.tasks[0], TemporalShape().built(transformer)
+    model.load_state_dict(weights_in(more.ledger.folder(task.training_id), BEST_CHECKPOINT))
+    asked = ClipFeeds(task.subject, Opening(0, 8)).asked("2dot_long40/test")
+    ((clips, _),) = asked.batches
+    assert clips.shape == (8, 40, 1, 64, 64)
+    table = more.ledger.table(task.training_id, "predictions").to_pandas().query("target == '2dot_long40'")
+    with torch.inference_mode():
+        said = model.eval()(clips / 255)
+    np.testing.assert_allclose(np.stack(table.sort_values("clip_id")["logits"].tolist()), said, atol=1e-5)
 
 
 def test_new_evaluations_are_those_of_a_sweep_that_had_them_from_the_start(

@@ -15,8 +15,8 @@ from rac_ray.identity import Recipe, Training, Trial
 from rac_ray.results import load
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import Study
-from rac_ray.studies.temporal_shape.domains import SPECS, TemporalShapeSpec
 from rac_ray.studies.temporal_shape.grid import Grid
+from rac_ray.studies.temporal_shape.spec import SPECS, TemporalShapeSpec
 from rac_ray.studies.temporal_shape.study import TemporalShape
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, make_plan
@@ -178,7 +178,7 @@ def test_two_specs_run_side_by_side_and_are_never_averaged(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("local_ray")
 def test_seven_shapes_train_models_of_seven_classes_and_are_asked_about_factors(tmp_path: Path) -> None:
-    made = plan(tmp_path, spec=["seven"], factors=["reversed"])
+    made = plan(tmp_path, spec=["seven"], factors="reversed")
     run(made)
     (task,) = made.tasks
     record = made.ledger.record(task.training_id)

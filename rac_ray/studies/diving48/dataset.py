@@ -82,7 +82,7 @@ class OfficialVideos(Dataset):
         """The official splits."""
         return {split: shards_of(split, len(clips), self.clips_per_shard) for split, clips in self.lists.items()}
 
-    def layout(self) -> Layout:
+    def layout(self, part: str) -> Layout:
         """JPEG files, a clip a row group."""
         return Layout(OFFICIAL_COLUMNS, [Annotation("", label).label_name for label in range(CLASSES)], row_group=1)
 

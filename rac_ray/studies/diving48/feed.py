@@ -49,6 +49,10 @@ class DivingSubject:
         """The part in its folder, and how validation clips were cut, which takes them from the training clips."""
         return f"{self.data.address(part)} {self.validation}"
 
+    def shape_of(self, part: str) -> tuple[int, int, int, int]:
+        """All clips have one shape."""
+        return self.clip_shape
+
     def scaled(self, clips: Tensor) -> Tensor:
         """With ImageNet's mean and deviation taken out."""
         return normalised(clips)

@@ -22,6 +22,7 @@ from rac_ray.studies.temporal_shape.domains import (
     SPLITS,
     Clip,
     TemporalShapeSpec,
+    frames_of,
     make_clip,
 )
 from rac_ray.studies.temporal_shape.symbols import Symbols
@@ -94,12 +95,12 @@ class GeneratedClips(Dataset):
 
     @property
     def clip_bytes(self) -> int:
-        """Those of an uncompressed clip."""
-        return BYTES_PER_CLIP
+        """Those of an uncompressed clip, of the longest ones."""
+        return BYTES_PER_CLIP * max(map(frames_of, self.clips), default=NUM_FRAMES) // NUM_FRAMES
 
-    def layout(self) -> Layout:
+    def layout(self, part: str) -> Layout:
         """Grey frames without their channel, and what each clip was rendered from."""
-        return Layout(COLUMNS, self.shape.label_names, (NUM_FRAMES, FRAME_SIZE, FRAME_SIZE))
+        return Layout(COLUMNS, self.shape.label_names, (frames_of(part), FRAME_SIZE, FRAME_SIZE))
 
     def maker(self) -> Callable[[Shard], Rows]:
         """Renders clips; each process loads symbols by itself, and only those that it shows."""

@@ -1,4 +1,4 @@
-"""Temporal Shape clips: the DOMAINS table, the spec with its paper-text variants, and the renderer.
+"""Temporal Shape clips: the DOMAINS table, what trains and is tested on them, and the renderer.
 
 A clip is (T, H, W) = (20, 64, 64) uint8, axis order row (y), column (x). Clip i of (spec, domain, split) is a pure
 function of that key: a counter-based generator is keyed by it, so neither order nor worker count nor dataset
@@ -13,16 +13,14 @@ clips of the same draws as their base's, in every split, and differ from them by
 
 from collections import ChainMap
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import cos, pi, sin
-from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from rac_ray.errors import BadInput, one_of
 from rac_ray.studies.temporal_shape.clip import Clip
 from rac_ray.studies.temporal_shape.digits import SYMBOL_SIZE, digits_of, shrunk
 from rac_ray.studies.temporal_shape.drawing import (
@@ -36,11 +34,9 @@ from rac_ray.studies.temporal_shape.drawing import (
     not_vanished,
 )
 from rac_ray.studies.temporal_shape.factors import DRIFT, FACTORS, Domain
+from rac_ray.studies.temporal_shape.spec import TemporalShapeSpec
 from rac_ray.studies.temporal_shape.streams import PAIRED, STREAMS, generator_at, pool_index
 from rac_ray.studies.temporal_shape.trajectories import (
-    ALL_LABEL_NAMES,
-    FRAME_SIZE,
-    LABEL_NAMES,
     NUM_FRAMES,
     Stage,
     draw_trajectory,
@@ -116,7 +112,7 @@ class Direction:
         also = tuple(domain for domain in domains if domain not in KNOWN)
         return replace(self, paired=f"{self.trained_on}/{PAIRED}" in parts, further=further, also=also)
 
-    def with_factors(self, factors: Collection[str], spec: "TemporalShapeSpec | None" = None) -> "Direction":
+    def with_factors(self, factors: Collection[str], spec: TemporalShapeSpec | None = None) -> "Direction":
         """This direction with those of these factors that change what it trains on, by one spec or by any."""
         names = [further_name(self.trained_on, factor) for factor in factors]
         return replace(self, further=tuple(each for each in names if each in FURTHER and differs(FURTHER[each], spec)))
@@ -142,86 +138,20 @@ FURTHER: dict[str, Domain] = {
 """No preset has them: ``--factors`` asks for some, and finished trainings are only evaluated on them."""
 KNOWN = ChainMap(FURTHER, DOMAINS)
 """All domains whose symbols are the study's own."""
+LONG = frozenset(domain.factor for domain in FURTHER.values() if domain.frames != NUM_FRAMES)
+"""Factors by which clips have another length."""
 
 
-def differs(further: Domain, spec: "TemporalShapeSpec | None") -> bool:
+def frames_of(part: str) -> int:
+    """Frames of a clip of a ``domain/split``, of further symbols, too."""
+    domain = part.partition("/")[0]
+    return KNOWN[domain].frames if domain in KNOWN else NUM_FRAMES
+
+
+def differs(further: Domain, spec: TemporalShapeSpec | None) -> bool:
     """Whether a domain of FURTHER is another than its base: noise that flickers by the spec may be asked to flicker."""
     background = None if spec and further.background == spec.background else further.background
     return replace(further, base="", factor="", background=background) != DOMAINS[further.base]
-
-
-@dataclass(frozen=True)
-class TemporalShapeSpec:
-    """Everything that decides pixels. Defaults are the released data; other values follow the paper's text."""
-
-    seed: int = 0
-    """Key of all streams; the released generator had none."""
-    labels: Literal["uniform", "balanced"] = "uniform"
-    """Drawn at random per clip, or as many consecutive clips as classes hold each once (paper: "class balance")."""
-    dots: Literal["released", "paper"] = "released"
-    """Squares of 3x3 and 5x5, or of exactly 2x2 and 5x5 pixels."""
-    dot_at_border: Literal["vanish", "clip"] = "vanish"
-    """A dot that reaches over the left or top border is not drawn in that frame, or drawn in part."""
-    background: Literal["flicker", "static"] = "flicker"
-    """A new background for every frame, or one for the whole clip."""
-    noise_seeds: int = 15
-    """Number of Perlin seeds; the later library's default draws from 100,000."""
-    max_octaves: int = 9
-    """Lattice cells per frame are 1..max_octaves; the paper writes 1..10."""
-    jpeg_quality: int = 75
-    """Quality of the JPEG round trip of each frame, 1..100; 0 leaves the frames as drawn."""
-    shapes: int = len(LABEL_NAMES)
-    """Classes: the study's five, or the first so many of all shapes."""
-
-    def __post_init__(self) -> None:
-        choices = {
-            "labels": ("uniform", "balanced"),
-            "dots": ("released", "paper"),
-            "dot_at_border": ("vanish", "clip"),
-            "background": ("flicker", "static"),
-        }
-        for name, valid in choices.items():
-            if getattr(self, name) not in valid:
-                raise one_of(name, getattr(self, name), valid)
-        ranges = {
-            "noise_seeds": (1, 100_000),
-            "max_octaves": (1, FRAME_SIZE),
-            "jpeg_quality": (0, 100),
-            "shapes": (len(LABEL_NAMES), len(ALL_LABEL_NAMES)),
-        }
-        for name, (low, high) in ranges.items():
-            if not low <= getattr(self, name) <= high:
-                raise BadInput(f"{name} is {getattr(self, name)}; valid: {low} to {high}")
-
-    @classmethod
-    def paper_text(cls) -> "TemporalShapeSpec":
-        """All variants as the paper's text reads."""
-        return cls(
-            labels="balanced",
-            dots="paper",
-            dot_at_border="clip",
-            background="static",
-            noise_seeds=100_000,
-            max_octaves=10,
-            jpeg_quality=0,
-        )
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """Of its classes, by label."""
-        return ALL_LABEL_NAMES[: self.shapes]
-
-    def as_dict(self) -> dict[str, object]:
-        """Without the number of shapes where it is the study's: identities are older than it."""
-        values = asdict(self)
-        return values if self.shapes != len(LABEL_NAMES) else {k: v for k, v in values.items() if k != "shapes"}
-
-
-SPECS = {
-    "released": TemporalShapeSpec(),
-    "paper": TemporalShapeSpec.paper_text(),
-    "seven": TemporalShapeSpec(shapes=len(ALL_LABEL_NAMES)),
-}
 
 
 def _draw_label(spec: TemporalShapeSpec, rng: Generator, place: int) -> int:
@@ -242,9 +172,9 @@ def _drawn_for(domain_name: str, domain: Domain, split: str) -> tuple[str, Stage
 def _noise(spec: TemporalShapeSpec, domain: Domain, look: Generator, drift: Generator) -> Noise:
     """The background of a clip: its lattice cells, the seed of each frame, and where it drifts."""
     octaves = int(look.integers(1, spec.max_octaves + 1))
-    drawn = look.integers(1, spec.noise_seeds + 1, size=NUM_FRAMES)
+    drawn = look.integers(1, spec.noise_seeds + 1, size=domain.frames)
     background = domain.background or spec.background
-    seeds = tuple((drawn if background == "flicker" else np.full(NUM_FRAMES, drawn[0])).tolist())
+    seeds = tuple((drawn if background == "flicker" else np.full(domain.frames, drawn[0])).tolist())
     if background != "drift":
         return Noise(octaves, seeds, domain.intensity)
     angle = 2 * pi * drift.random()
@@ -274,6 +204,7 @@ def _clip_at(
     path_rng = generator("path")
     label = _draw_label(spec, path_rng, place)
     path = draw_trajectory(path_rng, label, stage, domain.pace)
+    path = path if domain.frames == NUM_FRAMES else path.in_frames(domain.frames)
     width, digit, noise = domain.width(spec.dots), -1, None
     symbol = np.full((domain.drawn_width or width or 0,) * 2, WHITE, np.uint8)
     if domain.intensity or not width:
@@ -283,7 +214,7 @@ def _clip_at(
         digit, symbol = (-1, symbol) if width else (drawn, shrunk(pool[drawn]))
     # A digit's corner is truncated before the dot's centre is found: a sum may round up to the next pixel.
     corners: NDArray[np.int64] = np.trunc(path.positions).astype(int)
-    shown: NDArray[np.bool_] = np.ones(NUM_FRAMES, bool)
+    shown: NDArray[np.bool_] = np.ones(domain.frames, bool)
     if width:
         corners += centre
         if spec.dot_at_border == "vanish":
@@ -296,4 +227,4 @@ def _clip_at(
         frames = jpeg_round_trip(frames, spec.jpeg_quality)
     octaves, seeds, drift = (noise.octaves, noise.seeds, noise.drift) if noise else (0, (), STILL)
     clip = Clip(frames, label, path, int(shown.sum()), digit, octaves, seeds, drift)
-    return clip if domain.order is None else clip.shown_in(domain.order(generator("order"), NUM_FRAMES))
+    return clip if domain.order is None else clip.shown_in(domain.order(generator("order"), domain.frames))

@@ -72,4 +72,6 @@ def _keep(root: Storage, source: EndlessClips, items: Sequence[Item], rows: list
     folder = f"{FOLDER}/{source.domain}/seed-{source.seed}/epoch-{first['epoch']:04d}"
     shard = Shard(f"{folder}/{first['index']:06d}-{last['index']:06d}", 0, 1, first["index"], len(rows))
     if not root.exists(shard.name):
-        write_shard(root, shard, source.dataset.layout(), Rows(rows), {"identity": source.dataset.identity()})
+        write_shard(
+            root, shard, source.dataset.layout(source.domain), Rows(rows), {"identity": source.dataset.identity()}
+        )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from rac_ray.studies.temporal_shape.trajectories import Stage
+from rac_ray.studies.temporal_shape.trajectories import NUM_FRAMES, Stage
 
 Background = Literal["flicker", "static", "drift"]
 BEHIND_DOTS = 0.5
@@ -53,6 +53,8 @@ class Domain:
     """Factor of all velocities."""
     order: Order | None = None
     """In which frames are shown; None: as they are drawn."""
+    frames: int = NUM_FRAMES
+    """In which the whole path is shown."""
     occluded: bool = False
     """Whether a grey bar hides where the object is halfway."""
 
@@ -108,6 +110,8 @@ FACTORS: dict[str, Factor] = {
     "contrast10": _contrast(10),
     "slow": Factor("at half the speed, half as large", partial(replace, pace=0.5)),
     "fast": Factor("at 1.5 times speed and size", partial(replace, pace=1.5)),
+    "long30": Factor("the same path in 30 frames", partial(replace, frames=30)),
+    "long40": Factor("the same path in 40 frames", partial(replace, frames=40)),
     "reversed": Factor("every clip is played backwards", partial(replace, order=_backwards)),
     "shuffled": Factor("its frames in a random order", partial(replace, order=_shuffled)),
 }

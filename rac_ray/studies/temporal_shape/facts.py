@@ -75,7 +75,7 @@ FACTS = StudyFacts(
         "split": "train, val, test or paired",
         "label": "class, 0 to 4; with the spec seven to 6",
         "label_name": "circle, spiral, line, rectangle or arc; with the spec seven zigzag and s, too",
-        "frames": "20 x 64 x 64 bytes: time, rows (y), columns (x), grey levels 0 to 255",
+        "frames": "20 x 64 x 64 bytes (long30: 30, long40: 40): time, rows (y), columns (x), grey levels 0 to 255",
         "x": "the object's column in each frame, in pixels",
         "y": "the object's row in each frame, in pixels",
         "speed": "pixels per frame; NaN for the spiral, whose speed grows",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +13,27 @@ from numpy.typing import NDArray
 from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys
-from rac_ray.errors import one_of
+from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, digest_of
 from rac_ray.results.paper import Drawn
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import COMMAND, MissingData, Study
 from rac_ray.studies.temporal_shape.claims import PRINTED, READINGS, TEMPORAL_SHAPE
-from rac_ray.studies.temporal_shape.dataset import BYTES_PER_CLIP, GeneratedClips
-from rac_ray.studies.temporal_shape.domains import DIRECTIONS, PAIRED, SPECS, Direction
+from rac_ray.studies.temporal_shape.dataset import GeneratedClips
+from rac_ray.studies.temporal_shape.domains import DIRECTIONS, LONG, PAIRED, Direction, frames_of
 from rac_ray.studies.temporal_shape.endless import EndlessClips
 from rac_ray.studies.temporal_shape.factors import FACTORS
 from rac_ray.studies.temporal_shape.facts import FACTS
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import DRAWN, NAMED, QUESTION, shape_names
+from rac_ray.studies.temporal_shape.spec import SPECS
 from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
 from rac_ray.sweep.feeds import FEED, ONLINE, STORED
 from rac_ray.sweep.forecast import Interval
-from rac_ray.sweep.options import Option, integers, places, with_axes, words
+from rac_ray.sweep.options import Option, integers, named, places, with_axes, words
 from rac_ray.sweep.planner import parameters_of
 from rac_ray.training.task import Counts, Task
 
@@ -78,7 +80,7 @@ class TemporalShape(Study):
         Option("hidden_units", integers("hidden units"), "hidden units per layer, or head; TimeSformer: even"),
         Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
         Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
-        Option("factors", words, "what further target domains change of the source's, as in drift,reversed; or all"),
+        Option("factors", named, "what further target domains change of the source's, as in drift,reversed; or all"),
         Option(
             "spec", words, "clips as released, as the paper's text reads, or of seven shapes: released, paper, seven"
         ),
@@ -95,7 +97,11 @@ class TemporalShape(Study):
         endless = feed == ONLINE if feed else grid.endless
         spec = SPECS[spec] if spec else grid.spec
         narrowed = replace(with_axes(grid, AXES, asked), symbols=symbols, spec=spec, endless=endless)
-        return narrowed if factors is None else replace(narrowed, factors=factors_of(narrowed.sources, factors))
+        return (
+            narrowed
+            if factors is None
+            else replace(narrowed, factors=factors_of(narrowed.sources, narrowed.models, words(factors)))
+        )
 
     def values(self, grid: Grid) -> Mapping[str, str]:
         """The name of the spec, and whether training clips are stored or drawn."""
@@ -113,22 +119,20 @@ class TemporalShape(Study):
         dataset = dataset_of(grid)
         dataset.require_own(data)
         tasks = []
-        for name in grid.sources:
-            direction = direction_of(grid, name)
+        for name, model in product(grid.sources, grid.models):
+            direction = direction_of(grid, name, [model])
             shared = self._shared(grid, dataset, direction)
             drawn = partial(EndlessClips, dataset, direction.trained_on, grid.train_clips) if grid.endless else None
-            content = trained_content(grid, dataset, direction)
-            for model in grid.models:
-                recipe = grid.recipe(model).resolved(precision)
-                for hidden in grid.hidden_units:
-                    subject = subject_of(model, hidden, direction, data, drawn, grid.spec.shapes)
-                    for seed in grid.seeds:
-                        training = Training(model, hidden, name, seed, recipe, content)
-                        tasks.append(Task(training, subject, **shared))
+            content, recipe = trained_content(grid, dataset, direction), grid.recipe(model).resolved(precision)
+            for hidden in grid.hidden_units:
+                subject = subject_of(model, hidden, direction, data, drawn, grid.spec.shapes)
+                for seed in grid.seeds:
+                    training = Training(model, hidden, name, seed, recipe, content)
+                    tasks.append(Task(training, subject, **shared))
         return tasks
 
     def _shared(self, grid: Grid, dataset: GeneratedClips, direction: Direction) -> dict[str, Any]:
-        """What all tasks of a source have in common."""
+        """What all tasks of a model and a source have in common."""
         evaluations = []
         for part, role in direction.evaluations.items():
             target, split = part.split("/")
@@ -151,9 +155,10 @@ class TemporalShape(Study):
         """Of the shards that the tasks read."""
         from rac_ray.data.generate import missing_clips
 
-        clips = missing_clips(data, planned_dataset(grid, tasks))
+        dataset = planned_dataset(grid, tasks)
+        clips = missing_clips(data, dataset)
         low, usual = (clips * each for each in CLIP_BYTES)
-        return MissingData(clips / CLIPS_PER_SECOND, Interval(low, usual, clips * BYTES_PER_CLIP))
+        return MissingData(clips / CLIPS_PER_SECOND, Interval(low, usual, clips * dataset.clip_bytes))
 
     def content(self, grid: Grid, data: Storage, tasks: Sequence[Task]) -> Mapping[str, str]:
         """From the manifest."""
@@ -162,7 +167,8 @@ class TemporalShape(Study):
     def made_from(self, grid: Grid, data: Storage, task: Task) -> dict[str, Any]:
         """Spec, digits and counts; of clips that are drawn for an epoch, how many they are."""
         dataset = planned_dataset(grid, [task])
-        parts = [part for part in direction_of(grid, task.training.source).parts if part in dataset.clips]
+        direction = direction_of(grid, task.training.source, [task.training.model])
+        parts = [part for part in direction.parts if part in dataset.clips]
         return {**dataset.as_dict(parts), **({"endless": grid.train_clips} if grid.endless else {})}
 
     # Results
@@ -207,10 +213,10 @@ def check_sources(sources: Sequence[str]) -> None:
             raise one_of("source domain", source, DIRECTIONS)
 
 
-def factors_of(sources: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+def factors_of(sources: Sequence[str], models: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
     """The factors that are asked for; ``all`` stands for those that change something of one of the sources.
 
-    Raises BadInput for one that is none of those.
+    Raises BadInput for one that is none of those, and for clips of a length that none of the models takes.
     """
     check_sources(sources)
     known = [
@@ -219,7 +225,22 @@ def factors_of(sources: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
     for factor in asked:
         if factor not in (*known, ALL):
             raise one_of(f"factor of {' and '.join(sources)}", factor, (*known, ALL))
+        if factor in LONG and not take_any_length(models):
+            raise BadInput(
+                f"factor {factor} has longer clips, which {' and '.join(models)} cannot take; valid: "
+                f"{', '.join(each for each in known if each not in LONG)}, or a model of any length"
+            )
     return tuple(known if ALL in asked else dict.fromkeys(asked))
+
+
+def take_any_length(models: Sequence[str]) -> bool:
+    """Whether one of some models, if not all, takes clips of another length than those that it was trained on.
+
+    Raises BadInput for a model that does not exist.
+    """
+    from rac_ray.models import Builder
+
+    return any(Builder(model, 1).any_length for model in models)
 
 
 def check_grid(grid: Grid) -> None:
@@ -232,10 +253,12 @@ def check_grid(grid: Grid) -> None:
             parameters_of(Builder(model, hidden_units))
 
 
-def direction_of(grid: Grid, source: str) -> Direction:
-    """What trials of a source read, with counterfactual clips and further domains if the grid has any."""
+def direction_of(grid: Grid, source: str, models: Sequence[str] | None = None) -> Direction:
+    """What trials of a source read, of the grid's models or of some, with counterfactual clips and further domains if
+    the grid has any. Clips of another length are left out where none of the models takes them."""
     also = tuple(symbols.name for symbols in grid.symbols)
-    direction = DIRECTIONS[source].with_factors(grid.factors, grid.spec)
+    taken = [each for each in grid.factors if each not in LONG or take_any_length(models or grid.models)]
+    direction = DIRECTIONS[source].with_factors(taken, grid.spec)
     return replace(direction, paired=grid.paired_clips != 0, also=also)
 
 
@@ -258,7 +281,8 @@ def trained_content(grid: Grid, dataset: GeneratedClips, direction: Direction) -
 def planned_dataset(grid: Grid, tasks: Sequence[Task]) -> GeneratedClips:
     """The clips that some tasks of a grid read."""
     sources = tuple(dict.fromkeys(task.training.source for task in tasks))
-    return dataset_of(replace(grid, sources=sources))
+    models = tuple(dict.fromkeys(task.training.model for task in tasks))
+    return dataset_of(replace(grid, sources=sources, models=models))
 
 
 def subject_of(
@@ -275,4 +299,5 @@ def subject_of(
 
     shape = (NUM_FRAMES, 1, FRAME_SIZE, FRAME_SIZE)
     build = Builder(model, hidden_units).with_options(num_classes=classes)
-    return ShardSubject(build, direction.train, direction.val, classes, shape, data, drawn)
+    lengths = {part: frames_of(part) for part in direction.evaluations if frames_of(part) != NUM_FRAMES}
+    return ShardSubject(build, direction.train, direction.val, classes, shape, data, drawn, lengths)

@@ -6,7 +6,7 @@ Constants and rules: facts.md 1.2 (velocities), 1.3 (start positions), 1.4 (wall
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi
 
 import numpy as np
@@ -48,6 +48,13 @@ class Trajectory:
     spiral k * R, line 0."""
     reflections: int
     """How many times a wall turned a velocity component round."""
+
+    def in_frames(self, count: int) -> "Trajectory":
+        """The same path from end to end in ``count`` frames, between those that it has along straight lines."""
+        old = len(self.positions) - 1
+        times = np.linspace(0, old, count)
+        positions = np.stack([np.interp(times, np.arange(old + 1), axis) for axis in self.positions.T], axis=1)
+        return replace(self, positions=positions, speed=self.speed * old / (count - 1))
 
 
 def _maybe_reversed(rng: Generator, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rac_ray.data.manifest import read_manifest
+from rac_ray.data.shards import clips_of
 from rac_ray.errors import BadInput
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape import dataset as datasets
@@ -42,6 +43,19 @@ def test_plain_pyarrow_reads_frames_and_latents(folder: Storage) -> None:
     assert (row["digit"], row["octaves"], tuple(row["noise_seeds"])) == (clip.digit, clip.octaves, clip.noise_seeds)
     assert row["label_name"] == metadata["labels"][row["label"]]
     assert (row["reflections"], row["visible_frames"]) == (clip.trajectory.reflections, 20)
+
+
+def test_longer_clips_lie_in_shards_of_their_own_length(tmp_path: Path) -> None:
+    root, dataset = Storage.at(tmp_path), dataset_of(**{"2dot__test": 2, "2dot_long40__test": 3})
+    assert (dataset.clip_bytes, dataset_of(**{"2dot__test": 2}).clip_bytes) == (180_000, 90_000)
+    for (shard,) in dataset.parts().values():
+        dataset.write(root, shard, dataset.maker())
+    for part, length in (("2dot/test", 20), ("2dot_long40/test", 40)):
+        table = pq.read_table(f"{root.root}/{part}-00000-of-00001.parquet")
+        assert json.loads(table.schema.metadata[b"rac_ray"])["frames_shape"] == [length, 64, 64]
+        clips = clips_of([table])
+        np.testing.assert_array_equal(clips.frames[1], make_clip(SHAPE, part.partition("/")[0], "test", 1).frames)
+        assert {len(places) for places in table["x"].to_pylist()} == {length}
 
 
 def test_pandas_reads_the_shards(folder: Storage) -> None:
@@ -173,8 +187,8 @@ def test_a_folder_of_another_number_of_shapes_says_so_in_both_directions(tmp_pat
         assert made.differences({"identity": made.identity(), "splits": {}}) == []
         assert other.differences({"identity": made.identity(), "splits": {}}) == [message]
         assert GeneratedClips.from_dict(json.loads(json.dumps(made.as_dict(["2dot/val"])))) == made
-    assert five.layout().labels == ("circle", "spiral", "line", "rectangle", "arc")
-    assert seven.layout().labels == (*five.layout().labels, "zigzag", "s")
+    assert five.layout("2dot/val").labels == ("circle", "spiral", "line", "rectangle", "arc")
+    assert seven.layout("2dot/val").labels == (*five.layout("2dot/val").labels, "zigzag", "s")
 
 
 def test_a_folder_of_another_generator_version_is_named(folder: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

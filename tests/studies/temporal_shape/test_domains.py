@@ -19,7 +19,6 @@ from rac_ray.studies.temporal_shape.domains import (
     DOMAINS,
     PAIRED,
     PAIRED_STAGE,
-    SPECS,
     SPLITS,
     SYMBOL_CENTRE,
     Clip,
@@ -29,6 +28,7 @@ from rac_ray.studies.temporal_shape.domains import (
 )
 from rac_ray.studies.temporal_shape.drawing import Noise, draw, jpeg_round_trip
 from rac_ray.studies.temporal_shape.perlin import perlin_image
+from rac_ray.studies.temporal_shape.spec import SPECS
 from rac_ray.studies.temporal_shape.trajectories import LABEL_NAMES, start_range
 
 SPEC = TemporalShapeSpec()

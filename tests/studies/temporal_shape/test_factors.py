@@ -29,7 +29,7 @@ from tests.studies.temporal_shape.test_domains import pixels_of
 SPEC = TemporalShapeSpec()
 RAW = replace(SPEC, jpeg_quality=0)
 CLIPS = 60
-LOOKS = [name for name, domain in FURTHER.items() if domain.pace == 1 and not domain.order]
+LOOKS = [name for name, domain in FURTHER.items() if (domain.pace, domain.order, domain.frames) == (1, None, 20)]
 """Domains that leave the path as it is, frame by frame."""
 
 GOLDEN = {
@@ -45,6 +45,8 @@ GOLDEN = {
     "2dot_contrast10": ("766c9cd1d3ffedf2", "f1e4b4b2d0fda0f5"),
     "2dot_slow": ("831cabee9e4b9760", "46d7f2b7f7c08e20"),
     "2dot_fast": ("6e6ae9cb13763620", "57bad25711976317"),
+    "2dot_long30": ("bb619af21af2d80c", "59959f15c4afdcb4"),
+    "2dot_long40": ("c380bfde496ac5ee", "2eafecdceab691b7"),
     "2dot_reversed": ("479729901c76da14", "3ac980bf00980e86"),
     "2dot_shuffled": ("f39950909c2c356d", "bc40d850d538ac42"),
     "mnist_bg_half_static": ("dc53ab03ecb00967", "f34c81431348eb23"),
@@ -56,6 +58,8 @@ GOLDEN = {
     "mnist_bg_half_contrast10": ("d93c227fb50cc952", "ba27d935262b4fc7"),
     "mnist_bg_half_slow": ("f6b820db58206c87", "bc93acdcff262dfb"),
     "mnist_bg_half_fast": ("49aff9c91325e86c", "7ab5cbb2bb6e8f13"),
+    "mnist_bg_half_long30": ("6979a1e13db4ed1c", "5e740e0a19b13b67"),
+    "mnist_bg_half_long40": ("3d7ee4c3fb82e62d", "6fb3fd7b1fdd36db"),
     "mnist_bg_half_reversed": ("ce339ad5453f2f3a", "3f8d4a935ab65646"),
     "mnist_bg_half_shuffled": ("0918adfde77df1d9", "1c5f00c0e9a754a1"),
 }
@@ -215,6 +219,26 @@ def test_another_pace_draws_the_same_shape_from_the_same_start_in_another_size(f
     assert free > CLIPS
 
 
+@pytest.mark.parametrize("frames", [30, 40])
+def test_longer_clips_show_the_same_path_from_end_to_end(frames: int) -> None:
+    for name in names_of(f"long{frames}"):
+        for base, clip in pairs(name):
+            one, other = base.trajectory, clip.trajectory
+            assert (clip.label, clip.digit, clip.octaves) == (base.label, base.digit, base.octaves)
+            assert (clip.frames.shape, len(clip.noise_seeds)) == ((frames, 64, 64), frames if base.octaves else 0)
+            np.testing.assert_equal(other.speed * (frames - 1), one.speed * 19)
+            assert (other.radius, other.reflections) == (one.radius, one.reflections)
+            np.testing.assert_allclose(other.positions[[0, -1]], one.positions[[0, -1]], atol=1e-9)
+            # Frame 13 of 30 is at 13 * 19 / 29 = 8.517 of the base's, of 40 at 6.333.
+            before, share = divmod(13 * 19 / (frames - 1), 1)
+            between = one.positions[int(before)] * (1 - share) + one.positions[int(before) + 1] * share
+            np.testing.assert_allclose(other.positions[13], between, atol=1e-9)
+            assert (
+                np.hypot(*np.diff(other.positions, axis=0).T).max() < np.hypot(*np.diff(one.positions, axis=0).T).max()
+            )
+        assert max(clip.visible_frames for _, clip in pairs(name)) == frames
+
+
 @pytest.mark.parametrize("name", names_of("occluder"))
 def test_a_bar_hides_the_object_halfway_and_nothing_else(name: str) -> None:
     hidden, across = [], set()
@@ -263,29 +287,28 @@ def test_a_direction_is_also_tested_on_its_own_domain_with_factors() -> None:
 
 
 def test_all_factors_are_those_that_change_something_of_a_source() -> None:
-    sizes = ["size1", "size7", "size11"]
-    assert factors_of(["2dot"], ["all"]) == factors_of(["mnist_bg", "2dot"], ["all"]) == tuple(FACTORS)
-    assert factors_of(["mnist_bg"], ["all"]) == tuple(name for name in FACTORS if name not in sizes)
-    assert factors_of(["2dot"], ["slow", "drift", "slow"]) == ("slow", "drift")
-    assert factors_of(["2dot"], []) == ()
+    sizes, models = ["size1", "size7", "size11"], ["cnn3d"]
+    assert factors_of(["2dot"], models, ["all"]) == factors_of(["mnist_bg", "2dot"], models, ["all"]) == tuple(FACTORS)
+    assert factors_of(["mnist_bg"], models, ["all"]) == tuple(name for name in FACTORS if name not in sizes)
+    assert factors_of(["2dot"], models, ["slow", "drift", "slow"]) == ("slow", "drift")
+    assert factors_of(["2dot"], ["cnn3d", "convgru"], ["long30"]) == ("long30",)
+    assert factors_of(["2dot"], models, []) == ()
 
 
 @pytest.mark.parametrize(
     ("sources", "factor", "message"),
     [
-        (
-            ["2dot"],
-            "reverse",
-            "unknown factor of 2dot 'reverse'; did you mean reversed? valid: static, flicker, drift, ",
-        ),
+        (["2dot"], "reverse", "unknown factor of 2dot 'reverse'; did you mean reversed? valid: static, flicker, "),
         (["mnist_bg"], "size7", "unknown factor of mnist_bg 'size7'; valid: static, .*, shuffled, all$"),
         (["2dot", "mnist_bg"], "2dot_drift", "unknown factor of 2dot and mnist_bg '2dot_drift';"),
         (["3dot"], "drift", "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
+        (["2dot"], "long40", "factor long40 has longer clips, which cnn3d and vivit cannot take; valid: static, .*, "
+                             "fast, reversed, shuffled, or a model of any length"),
     ],
-)
+)  # fmt: skip
 def test_factors_that_are_none_are_named(sources: list[str], factor: str, message: str) -> None:
     with pytest.raises(BadInput, match=message.replace("?", r"\?")):
-        factors_of(sources, [factor])
+        factors_of(sources, ["cnn3d", "vivit"], [factor])
 
 
 def test_each_further_domain_has_a_name_and_about_six_words() -> None:
