@@ -189,7 +189,9 @@ class Analysis:
             long: pd.DataFrame = getattr(self, name).query("source == @source")
             index = [row for row in rows if row != SIZE_NAME or any(long[SIZE_NAME])]
             called = {"model": [look_of(model).label for model in long["model"]], "never learned": counted(long)}
-            text = marked(cells(long, scale=scale, digits=digits), long)
+            text = cells(long, scale=scale, digits=digits)
+            if "split" not in columns:  # ratios; accuracy is told of models at chance, too, if they were asked
+                text = marked(text, long)
             named = long.assign(**called, **{column: self._named(long, column) for column in columns})
             shown = wide(named, [*index, "never learned"], columns, text)
             title = (

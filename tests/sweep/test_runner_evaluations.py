@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from rac_ray import Where, api
 from rac_ray.data.feed import Opening
 from rac_ray.data.feeding import ClipFeeds
 from rac_ray.errors import BadInput
@@ -28,6 +29,7 @@ from tests.records import finish
 from tests.studies.temporal_shape.idx import drawn, folder_of
 from tests.sweep import faults
 from tests.sweep.running import GRID, QUICK, data, plan_of, predictions_of, records_of, run
+from tests.sweep.tiny_sweep import study_of
 
 __all__ = ["data", "plan_of"]
 
@@ -120,7 +122,9 @@ def test_a_factor_on_a_finished_sweep_trains_nothing_and_is_asked_its_own_clips(
         np.testing.assert_array_equal(clips(f"2dot_{name}/test/000005"), shown)
 
 
-def test_longer_clips_are_asked_of_a_finished_sweeps_models_of_any_length(plan_of: Callable[..., Plan]) -> None:
+def test_longer_clips_are_asked_of_a_finished_sweeps_models_of_any_length(
+    plan_of: Callable[..., Plan], data: str, tmp_path: Path
+) -> None:
     """A training step would raise. A 3D CNN has nothing to do; the other one says the same of streamed clips."""
     few = {"seeds": (0,)}
     run(plan_of(**few))
@@ -135,6 +139,14 @@ def test_longer_clips_are_asked_of_a_finished_sweeps_models_of_any_length(plan_o
     for record in (transformer, cnn):
         assert rendered_parts(record).keys() == record.content.keys()
     assert clip_source([transformer])("2dot_long40/test/000003").shape == (40, 64, 64)
+    grid = replace(GRID, **few, factors=("long40",))
+    shown = api.results(study_of(grid), where=Where(str(tmp_path / "results"), data)).analysis.sheets
+    accuracy, ratios = (
+        next(sheet.shown for sheet in shown if sheet.name == name) for name in ("figure3-2dot", "robustness-2dot")
+    )
+    said = dict(zip(accuracy["model"], accuracy["2Dot long40 test"], strict=True))
+    assert (said["3D CNN"], said["TimeSf-1"]) == ("-", f"{100 * added.top1:.1f}*"), "who was not asked is not at chance"
+    assert set(ratios["2Dot long40"]) == {"at chance"}, "neither has learned"
     task, model = more.tasks[0], TemporalShape().built(transformer)
     model.load_state_dict(weights_in(more.ledger.folder(task.training_id), BEST_CHECKPOINT))
     asked = ClipFeeds(task.subject, Opening(0, 8)).asked("2dot_long40/test")
