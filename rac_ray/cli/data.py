@@ -58,10 +58,11 @@ def generate(
     rac-ray data generate data/dots --source 2dot --spec paper --dry-run
     """
     from rac_ray.data.generate import generate as make_shards
+    from rac_ray.studies.temporal_shape.asked import factors_of
     from rac_ray.studies.temporal_shape.domains import DIRECTIONS
     from rac_ray.studies.temporal_shape.grid import Grid
     from rac_ray.studies.temporal_shape.spec import SPECS
-    from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of, factors_of
+    from rac_ray.studies.temporal_shape.study import TemporalShape, dataset_of
     from rac_ray.studies.temporal_shape.symbols import all_symbols
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources

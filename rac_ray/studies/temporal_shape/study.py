@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys
-from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, digest_of
 from rac_ray.results.paper import Drawn
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import COMMAND, MissingData, Study
+from rac_ray.studies.temporal_shape.asked import check_sources, factors_of, take_any_length
 from rac_ray.studies.temporal_shape.claims import PRINTED, READINGS, TEMPORAL_SHAPE
 from rac_ray.studies.temporal_shape.dataset import GeneratedClips
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, LONG, PAIRED, Direction, frames_of
 from rac_ray.studies.temporal_shape.endless import EndlessClips
-from rac_ray.studies.temporal_shape.factors import FACTORS
 from rac_ray.studies.temporal_shape.facts import FACTS
 from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
@@ -56,8 +55,6 @@ CLIPS_PER_SECOND = 1500.0
 """Clips that one core generates."""
 REFERENCE = Path(__file__).with_name("reference.tar.zst")
 """A capsule of what has been run of the preset laptop; what it says is in docs/findings.md."""
-ALL = "all"
-"""All factors that the sources can have."""
 OWN = "own"
 """What a spec without a name is called."""
 AXES = {"source": "sources", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
@@ -204,43 +201,6 @@ class TemporalShape(Study):
             drawn = partial(EndlessClips, GeneratedClips.from_dict(dataset), direction.trained_on, dataset["endless"])
         subject = subject_of(record.model, record.hidden_units, direction, Storage(""), drawn, record.classes)
         return subject, ClipFeeds(subject, Opening(record.seed, record.recipe.batch_size, clips=clips))
-
-
-def check_sources(sources: Sequence[str]) -> None:
-    """Raise BadInput for a source domain that is none."""
-    for source in sources:
-        if source not in DIRECTIONS:
-            raise one_of("source domain", source, DIRECTIONS)
-
-
-def factors_of(sources: Sequence[str], models: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
-    """The factors that are asked for; ``all`` stands for those that change something of one of the sources.
-
-    Raises BadInput for one that is none of those, and for clips of a length that none of the models takes.
-    """
-    check_sources(sources)
-    known = [
-        factor for factor in FACTORS if any(DIRECTIONS[source].with_factors([factor]).further for source in sources)
-    ]
-    for factor in asked:
-        if factor not in (*known, ALL):
-            raise one_of(f"factor of {' and '.join(sources)}", factor, (*known, ALL))
-        if factor in LONG and not take_any_length(models):
-            raise BadInput(
-                f"factor {factor} has longer clips, which {' and '.join(models)} cannot take; valid: "
-                f"{', '.join(each for each in known if each not in LONG)}, or a model of any length"
-            )
-    return tuple(known if ALL in asked else dict.fromkeys(asked))
-
-
-def take_any_length(models: Sequence[str]) -> bool:
-    """Whether one of some models, if not all, takes clips of another length than those that it was trained on.
-
-    Raises BadInput for a model that does not exist.
-    """
-    from rac_ray.models import Builder
-
-    return any(Builder(model, 1).any_length for model in models)
 
 
 def check_grid(grid: Grid) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rac_ray.errors import BadInput
+from rac_ray.studies.temporal_shape.asked import factors_of
 from rac_ray.studies.temporal_shape.digits import mnist, shrunk
 from rac_ray.studies.temporal_shape.domains import (
     DIRECTIONS,
@@ -23,7 +24,6 @@ from rac_ray.studies.temporal_shape.drawing import BAR_WIDTH, GREY
 from rac_ray.studies.temporal_shape.factors import DRIFT, FACTORS
 from rac_ray.studies.temporal_shape.perlin import perlin_image
 from rac_ray.studies.temporal_shape.results import NAMED
-from rac_ray.studies.temporal_shape.study import factors_of
 from tests.studies.temporal_shape.test_domains import pixels_of
 
 SPEC = TemporalShapeSpec()
