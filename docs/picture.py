@@ -1,6 +1,7 @@
 """README's first picture: one path in four domains of Temporal Shape, moving, above the main figure of a sweep.
 
-Made by ``python docs/picture.py results/ts_grid docs/pictures/product.png`` after ``make demo``.
+Made by ``python docs/picture.py results/ts_grid docs/pictures/product.png 72`` after ``rac-ray ts import reference``;
+the number is that of the trials that are planned.
 """
 
 import sys
@@ -28,10 +29,10 @@ INCHES, PIXELS = 10.8, 150
 SCALE, MILLISECONDS, WHITE = 5, 120, 255
 
 
-def picture(sweep: Path) -> bytes:
+def picture(sweep: Path, planned: int | None = None) -> bytes:
     """An animated PNG. Where animations cannot be shown it is the clip's first frame."""
     tables = rac_ray.load(sweep)
-    analysis = Analysis(tables, study_of(tables))
+    analysis = Analysis(tables, study_of(tables), planned)
     names = _pixels(rendered(_names, "png"))
     below = _pixels(rendered(lambda: figure3(analysis, analysis.answers.sources[0]), "png"))
     clips = [make_clip(TemporalShapeSpec(), domain, PAIRED, CLIP).frames for domain in SHOWN]
@@ -71,5 +72,5 @@ def _pixels(png: bytes) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    _, results, file = sys.argv
-    Path(file).write_bytes(picture(Path(results)))
+    _, results, file, *planned = sys.argv
+    Path(file).write_bytes(picture(Path(results), *map(int, planned)))

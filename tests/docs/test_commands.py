@@ -31,6 +31,7 @@ ON_A_CLUSTER = ("ray ", "export RAC_RAY_STORAGE=")
 NAMING = (*PAGES, "CONTRIBUTING.md")
 """Pages that name every target of the Makefile between them."""
 WITH_TESTS = {
+    "docs/findings.md": "tests/studies/temporal_shape/test_reference.py",
     "docs/install.md": "tests/packaging/test_wheel.py",
     "docs/leaderboard.md": "tests/docs/test_leaderboard.py",
     "docs/loggers.md": "tests/loggers/test_asked.py",
