@@ -23,7 +23,7 @@ UNITS = {1e6: "M", 1e3: "k"}
 
 
 def heading(board: Board) -> str:
-    """``Trained on 2Dot, asked about 5Dot and MNIST``."""
+    """``Trained on Day, asked about Fog and Rain``."""
     domains = board.rows[0].sweep.study.domains
     targets = ", ".join(domain_name(domains, target) for target in board.targets) or "no other domain"
     return f"Trained on {domain_name(domains, board.ground.source)}, asked about {targets}"

@@ -156,7 +156,7 @@ def test_a_browser_shows_the_page_without_a_network(sweeps: Path, seen: Seen) ->
             ["mine", "none", "--leaderboard"],
             "there are no trials in 'none'; valid: a sweep's folder, which has trials/",
         ),
-        (["mine", "reference", "--leaderboard"], "ts_grid has no reference; valid: a sweep's folder, or a capsule"),
+        (["reference", "--leaderboard"], "reference of which study? valid: beside a sweep's folder or a capsule"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -130,7 +130,9 @@ def test_a_point_tells_its_trial_and_opens_it(seen: Seen, report: str) -> None:
     page.goto(report)
     hover(page, drawn_ratios(page).first)
     told = page.locator("#ratios .hoverlayer").first.text_content() or ""
-    assert re.search(r"ConvLSTM, h \d+, seed \d+robustness ratio \d\.\d+, accuracy \d+\.\d %trial [0-9a-f]{12}", told)
+    assert re.search(
+        r"ConvLSTM, \d+ hidden units, seed \d+robustness ratio \d\.\d+, accuracy \d+\.\d %trial [0-9a-f]{12}", told
+    )
     open_trial(page, drawn_ratios(page).first)
     assert page.locator("#overview").is_hidden()
     assert seen.errors == []

@@ -28,10 +28,11 @@ def test_the_commit_is_named_with_its_changes(repository: Path) -> None:
     assert commit() == f"{head.stdout[:12]}+changes"
 
 
-def test_what_is_on_the_path_and_not_installed_has_no_version() -> None:
+def test_what_is_on_the_path_and_not_installed_has_no_version(tmp_path: Path) -> None:
     """As a checkout on ``PYTHONPATH``; asked before the first step, so that no training is lost for it."""
     code = "from rac_ray.sweep.provenance import versions; print(set(versions().values()))"
-    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    (tmp_path / "rac_ray").symlink_to(Path(__file__).parents[2] / "rac_ray")
+    here = {**os.environ, "PYTHONPATH": str(tmp_path)}
     bare = [sys.executable, "-S", "-c", code]  # without the folder in which packages are installed
     assert subprocess.run(bare, env=here, capture_output=True, text=True, check=True).stdout == "{'unknown'}\n"
 
