@@ -34,7 +34,10 @@ def test_what_is_on_the_path_and_not_installed_has_no_version(tmp_path: Path) ->
     (tmp_path / "rac_ray").symlink_to(Path(__file__).parents[2] / "rac_ray")
     here = {**os.environ, "PYTHONPATH": str(tmp_path)}
     bare = [sys.executable, "-S", "-c", code]  # without the folder in which packages are installed
-    assert subprocess.run(bare, env=here, capture_output=True, text=True, check=True).stdout == "{'unknown'}\n"
+    assert (
+        subprocess.run(bare, cwd=tmp_path, env=here, capture_output=True, text=True, check=True).stdout
+        == "{'unknown'}\n"
+    )
 
 
 def test_code_outside_of_a_repository_is_unknown_unless_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
