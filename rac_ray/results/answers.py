@@ -42,11 +42,16 @@ class Answers:
     def of(cls, tables: Tables, draws: int = CLIP_DRAWS) -> "Answers":
         """The answers in the predictions of finished trials.
 
-        Raises BadInput when they are of several recipes (``recipes.by_recipe`` parts them), and when several are of
-        one model, size, source and seed and nothing tells them apart.
+        Raises BadInput when they are of several recipes (``recipes.by_recipe`` parts them), when several are of one
+        model, size, source and seed and nothing tells them apart, and for one without an accuracy at home.
         """
         asked = tables.trials.set_index("trial_id").loc[tables.evaluations["trial_id"].unique()]
         trials = asked[[*KEY, SIZE_NAME, EXPERIMENT, DIFFERENCE, "learned", "classes"]].reset_index()
+        if unknown := trials.loc[trials["learned"].isna(), "trial_id"].tolist():
+            raise BadInput(
+                f"trial {unknown[0]} was not asked about its source's validation clips; valid: an evaluation with "
+                "the role source_val of each trial"
+            )
         trials = trials.astype({"learned": bool, "classes": int})
         _require_one_kind(trials)
         place = {trial_id: column for column, trial_id in enumerate(trials["trial_id"])}

@@ -84,3 +84,12 @@ def test_two_presets_in_one_folder_are_not_mixed() -> None:
     }
     with pytest.raises(BadInput, match="2 trials have the same model, size, source and seed as another one"):
         Answers.of(replace(first, **renamed))
+
+
+def test_a_trial_that_was_not_asked_about_its_validation_clips_is_named() -> None:
+    tables = sweep(lambda *_: 0.7, models=("cnn3d",), sizes=(2,), seeds=(1, 2), clips=20)
+    trials = tables.trials.astype({"learned": "boolean"})
+    trials.loc[1, "learned"] = pd.NA
+    said = f"^trial {trials.loc[1, 'trial_id']} was not asked about its source's validation clips; valid: "
+    with pytest.raises(BadInput, match=said):
+        Answers.of(replace(tables, trials=trials))
