@@ -98,7 +98,8 @@ def _answers(port: int) -> bool:
 def edited(repository: Path, shared: Path, key: Path, machines: list[Host]) -> dict[str, Any]:
     """The cluster file with what its first lines tell to edit, this environment instead of an installation, and small.
 
-    Each machine says that it has one CPU.
+    Each machine says that it has one CPU, and an object store that holds all clips: else tasks would read them, which
+    take a CPU beside each trial, and of three CPUs only one trial would run at a time.
     """
     config = yaml.safe_load((repository / "cluster/onprem.yaml").read_text())
     head, *workers = machines
@@ -115,7 +116,7 @@ def edited(repository: Path, shared: Path, key: Path, machines: list[Host]) -> d
     config["head_setup_commands"] = [*others, exports.replace("/shared/rac_ray", str(shared))]
     for role in ("head", "worker"):
         started = config[f"{role}_start_ray_commands"]
-        small = "ray start --num-cpus=1 --object-store-memory=150000000 --disable-usage-stats"
+        small = "ray start --num-cpus=1 --object-store-memory=800000000 --disable-usage-stats"
         config[f"{role}_start_ray_commands"] = [command.replace("ray start", small) for command in started]
     return config
 
