@@ -72,6 +72,8 @@ class Replay:
     """Files of which not every byte is the same, or that only one side has."""
     environment: tuple[str, ...]
     """Differences between the environment that packed and this one, a line each."""
+    study: "Study"
+    """Of which the records are."""
 
 
 def pack(
@@ -119,7 +121,8 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     manifest = unpack(path, folder)
     inside = Storage.at(folder)
     tables = load(inside.below(RECORDS).root)
-    analysis = Analysis(tables, study_of(tables), manifest.planned)
+    study = study_of(tables)
+    analysis = Analysis(tables, study, manifest.planned)
     write_outputs(analysis, inside.below("derived"), pictures(analysis))
     derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
     packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest.files, OUTPUTS).items()}
@@ -127,7 +130,7 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     same = tuple(name for name in names if name in derived and packed.get(name) == _digest(derived[name]))
     then, now = set(inside.read_bytes(ENVIRONMENT_FILE).decode().splitlines()), set(environment())
     changes = [f"then {line}" for line in sorted(then - now)] + [f"now {line}" for line in sorted(now - then)]
-    return Replay(folder, same, tuple(name for name in names if name not in same), tuple(changes))
+    return Replay(folder, same, tuple(name for name in names if name not in same), tuple(changes), study)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Sweeps that are entered on a leaderboard: folders and capsules, what each says of itself and asked its trials."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ def _read(name: str, source: str, study_of: StudyOf) -> Entered:
     with _at(source) as (ledger, preset, digest):
         tables = load(ledger.storage.root)
         study = study_of(tables)
-        grounds = _grounds(ledger, study.name)
+        grounds = _grounds(ledger, study.name, set(tables.evaluations["trial_id"]))
     if not grounds:
         raise BadInput(
             f"no trial of {name!r} has finished and tells its accuracy at home: there is nothing to rank yet"
@@ -107,12 +107,14 @@ def _presets(sweep: Storage) -> str:
     return ", ".join(name for name in sorted(sweep.names()) if sweep.exists(f"{name}/{OPTIONS}"))
 
 
-def _grounds(ledger: Ledger, study: str) -> dict[str, Ground]:
+def _grounds(ledger: Ledger, study: str, finished: Collection[str]) -> dict[str, Ground]:
+    """What trials have in common, by id; their tables were read before, so that damaged ones are not ``finished``."""
     found = {}
-    for entry in ledger.scan().values():
+    for entry in ledger.scan(whole=False).values():
         record = entry.record
         for trial in record.trials if record else ():
-            assert record is not None
+            if record is None or trial.trial_id not in finished:
+                continue
             sets = [each for each in record.evaluations_of(trial) if each.role in FIGURE3_ROLES]
             asked = sorted({Asked(each.role, each.target, each.split, each.content) for each in sets})
             if any(each.role == "source_val" for each in asked):

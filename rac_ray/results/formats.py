@@ -1,6 +1,8 @@
 """Tables for people and papers: wide frames, Markdown, LaTeX. Every text begins with what it stands on."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -52,6 +54,11 @@ def wide(table: pd.DataFrame, index: Sequence[str], columns: Sequence[str], valu
     frame = table[list(index)].assign(head=heads, value=list(values))
     spread = frame.set_index([*index, "head"])["value"].unstack("head", sort=False)
     return spread.fillna("-").rename_axis(None, axis=1).reset_index()
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON holds them."""
+    return json.loads(str(table.to_json(orient="records")))
 
 
 def text(table: pd.DataFrame) -> str:

@@ -1,7 +1,6 @@
 """Leaderboards of any number of sweeps: a terminal's table, files and a page. Needs neither Ray nor torch."""
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,9 +23,9 @@ from rac_ray.results.board_words import (
     without_place,
 )
 from rac_ray.results.entered import Entered, StudyOf, apart, enter
-from rac_ray.results.looks import look_of
-from rac_ray.results.names import domain_name
+from rac_ray.results.names import UNNAMED, domain_name
 from rac_ray.results.on_terminal import fitted, near, wrapped
+from rac_ray.results.page_tables import with_names
 from rac_ray.results.report import write_page
 from rac_ray.results.sections import Section, value_of
 from rac_ray.results.sheet import Sheet, rounded
@@ -108,13 +107,16 @@ class Leaderboard:
     def value(self) -> dict[str, Any]:
         """Plain values, for ``--json``."""
         boards = [
-            {"board": number, **board.ground._asdict(), "rows": _plain(table), "pairs": _plain(pairs)}
-            for number, board, table, pairs in zip(
-                range(1, len(self.boards) + 1), self.boards, self.tables, self.pairs, strict=True
-            )
+            {
+                "board": number,
+                **board.ground._asdict(),
+                "asked": [each._asdict() for each in board.ground.asked],
+                "rows": formats.plain_rows(table),
+                "pairs": formats.plain_rows(pairs),
+            }
+            for number, (board, table, pairs) in enumerate(zip(self.boards, self.tables, self.pairs, strict=True), 1)
         ]
-        asked = [{**each, "asked": [of._asdict() for of in each["asked"]]} for each in boards]
-        return {"answer": self.answers, "boards": asked, "folder": self.folder, "page": f"{self.folder}/{PAGE}"}
+        return {"answer": self.answers, "boards": boards, "folder": self.folder, "page": f"{self.folder}/{PAGE}"}
 
     def lines(self) -> list[str]:
         """For people, board by board."""
@@ -156,14 +158,12 @@ def _page(found: Leaderboard) -> dict[str, Any]:
     ):
         of = f"Board {number}: " if several else ""
         further = rounded(table.drop(columns=["board", "model", "recipe", "variant", "lead", "low", "high", "sweep"]))
-        more = further.set_axis([name.replace("_", " ") for name in further], axis=1)
+        more = with_names(further, UNNAMED)
         said = [*([TITLE] if number == 1 else []), *without_place(table, found.numbers)]
         note = " ".join(f"{each[0].upper()}{each[1:]}." for each in said)
         sections.append(Section(f"{of}{heading(board)}", note, shown, more=more, files=_files(NAME), group="main"))
         if len(pairs):
-            called = {name: [look_of(model).label for model in pairs[name]] for name in ("first", "second")}
-            compared = rounded(pairs.assign(**called).drop(columns=["board", "source"]))
-            named = compared.set_axis([name.replace("_", " ") for name in compared], axis=1)
+            named = with_names(rounded(pairs.drop(columns=["board", "source"])), UNNAMED)
             about = "Target top-1 of the first less the second, at matched source top-1; p by Holm over these pairs."
             sections.append(Section(f"{of}Who was compared with whom", about, named, files=_files(f"{NAME}-pairs")))
     sections.append(Section("Sweeps", "What the rows come from.", found.stands_on, group="tables"))
@@ -172,7 +172,3 @@ def _page(found: Leaderboard) -> dict[str, Any]:
 
 def _files(name: str) -> tuple[str, ...]:
     return tuple(f"{TABLES}/{name}.{suffix}" for suffix in ("csv", "parquet", "md", "tex"))
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return json.loads(str(table.to_json(orient="records")))

@@ -31,10 +31,11 @@ def columns_of(sheet: Sheet, domains: Domains) -> tuple[pd.DataFrame, pd.DataFra
     page = sheet.shown if sheet.page is None else sheet.page
     further = sheet.shown.reset_index(drop=True).loc[page.index] if sheet.page is not None else page
     more = further.loc[:, [name for name in further if name not in page]]
-    return _named(page, domains), _named(more, domains)
+    return with_names(page, domains), with_names(more, domains)
 
 
-def _named(table: pd.DataFrame, domains: Domains) -> pd.DataFrame:
+def with_names(table: pd.DataFrame, domains: Domains) -> pd.DataFrame:
+    """A table with names of models and domains in place of keys, and columns in words."""
     called = {name: [domain_name(domains, key) for key in table[name]] for name in DOMAIN_COLUMNS if name in table}
     called |= {
         name: [look_of(key).label for key in table[name]] for name in ("model", "first", "second") if name in table

@@ -3,7 +3,6 @@
 Reads records only; without a plan neither Ray nor torch is imported.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
 from rac_ray.results.figures import Drawing, pictures
+from rac_ray.results.formats import plain_rows
 from rac_ray.results.looks import Picture
 from rac_ray.results.on_terminal import INDENT, fitted, near, printed_tables, verdict_lines, wrapped
 from rac_ray.results.opening import Opening, opening_of
@@ -97,8 +97,8 @@ def _written(
         *changes_in_words(analysis.verdict_changes, "tuning"),
         *changes_in_words(analysis.clip_changes, "training on these clips"),
     ]
-    value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": _plain(tables.trials)}
-    changes = {recipe: _plain(table) for recipe, table in analysis.verdict_changes.items()}
+    value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": plain_rows(tables.trials)}
+    changes = {recipe: plain_rows(table) for recipe, table in analysis.verdict_changes.items()}
     value |= {"tuned": changes} if changes else {}
     value |= {name: _numbers(analysis, name) for name in ("accuracy", "robustness")}
     if analysis.beside:
@@ -152,15 +152,15 @@ def _verdicts(analysis: Analysis, counts: dict[str, int]) -> tuple[list[str], st
             said = looked.get(verdict.claim.claim_id)
             lines += [*verdict_lines(verdict, row), *([f"{INDENT}{said}"] if said else [])]
         table = verdict_table(part.verdicts, study.printed_numbers)
-        rows += _plain(table.assign(**({DIFFERENCE: recipe} if recipe else {})))
+        rows += plain_rows(table.assign(**({DIFFERENCE: recipe} if recipe else {})))
     return lines, "; ".join(stands), rows
 
 
 def _beside(comparison: Comparison) -> tuple[list[str], dict[str, Any]]:
     """Differences from another sweep, and the verdicts that are others there."""
     means, _ = comparison.sheets
-    verdicts = [row for recipe, table in comparison.rulings.items() for row in _plain(table.assign(recipe=recipe))]
-    value = {"name": comparison.name, "differences": _plain(comparison.means), "verdicts": verdicts}
+    verdicts = [row for recipe, table in comparison.rulings.items() for row in plain_rows(table.assign(recipe=recipe))]
+    value = {"name": comparison.name, "differences": plain_rows(comparison.means), "verdicts": verdicts}
     said = [line for sentence in in_words(comparison.rulings, comparison.name) for line in wrapped(sentence)]
     return ["", *wrapped(means.title), *fitted(means.shown), *said], value
 
@@ -170,12 +170,8 @@ def _numbers(analysis: Analysis, name: str) -> list[dict[str, Any]]:
     return [
         row
         for recipe, part in analysis.by_recipe.items()
-        for row in _plain(getattr(part, name).assign(**({DIFFERENCE: recipe} if recipe else {})))
+        for row in plain_rows(getattr(part, name).assign(**({DIFFERENCE: recipe} if recipe else {})))
     ]
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return json.loads(str(table.to_json(orient="records")))
 
 
 def _failures(trials: pd.DataFrame) -> list[str]:
@@ -215,7 +211,7 @@ def _reported(
 def _clips(analysis: Analysis, sweep: Storage) -> tuple[ClipSource | None, str]:
     """The clips that the finished trials were asked, to the pixel, or why they cannot be had here."""
     chosen = set(analysis.tables.trials["trial_id"])
-    records = [entry.record for entry in Ledger(sweep).scan().values() if entry.record is not None]
+    records = [entry.record for entry in Ledger(sweep).scan(whole=False).values() if entry.record is not None]
     finished = [record for record in records if chosen & {trial.trial_id for trial in record.trials}]
     try:
         return (analysis.study.clips(finished), "") if finished else (None, "no trial has finished here")

@@ -101,8 +101,7 @@ class Queue:
         So one waits at most where there is no room, and what it asks for is decided as late as can be; but processes of
         several nodes begin at the same time.
         """
-        processes = (self._handed | set(self.running)) - self._mates
-        return bool(self._handed) and len(processes) >= self.room
+        return bool(self._handed) and len((self._handed | set(self.running)) - self._mates) >= self.room
 
     def release(self, training_id: str) -> None:
         """Let a training run that was held."""

@@ -108,13 +108,7 @@ def replay_capsule(
     """
     if folder is None:  # made when there is something to unpack
         folder = path.absolute().with_name(f"{path.name.partition('.')[0]}-replayed-{secrets.token_hex(4)}")
-    studies: list[Study] = []
-
-    def asked(tables: Tables) -> "Study":
-        studies.append(study_of(tables))
-        return studies[0]
-
-    derived = derive_again(path, folder, asked)
+    derived = derive_again(path, folder, study_of)
     ledger = Ledger(Storage.at(folder / RECORDS))
     records, found = [], dict[str, str]()
     for training_id, entry in sorted(ledger.scan().items()):
@@ -123,7 +117,7 @@ def replay_capsule(
         reason = wrong(ledger, entry.record, entry.record.study) if entry.record else entry.damaged
         found |= {training_id: reason} if reason else {}
     whole = [record for record in records if record.training_id not in found]
-    retrained = _retrained(studies[0], ledger, whole, retrain, seed)
+    retrained = _retrained(derived.study, ledger, whole, retrain, seed)
     return Replayed(derived, len(whole) + len(found), found, retrained)
 
 

@@ -94,11 +94,9 @@ class TemporalShape(Study):
         endless = feed == ONLINE if feed else grid.endless
         spec = SPECS[spec] if spec else grid.spec
         narrowed = replace(with_axes(grid, AXES, asked), symbols=symbols, spec=spec, endless=endless)
-        return (
-            narrowed
-            if factors is None
-            else replace(narrowed, factors=factors_of(narrowed.sources, narrowed.models, words(factors)))
-        )
+        if factors is None:
+            return narrowed
+        return replace(narrowed, factors=factors_of(narrowed.sources, narrowed.models, words(factors)))
 
     def values(self, grid: Grid) -> Mapping[str, str]:
         """The name of the spec, and whether training clips are stored or drawn."""
