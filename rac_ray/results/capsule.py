@@ -2,7 +2,8 @@
 
 A capsule is a tar of ``records/`` (the ledger's files, with weights where they are asked for), ``outputs/`` (what
 ``outputs`` wrote from just these records), ``environment.txt`` and, last, ``capsule.json`` with the hash of every file.
-It is compressed with zstd. Packed twice from the same records by the same libraries it is the same file.
+The table of predictions is not in it a second time, beside the records: only its hash is. It is compressed with zstd.
+Packed twice from the same records by the same libraries it is the same file.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ import pyarrow as pa
 from rac_ray.errors import BadInput
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import pictures
-from rac_ray.results.outputs import write_outputs
+from rac_ray.results.outputs import TABLES, write_outputs
 from rac_ray.results.tables import Tables, load
 from rac_ray.store.files import ATTEMPT, EPOCHS, PREDICTIONS, RECORD, TRIAL, is_failure, is_weights
 from rac_ray.store.ledger import TRIALS, Ledger
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 CAPSULE, ENVIRONMENT_FILE, RECORDS, OUTPUTS = "capsule.json", "environment.txt", "records", "outputs"
 CAPSULE_SCHEMA = 1
+TWICE = f"{OUTPUTS}/{TABLES}/{PREDICTIONS}"
+"""The output that holds again what most of a capsule's records are."""
 KEPT = (TRIAL, RECORD, ATTEMPT, EPOCHS, PREDICTIONS)
 """Files of a trial that go in, besides its failures."""
 REFERENCE = "reference"
@@ -55,6 +58,8 @@ class Manifest(msgspec.Struct, frozen=True):
     files: dict[str, str]
     """SHA-256 of every other file, by its name."""
     commit: str = ""
+    omitted: dict[str, str] = {}
+    """SHA-256 of outputs that are not in it, and that a replay derives from its records."""
     planned: int | None = None
     """Trials of the plan that the outputs are of; None: those that have left a trace."""
     title: str = ""
@@ -98,8 +103,9 @@ def pack(
         write_outputs(analysis, inside.below(OUTPUTS), pictures(analysis))
         inside.write_bytes(ENVIRONMENT_FILE, "".join(f"{line}\n" for line in environment()).encode())
         hashes = {name: _digest(inside.read_bytes(name)) for name in sorted(inside.sizes())}
-        manifest = {"schema": CAPSULE_SCHEMA, "commit": commit(), "planned": planned, "title": title, "files": hashes}
-        inside.write_bytes(CAPSULE, json.dumps(manifest, indent=1).encode())
+        omitted = {TWICE: hashes.pop(TWICE)}
+        manifest = Manifest(CAPSULE_SCHEMA, hashes, commit(), omitted, planned, title)
+        inside.write_bytes(CAPSULE, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
         content = _tar({name: inside.read_bytes(name) for name in [*hashes, CAPSULE]})
     Storage.at(path.parent).write_bytes(path.name, content)
     return len(content)
@@ -125,7 +131,8 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
     analysis = Analysis(tables, study, manifest.planned)
     write_outputs(analysis, inside.below("derived"), pictures(analysis))
     derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
-    packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in _below(manifest.files, OUTPUTS).items()}
+    outputs = _below({**manifest.files, **manifest.omitted}, OUTPUTS)
+    packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in outputs.items()}
     names = sorted(packed.keys() | derived.keys())
     same = tuple(name for name in names if name in derived and packed.get(name) == _digest(derived[name]))
     then, now = set(inside.read_bytes(ENVIRONMENT_FILE).decode().splitlines()), set(environment())

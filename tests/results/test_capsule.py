@@ -62,6 +62,19 @@ def test_it_holds_records_predictions_failures_and_the_environment_but_no_weight
     assert environment()[0].startswith("python==3.")
 
 
+def test_the_table_of_predictions_is_not_in_it_a_second_time(capsule: Path, tmp_path: Path) -> None:
+    manifest, table = unpack(capsule, tmp_path / "out"), "outputs/tables/predictions.parquet"
+    assert list(manifest.omitted) == [table]
+    assert table not in manifest.files
+    assert not (tmp_path / "out" / table).exists()
+    again = derive_again(capsule, tmp_path / "again", shapes)
+    derived = again.folder / "derived/tables/predictions.parquet"
+    assert hashlib.sha256(derived.read_bytes()).hexdigest() == manifest.omitted[table]
+    other = msgspec.structs.replace(manifest, omitted={table: "0" * 64})
+    changed = repacked(capsule, tmp_path / "changed.tar.zst", {"capsule.json": msgspec.json.encode(other)})
+    assert derive_again(changed, tmp_path / "other", shapes).different == ("tables/predictions.parquet",)
+
+
 def test_weights_go_in_where_they_are_asked_for(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
     path, done = tmp_path / "with.tar.zst", trials[0].training.training_id
     (sweep_folder / "trials" / done / "best.ckpt").write_bytes(b"weights")
