@@ -74,7 +74,8 @@ def figure3(analysis: Analysis, source: str) -> Figure:
         axes.errorbar(bars, 100 * sure["mean"], errors, capsize=2, linestyle="", color="black", linewidth=1)
     if more:
         axes.axvspan(centres[len(own)] - 0.5, centres[-1] + 0.5, color=SHADE, linewidth=0, zorder=0)
-        axes.text(centres[len(own) :].mean(), 99, NOT_IN_PAPER, ha="center", va="top", color="grey")
+        middle, above = centres[len(own) :].mean(), axes.get_xaxis_transform()
+        axes.text(middle, 1.01, NOT_IN_PAPER, transform=above, ha="center", va="bottom", color="grey")
     chance_line(axes, analysis.answers.chance(source))
     roles = roles_of(table)
     axes.set_xticks(centres, [set_name(named, *place, roles[place]).replace(" ", "\n") for place in places])

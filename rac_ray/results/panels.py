@@ -17,8 +17,9 @@ from rac_ray.results.columns import SIZE_NAME
 from rac_ray.results.findings import FEW
 from rac_ray.results.looks import look_of
 
-ACROSS, FADED = 3, 0.35
-"""Panels side by side, so that text is legible at 800 pixels; how much of its colour a model at chance has."""
+ACROSS, FADED, BESIDE = 3, 0.35, 0.15
+"""Panels side by side, so that text is legible at 800 pixels; how much of its colour a model at chance has; how far
+models of the only size stand apart, in sizes or doublings of one."""
 
 
 def panels_of(count: int) -> tuple[Figure, list[Axes]]:
@@ -113,14 +114,25 @@ class SizeAxis(NamedTuple):
     named: bool
 
     def placed(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table with the column ``place``, where its rows' sizes stand on the axis."""
+        """The table with the column ``place``, where its rows stand on the axis; at the only size side by side."""
         place = dict(zip(self.sizes, self.places, strict=True))
         rows = table[["hidden_units", SIZE_NAME]].itertuples(index=False, name=None)
-        return table.assign(place=[place.get(size, np.nan) for size in rows])
+        models = list(dict.fromkeys(table["model"]))
+        beside = {model: BESIDE * (number - (len(models) - 1) / 2) for number, model in enumerate(models)}
+        moves = [beside[model] if len(self.sizes) == 1 else 0.0 for model in table["model"]]
+        return table.assign(
+            place=[self._moved(place.get(size, np.nan), by) for size, by in zip(rows, moves, strict=True)]
+        )
+
+    def _moved(self, place: float, by: float) -> float:
+        """A place so many sizes, or doublings of the size, further to the right."""
+        return place + by if self.named else place * 2**by
 
     def applied(self, axes: Axes) -> None:
         if not self.named:
             axes.set_xscale("log", base=2)
+        if len(self.places) == 1:
+            axes.set_xlim(self._moved(self.places[0], -1), self._moved(self.places[0], 1))
         axes.set_xticks(self.places, self.names)
         axes.minorticks_off()
         axes.set_xlabel("size" if self.named else "hidden units per layer")

@@ -110,6 +110,20 @@ def test_sizes_by_name_stand_side_by_side(sized: Analysis) -> None:
     assert lines["3D CNN"].get_xdata() == pytest.approx([0, 1])
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["hidden units", "by name"])
+def test_models_of_the_only_size_stand_side_by_side(named: bool) -> None:
+    models = ("cnn3d", "convlstm", "timesformer8")
+    drawn = sweep(lambda *_: 0.8, models=models, sizes=(4,), of_clips=0.0)
+    names = {(model, 4): "small" for model in models}
+    axes = figure4(Analysis(by_name(drawn, names) if named else drawn, SHAPES), "2dot").axes[0]
+    lines = {str(line.get_label()): line for line in axes.lines}
+    places = [float(np.asarray(lines[name].get_xdata(), float)[0]) for name in ("3D CNN", "ConvLSTM", "TimeSf-8")]
+    assert places == sorted(set(places))
+    middle, limits = (0, (-1, 1)) if named else (4, (2, 8))
+    assert (places[1], *axes.get_xticks()) == pytest.approx((middle, middle))
+    assert axes.get_xlim() == pytest.approx(limits)
+
+
 def test_sizes_by_name_have_their_own_parameters(sized: Analysis) -> None:
     lines = {str(line.get_label()): line for line in parameters(sized, "2dot").axes[0].lines}
     assert lines["3D CNN"].get_xdata() == pytest.approx([3200, 6400])
@@ -151,7 +165,8 @@ def test_bars_that_the_paper_does_not_have_stand_apart(printed: Analysis) -> Non
     ]  # fmt: skip
     assert np.diff(axes.get_xticks()) == pytest.approx([1, 1, 1.4, 1, 1])
     (said,) = axes.texts
-    assert (said.get_text(), said.get_position()[0]) == ("(not in the paper's figure)", pytest.approx(4.4))
+    assert said.get_text() == "(not in the paper's figure)"
+    assert said.get_position() == (pytest.approx(4.4), pytest.approx(1.01)), "above the axes, where nothing is drawn"
     assert not figure3(Analysis(printed.tables, SHAPES), "2dot").axes[0].texts
 
 
