@@ -6,23 +6,32 @@ models compares the same trials of each. What the pages say in words is written 
 """
 
 import re
+import shutil
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from docs.picture import picture
 from rac_ray.results.capsule import OUTPUTS, RECORDS, pack, unpack
+from rac_ray.results.shown import show
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.study import REFERENCE, TemporalShape
+from rac_ray.sweep.outcomes import Wanted
 from rac_ray.training.task import Task
 
 ROOT, PRESET = Path(__file__).parents[1], "laptop"
+TITLE = f"ts_grid {PRESET}"
 FINDINGS, PICTURES = "docs/findings.md", ROOT / "docs/pictures"
 COUNTED = ("README.md", "docs/sweeps.md", FINDINGS)
 """Pages that say how many trials have run."""
+SCREEN: ViewportSize = {"width": 1440, "height": 900}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TABLE = re.compile(r"(?:^\|.*(?:\n|\Z))+", re.MULTILINE)
 
 
@@ -62,7 +71,7 @@ def refresh(sweep: Path) -> str:
     tasks = planned()
     entries = Ledger(Storage.at(sweep)).scan(tasks, whole=True)
     ids = whole_slices(tasks, [training_id for training_id, entry in entries.items() if entry.done])
-    size = pack(Storage.at(sweep), REFERENCE, TemporalShape(), ids, planned=len(tasks), title=f"ts_grid {PRESET}")
+    size = pack(Storage.at(sweep), REFERENCE, TemporalShape(), ids, planned=len(tasks), title=TITLE)
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         folder = Path(scratch)
         unpack(REFERENCE, folder)
@@ -74,7 +83,23 @@ def refresh(sweep: Path) -> str:
         for shown in re.findall(r"pictures/reference-([\w-]+\.png)", page):
             (PICTURES / f"reference-{shown}").write_bytes((folder / OUTPUTS / "figures" / shown).read_bytes())
         (PICTURES / "product.png").write_bytes(picture(folder / RECORDS, len(tasks)))
-    return f"{len(ids)} of {len(tasks)} trials, {size:,} bytes"
+        wanted, out = Wanted(verdict=True), Storage.at(folder / "shown")
+        shown = show(Storage.at(folder / RECORDS), out, wanted, lambda _: TemporalShape(), tasks, title=TITLE)
+        screens(folder / "shown/report.html")
+    return "\n".join([*shown.text, f"{len(ids)} of {len(tasks)} trials, {size:,} bytes"])
+
+
+def screens(report: Path) -> None:
+    """Pictures of a report's first screen in a light and in a dark system."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for scheme in SCHEMES:
+            page = browser.new_page(viewport=SCREEN, color_scheme=scheme)
+            page.goto(report.as_uri())
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=PICTURES / f"report-{scheme}.png")
+        browser.close()
 
 
 def _table(text: str) -> str:

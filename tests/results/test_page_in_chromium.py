@@ -1,7 +1,6 @@
 """A report as newcomers see it: the order of its parts, names, widths, colours, and what a screen reader finds."""
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +29,6 @@ WIDTHS = (1440, 800, 390)
 TOO_WIDE = """boxes => boxes.filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
     .map((box) => box.getAttribute("aria-label"))"""
 FIRST_SCREEN = ["h1", ".answer", ".rulings", ".domains", "nav"]
-PICTURES = "RAC_RAY_PICTURES"
-"""Environment variable with a folder that gets pictures of the page, as in docs/pictures."""
 
 
 class Asking(Shapes):
@@ -216,9 +213,6 @@ def figure_pixels(seen: Seen, report: str, scheme: str) -> NDArray[np.uint8]:
     figure = page.locator("#main img")
     figure.scroll_into_view_if_needed()
     picture = page.screenshot()
-    if folder := os.environ.get(PICTURES):
-        page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=Path(folder) / f"report-{scheme}.png")
     box = figure.bounding_box()
     assert box is not None
     left, top = int(box["x"]), int(box["y"])
