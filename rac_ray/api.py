@@ -1,8 +1,9 @@
 """Each verb as a plain function with typed arguments and a typed result: for notebooks, and for the command line.
 
-``run``, ``retry``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``take_in``, ``results``, ``replay`` and
-``submit`` take a study; options of the study's own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong
-with the arguments raises BadInput, before any compute is spent.
+``run``, ``plan``, ``status``, ``describe``, ``cancel``, ``clean``, ``take_in`` (the verb ``import``), ``results``,
+``replay`` and ``submit`` take a study; ``run(..., retry_failed=True)`` is the verb ``retry``. Options of the study's
+own (``seeds=[42]``, ``masks="data/masks"``) go by name. What is wrong with the arguments raises BadInput, before any
+compute is spent.
 """
 
 import time

@@ -26,7 +26,7 @@ def completed(flag: Flag, study: "Study | None" = None) -> Flag:
     """The option with the values that a shell offers for it, and a help that names them if they are few."""
     if flag.name in PATHS or flag.parse in (place, places):
         return replace(flag, is_path=True)
-    if study is None:
+    if study is None or flag.positional:
         return flag
     if flag.name == "preset":
         return replace(flag, values=tuple(study.presets))

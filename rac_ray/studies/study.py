@@ -1,7 +1,7 @@
 """What a study is: data and a few functions. The engine runs, records and shows any of them in one way.
 
-A study of your own is a subclass with a name, presets, ``narrowed``, ``tasks`` and ``prepare``; everything else has a
-default. A grid is any object of the study's own that says what is asked for.
+A study of your own is a subclass with a name, presets, the default one's name, ``narrowed``, ``tasks`` and ``prepare``;
+everything else has a default. A grid is any object of the study's own that says what is asked for.
 """
 
 from abc import ABC, abstractmethod
@@ -62,6 +62,7 @@ class Study(ABC):
     presets: Mapping[str, Any]
     """Grids by name."""
     default_preset: str
+    """Name of the preset that ``run`` takes where none is named."""
     options: Sequence[Option] = ()
     """The study's own; those of a recipe's fields come on top (``all_options``)."""
     variants: Mapping[str, Sequence[str]] = {}

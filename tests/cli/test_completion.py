@@ -158,7 +158,7 @@ def test_values_are_those_that_presets_have() -> None:
 
 def test_a_help_names_values_that_are_few() -> None:
     said = {flag.name: flag.help for flag in VERBS["run"].flags(TS_GRID)}
-    assert said["models"] == "models: convlstm, cnn3d, timesformer1, timesformer8"
+    assert said["models"].startswith("models: convlstm, cnn3d, timesformer1, timesformer8; also cnn2plus1d, ")
     assert said["source"] == "source domains: 2dot, mnist_bg"
     assert said["seeds"] == "seeds; 0 is one like any other"
     assert said["optimiser"] == "optimisers: sgd, adamw"
@@ -179,3 +179,9 @@ def test_any_text_is_taken_whatever_else_is_loaded(rac_ray) -> None:
     first, second = ([each[name] for name in ("preset", "precision", "storage", "models")] for each in given)
     assert first == ["huge", "64", "s3://bucket/x", ["rnn"]]
     assert second == ["", None, None, None]
+
+
+def test_an_argument_has_no_values_of_an_option_of_the_same_name() -> None:
+    (source,) = [flag for flag in VERBS["import"].flags(TS_GRID) if flag.name == "source"]
+    assert (source.positional, source.complete) == (True, None)
+    assert "2dot" not in source.help

@@ -10,6 +10,8 @@ from rac_ray.studies.temporal_shape.symbols import Symbols
 PAPER_SEEDS = (42, 61, 47, 53, 57)
 PAPER_HIDDEN_UNITS = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48)
 MODELS = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
+FURTHER_MODELS = ("cnn2plus1d", "convgru", "convlru", "vivit", "bag")
+"""Those of rac_ray that no preset has."""
 
 PAPER_RECIPES: Mapping[str, Recipe] = {
     "convlstm": Recipe(max_epochs=100, patience=10),
@@ -18,8 +20,7 @@ PAPER_RECIPES: Mapping[str, Recipe] = {
     "timesformer8": Recipe(max_epochs=300, patience=100),
     "vivit": Recipe(max_epochs=300, patience=100),
 }
-"""The study's budgets; a model that is not named here trains by Recipe's defaults: other convolutional ones by
-ConvLSTM's, whose defaults they are."""
+"""The study's budgets; a model that is not named here trains by Recipe's defaults, which are those of ConvLSTM."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Grid:
     val_clips: int = 1000
     test_clips: int = 500
     recipes: Mapping[str, Recipe] = field(default_factory=lambda: PAPER_RECIPES)
+    otherwise: Recipe = field(default_factory=Recipe)
+    """Of a model that ``recipes`` does not name, as one of a user's script."""
     symbols: tuple[Symbols, ...] = ()
     """What further target domains show: each has test clips, and no part in any training."""
     factors: tuple[str, ...] = ()
@@ -45,7 +48,7 @@ class Grid:
     """Whether each epoch has ``train_clips`` new training clips in place of the same ones."""
 
     def recipe(self, model: str) -> Recipe:
-        return self.recipes.get(model, Recipe())
+        return self.recipes.get(model, self.otherwise)
 
 
 PAPER = Grid(paired_clips=500)
@@ -73,6 +76,7 @@ DEMO = Grid(
         "vivit": replace(ADAPTIVE, learning_rate=0.001, max_epochs=4),
         "bag": replace(AT_ONCE, batch_size=16, max_epochs=2),
     },
+    otherwise=replace(ADAPTIVE, learning_rate=0.002, max_epochs=4),
 )
 
 # Rates are near those that searches chose at h 4 and 8 on 2dot (benchmarks/RESULTS.md).
@@ -93,6 +97,7 @@ LAPTOP = Grid(
         "vivit": replace(ADAPTIVE, learning_rate=0.0005, max_epochs=15, patience=8),
         "bag": replace(ADAPTIVE, learning_rate=0.002, max_epochs=20, patience=8),
     },
+    otherwise=replace(ADAPTIVE, learning_rate=0.001, max_epochs=20, patience=8),
 )
 
 PRESETS = {"demo": DEMO, "laptop": LAPTOP, "online": ONLINE, "paper": PAPER}

@@ -24,7 +24,7 @@ from rac_ray.studies.temporal_shape.dataset import GeneratedClips
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, LONG, PAIRED, Direction, frames_of
 from rac_ray.studies.temporal_shape.endless import EndlessClips
 from rac_ray.studies.temporal_shape.facts import FACTS
-from rac_ray.studies.temporal_shape.grid import PRESETS, Grid
+from rac_ray.studies.temporal_shape.grid import FURTHER_MODELS, MODELS, PRESETS, Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.results import DRAWN, NAMED, QUESTION, shape_names
 from rac_ray.studies.temporal_shape.spec import SPECS
@@ -73,7 +73,7 @@ class TemporalShape(Study):
 
     options = (
         Option("source", words, "source domains"),
-        Option("models", words, "models"),
+        Option("models", words, f"models: {', '.join(MODELS)}; also {', '.join(FURTHER_MODELS)}, or your own"),
         Option("hidden_units", integers("hidden units"), "hidden units per layer, or head; TimeSformer: even"),
         Option("seeds", integers("seed"), "seeds; 0 is one like any other"),
         Option("digits", places, "folders of other symbols, IDX images as EMNIST's; each is one more target domain"),
