@@ -21,10 +21,12 @@ from tests.records import give_up, register
 from tests.results.conftest import finish, task_of, trials_of
 
 ACTIVATE = ". .venv/bin/activate"
+SBATCH = "sbatch --nodes=2 --gpus-per-node=8 --time=12:00:00 cluster/slurm.sh sweeps/ts_grid.py"
 RUN_ELSEWHERE = {
     "make demo": "tests/sweeps/test_ts_grid.py",
     "make test": ".ci/run",
     "python my_model.py --preset demo --models average,cnn3d": "tests/docs/test_extending.py",
+    SBATCH: "tests/cluster/test_slurm.py",
 }
 ON_A_CLUSTER = ("ray ", "export RAC_RAY_STORAGE=")
 """Beginnings of commands that tests/cluster/test_onprem.py runs."""
