@@ -83,6 +83,7 @@ def generate(
         spec=SPECS[spec],
     )
     root = TemporalShape().folder(grid, Storage.at(folder))
+    root.require_folder()
     dataset = dataset_of(grid)
     dataset.require_own(root)
     if dry_run:

@@ -53,7 +53,9 @@ def run_command(command: Callable[[], int]) -> NoReturn:
         if error.errno == errno.ENAMETOOLONG:
             said, code = "a path or a name is longer than the file system can hold", BAD_INPUT
         elif error.errno == errno.EISDIR:
-            said, code = f"{error.filename} is a folder, where a file should be", BAD_INPUT
+            said, code = f"{error.filename2 or error.filename} is a folder, where a file should be", BAD_INPUT
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+            said, code = f"{error.filename} is, or leads through, a file, where a folder should be", BAD_INPUT
         elif error.errno in NOT_ALLOWED:
             said, code = f"{error.filename or 'a file'} may not be read or written: {error.strerror}", BAD_INPUT
         elif error.errno == errno.ENOENT and not _stands_somewhere():

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from rac_ray.studies.study import Study
 
 CAPSULE, ENVIRONMENT_FILE, RECORDS, OUTPUTS = "capsule.json", "environment.txt", "records", "outputs"
+DERIVED = "derived"
+"""Folder for the outputs that a replay makes."""
 CAPSULE_SCHEMA = 1
 TWICE = f"{OUTPUTS}/{TABLES}/{PREDICTIONS}"
 """The output that holds again what most of a capsule's records are."""
@@ -83,7 +86,7 @@ class Replay:
 
 def pack(
     sweep: Storage,
-    path: Path,
+    path: "str | PathLike[str]",
     study: "Study",
     training_ids: Collection[str] | None = None,
     *,
@@ -94,7 +97,7 @@ def pack(
     """Write a capsule of a sweep's folder (or of some of its trainings), with its study's results; returns its bytes.
 
     Of a plan with ``planned`` trials its tables and figures say how many have not run; ``title`` is what its page is
-    called. Raises BadInput when there are no records.
+    called. ``path`` is on a disk or in a bucket. Raises BadInput when there are no records.
     """
     with tempfile.TemporaryDirectory(prefix="rac_ray-") as scratch:
         inside = Storage.at(scratch)
@@ -107,8 +110,17 @@ def pack(
         manifest = Manifest(CAPSULE_SCHEMA, hashes, commit(), omitted, planned, title)
         inside.write_bytes(CAPSULE, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
         content = _tar({name: inside.read_bytes(name) for name in [*hashes, CAPSULE]})
-    Storage.at(path.parent).write_bytes(path.name, content)
+    place = Storage.at(path)
+    place.above.write_bytes(place.name, content)
     return len(content)
+
+
+def require_writable(path: str) -> None:
+    """Raise BadInput where a folder stands in the place of a capsule, or a file in that of its folder."""
+    place = Storage.at(path)
+    if place.is_local and Path(place.root).is_dir():
+        raise BadInput(f"--capsule {path!r} is a folder; valid: a file, as in out.tar.zst")
+    place.above.require_folder()
 
 
 def environment() -> list[str]:
@@ -122,15 +134,19 @@ def derive_again(path: Path, folder: Path, study_of: "Callable[[Tables], Study]"
 
     ``study_of`` tells which study the records are of.
 
-    Raises BadInput for what is no capsule, or one whose files are not what its manifest says.
+    Raises BadInput for what is no capsule, or one whose files are not what its manifest says, and for a folder in which
+    another one has been unpacked: its records would count as this one's.
     """
-    manifest = unpack(path, folder)
     inside = Storage.at(folder)
+    inside.require_folder()
+    if any(inside.exists(name) for name in (CAPSULE, RECORDS, OUTPUTS, DERIVED)):
+        raise BadInput(f"{inside.root!r} has the files of a capsule already; valid: a new folder")
+    manifest = unpack(path, folder)
     tables = load(inside.below(RECORDS).root)
     study = study_of(tables)
     analysis = Analysis(tables, study, manifest.planned)
-    write_outputs(analysis, inside.below("derived"), pictures(analysis))
-    derived = {name: inside.read_bytes(f"derived/{name}") for name in inside.below("derived").sizes()}
+    write_outputs(analysis, inside.below(DERIVED), pictures(analysis))
+    derived = {name: inside.read_bytes(f"{DERIVED}/{name}") for name in inside.below(DERIVED).sizes()}
     outputs = _below({**manifest.files, **manifest.omitted}, OUTPUTS)
     packed = {name.removeprefix(f"{OUTPUTS}/"): digest for name, digest in outputs.items()}
     names = sorted(packed.keys() | derived.keys())

@@ -136,6 +136,7 @@ def write_leaderboard(sources: Sequence[str], folder: Storage, study_of: StudyOf
 
     ``study_of`` tells of which study records are. Raises BadInput as ``entered.enter`` does.
     """
+    folder.require_folder()
     sweeps = enter(sources, study_of)
     found = Leaderboard(sweeps, *boards_of(sweeps), folder.root)
     tables = folder.below(TABLES)

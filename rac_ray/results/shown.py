@@ -14,7 +14,7 @@ from rac_ray.errors import BadInput
 from rac_ray.results.against import in_words
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.beside import Comparison
-from rac_ray.results.capsule import pack, read_other
+from rac_ray.results.capsule import pack, read_other, require_writable
 from rac_ray.results.claim_rows import claim_rows
 from rac_ray.results.columns import DIFFERENCE, SIZE_NAME
 from rac_ray.results.export import export
@@ -56,6 +56,7 @@ def show(
     ``study_of`` tells of which study the tables are. ``refresh_seconds`` is how often an open report looks again,
     while trials run or wait.
     """
+    _require_places(folder, wanted)
     tables = load(sweep.root, tasks, searches)
     planned = None if tasks is None else sum(len(task.asked) for task in tasks)
     study = study_of(tables)
@@ -67,6 +68,15 @@ def show(
     going = refresh_seconds if counts["running"] + counts["pending"] else None
     value, lines = _written(analysis, sweep, folder, wanted, counts, title or Path(sweep.root).name, going)
     return Results(analysis, folder.root, counts, value, lines)
+
+
+def _require_places(folder: Storage, wanted: Wanted) -> None:
+    """Raise BadInput where what is wanted cannot be written, before anything is read."""
+    folder.require_folder()
+    if wanted.export:
+        Storage.at(wanted.export).require_folder()
+    if wanted.capsule:
+        require_writable(wanted.capsule)
 
 
 def counts_of(analysis: Analysis, planned: int | None) -> dict[str, int]:
@@ -119,9 +129,7 @@ def _written(
     if wanted.capsule:
         chosen = set(tables.trials["training_id"])
         with_weights, planned = wanted.capsule_weights, analysis.planned
-        size = pack(
-            sweep, Path(wanted.capsule), analysis.study, chosen, weights=with_weights, planned=planned, title=title
-        )
+        size = pack(sweep, wanted.capsule, analysis.study, chosen, weights=with_weights, planned=planned, title=title)
         value["capsule"] = wanted.capsule
         lines.append(f"capsule: {wanted.capsule}, {size / 1e6:.1f} MB")
     if wanted.export and not counts["done"]:

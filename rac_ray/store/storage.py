@@ -83,6 +83,11 @@ class Storage:
         place, query = (self.root, "") if self.is_local else split_root(self.root)
         return Storage(place.rpartition("/")[0] + query, self.retry_seconds)
 
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return split_root(self.root)[0].rpartition("/")[2]
+
     def resolve(self, name: str = "") -> tuple[fs.FileSystem, str]:
         """The file system and the path in it. Raises BadInput for a root that is no storage."""
         system, base = (fs.LocalFileSystem(), self.root) if self.is_local else opened(self.root)

@@ -13,7 +13,7 @@ import numpy as np
 
 from rac_ray.errors import DONE, FAILED, BadInput
 from rac_ray.identity import Evaluation
-from rac_ray.results.capsule import RECORDS, Replay, derive_again
+from rac_ray.results.capsule import DERIVED, RECORDS, Replay, derive_again
 from rac_ray.results.tables import Tables
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.merging import wrong
@@ -93,7 +93,7 @@ class Replayed:
             f"{whole} of {self.trainings} finished trainings are what their ids and predictions say",
             *(f"WRONG {training_id}: {why}" for training_id, why in self.wrong.items()),
             *([said] if changes else []),
-            f"derived again: {found.folder / 'derived'}",
+            f"derived again: {found.folder / DERIVED}",
             *(each.line() for each in self.retrained),
         ]
 
@@ -106,6 +106,8 @@ def replay_capsule(
     ``study_of`` tells of which study the records are. Raises BadInput as ``derive_again`` does, and where trials cannot
     be trained again here.
     """
+    if not path.is_file():
+        raise BadInput(f"there is no capsule at {str(path)!r}; valid: a file that results --capsule has packed")
     if folder is None:  # made when there is something to unpack
         folder = path.absolute().with_name(f"{path.name.partition('.')[0]}-replayed-{secrets.token_hex(4)}")
     derived = derive_again(path, folder, study_of)

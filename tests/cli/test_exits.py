@@ -16,6 +16,7 @@ from rac_ray.errors import BadInput
 from rac_ray.store.lock import Busy
 from tests.signals import as_a_shell_starts_it
 
+NO_FOLDER = "is, or leads through, a file, where a folder should be"
 WAITS = """
 import time
 from rac_ray.cli.exits import run_command
@@ -66,6 +67,13 @@ def test_a_commands_own_code_is_the_exit_code(code: int, ended) -> None:
         (OSError(errno.ENOSPC, "full", "/data/x"), 3, "error: /data/x is full; make room, the same command goes on\n"),
         (OSError(errno.EDQUOT, "full"), 3, "error: the disk is full; make room, the same command goes on\n"),
         (OSError(errno.ENAMETOOLONG, "x"), 2, "error: a path or a name is longer than the file system can hold\n"),
+        (
+            IsADirectoryError(errno.EISDIR, "x", "x.tmp-1", None, "x"),
+            2,
+            "error: x is a folder, where a file should be\n",
+        ),
+        (FileExistsError(errno.EEXIST, "there", "x"), 2, f"error: x {NO_FOLDER}\n"),
+        (NotADirectoryError(errno.ENOTDIR, "no folder", "x/y"), 2, f"error: x/y {NO_FOLDER}\n"),
         (PermissionError(errno.EACCES, "no", "x"), 2, "error: x may not be read or written: no\n"),
         (OSError(errno.EROFS, "read-only"), 2, "error: a file may not be read or written: read-only\n"),
         (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here\n"),

@@ -49,6 +49,16 @@ def test_of_an_unfinished_plan_it_says_how_many_trials_have_not_run(sweep_folder
         assert "6 of 20 planned trials are done, 1 has failed, 13 have not run" in " ".join(caption.split())
 
 
+def test_a_folder_that_has_a_capsules_files_takes_no_other(capsule: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "again"
+    derive_again(capsule, folder, shapes)
+    with pytest.raises(BadInput, match=r"again' has the files of a capsule already; valid: a new folder"):
+        derive_again(capsule, folder, shapes)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BadInput, match=r"leads through .*, a file; valid: a folder, also a new one"):
+        derive_again(capsule, tmp_path / "file", shapes)
+
+
 def test_it_holds_records_predictions_failures_and_the_environment_but_no_weights(
     capsule: Path, tmp_path: Path, trials: list[Trial]
 ) -> None:

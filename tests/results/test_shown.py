@@ -106,6 +106,22 @@ def test_what_it_cannot_be_set_beside_is_named_before_anything_is_written(
     assert not (tmp_path / "to").exists()
 
 
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(
+    sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    through = r"storage '.*' leads through '.*file', a file; valid: a folder, also a new one"
+    for to, wanted, said in (
+        ("file", Wanted(), through),
+        ("to", Wanted(export=f"{tmp_path}/file/export"), through),
+        ("to", Wanted(capsule=f"{tmp_path}/file/out.tar.zst"), through),
+        ("to", Wanted(capsule=str(tmp_path)), r"--capsule '.*' is a folder; valid: a file, as in out.tar.zst"),
+    ):
+        with pytest.raises(BadInput, match=f"^{said}$"):
+            shown(sweep_folder, tmp_path / to, capsys, wanted)
+    assert [path.name for path in tmp_path.iterdir() if path != sweep_folder] in (["file"], ["file", "results"])
+
+
 def test_a_studys_reference_is_asked_for_by_that_word(
     sweep_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,6 +206,8 @@ def test_one_holds_a_folder_on_a_mount_without_hard_links(linkless: Storage) -> 
 def test_the_folder_above_and_the_room_left(tmp_path: Path) -> None:
     storage = Storage.at(tmp_path / "results" / "ts_grid")
     assert storage.above == Storage.at(tmp_path / "results")
+    file = Storage.at("s3://bucket/theirs.tar.zst?region=eu")
+    assert (storage.name, file.name, file.above.root) == ("ts_grid", "theirs.tar.zst", "s3://bucket?region=eu")
     free = storage.free_bytes()
     assert free
     assert free > 0

@@ -169,6 +169,8 @@ def test_what_is_no_capsule_is_one_sentence_and_leaves_nothing(
         (tmp_path / "none.tar.zst", "there is no capsule at"),
         (tmp_path / "nowhere/none.tar.zst", "there is no capsule at"),
         (text, f"'{text}' is not a whole capsule ("),
+        (tmp_path, f"there is no capsule at '{tmp_path}'; valid: a file that results --capsule has packed"),
+        (Path("/"), "there is no capsule at '/'; valid: "),
     ):
         code, out, err = replayed(capsys, str(path))
         assert (code, out, err.count("\n")) == (2, "", 1)
