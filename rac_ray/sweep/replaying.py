@@ -4,7 +4,7 @@ import logging
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from rac_ray.results.capsule import DERIVED, RECORDS, Replay, derive_again
 from rac_ray.results.tables import Tables
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.merging import wrong
-from rac_ray.store.record import Record
+from rac_ray.store.record import Evaluated, Record
 from rac_ray.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -156,10 +156,18 @@ def _train_again(study: "Study", ledger: Ledger, record: Record) -> Retrained:
     asked = [Evaluation(e.target, e.split, e.role, e.content, e.variant) for e in before.values()]
     place = Place(device=device.type)
     now = evaluate(result.model, feeds, asked, place=place, precision=recipe.precision, scaled=subject.scaled)
-    then = ledger.table(record.training_id, "predictions").to_pydict()
-    said = dict(zip(then["clip_id"], then["predicted"], strict=True))
+    said = _said_then(ledger, record, before.values())
     same = [int(cls) == said[clip] for each in now for clip, cls in zip(each.clip_ids, each.predicted, strict=True)]
     differences = {
         each.evaluation.part: each.correct / len(each.labels) - before[each.evaluation.part].top1 for each in now
     }
     return Retrained(record.training().name, differences, float(np.mean(same)), time.monotonic() - began)
+
+
+def _said_then(ledger: Ledger, record: Record, evaluations: Iterable[Evaluated]) -> dict[str, int]:
+    """Predicted class by clip id in some evaluations of a training; its table may have others of the same clips."""
+    then = ledger.table(record.training_id, "predictions").to_pydict()
+    wanted = {each.evaluation_id for each in evaluations}
+    ids = then.get("evaluation_id") or [""] * len(then["clip_id"])  # as schema 1 has it
+    rows = zip(ids, then["clip_id"], then["predicted"], strict=True)
+    return {clip_id: predicted for evaluation_id, clip_id, predicted in rows if evaluation_id in wanted}

@@ -19,8 +19,9 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.rendering import clip_source, rendered_parts
 from rac_ray.studies.temporal_shape.study import TemporalShape
-from rac_ray.sweep.replaying import Retrained, replay_capsule
+from rac_ray.sweep.replaying import Retrained, _said_then, replay_capsule
 from tests.conftest import local_ray
+from tests.records import record_of, said, task_of, written
 from tests.results.studies import SHAPES
 from tests.results.sweeps import write_sweep
 
@@ -82,6 +83,16 @@ def test_a_study_checks_capsules_of_its_own(capsule: Path, tmp_path: Path, capsy
         main(["diving48", "replay", str(capsule), "--to", str(tmp_path / "other")])
     said = f"error: '{capsule}' is of the study 'ts_grid'; valid: one of 'diving48'\n"
     assert (stopped.value.code, capsys.readouterr().err) == (2, said)
+
+
+def test_predictions_of_then_are_those_of_the_evaluations_that_are_compared(tmp_path: Path, make_training) -> None:
+    """Another checkpoint of the training was asked about the same clips, and missed all of them."""
+    ledger, record = Ledger(Storage.at(tmp_path)), record_of(task_of(make_training()))
+    first = record.evaluations[0]
+    later = msgspec.structs.replace(first, evaluation_id="later", epoch=1, correct=0, top1=0.0)
+    written(ledger, msgspec.structs.replace(record, evaluations=[first, later]))
+    expected = said(first).to_pydict()
+    assert _said_then(ledger, record, [first]) == dict(zip(expected["clip_id"], expected["predicted"], strict=True))
 
 
 def test_records_that_are_not_what_they_say_are_told(tmp_path: Path) -> None:
