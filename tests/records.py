@@ -1,6 +1,7 @@
 """Records as trainings leave them, without training: for tests of everything that reads them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -111,3 +112,34 @@ def give_up(ledger: Ledger, training_id: str, attempt: int = 1) -> None:
     """Let an attempt fail for good."""
     ledger.fail(training_id, attempt, BROKEN)
     ledger.decide(training_id, attempt, retry=False)
+
+
+@dataclass(frozen=True)
+class Living(Storage):
+    """The folder of a sweep in which something happens while its files are read."""
+
+    reading: Callable[[str, Callable[[], bytes]], bytes] = lambda _, read: read()
+    """Given a file's name and what reads it; returns what was read."""
+
+    def below(self, *parts: str) -> "Living":
+        return Living(self.address(*parts), self.retry_seconds, self.reading)
+
+    def read_bytes(self, name: str) -> bytes:
+        return self.reading(name, lambda: super(Living, self).read_bytes(name))
+
+
+def moving_on(ledger: Ledger, record: Record, before: str = "", after: str = "") -> Ledger:
+    """The ledger of a sweep whose driver writes down a further look at a training while others read: before or after
+    the first reading of a file of some name."""
+    awaited = [record]
+
+    def reading(name: str, read: Callable[[], bytes]) -> bytes:
+        file = name.rpartition("/")[2]
+        if file == before and awaited:
+            ledger.evaluated(awaited.pop(), predictions_of(record))
+        content = read()
+        if file == after and awaited:
+            ledger.evaluated(awaited.pop(), predictions_of(record))
+        return content
+
+    return Ledger(Living(ledger.storage.root, reading=reading))

@@ -230,19 +230,26 @@ def unpack(path: Path, folder: Path) -> Manifest:
 
 
 def _copy_records(sweep: Storage, into: Storage, training_ids: Collection[str] | None, weights: bool) -> None:
-    names = [
-        name
-        for name in sweep.sizes(TRIALS)
-        if (training_ids is None or name.partition("/")[0] in training_ids)
-        and _is_kept(name.rpartition("/")[2], weights)
-    ]
-    if not names:
+    """Records are read before all else: tables of a sweep that runs tell of what its records said, and of more."""
+    trials = sweep.below(TRIALS)
+
+    def read(of_records: bool) -> dict[str, bytes]:
+        return trials.read_all(
+            path
+            for path in trials.sizes()
+            if (training_ids is None or path.partition("/")[0] in training_ids)
+            and path.endswith(f"/{RECORD}") == of_records
+            and _is_kept(path.rpartition("/")[2], weights)
+        )
+
+    found = {**read(of_records=True), **read(of_records=False)}
+    if not found:
         raise BadInput(f"no records in {sweep.root!r}; valid: the folder of a sweep, which has trials/")
     for folder in (SEARCH, DECISIONS):
         of_sweep = [name for name in sweep.names(folder) if name.endswith(".json")]
         for name, content in sweep.below(folder).read_all(of_sweep).items():
             into.write_bytes(f"{folder}/{name}", content)
-    for name, content in sweep.below(TRIALS).read_all(names).items():
+    for name, content in found.items():
         shareable = _without_credentials(content) if is_failure(name.rpartition("/")[2]) else content
         into.write_bytes(f"{TRIALS}/{name}", shareable)
 

@@ -30,6 +30,7 @@ from rac_ray.store.files import (
     TRIAL,
     failure_file,
     is_failure,
+    is_weights,
 )
 from rac_ray.store.lock import living_holder
 from rac_ray.store.parquet import parquet_bytes, quick_to_read, read_table, tables_of, wrong_ends
@@ -257,12 +258,25 @@ class Ledger:
             folder.delete(EPOCHS)
         folder.delete(PREDICTIONS)
 
-    def adopt(self, other: "Ledger", training_id: str) -> None:
-        """Copy a finished training from another sweep's ledger, its record last."""
+    def adopt(self, other: "Ledger", training_id: str, checked: Record | None = None) -> None:
+        """Copy a finished training from another sweep's ledger, its record last: the one that was ``checked``, or that
+        which is there.
+
+        It is read before the tables: those of a sweep that runs tell of what it says, and of more. Our own record and
+        weights go first, so that none of ours are ever taken for theirs.
+        """
         source, destination = other.folder(training_id), self.folder(training_id)
+        content = source.read_bytes(RECORD)
+        if checked is not None and _whole(content) != checked:
+            content = checked.as_json()
         names = [name for name in source.names() if name not in (RECORD, ATTEMPT, LAST_CHECKPOINT)]
-        for name in [name for name in names if not is_failure(name)] + [RECORD]:
+        names = [name for name in names if not is_failure(name)]
+        for name in (RECORD, *filter(is_weights, destination.names())):
+            if name not in names:
+                destination.delete(name)
+        for name in names:
             destination.write_bytes(name, source.read_bytes(name))
+        destination.write_bytes(RECORD, content)
 
     def others(self) -> list["Ledger"]:
         """The ledgers of the other sweeps on the same storage."""

@@ -41,7 +41,7 @@ def merge(into: Ledger, other: Ledger, study: str) -> Merged:
         elif reason := wrong(other, theirs, study):
             refused[training_id] = reason
         elif ours is None:
-            into.adopt(other, training_id)
+            into.adopt(other, training_id, theirs)
             copied.append(training_id)
         elif difference := _difference(ours, theirs):
             kept[training_id] = difference

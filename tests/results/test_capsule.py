@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,8 +17,10 @@ from rac_ray.errors import BadInput
 from rac_ray.identity import Trial
 from rac_ray.results.capsule import _tar, derive_again, environment, ledger_in, pack, unpack
 from rac_ray.results.tables import Tables
+from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.other import OtherStudy
+from tests.records import Living, moving_on, predictions_of
 from tests.results.studies import SHAPES
 
 
@@ -124,6 +128,30 @@ def test_some_trials_alone(sweep_folder: Path, tmp_path: Path, trials: list[Tria
     pack(Storage.at(sweep_folder), tmp_path / "one.tar.zst", SHAPES, {trials[0].trial_id})
     unpack(tmp_path / "one.tar.zst", tmp_path / "one")
     assert [path.name for path in (tmp_path / "one/records/trials").iterdir()] == [trials[0].trial_id]
+
+
+@pytest.mark.parametrize(("known", "when"), [(1, "after"), (0, "before")])
+def test_of_a_sweep_that_goes_on_meanwhile_each_trial_is_packed_whole(
+    known: int, when: str, sweep_folder: Path, tmp_path: Path, trials: list[Trial]
+) -> None:
+    """The record is read slowly: in whichever order files are asked for, it comes late."""
+    ledger, training_id = Ledger(Storage.at(sweep_folder)), trials[0].training.training_id
+    whole = ledger.records([training_id])[training_id]
+    ledger.folder(training_id).delete("predictions.parquet")
+    part = msgspec.structs.replace(whole, evaluations=whole.evaluations[:known])
+    ledger.evaluated(part, predictions_of(part) if known else None)
+    living = moving_on(ledger, whole, **{when: "predictions.parquet" if when == "after" else "record.json"}).storage
+    assert isinstance(living, Living)
+
+    def slowly(name: str, read: Callable[[], bytes]) -> bytes:
+        time.sleep(0.2 if name.endswith("record.json") else 0)
+        return living.reading(name, read)
+
+    pack(Living(living.root, reading=slowly), tmp_path / "one.tar.zst", SHAPES, {training_id})
+    with ledger_in(str(tmp_path / "one.tar.zst")) as packed:
+        assert packed.scan()[training_id].damaged == ""
+        assert packed.record(training_id) == (part if known else whole)
+    assert ledger.record(training_id) == whole
 
 
 def repacked(capsule: Path, path: Path, changes: dict[str, bytes]) -> Path:

@@ -15,7 +15,7 @@ from rac_ray.store.parquet import parquet_bytes
 from rac_ray.store.record import Checkpoint, named
 from rac_ray.store.storage import Storage
 from rac_ray.training.task import Task
-from tests.records import CLIPS, record_of
+from tests.records import CLIPS, Living, moving_on, record_of, written
 from tests.results.conftest import task_of
 
 BROKEN = {"class": "code", "reason": "broken", "traceback": ""}
@@ -309,6 +309,54 @@ def test_finished_trainings_of_other_sweeps_are_copied(ledger: Ledger, make_task
     names = ledger.folder(training_id).names()
     assert names == ["best.ckpt", "epochs.parquet", "level-epoch-0003.ckpt", "predictions.parquet", "record.json"]
     assert other.others() == [ledger]
+
+
+@pytest.mark.parametrize(("known", "when"), [(1, "after"), (1, "before"), (0, "before")])
+def test_a_training_whose_sweep_goes_on_meanwhile_is_copied_whole(
+    known: int, when: str, ledger: Ledger, make_task, tmp_path: Path
+) -> None:
+    """The tables may tell of more than the record, and never of less."""
+    whole, other = record_of(make_task()), Ledger(Storage.at(tmp_path / "another_sweep"))
+    part = msgspec.structs.replace(whole, evaluations=whole.evaluations[:known])
+    written(other, part)
+    file = "predictions.parquet" if when == "after" else "record.json"
+    ledger.adopt(moving_on(other, whole, **{when: file}), whole.training_id)
+    assert ledger.record(whole.training_id) == (part if when == "after" else whole)
+    assert isinstance(ledger.read_tables(ledger.records([whole.training_id])[whole.training_id]), dict)
+
+
+def test_the_record_that_was_checked_is_the_one_that_comes(ledger: Ledger, make_task, tmp_path: Path) -> None:
+    whole, other = record_of(make_task()), Ledger(Storage.at(tmp_path / "another_sweep"))
+    part = msgspec.structs.replace(whole, evaluations=whole.evaluations[:1])
+    written(other, part)
+    ledger.adopt(moving_on(other, whole, before="record.json"), whole.training_id, part)
+    assert ledger.record(whole.training_id) == part
+    assert other.record(whole.training_id) == whole
+    assert ledger.entry(whole.training_id).done
+
+
+def test_our_weights_do_not_stand_beside_their_record(ledger: Ledger, make_task, tmp_path: Path) -> None:
+    """Ours are of another training of the same id, wherever the copy ends."""
+    theirs, other = record_of(make_task()), Ledger(Storage.at(tmp_path / "another_sweep"))
+    training_id = theirs.training_id
+    written(other, theirs)
+    other.folder(training_id).delete("best.ckpt")
+    written(ledger, msgspec.structs.replace(theirs, best_epoch=1))
+    ours = ledger.folder(training_id)
+    for name, content in (("predictions.parquet", b"junk"), ("level-epoch-0003.ckpt", b"x"), ("log.txt", b"ours")):
+        ours.write_bytes(name, content)
+
+    def full_disk(name: str, read: Callable[[], bytes]) -> bytes:
+        if name == "predictions.parquet":
+            raise OSError("full")
+        return read()
+
+    with pytest.raises(OSError, match="full"):
+        ledger.adopt(Ledger(Living(other.storage.root, reading=full_disk)), training_id, theirs)
+    assert ours.names() == ["epochs.parquet", "log.txt", "predictions.parquet"]
+    ledger.adopt(other, training_id, theirs)
+    assert ours.names() == ["epochs.parquet", "log.txt", "predictions.parquet", "record.json"]
+    assert ledger.record(training_id) == theirs
 
 
 def test_the_tail_of_a_log(ledger: Ledger) -> None:
