@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from rac_ray.identity import TRAINING_VERSION, Evaluation
 from rac_ray.store.files import PREDICTIONS
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.made_from import with_parts
 from rac_ray.store.record import Evaluated, Record
 
 
@@ -100,11 +101,19 @@ def _unknown(ours: Record, theirs: Record) -> list[Evaluated]:
 
 
 def _add(into: Ledger, ours: Record, other: Ledger, theirs: Record, new: list[Evaluated]) -> None:
-    """Evaluations with their predictions, and the trials and checkpoints that they are of."""
+    """Evaluations with their predictions, the trials and checkpoints that they are of, and the clips that were shown:
+    of those that both tell of ours stay, but for the parts of new evaluations, which are a record's newest."""
     trials = {each.trial_id: each for each in (*theirs.trials, *ours.trials)}
     selected = {each.level: each for each in (*theirs.selected, *ours.selected)}
+    parts = {each.part for each in new}
+    content = {part: digest for part, digest in theirs.content.items() if part in parts}
     record = msgspec.structs.replace(
-        ours, evaluations=[*ours.evaluations, *new], trials=[*trials.values()], selected=[*selected.values()]
+        ours,
+        evaluations=[*ours.evaluations, *new],
+        trials=[*trials.values()],
+        selected=[*selected.values()],
+        content={**theirs.content, **ours.content, **content},
+        dataset=with_parts(ours.dataset, theirs.dataset, parts),
     )
     rows = other.table(ours.training_id, "predictions")
     wanted = pa.array([each.evaluation_id for each in new], pa.string())

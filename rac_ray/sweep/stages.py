@@ -14,6 +14,7 @@ from rac_ray.data.feed import Feeds, Opening, Place
 from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.resident import SharedClips
 from rac_ray.store.files import BEST_CHECKPOINT
+from rac_ray.store.made_from import with_parts
 from rac_ray.store.record import Evaluated, Record, with_trials
 from rac_ray.sweep.failures import now
 from rac_ray.sweep.follow import WHOSE
@@ -115,7 +116,7 @@ def evaluate_all(job: Job, group: Group, feeds: Feeds, record: Record, beat: Cal
             with_trials(record, task.asked),
             evaluations=[*kept, *scores],
             content={**record.content, **content_of(job.task, job.content)},
-            dataset=job.made_from,
+            dataset=with_parts(job.made_from, record.dataset),
             seconds={
                 **before,
                 "evaluation": before.get("evaluation", 0.0) + seconds,

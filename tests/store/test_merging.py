@@ -96,6 +96,28 @@ def test_evaluations_that_only_theirs_has_are_added(here: Ledger, there: Ledger,
     assert here.scan([wider])[task.training_id].done
 
 
+def test_the_clips_of_added_evaluations_are_told_too(here: Ledger, there: Ledger, make_task) -> None:
+    """Of what both tell ours stays, but for parts that theirs was asked about anew, as of the larger mnist/test."""
+    task, mine, also, larger = make_task(1), "2dot/test", "5dot/test", "mnist/test"
+    written(here, telling(record_of(task), {mine: 100, larger: 50}, "ours"))
+    evaluations = [each for each in task.evaluations if each.part != larger]
+    evaluations += [Evaluation(domain, "test", "target", "more of it") for domain in ("5dot", "mnist")]
+    wider = Task(**{**vars(task), "evaluations": tuple(evaluations)})
+    written(there, telling(record_of(wider), {mine: 100, also: 100, larger: 100}, "theirs"))
+    assert merge(here, there, STUDY).added == {task.training_id: 2}
+    record = here.record(task.training_id)
+    assert record is not None
+    assert record.content == {mine: "ours", also: "theirs", larger: "theirs"}
+    assert record.dataset == {"kind": "shapes", "clips": {mine: 100, also: 100, larger: 100}}
+    assert merge(here, there, STUDY).same == (task.training_id,)
+
+
+def telling(record: Record, clips: dict[str, int], pixels: str) -> Record:
+    """A record that says what its clips were made from, and the hash of their pixels."""
+    dataset = {"kind": "shapes", "clips": clips}
+    return msgspec.structs.replace(record, dataset=dataset, content=dict.fromkeys(clips, pixels))
+
+
 @pytest.mark.parametrize(
     ("theirs", "said"),
     [

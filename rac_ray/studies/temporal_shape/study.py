@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys
+from rac_ray.errors import BadInput
 from rac_ray.identity import Evaluation, Training, digest_of
 from rac_ray.results.paper import Drawn
 from rac_ray.store.record import Record
@@ -193,6 +194,8 @@ class TemporalShape(Study):
         from rac_ray.data.feeding import ClipFeeds
 
         clips = rendered_parts(record)
+        if untold := [each.part for each in record.evaluations if each.part not in clips]:
+            raise BadInput(f"trial {record.training_id} does not say what {untold[0]} was made from")
         direction, dataset = DIRECTIONS[record.source].within(clips), record.dataset or {}
         drawn = None
         if "endless" in dataset:

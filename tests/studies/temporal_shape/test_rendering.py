@@ -57,6 +57,14 @@ def test_all_clips_are_rendered_as_the_training_saw_them(record: Record) -> None
     assert [len(labels) for _, labels in feeds.train()] == [8, 8]
 
 
+def test_a_part_that_a_record_does_not_tell_of_cannot_be_asked_about_again(record: Record) -> None:
+    assert record.dataset
+    clips = {part: count for part, count in record.dataset["clips"].items() if part != "mnist/test"}
+    untold = msgspec.structs.replace(record, dataset={**record.dataset, "clips": clips})
+    with pytest.raises(BadInput, match=f"^trial {record.training_id} does not say what mnist/test was made from$"):
+        STUDY.again(untold)
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_symbols_that_are_gone_or_others_leave_out_their_domain_only(gone: bool, record: Record, folder: Path) -> None:
     if gone:
