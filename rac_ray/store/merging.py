@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rac_ray.identity import TRAINING_VERSION, Evaluation
-from rac_ray.store.files import PREDICTIONS
+from rac_ray.store.files import BEST_CHECKPOINT, PREDICTIONS, level_file
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.made_from import with_parts
 from rac_ray.store.record import Evaluated, Record
@@ -23,17 +23,20 @@ class Merged:
     added: Mapping[str, int]
     """Evaluations that only the other had, of trainings that both have."""
     same: tuple[str, ...]
-    """Those that are here already, with all that the other has."""
+    """Those that are here already, with all results that the other has."""
     kept: Mapping[str, str]
     """Those that both have with other results, as two kinds of processor give them: what differs. Ours stay."""
     refused: Mapping[str, str]
     """Those that are not what their ids say: why."""
+    weights: tuple[str, ...] = ()
+    """Those that were here without their weights, which came."""
 
 
 def merge(into: Ledger, other: Ledger, study: str) -> Merged:
     """Take in what is finished in ``other``, of the study with this name; what is finished here is never changed."""
     copied: list[str] = []
     same: list[str] = []
+    weights: list[str] = []
     added, kept, refused = dict[str, int](), dict[str, str](), dict[str, str]()
     for training_id, entry in sorted(other.scan().items()):
         theirs, ours = entry.record, into.entry(training_id).record
@@ -46,12 +49,14 @@ def merge(into: Ledger, other: Ledger, study: str) -> Merged:
             copied.append(training_id)
         elif difference := _difference(ours, theirs):
             kept[training_id] = difference
-        elif new := _unknown(ours, theirs):
-            _add(into, ours, other, theirs, new)
-            added[training_id] = len(new)
         else:
-            same.append(training_id)
-    return Merged(tuple(copied), added, tuple(same), kept, refused)
+            if new := _unknown(ours, theirs):
+                ours = _add(into, ours, other, theirs, new)
+                added[training_id] = len(new)
+            else:
+                same.append(training_id)
+            weights += [training_id] if _with_weights(into, ours, other) else []
+    return Merged(tuple(copied), added, tuple(same), kept, refused, tuple(weights))
 
 
 def wrong(ledger: Ledger, record: Record, study: str) -> str:
@@ -100,11 +105,17 @@ def _unknown(ours: Record, theirs: Record) -> list[Evaluated]:
     return [each for each in theirs.evaluations if each.evaluation_id not in known]
 
 
-def _add(into: Ledger, ours: Record, other: Ledger, theirs: Record, new: list[Evaluated]) -> None:
+def _add(into: Ledger, ours: Record, other: Ledger, theirs: Record, new: list[Evaluated]) -> Record:
     """Evaluations with their predictions, the trials and checkpoints that they are of, and the clips that were shown:
-    of those that both tell of ours stay, but for the parts of new evaluations, which are a record's newest."""
+    of those that both tell of ours stay, but for the parts of new evaluations, which are a record's newest.
+
+    Returns the record. It has the epochs that theirs kept, too, but for the best one: ours has its weights as such.
+    """
     trials = {each.trial_id: each for each in (*theirs.trials, *ours.trials)}
     selected = {each.level: each for each in (*theirs.selected, *ours.selected)}
+    epochs = {**dict(theirs.kept), **dict(ours.kept)}
+    if ours.best_epoch not in dict(ours.kept):
+        epochs.pop(ours.best_epoch, None)
     parts = {each.part for each in new}
     content = {part: digest for part, digest in theirs.content.items() if part in parts}
     record = msgspec.structs.replace(
@@ -112,6 +123,7 @@ def _add(into: Ledger, ours: Record, other: Ledger, theirs: Record, new: list[Ev
         evaluations=[*ours.evaluations, *new],
         trials=[*trials.values()],
         selected=[*selected.values()],
+        kept=sorted(epochs.items()),
         content={**theirs.content, **ours.content, **content},
         dataset=with_parts(ours.dataset, theirs.dataset, parts),
     )
@@ -119,3 +131,19 @@ def _add(into: Ledger, ours: Record, other: Ledger, theirs: Record, new: list[Ev
     wanted = pa.array([each.evaluation_id for each in new], pa.string())
     is_new = pc.is_in(rows["evaluation_id"], wanted)  # pyright: ignore[reportAttributeAccessIssue]
     into.evaluated(record, rows.filter(is_new))
+    return record
+
+
+def _with_weights(into: Ledger, ours: Record, other: Ledger) -> bool:
+    """Copy the weights that ours lacks, of a training that came to the same there; whether there were any.
+
+    Only where none are lacking then: what has its best weights is not trained again. These come last.
+    """
+    source, destination = other.folder(ours.training_id), into.folder(ours.training_id)
+    needed = {BEST_CHECKPOINT, *(level_file(epoch) for epoch, _ in ours.kept)}
+    lacking = needed.difference(destination.names())
+    if not lacking or not lacking.issubset(source.names()):
+        return False
+    for name in sorted(lacking, reverse=True):
+        destination.write_bytes(name, source.read_bytes(name))
+    return True

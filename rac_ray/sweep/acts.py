@@ -81,6 +81,11 @@ class TakenIn:
             *(f"REFUSED {training_id}: {reason}" for training_id, reason in merged.refused.items()),
             *(f"kept ours {training_id}: {difference}" for training_id, difference in merged.kept.items()),
             *(f"{training_id}: {counted(count, 'more evaluation')}" for training_id, count in merged.added.items()),
+            *(
+                [f"weights of {counted(len(merged.weights), 'training')} came that had none here"]
+                if merged.weights
+                else []
+            ),
             f"{counted(len(merged.copied), 'finished training')} came from {self.source} to {self.folder}; "
             f"with more evaluations: {len(merged.added)}, here already: {len(merged.same)}, "
             f"different: {len(merged.kept)}, refused: {len(merged.refused)}",

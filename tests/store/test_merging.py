@@ -10,10 +10,10 @@ from rac_ray.identity import Evaluation, Training
 from rac_ray.store.files import PREDICTIONS, RECORD
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.merging import Merged, merge
-from rac_ray.store.record import Record
+from rac_ray.store.record import Checkpoint, Named, Record, evaluated
 from rac_ray.store.storage import Storage
 from rac_ray.training.task import Task
-from tests.records import CLIPS, ROLES, give_up, record_of, register, task_of, written
+from tests.records import CLIPS, EPOCH, ROLES, give_up, record_of, register, task_of, written
 
 STUDY = "ts_grid"
 
@@ -195,3 +195,66 @@ def test_a_training_without_weights_counts(here: Ledger, there: Ledger, make_tas
     there.folder(task.training_id).delete("best.ckpt")
     assert merge(here, there, STUDY).copied == (task.training_id,)
     assert here.scan([task])[task.training_id].done
+
+
+def with_level(record: Record, epoch: int) -> Record:
+    """A record of a training that also kept the checkpoint of an epoch, which was asked about other clips."""
+    level, trial = Checkpoint(level=0.4, epoch=epoch, val_top1=0.4), Named(trial_id="0" * 12, level=0.4)
+    clips = Evaluation("mnist", "test", "target", "content of mnist/test")
+    asked = evaluated(clips, record.training_id, epoch, clips=CLIPS, correct=40, top1=0.4)
+    return msgspec.structs.replace(
+        record,
+        kept=[(epoch, 0.4), (record.best_epoch, record.best_val_top1)],
+        selected=[*record.selected, level],
+        trials=[*record.trials, trial],
+        evaluations=[*record.evaluations, asked],
+    )
+
+
+def test_weights_come_to_a_training_that_has_none(here: Ledger, there: Ledger, make_task) -> None:
+    same, wider, ours = (make_task(seed) for seed in (1, 2, 3))
+    more = Evaluation("5dot", "test", "target", "more")
+    for task in (same, wider, ours):
+        finish(here, task)
+    for task in (same, Task(**{**vars(wider), "evaluations": (*wider.evaluations, more)}), ours):
+        finish(there, task)
+        there.folder(task.training_id).write_bytes("best.ckpt", b"theirs")
+    for task in (same, wider):
+        here.folder(task.training_id).delete("best.ckpt")
+    ids = tuple(sorted([same.training_id, wider.training_id]))
+    results = {wider.training_id: 1}, tuple(sorted([same.training_id, ours.training_id]))
+    assert merge(here, there, STUDY) == Merged((), *results, {}, {}, ids)
+    found = {task.training_id: here.folder(task.training_id).read_bytes("best.ckpt") for task in (same, wider, ours)}
+    assert found == {same.training_id: b"theirs", wider.training_id: b"theirs", ours.training_id: b"weights"}
+    assert merge(here, there, STUDY).weights == ()
+
+
+def test_weights_of_a_training_that_came_to_something_else_do_not_come(here: Ledger, there: Ledger, make_task) -> None:
+    task = make_task(1)
+    finish(here, task)
+    finish(there, task, {"mnist/test": 0.4})
+    here.folder(task.training_id).delete("best.ckpt")
+    assert merge(here, there, STUDY).weights == ()
+    assert not here.folder(task.training_id).exists("best.ckpt")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_weights_of_levels_come_with_them(packed: bool, here: Ledger, there: Ledger, make_task) -> None:
+    """Best weights never stand for those of a level; where these are missing, the best ones do not come either."""
+    task = make_task(1)
+    finish(here, task)
+    here.folder(task.training_id).delete("best.ckpt")
+    written(there, with_level(record_of(task), 1))
+    if packed:
+        there.folder(task.training_id).write_bytes("level-epoch-0001.ckpt", b"of the level")
+    there.folder(task.training_id).write_bytes("level-epoch-0003.ckpt", b"as the best ones")
+    merged = merge(here, there, STUDY)
+    record = here.record(task.training_id)
+    assert record is not None
+    assert (record.kept, [each.epoch for each in record.selected]) == ([(1, 0.4)], [EPOCH, 1])
+    names = [name for name in here.folder(task.training_id).names() if name.endswith(".ckpt")]
+    assert (merged.added, merged.weights, names) == (
+        {task.training_id: 1},
+        (task.training_id,) if packed else (),
+        ["best.ckpt", "level-epoch-0001.ckpt"] if packed else [],
+    )

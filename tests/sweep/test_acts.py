@@ -12,6 +12,7 @@ from rac_ray.sweep.outcomes import Outcome, as_text
 
 JOB = SubmittedJob("http://head:8265", "grid-1", "python grid.py", "2026-01-01T00:00:00Z")
 MERGED = Merged(("a",), {"b": 2}, ("c",), {"d": "top1 differs"}, {"e": "its id is another one"})
+WITH_WEIGHTS = Merged((), {"b": 2}, ("c",), {}, {}, ("b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,16 @@ MERGED = Merged(("a",), {"b": 2}, ("c",), {"d": "top1 differs"}, {"e": "its id i
                 "different: 1, refused: 1",
             ],
         ),
+        (
+            TakenIn("theirs", "ours", WITH_WEIGHTS),
+            0,
+            [
+                "b: 2 more evaluations",
+                "weights of 2 trainings came that had none here",
+                "0 finished trainings came from theirs to ours; with more evaluations: 1, here already: 1, "
+                "different: 0, refused: 0",
+            ],
+        ),
     ],
 )
 def test_what_people_read(outcome: Outcome, code: int, lines: list[str]) -> None:
@@ -56,6 +67,13 @@ def test_what_people_read(outcome: Outcome, code: int, lines: list[str]) -> None
         (Cancelled("me", False, "grid-1"), {"driver": "me", "stopped": False, "job_stopped": True}),
         (Cleaned({"a": 3, "b": 4}, 7, True), {"files": {"a": 3, "b": 4}, "bytes": 7, "freed": 7}),
         (Submitted(JOB, "x"), JOB.as_dict()),
+        (
+            TakenIn("theirs", "ours", WITH_WEIGHTS),
+            {
+                **{"source": "theirs", "folder": "ours", "copied": [], "added": {"b": 2}, "same": ["c"]},
+                **{"kept": {}, "refused": {}, "weights": ["b", "c"]},
+            },
+        ),
     ],
 )
 def test_what_programs_read(outcome: Outcome, value: dict[str, Any]) -> None:
