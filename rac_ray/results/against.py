@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rac_ray.counted import counted
-from rac_ray.results.answers import Answers
+from rac_ray.results.answers import Answers, Part
 from rac_ray.results.at_chance import guesses
 from rac_ray.results.findings import FEW
 from rac_ray.results.formats import signed
@@ -39,37 +39,36 @@ def against_table(here: Answers, there: Answers) -> pd.DataFrame:
     for source in [name for name in here.sources if name in there.sources]:
         known = there.models(source)
         for model in [name for name in here.models(source) if name in known]:
-            first, second = _of_both(here, there, source=source, model=model)
-            if len(first):
-                sizes = here.trials.loc[first, BY_SIZE].drop_duplicates()
-                seeds = (each.trials.loc[of, "seed"].nunique() for each, of in ((here, first), (there, second)))
-                basis = (len(sizes), *seeds)
-                rows += [(source, model, *row, *basis) for row in _compared(here, there, first, second)]
+            shared = there.parts(source, FIGURE3_ROLES)
+            for part in [part for part in here.parts(source, FIGURE3_ROLES) if part in shared]:
+                first, second = _of_both(here, there, part, source=source, model=model)
+                if len(first):
+                    sizes = here.trials.loc[first, BY_SIZE].drop_duplicates()
+                    seeds = (each.trials.loc[of, "seed"].nunique() for each, of in ((here, first), (there, second)))
+                    basis = (len(sizes), *seeds)
+                    rows += [(source, model, *row, *basis) for row in _compared(here, there, part, first, second)]
     return pd.DataFrame(rows, columns=AGAINST_COLUMNS)
 
 
-def _of_both(here: Answers, there: Answers, **wanted: object) -> tuple[Places, Places]:
-    """Columns of the trials here and there with these properties whose size is in both."""
-    found = [(answers, answers.places(**wanted)) for answers in (here, there)]
+def _of_both(here: Answers, there: Answers, part: Part, **wanted: object) -> tuple[Places, Places]:
+    """Columns of the trials here and there with these properties that were asked and whose size is in both."""
+    found = [(answers, answers.asked(answers.places(**wanted), part)) for answers in (here, there)]
     sizes = [list(each.trials.loc[places, BY_SIZE].itertuples(index=False, name=None)) for each, places in found]
     shared = set(sizes[0]) & set(sizes[1])
     first, second = (places[[size in shared for size in of]] for (_, places), of in zip(found, sizes, strict=True))
     return first, second
 
 
-def _compared(here: Answers, there: Answers, first: Places, second: Places) -> list[tuple[object, ...]]:
+def _compared(here: Answers, there: Answers, part: Part, first: Places, second: Places) -> list[tuple[object, ...]]:
     """Evaluation set, role, measure, means and difference of a model's trials."""
-    source = here.trials["source"].iloc[first[0]]
     able = not any(guesses(each.trials["learned"].to_numpy(bool)[of]) for each, of in ((here, first), (there, second)))
-    shared = set(there.parts(source, FIGURE3_ROLES))
+    role = here.role_of[here.trials["source"].iloc[first[0]], *part]
     rows = []
-    for part in [part for part in here.parts(source, FIGURE3_ROLES) if part in shared]:
-        role = here.role_of[source, *part]
-        for measure in SHOWN_AS if role == "target" else ["top1"]:
-            mine, other = NOTHING, NOTHING
-            if able or measure == "top1":
-                mine, other = mean_over(here, measure, part, first), mean_over(there, measure, part, second)
-            rows.append((*part, role, measure, mine.estimate, other.estimate, *difference(mine, other)))
+    for measure in SHOWN_AS if role == "target" else ["top1"]:
+        mine, other = NOTHING, NOTHING
+        if able or measure == "top1":
+            mine, other = mean_over(here, measure, part, first), mean_over(there, measure, part, second)
+        rows.append((*part, role, measure, mine.estimate, other.estimate, *difference(mine, other)))
     return rows
 
 

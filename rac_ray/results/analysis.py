@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.at_chance import counted, fewest_seeds, marked
+from rac_ray.results.at_chance import marked
 from rac_ray.results.beside import Comparison
 from rac_ray.results.claim_sheets import claim_sheets, paper_sheets
 from rac_ray.results.claims import Claim
 from rac_ray.results.columns import SIZE_NAME
-from rac_ray.results.comparisons import comparison_table
+from rac_ray.results.comparisons import comparison_table, seeds_compared
 from rac_ray.results.findings import Measurements, measure_all
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import FEW_SEEDS, TOO_FEW_SEEDS, cells, wide
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import SPLITS, domain_name
 from rac_ray.results.over_looks import judge_over_looks, seen_of
-from rac_ray.results.page_tables import comparison_page, spread_page
+from rac_ray.results.page_tables import COUNTS, comparison_page, spread_page
+from rac_ray.results.partly_asked import in_one_row, unasked
 from rac_ray.results.recipes import by_recipe
 from rac_ray.results.sheet import Sheet, rounded, stacked
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
@@ -120,16 +121,19 @@ class Analysis:
         return f"{self.recipe}: {self.tables.stamp}" if self.recipe else self.tables.stamped(self.planned)
 
     def imbalance(self, source: str) -> str:
-        """A warning while the models of a source stand on different seeds and sizes; empty when they do not."""
+        """A warning while the models of a source stand on different seeds and sizes, or on trials of which some were
+        not asked about everything; empty when they do not."""
         answers = self.answers
+        partly = unasked(answers, source, self.study.domains)
         keys = ["seed", *answers.strata]
         trials = {
             model: answers.trials.loc[answers.places(source=source, model=model)] for model in answers.models(source)
         }
         if len({frozenset(rows[keys].itertuples(index=False, name=None)) for rows in trials.values()}) < 2:
-            return ""
+            return partly
         counts = ", ".join(f"{look_of(model).label} {len(rows)}" for model, rows in trials.items())
-        return f"; models stand on different seeds and sizes (trials: {counts}): only paired comparisons compare them"
+        said = f"; models stand on different seeds and sizes (trials: {counts}): only paired comparisons compare them"
+        return said + partly
 
     @cached_property
     def sheets(self) -> list[Sheet]:
@@ -188,11 +192,12 @@ class Analysis:
         for name, (file, title, rows, columns, scale, digits) in SPREAD_SHEETS.items():
             long: pd.DataFrame = getattr(self, name).query("source == @source")
             index = [row for row in rows if row != SIZE_NAME or any(long[SIZE_NAME])]
-            called = {"model": [look_of(model).label for model in long["model"]], "never learned": counted(long)}
+            called = {"model": [look_of(model).label for model in long["model"]]}
             text = cells(long, scale=scale, digits=digits)
             if "split" not in columns:  # ratios; accuracy is told of models at chance, too, if they were asked
                 text = marked(text, long)
-            named = long.assign(**called, **{column: self._named(long, column) for column in columns})
+            counts = in_one_row(long, [row for row in index if row not in COUNTS])
+            named = counts.assign(**called, **{column: self._named(long, column) for column in columns})
             shown = wide(named, [*index, "never learned"], columns, text)
             title = (
                 f"Trained on {domain_name(self.study.domains, source)}: {title} {SPREAD_NOTE}{self.imbalance(source)}"
@@ -216,9 +221,8 @@ class Analysis:
             "intervals are each comparison's own, so one may exclude zero where p does not tell); at equal parameters "
             "(ratio) and at matched source-validation top-1 (target top-1)"
         )
-        trials = self.answers.trials
-        seeds = {source: fewest_seeds(trials.loc[trials["source"] == source]) for source in self.answers.sources}
-        page = comparison_page(self.comparisons, seeds, self.study.domains)
+        seeds = seeds_compared(self.answers, self.comparisons)
+        page = comparison_page(self.comparisons, seeds, self.study.domains, self.answers.sources)
         return Sheet("comparisons", title, self.comparisons, rounded(self.comparisons), page)
 
     def _flips(self) -> Sheet:

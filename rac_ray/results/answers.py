@@ -109,6 +109,12 @@ class Answers:
             chosen &= (self.trials[name] == value).to_numpy()
         return np.flatnonzero(chosen)
 
+    def asked(self, places: NDArray[np.int64], *parts: Part) -> NDArray[np.int64]:
+        """Those of some trials that were asked about all of these evaluation sets."""
+        nobody = np.full((1, len(self.trials)), np.nan)
+        answered = [~np.isnan(self.top1.get(part, nobody)[0, places]) for part in parts]
+        return places[np.all([np.ones(len(places), bool), *answered], axis=0)]
+
     def chance(self, source: str) -> float:
         """Top-1 of guessing among the classes of a source."""
         return 1 / int(self.trials["classes"].to_numpy()[self.places(source=source)].max())

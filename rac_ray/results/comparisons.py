@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rac_ray.results.aggregates import probability_of_improvement
-from rac_ray.results.answers import Answers, Part
+from rac_ray.results.answers import Answers, Draws, Part
 from rac_ray.results.at_chance import guesses
 from rac_ray.results.cells import unseen_share
 from rac_ray.results.curves import matched_pairs
@@ -41,6 +41,7 @@ def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
 
     - ``estimate low high``: of the robustness ratio; ``p`` of the mean over seeds; ``holm`` and ``bh`` correct it
       over all comparisons of the source; ``sign_flip_p`` by exchanging the models within seeds.
+    - ``pairs``: of trials whose ratio on the target both are known; nothing else counts in the figures.
     - ``improvement``: the chance that a trial of the first has the higher ratio, at the same hidden units, over seeds
       that have all sizes; where all pairs agree, the bound of as many independent pairs as there are.
     - ``same_size``: difference of the ratio among trials of matched parameters (``same_size_pairs`` of them).
@@ -68,6 +69,17 @@ def comparison_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     return table
 
 
+def seeds_compared(answers: Answers, table: pd.DataFrame) -> list[int]:
+    """How many seeds both models of each row of a ``comparison_table`` have, of trials asked about its target."""
+    counts = []
+    seeds = answers.trials["seed"].to_numpy()
+    for source, target, *models in table.reindex(columns=["source", "target", "first", "second"]).to_numpy().tolist():
+        part = next(each for each in answers.parts(source, ["target"]) if each[0] == target)
+        one, other = (answers.asked(answers.places(source=source, model=model), part) for model in models)
+        counts.append(len(np.intersect1d(seeds[one], seeds[other])))
+    return counts
+
+
 def _corrected(method: Callable[[ArrayLike], Values], p_values: Any) -> Any:
     """p values corrected over those that there are."""
     known = p_values.dropna()
@@ -79,8 +91,8 @@ def _guesses(answers: Answers, places: Places) -> bool:
 
 
 def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, part: Part) -> dict[str, Any]:
-    first, second = paired(answers, one, other)
-    difference = answers.measure("robustness_ratio", part, first) - answers.measure("robustness_ratio", part, second)
+    one, other = (answers.asked(places, part) for places in (one, other))
+    difference, first, second = _difference(answers, "robustness_ratio", part, paired(answers, one, other))
     of_trials = tables.trials.set_index("trial_id").loc[answers.trials["trial_id"]]
     parameters, accuracy = of_trials["parameters"].to_numpy(float), of_trials["best_val_top1"].to_numpy(float)
     by_size = _matched(answers, one, other, np.log10(parameters), SIZE_CALIPER)
@@ -96,6 +108,16 @@ def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, pa
         "same_accuracy_gap": float(np.mean([*(accuracy[by_accuracy[0]] - accuracy[by_accuracy[1]])] or [np.nan])),
         "pairs": len(first),
     }
+
+
+def _difference(
+    answers: Answers, measure: str, part: Part, pairs: tuple[Places, Places]
+) -> tuple[Draws, Places, Places]:
+    """(1 + D, pairs) the first less the second of the pairs of which both are known, and these pairs."""
+    first, second = pairs
+    difference = answers.measure(measure, part, first) - answers.measure(measure, part, second)
+    known = ~np.isnan(difference[0])
+    return difference[:, known], first[known], second[known]
 
 
 def _possible(answers: Answers, measure: str, first: Places, second: Places) -> tuple[float, float]:
@@ -142,8 +164,7 @@ def _matched_difference(
     answers: Answers, measure: str, part: Part, pairs: tuple[Places, Places], name: str
 ) -> dict[str, Any]:
     """Its interval, too; none where one seed of several has pairs: nothing is known of others then."""
-    first, second = pairs
-    difference = answers.measure(measure, part, first) - answers.measure(measure, part, second)
+    difference, first, second = _difference(answers, measure, part, pairs)
     per_seed = answers.per_seed(difference, first)
     lonely = per_seed.shape[1] == 1 < answers.trials["seed"].nunique()
     spread = interval(per_seed).within(*_possible(answers, measure, first, second))

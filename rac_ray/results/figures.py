@@ -35,6 +35,7 @@ from rac_ray.results.panels import (
     size_range,
     sizes_of,
 )
+from rac_ray.results.partly_asked import fullest
 from rac_ray.results.statistics import statistic_intervals
 from rac_ray.results.summaries import BY_SIZE
 from rac_ray.store.storage import Storage
@@ -63,7 +64,7 @@ def figure3(analysis: Analysis, source: str) -> Figure:
     for number, (model, group) in enumerate(table.groupby("model", sort=False)):
         rows = group.set_index(["target", "split"]).reindex(places)
         label, color, _ = look_of(str(model))
-        guesses = bool(guessing(group).any())
+        guesses = bool(guessing(fullest(group)).any())
         at = centres + width * (number + 0.5) - 0.4
         axes.bar(
             at, 100 * rows["mean"], width, color=color, label=labelled(label, guesses), alpha=FADED if guesses else 1
@@ -184,11 +185,11 @@ def profiles(analysis: Analysis, source: str) -> Figure:
     answers = analysis.answers
     parts = answers.parts(source, ["target"])
     figure, panels = panels_of(len(parts))
-    of_models = analysis.accuracy.query("source == @source").drop_duplicates("model")
+    of_models = fullest(analysis.accuracy.query("source == @source"))
     able = of_models.loc[~guessing(of_models), "model"].tolist()
     for axes, part in zip(panels, parts, strict=True):
         for model in able:
-            grid = answers.grid(answers.places(source=source, model=model))
+            grid = answers.grid(answers.asked(answers.places(source=source, model=model), part))
             if grid.size:
                 _profile(axes, answers, part, grid, model)
         named = domain_name(analysis.study.domains, part[0])

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from rac_ray.results.answers import Answers, Part
+from rac_ray.results.answers import Answers
 from rac_ray.results.statistics import Estimate, interval
 
 ROLE = "paired"
@@ -62,7 +62,7 @@ def flip_table(answers: Answers) -> pd.DataFrame:
         parts = answers.parts(source, [ROLE])
         for model in answers.models(source) if parts else []:
             for part in parts[1:]:
-                places = _asked(answers, answers.places(source=source, model=model), parts[0], part)
+                places = answers.asked(answers.places(source=source, model=model), parts[0], part)
                 if not len(places):
                     continue
                 changes = answers.top1[part][:, places] - answers.top1[parts[0]][:, places]
@@ -87,8 +87,3 @@ def flip_table(answers: Answers) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows, columns=FLIP_COLUMNS)
-
-
-def _asked(answers: Answers, places: NDArray[np.int64], *parts: Part) -> NDArray[np.int64]:
-    """The trials that were asked all of these sets."""
-    return places[~np.isnan([answers.top1[part][0, places] for part in parts]).any(axis=0)]

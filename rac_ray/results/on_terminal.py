@@ -12,6 +12,7 @@ from rac_ray.results.columns import DIFFERENCE, EXPERIMENT
 from rac_ray.results.formats import FEW_SEEDS, TOO_FEW_SEEDS, cells
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name, set_name
+from rac_ray.results.partly_asked import fullest
 from rac_ray.results.verdict_words import p_in_short
 from rac_ray.results.verdicts import Verdict
 
@@ -53,9 +54,11 @@ def _accuracy(analysis: "Analysis") -> list[str]:
 
 def accuracy_by_domain(analysis: "Analysis", long: pd.DataFrame) -> pd.DataFrame:
     """Rows of an accuracy table as text: models, how many trials have learned, and whole percent by domain."""
+    most = fullest(long)[["model", "trials", "never_learned"]].to_numpy().tolist()
+    learned = {model: f"{all_ - never} of {all_}" for model, all_, never in most}
     said = long.assign(
         model=[look_of(model).label for model in long["model"]],
-        learned=[f"{all_ - never} of {all_}" for all_, never in long[["trials", "never_learned"]].to_numpy().tolist()],
+        learned=[learned[model] for model in long["model"]],
         domain=[
             set_name(analysis.study.domains, target, split, role)
             for target, split, role in long[["target", "split", "role"]].to_numpy().tolist()

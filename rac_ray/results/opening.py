@@ -11,6 +11,7 @@ from rac_ray.results.answer import UNDECIDED, Standing, answer, look_next
 from rac_ray.results.at_chance import fewest_seeds, guesses, guessing
 from rac_ray.results.looks import look_of
 from rac_ray.results.names import domain_name
+from rac_ray.results.partly_asked import fullest
 from rac_ray.results.verdicts import Ruling
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def right_by(analysis: "Analysis") -> dict[str, tuple[float, float, float]]:
     if len(analysis.answers.sources) != 1:
         return {}
     found = {}
-    for model, table in analysis.accuracy[~guessing(analysis.accuracy)].groupby("model", sort=False):
+    most = fullest(analysis.accuracy)
+    able = analysis.accuracy["model"].isin(most["model"].to_numpy()[~guessing(most)].tolist())
+    for model, table in analysis.accuracy[able & analysis.accuracy["mean"].notna()].groupby("model", sort=False):
         own, others = (table.loc[table["role"] == role, "mean"] for role in ("source_test", "target"))
         if len(own) and len(others):
             found[look_of(str(model)).label] = (float(own.iloc[0]), float(others.min()), float(others.max()))

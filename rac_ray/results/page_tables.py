@@ -54,11 +54,14 @@ def spread_page(shown: pd.DataFrame, parts: Sequence[str]) -> pd.DataFrame:
     return said.loc[[not each for each in silent]]
 
 
-def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Domains) -> pd.DataFrame:
-    """Differences between two models in words; ``seeds`` are how many a source has."""
+def comparison_page(
+    table: pd.DataFrame, seeds: Sequence[int], domains: Domains, sources: Sequence[str]
+) -> pd.DataFrame:
+    """Differences between two models in words; ``seeds`` are how many both models of each row have, ``sources`` those
+    of the sweep."""
     rows = []
-    for row in table.to_dict("records"):
-        enough = seeds[row["source"]] >= FEW
+    for row, both in zip(table.to_dict("records"), seeds, strict=True):
+        enough = both >= FEW
         known = not pd.isna(row["estimate"])
         rows.append(
             {
@@ -67,7 +70,7 @@ def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Doma
                 "domain": domain_name(domains, row["target"]),
                 "difference of the ratio": signed(*_of(row, "estimate", ""), enough=enough)
                 if known
-                else f"{AT_CHANCE}: no ratio",
+                else (f"{AT_CHANCE}: no ratio" if row["pairs"] else "no pair of trials"),
                 "p (Holm)": p_in_words(row["holm"]) if known and enough else "-",
                 "pairs of seeds in which the first has the higher ratio": _share(row["improvement"]),
                 "accuracy difference at equal accuracy at home": signed(
@@ -76,7 +79,7 @@ def comparison_page(table: pd.DataFrame, seeds: Mapping[str, int], domains: Doma
             }
         )
     page = pd.DataFrame(rows)
-    return page.drop(columns=["trained on"]) if len(seeds) == 1 and rows else page
+    return page.drop(columns=["trained on"]) if len(sources) == 1 and rows else page
 
 
 def _of(row: Mapping[str, float], name: str, prefix: str) -> tuple[float, float, float]:

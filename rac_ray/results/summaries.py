@@ -1,7 +1,8 @@
 """The tables of every study: accuracy per domain, robustness per target and size. Long, one figure a row.
 
-Every mean has its 95% interval over seeds and clips (``statistics.interval``), and says how many trials, seeds and
-sizes it stands on and how many of its trials have never learned.
+Every mean is over the trials that were asked about its evaluation set. It has its 95% interval over seeds and clips
+(``statistics.interval``), and says how many trials, seeds and sizes it stands on and how many of its trials have never
+learned.
 """
 
 from collections.abc import Iterator
@@ -33,11 +34,11 @@ def accuracy_table(answers: Answers, *, by_size: bool = False) -> pd.DataFrame:
     Columns mean, low, high, iqm, iqm_low, iqm_high in [0, 1].
     """
     rows = []
-    for group, places in _groups(answers, by_size):
-        grid = answers.grid(places)
+    for group, of_group in _groups(answers, by_size):
         for part in answers.parts(group["source"], FIGURE3_ROLES):
+            places = answers.asked(of_group, part)
             spread = mean_over(answers, "top1", part, places, by_size=by_size)
-            middle = _middle(answers, "top1", part, grid).within(0, 1)
+            middle = _middle(answers, "top1", part, places).within(0, 1)
             rows.append(
                 {
                     **group,
@@ -59,17 +60,19 @@ def ratio_table(answers: Answers) -> pd.DataFrame:
     of which fewer than half of the trials have learned, have none.
     """
     rows = []
-    for group, places in _groups(answers, by_size=True):
+    for group, of_group in _groups(answers, by_size=True):
         for part in answers.parts(group["source"], ["target"]):
-            ratios = answers.measure("robustness_ratio", part, places)
+            places = answers.asked(of_group, part)
+            least, _, most = _told(answers.measure("robustness_ratio", part, places)[0])
+            tested = answers.measure("ratio_to_source_test", part, _tested(answers, places))[0]
             rows.append(
                 {
                     **group,
                     "target": part[0],
                     **_named(mean_over(answers, "robustness_ratio", part, places, by_size=True)),
-                    "ratio_to_source_test": float(answers.measure("ratio_to_source_test", part, places)[0].mean()),
-                    "min": float(ratios[0].min()),
-                    "max": float(ratios[0].max()),
+                    "ratio_to_source_test": _told(tested)[1],
+                    "min": least,
+                    "max": most,
                     **_basis(answers, places),
                 }
             )
@@ -89,34 +92,49 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     Models at chance, of which fewer than half of the trials have learned, have none of these.
     """
     rows = []
-    for group, places in _groups(answers, by_size=False):
-        means = {
-            "ratio": ("robustness_ratio", places),
-            "ratio_to_source_test": ("ratio_to_source_test", places),
-            "chance_corrected_ratio": ("chance_corrected_ratio", _learned(answers, places)),
-        }
-        grid = answers.grid(places)
+    for group, of_group in _groups(answers, by_size=False):
         for part in answers.parts(group["source"], ["target"]):
-            spreads = {name: mean_over(answers, measure, part, of) for name, (measure, of) in means.items()}
-            possible = answers.possible("robustness_ratio", places)
-            spreads["effective"] = interval(answers.per_seed(_effective(answers, part, places), places)).within(-1, 1)
-            spreads["ratio_iqm"] = _middle(answers, "robustness_ratio", part, grid).within(*possible)
-            spreads["area"] = interval(_areas(tables, answers, part, places)).within(*possible)
-            basis = _basis(answers, places)
+            places = answers.asked(of_group, part)
             rows += [
-                {**group, "target": part[0], "statistic": name, **_named(spread), **basis}
-                for name, spread in spreads.items()
+                {**group, "target": part[0], "statistic": name, **_named(spread), **_basis(answers, of)}
+                for name, (spread, of) in _statistics(tables, answers, part, places).items()
             ]
     table = pd.DataFrame(rows, columns=["source", "model", "target", "statistic", *SPREAD, *BASIS])
     return without_guesses(table, SPREAD)
 
 
+def _statistics(
+    tables: Tables, answers: Answers, part: Part, places: NDArray[np.int64]
+) -> dict[str, tuple[Estimate, NDArray[np.int64]]]:
+    """Each statistic of trials that were asked about a target, and the trials that it is of; NOTHING of no trials."""
+    possible, tested = answers.possible("robustness_ratio", places), _tested(answers, places)
+    effective, areas = _effective(answers, part, tested), _areas(tables, answers, part, places)
+    of_learned = mean_over(answers, "chance_corrected_ratio", part, _learned(answers, places))
+    return {
+        "ratio": (mean_over(answers, "robustness_ratio", part, places), places),
+        "ratio_to_source_test": (mean_over(answers, "ratio_to_source_test", part, tested), tested),
+        "chance_corrected_ratio": (of_learned, places),
+        "effective": (interval(answers.per_seed(effective, tested)).within(-1, 1), tested),
+        "ratio_iqm": (_middle(answers, "robustness_ratio", part, places).within(*possible), places),
+        "area": (interval(areas).within(*possible), places),
+    }
+
+
+def _tested(answers: Answers, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the trials of one source that were asked about its test clips, too, where it has such clips."""
+    source = answers.trials["source"].iloc[places[:1]].tolist()
+    return answers.asked(places, *answers.parts(source[0], ["source_test"])) if source else places
+
+
 def _effective(answers: Answers, part: Part, places: NDArray[np.int64]) -> Draws:
+    if not len(places):
+        return np.empty((1, 0))
     source, model = answers.trials.loc[places[0], ["source", "model"]]
     others = np.setdiff1d(answers.places(source=source), answers.places(source=source, model=model))
     reference = next(iter(answers.parts(source, ["source_test"])), None)
     if reference is None:
         return np.full_like(answers.top1[part][:, places], np.nan)
+    others = answers.asked(others, reference, part)
     asked = answers.evaluations[answers.evaluations["source"] == source]
     clips = dict(zip(zip(asked["target"], asked["split"], strict=True), asked["clips"], strict=True))
     top1 = answers.top1
@@ -130,6 +148,8 @@ def _effective(answers: Answers, part: Part, places: NDArray[np.int64]) -> Draws
 
 def _areas(tables: Tables, answers: Answers, part: Part, places: NDArray[np.int64]) -> Draws:
     """(1 + D, S): each seed's mean ratio over the log parameters that all models of the source share."""
+    if not len(places):
+        return np.empty((1, 0))
     source = answers.trials["source"].iloc[places[0]]
     size = np.log10(tables.trials.set_index("trial_id").loc[answers.trials["trial_id"], "parameters"].to_numpy(float))
     shared = common_range([size[answers.places(source=source, model=model)] for model in answers.models(source)])
@@ -160,14 +180,14 @@ def _part(answers: Answers, source: str, part: Part) -> dict[str, str]:
 def mean_over(
     answers: Answers, measure: str, part: Part, places: NDArray[np.int64], *, by_size: bool = False
 ) -> Estimate:
-    """Mean over trials of one model and source, its interval within what is possible; with ``by_size`` they are of one
-    size, and borrow from the others how many never learn."""
+    """Mean over trials of one model and source that were asked, its interval within what is possible; with ``by_size``
+    they are of one size, and borrow from the others how many never learn."""
     values, least, possible = answers.measure(measure, part, places), 0.0, answers.possible(measure, places)
     if not len(places) or part not in answers.right:
         return interval(answers.per_seed(values, places)).within(*possible)
     source, model = answers.trials.loc[places[0], ["source", "model"]]
     if by_size:
-        alike = answers.places(source=source, model=model)
+        alike = answers.asked(answers.places(source=source, model=model), part)
         failed = ~answers.trials["learned"].to_numpy(bool)[alike]
         least = failure_variance(answers.measure(measure, part, alike)[0], failed, len(places))
     unseen = unseen_share(len(answers.right[part]))
@@ -178,8 +198,9 @@ def mean_over(
     return interval(answers.per_seed(values, places), least=least, unseen=unseen).within(*possible)
 
 
-def _middle(answers: Answers, measure: str, part: Part, grid: NDArray[np.int64]) -> Estimate:
-    """Interquartile mean over a ``grid`` of seeds and sizes."""
+def _middle(answers: Answers, measure: str, part: Part, places: NDArray[np.int64]) -> Estimate:
+    """Interquartile mean over the grid of seeds and sizes of some trials."""
+    grid = answers.grid(places)
     if not grid.size:
         return NOTHING
     scores = answers.measure(measure, part, grid.ravel())
@@ -196,6 +217,13 @@ def _basis(answers: Answers, places: NDArray[np.int64]) -> dict[str, int]:
         "sizes": len(set(zip(size, hidden_units, strict=True))),
         "never_learned": len(places) - int(learned.sum()),
     }
+
+
+def _told(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The least, the mean and the most; NaN of none."""
+    if not len(values):
+        return NOTHING
+    return float(values.min()), float(values.mean()), float(values.max())
 
 
 def _learned(answers: Answers, places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -170,3 +170,14 @@ def by_name(tables: Tables, names: Mapping[tuple[str, int], str], hidden_units: 
         return frame.assign(size=sizes, hidden_units=hidden_units)
 
     return Tables(*(renamed(frame) for frame in vars(tables).values()))
+
+
+def unasked(tables: Tables, part: str, query: str) -> Tables:
+    """The tables as if the trials of this query had not been asked about an evaluation set, as ``mnist/test``."""
+    trials = tables.trials.query(query)["trial_id"].tolist()
+
+    def without(frame: pd.DataFrame) -> pd.DataFrame:
+        gone = frame["trial_id"].isin(trials) & (frame["target"] + "/" + frame["split"] == part)
+        return frame.loc[~gone].reset_index(drop=True)
+
+    return replace(tables, evaluations=without(tables.evaluations), predictions=without(tables.predictions))

@@ -12,7 +12,7 @@ from rac_ray.results.analysis import Analysis
 from rac_ray.results.answers import Answers
 from rac_ray.results.verdicts import Verdict
 from tests.results.studies import SHAPES
-from tests.results.synthetic import sweep
+from tests.results.synthetic import sweep, unasked
 
 HERE, THERE = 0.7, 0.6
 
@@ -101,3 +101,19 @@ def test_verdicts_that_differ_are_named() -> None:
     same = rulings(here, here)
     assert in_words({"batch 8": same}, "x") == ["batch 8: verdicts beside x: all are the same"]
     assert in_words({"": same.assign(differs=pd.NA)}, "x") == ["verdicts beside x: no claim has run in both"]
+
+
+def test_only_trials_that_were_asked_count() -> None:
+    """Here size 8 was asked about MNIST under two seeds only and size 2 not at all, and nobody about 5Dot."""
+    drawn = sweep(lambda *_: HERE, models=("cnn3d",), sizes=(2, 8))
+    part = unasked(drawn, "mnist/test", "hidden_units == 2 or seed not in (42, 61)")
+    here, there = Answers.of(unasked(part, "5dot/test", "model == 'cnn3d'")), answers(THERE)
+    table = against_table(here, there)
+    row, texts = row_of(table, "mnist"), as_text(table)
+    assert (row["sizes"], row["seeds_here"], row["seeds_there"]) == (1, 2, 5)
+    alone = there.trials.query("hidden_units == 8").index
+    assert row["there"] == pytest.approx(there.top1["mnist", "test"][0, alone].mean())
+    assert [text.endswith("*") for text in texts] == [target == "mnist" for target in table["target"]]
+    assert "5dot" not in set(table["target"])
+    whole = row_of(table, "mnist_bg")
+    assert (whole["sizes"], whole["seeds_here"], whole["seeds_there"]) == (2, 5, 5)

@@ -13,7 +13,7 @@ from rac_ray.results.tables import Tables
 from rac_ray.studies.other import OtherStudy
 from tests.results.conftest import task_of
 from tests.results.studies import SHAPES, Shapes
-from tests.results.synthetic import sweep
+from tests.results.synthetic import sweep, unasked
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,26 @@ def test_models_on_different_parts_of_the_grid_carry_a_warning(sheets: dict[str,
     part = Tables(*(frame[~frame["trial_id"].isin(late)] for frame in vars(tables).values()))
     warning = "; models stand on different seeds and sizes (trials: ConvLSTM 10, 3D CNN 5): only paired comparisons"
     assert all(warning in sheet.title for sheet in Analysis(part, SHAPES).sheets if sheet.name.endswith("-2dot"))
+
+
+def test_a_model_of_which_some_trials_were_not_asked_is_one_row() -> None:
+    tables = sweep(lambda *_: 0.7, models=("convlstm", "cnn3d"), sizes=(2,), seeds=(0, 1, 2), clips=100)
+    part = unasked(tables, "mnist/test", "model == 'cnn3d' and seed != 1")
+    found = {sheet.name: sheet for sheet in Analysis(part, SHAPES).sheets}
+    shown = found["figure3-2dot"].shown
+    assert shown[["model", "trials", "seeds", "sizes", "never learned"]].to_numpy().tolist() == [
+        ["ConvLSTM", 3, 3, 1, "none"],
+        ["3D CNN", "1 to 3", "1 to 3", 1, "none"],
+    ]
+    assert [text.endswith("*") for text in shown["mnist test"]] == [False, True]
+    assert found["figure4-2dot"].shown["seeds"].tolist() == [3, "1 to 3"]
+    assert len(found["robustness-2dot"].shown) == 2 * 6
+    warning = "; not all trials were asked about everything (mnist: 3D CNN 1 of 3)"
+    assert all(sheet.title.endswith(warning) for name, sheet in found.items() if name.endswith("-2dot"))
+    page = found["comparisons"].page
+    assert page is not None
+    differences = dict(zip(page["domain"], page["difference of the ratio"], strict=True))
+    assert [name for name, text in differences.items() if text.endswith("*")] == ["mnist"]
 
 
 def test_what_never_learned_is_listed(sheets: dict[str, Sheet]) -> None:

@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 
 from rac_ray.results.answers import Answers
-from rac_ray.results.comparisons import comparison_table, paired
+from rac_ray.results.comparisons import comparison_table, paired, seeds_compared
 from rac_ray.results.tables import Tables
-from tests.results.synthetic import by_name, sweep
+from tests.results.synthetic import by_name, sweep, unasked
 
 PAIR = ("convlstm", "cnn3d")
 
@@ -81,3 +81,28 @@ def test_models_pair_on_the_names_of_sizes() -> None:
     drawn = sweep(better_on_mnist, models=PAIR, sizes=(2, 4))
     tables = by_name(drawn, {(model, size): f"{size} layers" for model in PAIR for size in (2, 4)})
     assert comparison_table(tables, Answers.of(tables)).set_index("target").loc["mnist", "pairs"] == 10
+
+
+def test_pairs_of_which_one_was_not_asked_do_not_count() -> None:
+    """Under seeds 42 and 61 ConvLSTM was not asked about MNIST; where it was, it is ahead."""
+    tables = sweep(better_on_mnist, models=PAIR, sizes=(2,), seeds=(42, 61, 47), between_seeds=0.001)
+    partly = unasked(tables, "mnist/test", "model == 'convlstm' and seed != 47")
+    answers = Answers.of(partly)
+    table = comparison_table(partly, answers)
+    row = table.set_index("target").loc["mnist"]
+    ratios = partly.evaluations.query("target == 'mnist' and seed == 47").set_index("model")["robustness_ratio"]
+    assert (row["pairs"], row["improvement"], row["same_size_pairs"]) == (1, 1.0, 1)
+    assert row["improvement_high"] == 1.0
+    assert row["estimate"] == row["same_size"] == pytest.approx(ratios["convlstm"] - ratios["cnn3d"])
+    assert table.set_index("target").loc["5dot", "pairs"] == 3
+    assert dict(zip(table["target"], seeds_compared(answers, table), strict=True)) == {
+        "5dot": 3, "mnist": 1, "mnist_bg": 3, "mnist_bg_half": 3,
+    }  # fmt: skip
+
+
+def test_trials_that_were_never_asked_are_not_compared() -> None:
+    tables = sweep(better_on_mnist, models=PAIR, sizes=(2,), seeds=(42, 61, 47))
+    partly = unasked(tables, "mnist/test", "model == 'convlstm'")
+    row = comparison_table(partly, Answers.of(partly)).set_index("target").loc["mnist"]
+    assert row[["pairs", "same_size_pairs", "same_accuracy_pairs"]].tolist() == [0, 0, 0]
+    assert row[["estimate", "low", "improvement", "same_size", "same_accuracy"]].isna().all()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.collections import Collection
-from matplotlib.container import BarContainer
+from matplotlib.container import BarContainer, ErrorbarContainer
 from PIL import Image
 
 from rac_ray.results import load
@@ -28,7 +28,7 @@ from rac_ray.results.panels import FADED
 from rac_ray.results.paper import Drawn
 from rac_ray.store.storage import Storage
 from tests.results.studies import SHAPES, Shapes
-from tests.results.synthetic import by_name, sweep
+from tests.results.synthetic import by_name, sweep, unasked
 
 
 @pytest.fixture
@@ -210,6 +210,24 @@ def test_a_model_at_chance_is_faded_and_has_no_profile() -> None:
     figure = profiles(analysis, "2dot")
     assert {str(line.get_label()) for line in figure.axes[0].lines} == {"ConvLSTM", "3D CNN", "TimeSf-8"}
     assert " ".join(figure.get_supxlabel().split()).endswith("; at chance and left out: TimeSf-1")
+
+
+def test_trials_that_were_not_asked_are_in_no_figure() -> None:
+    """Of the 3D CNN one seed was asked about MNIST: its bar has no interval, its profile is that of this seed, and a
+    seed that never learned does not make the model one at chance."""
+    tables = sweep(lambda *_: 0.8, models=("cnn3d",), sizes=(2,), seeds=(0, 1, 2), of_clips=0.0)
+    part = unasked(tables, "mnist/test", "seed != 0")
+    learned = part.trials["seed"] != 0
+    analysis = Analysis(replace(part, trials=part.trials.assign(learned=learned)), SHAPES)
+    axes = figure3(analysis, "2dot").axes[0]
+    assert {str(each.get_label()) for each in axes.containers if isinstance(each, BarContainer)} == {"3D CNN"}
+    (errors,) = [each for each in axes.containers if isinstance(each, ErrorbarContainer)]
+    assert np.asarray(errors.lines[0].get_xdata()).size == 5
+    panels = {axes.get_title(): axes for axes in profiles(Analysis(part, SHAPES), "2dot").axes}
+    of_one, of_all = (panels[f"on {name}"].lines[0].get_ydata() for name in ("mnist", "mnist_bg"))
+    assert set(np.asarray(of_one).tolist()) == {0.0, 100.0}
+    assert len(panels["on mnist"].collections) == 0
+    assert np.asarray(of_all)[0] == 100.0
 
 
 def test_a_trial_that_never_learned_is_above_no_ratio() -> None:

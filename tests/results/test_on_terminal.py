@@ -8,7 +8,7 @@ import pytest
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.on_terminal import WIDEST, fitted, near, printed_tables
 from tests.results.studies import SHAPES
-from tests.results.synthetic import sweep
+from tests.results.synthetic import sweep, unasked
 
 MODELS = ("cnn3d", "convlstm")
 
@@ -35,6 +35,21 @@ def test_of_too_few_seeds_there_is_no_interval() -> None:
     assert " ".join(lines[1:3]).endswith("clips; * too few seeds for an interval]; chance is 20%")
     assert lines[-1].count("*") == 6
     assert "[" not in lines[-1]
+
+
+def test_a_model_of_which_not_all_trials_were_asked_has_one_row_and_a_mark() -> None:
+    tables = sweep(lambda *_: 0.6, models=MODELS, sizes=(2,), seeds=(0, 1, 2))
+    part = unasked(tables, "mnist_bg_half/test", "model == 'cnn3d' and seed != 0")
+    lines = printed_tables(Analysis(part, SHAPES))
+    title = " ".join(lines[1:4])
+    assert "chance is 20%; not all trials were asked about everything (mnist_bg_half: 3D CNN 1 of 3)" in title
+    assert "* too few seeds for an interval" in title
+    first, second = lines[-2:]
+    top1 = part.evaluations.query("model == 'cnn3d' and target == 'mnist_bg_half'")["top1"].item()
+    assert first.split()[:5] == ["3D", "CNN", "3", "of", "3"]
+    assert first.split()[-1] == f"{100 * top1:.0f}*"
+    assert first.count("[") == 5
+    assert second.count("[") == 6
 
 
 @pytest.mark.parametrize("columns", [2, 9])

@@ -1,14 +1,15 @@
 """The first screen of a report, as data."""
 
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.names import DomainWords
-from rac_ray.results.opening import DomainShown, opening_of
+from rac_ray.results.opening import DomainShown, opening_of, right_by
 from tests.results.studies import SHAPES, Shapes
-from tests.results.synthetic import sweep
+from tests.results.synthetic import sweep, unasked
 
 
 class Named(Shapes):
@@ -62,3 +63,17 @@ def test_the_answer_knows_who_is_at_chance_and_how_many_seeds_there_are(analysis
     assert shown.next.startswith("Look next at TimeSf-1: ")
     assert sum(shown.rulings.values()) == 11
     assert list(shown.rulings)[-1] == "not run"
+
+
+def test_a_domain_of_which_a_model_was_not_asked_is_left_out_of_what_it_is_right_in() -> None:
+    """Nobody was asked about MNIST, and about MNIST-bg only the trial that never learned."""
+    tables = sweep(lambda *_: 0.8, models=("cnn3d",), sizes=(2,), seeds=(1, 2, 3), of_clips=0.0)
+    part = unasked(unasked(tables, "mnist/test", "model == 'cnn3d'"), "mnist_bg/test", "seed != 1")
+    part = replace(part, trials=part.trials.assign(learned=part.trials["seed"] != 1))
+    rows = part.evaluations[["role", "target", "top1"]].to_numpy().tolist()
+    others = [
+        mean([top1 for role, target, top1 in rows if (role, target) == ("target", each)])
+        for each in ("5dot", "mnist_bg", "mnist_bg_half")
+    ]
+    own = mean([top1 for role, _, top1 in rows if role == "source_test"])
+    assert right_by(Analysis(part, SHAPES)) == {"3D CNN": pytest.approx((own, min(others), max(others)))}

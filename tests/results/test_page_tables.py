@@ -18,6 +18,7 @@ COMPARED = pd.DataFrame(
         "low": [-0.0594, NAN],
         "high": [0.2222, NAN],
         "holm": [0.0004, NAN],
+        "pairs": [3, 3],
         "improvement": [0.714, NAN],
         "same_accuracy": [NAN, NAN],
         "same_accuracy_low": [NAN, NAN],
@@ -27,7 +28,7 @@ COMPARED = pd.DataFrame(
 
 
 def test_a_comparison_is_told_with_names_and_two_digits() -> None:
-    page = comparison_page(COMPARED, {"2dot": 3}, DOMAINS)
+    page = comparison_page(COMPARED, [3, 3], DOMAINS, ["2dot"])
     assert page.to_numpy().tolist() == [
         ["ConvLSTM less 3D CNN", "MNIST-bg", "+0.07 [-0.06, +0.22]", "<0.001", "71%", "-"],
         ["ConvLSTM less TimeSf-1", "MNIST-bg", "at chance: no ratio", "-", "-", "-"],
@@ -35,12 +36,17 @@ def test_a_comparison_is_told_with_names_and_two_digits() -> None:
 
 
 def test_two_seeds_have_neither_interval_nor_p() -> None:
-    row = comparison_page(COMPARED, {"2dot": 2}, DOMAINS).iloc[0]
+    row = comparison_page(COMPARED, [2, 3], DOMAINS, ["2dot"]).iloc[0]
     assert row.tolist()[2:4] == ["+0.07*", "-"]
 
 
+def test_models_without_a_pair_of_trials_are_not_said_to_be_at_chance() -> None:
+    page = comparison_page(COMPARED.assign(pairs=[3, 0]), [3, 0], DOMAINS, ["2dot"])
+    assert page["difference of the ratio"].tolist() == ["+0.07 [-0.06, +0.22]", "no pair of trials"]
+
+
 def test_several_sources_are_told_apart() -> None:
-    page = comparison_page(COMPARED, {"2dot": 3, "mnist_bg": 3}, DOMAINS)
+    page = comparison_page(COMPARED, [3, 3], DOMAINS, ["2dot", "mnist_bg"])
     assert page["trained on"].tolist() == ["2Dot", "2Dot"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from rac_ray.results.answers import Answers
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
-from tests.results.synthetic import by_name, sweep
+from tests.results.synthetic import by_name, sweep, unasked
 
 TOP1 = {"2dot": 0.8, "5dot": 0.7, "mnist": 0.5, "mnist_bg": 0.25, "mnist_bg_half": 0.25}
 
@@ -126,3 +126,54 @@ def test_sizes_of_the_same_hidden_units_are_not_merged() -> None:
     }
     assert one(accuracy_table(answers), "target == 'mnist'")["sizes"] == 2
     assert answers.grid(answers.places(model="cnn3d")).shape == (5, 2)
+
+
+def test_means_stand_on_the_trials_that_were_asked(tables: Tables) -> None:
+    """Of the 3D CNN only the trials of seed 42, of two sizes, were asked about MNIST, and none about 5Dot."""
+    part = unasked(tables, "mnist/test", "model == 'cnn3d' and seed != 42")
+    answers = Answers.of(unasked(part, "5dot/test", "model == 'cnn3d'"))
+    asked = part.evaluations.query("model == 'cnn3d' and target == 'mnist'")
+    for table in (accuracy_table(answers), robustness_table(tables, answers).query("statistic == 'ratio'")):
+        row = one(table, "model == 'cnn3d' and target == 'mnist'")
+        assert (row["trials"], row["seeds"], row["sizes"], row["never_learned"]) == (2, 1, 2, 0)
+        whole = one(table, "model == 'cnn3d' and target == 'mnist_bg'")
+        assert (whole["trials"], whole["seeds"]) == (10, 5)
+        silent = one(table, "model == 'cnn3d' and target == '5dot'")
+        assert (silent["trials"], silent["seeds"], silent["sizes"], silent["never_learned"]) == (0, 0, 0, 0)
+        assert np.isnan([silent["mean"], silent["low"], silent["high"]]).all()
+    row = one(accuracy_table(answers), "model == 'cnn3d' and target == 'mnist'")
+    assert row["mean"] == row["iqm"] == pytest.approx(asked["top1"].mean())
+    row = one(ratio_table(answers), "model == 'cnn3d' and hidden_units == 2 and target == 'mnist'")
+    ratio = asked.query("hidden_units == 2")["robustness_ratio"].item()
+    assert (row["trials"], row["seeds"], row["mean"], row["min"], row["max"]) == (1, 1, *[pytest.approx(ratio)] * 3)
+    silent = one(ratio_table(answers), "model == 'cnn3d' and hidden_units == 2 and target == '5dot'")
+    assert silent["trials"] == 0
+    assert np.isnan([silent[name] for name in ("mean", "min", "max", "ratio_to_source_test")]).all()
+
+
+def test_every_statistic_of_trials_that_were_asked_is_that_of_them_alone(tables: Tables) -> None:
+    """As if the sweep had the 3D CNN's trials of seeds 42 and 61 only."""
+    partly = unasked(tables, "mnist/test", "model == 'cnn3d' and seed not in (42, 61)")
+    gone = set(tables.trials.query("model == 'cnn3d' and seed not in (42, 61)")["trial_id"])
+    fewer = Tables(*(frame[~frame["trial_id"].isin(gone)].reset_index(drop=True) for frame in vars(tables).values()))
+    found, expected = (
+        table(each).query("model == 'cnn3d' and target == 'mnist'").reset_index(drop=True)
+        for table in (lambda each: robustness_table(each, Answers.of(each)),)
+        for each in (partly, fewer)
+    )
+    assert found["trials"].tolist() == [4] * 6
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_ratio_to_the_sources_test_clips_stands_on_the_trials_that_were_asked_both(tables: Tables) -> None:
+    part = unasked(tables, "2dot/test", "model == 'cnn3d' and seed == 42")
+    answers = Answers.of(part)
+    table = robustness_table(part, answers).query("model == 'cnn3d' and target == 'mnist'").set_index("statistic")
+    assert table["trials"].to_dict() == {
+        "ratio": 10, "ratio_to_source_test": 8, "chance_corrected_ratio": 10, "effective": 8, "ratio_iqm": 10,
+        "area": 10,
+    }  # fmt: skip
+    assert np.isfinite(table[["mean", "low", "high"]].to_numpy()).all()
+    row = one(ratio_table(answers), "model == 'cnn3d' and hidden_units == 2 and target == 'mnist'")
+    rows = tables.evaluations.query("model == 'cnn3d' and hidden_units == 2 and target == 'mnist' and seed != 42")
+    assert row["ratio_to_source_test"] == pytest.approx(rows["ratio_to_source_test"].mean())
