@@ -46,7 +46,7 @@ def export(analysis: "Analysis", sweep: Storage, folder: Storage, *, weights: bo
     """Write a sweep's cards, and the weights of its finished trials, into ``folder``; torch is loaded for weights only.
 
     What an earlier export left there of trials that are not in this one goes. Raises BadInput where no trial has
-    finished.
+    finished, and for a folder of tables without records.
     """
     ledger, model = Ledger(sweep), folder.below(MODEL)
     chosen = list(_finished(analysis, ledger))
@@ -65,14 +65,21 @@ def export(analysis: "Analysis", sweep: Storage, folder: Storage, *, weights: bo
 
 
 def _finished(analysis: "Analysis", ledger: Ledger) -> Iterator[tuple[Record, Named]]:
-    """Record and trial of each finished one of the tables, in their order."""
+    """Record and trial of each finished one of the tables, in their order. Raises BadInput where there are only tables
+    of them."""
     found = {
         trial.trial_id: (entry.record, trial)
         for entry in ledger.scan().values()
         if entry.record is not None
         for trial in entry.record.trials
     }
-    for trial_id in analysis.tables.trials.query("state == 'done'")["trial_id"]:
+    finished = analysis.tables.trials.query("state == 'done'")["trial_id"].tolist()
+    if lost := [trial_id for trial_id in finished if trial_id not in found]:
+        raise BadInput(
+            f"no records in {ledger.storage.root!r} of {counted(len(lost), 'finished trial')}; valid: the folder of a "
+            "sweep, which has trials/"
+        )
+    for trial_id in finished:
         yield found[trial_id]
 
 

@@ -115,10 +115,10 @@ def standing(verdicts: Sequence[Verdict], unfinished: int) -> str:
 
 
 def p_in_short(verdict: Verdict) -> str:
-    """``p 0.011 (Holm)`` of the side that the ruling took; empty for a claim that has not run."""
+    """``p 0.011 (Holm)`` of the side and the measures that the ruling took; empty for a claim that has not run."""
     if np.isnan(verdict.p_for):
         return ""
-    return f"p {p_in_words(min(verdict.p_for, verdict.p_against))} (Holm)"
+    return f"p {p_in_words(verdict.p)} (Holm)"
 
 
 def reason(verdict: Verdict) -> str:

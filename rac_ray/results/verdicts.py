@@ -65,6 +65,12 @@ class Verdict:
         return min((each.paper.seeds for each in self.measurements), default=0)
 
     @property
+    def p(self) -> float:
+        """That which shows the ruling; of one that decides nothing the smaller of those in every measure."""
+        shown_by = SHOWN_BY.get(self.outcome)
+        return getattr(self, shown_by) if shown_by else min(self.p_for, self.p_against)
+
+    @property
     def weakest(self) -> Measurement | None:
         """The contrast whose paper's measure speaks least for the claim, relative to its uncertainty."""
         return min(self.measurements, key=_strength) if self.measurements else None
@@ -186,6 +192,10 @@ IN_ONE_MEASURE: Mapping[str, Ruling] = {
 }
 OF_FEW_SEEDS: Mapping[str, Ruling] = {"p_for": "holds for these models", "p_against": "fails for these models"}
 """Rulings by the p that shows them, the first one that does counts."""
+SHOWN_BY: Mapping[Ruling, str] = {
+    ruling: p for known in (IN_EVERY_MEASURE, IN_ONE_MEASURE, OF_FEW_SEEDS) for p, ruling in known.items()
+}
+"""The p that shows a ruling, by the ruling."""
 
 
 def _plain_ruling(findings: Sequence[Finding]) -> str:

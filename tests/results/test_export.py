@@ -155,6 +155,14 @@ def test_nothing_to_export_is_told(tmp_path: Path, sweep: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_of_tables_has_no_records_to_share(sweep: Path, tmp_path: Path) -> None:
+    load(sweep).write(Storage.at(tmp_path / "tables"))
+    said = r"^no records in '.*tables' of 3 finished trials; valid: the folder of a sweep, which has trials/$"
+    with pytest.raises(BadInput, match=said):
+        exported(tmp_path / "tables", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_cards_alone_load_no_torch(sweep: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "rac_ray.cli.command", "results", str(sweep)]
     more = ["--to", str(tmp_path / "to"), "--export", str(tmp_path / "out"), "--without-weights", "--json"]

@@ -151,6 +151,24 @@ def test_numbers_are_told_alike_in_the_table_and_elsewhere() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("reproduced", "p 0.010 (Holm)"),
+        ("contradicted", "p 0.020 (Holm)"),
+        ("reproduced in the paper's measure only", "p 0.030 (Holm)"),
+        ("contradicted in the paper's measure only", "p 0.040 (Holm)"),
+        ("holds for these models", "p 0.010 (Holm)"),
+        ("fails for these models", "p 0.020 (Holm)"),
+        ("underpowered", "p 0.010 (Holm)"),
+    ],
+)
+def test_the_p_that_is_told_is_that_which_the_ruling_took(outcome: Ruling, said: str) -> None:
+    found = verdict(outcome, finding(0.2), NOT_ASKED, NOT_ASKED)
+    p_values = {"p_for": 0.01, "p_against": 0.02, "p_for_paper": 0.03, "p_against_paper": 0.04}
+    assert p_in_short(replace(found, **p_values)) == said
+
+
 def test_a_claim_that_has_not_run_has_no_effect_either() -> None:
     found = replace(verdict("not run", finding(0.2), NOT_ASKED, NOT_ASKED), lacking="it needs two sizes")
     (row,) = shown_verdicts(verdict_table([found])).to_dict("records")
