@@ -1,12 +1,14 @@
 """One leaderboard: models of any number of sweeps that were trained on the same clips and asked about the same ones.
 
-A row is a model in one recipe of one sweep. A trial that two sweeps have counts for the one that was named first.
+A row is a model in one recipe of one sweep, also where none of its trials has finished. A trial that two sweeps have
+counts for the one that was named first.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from rac_ray.results.claims import Term
 from rac_ray.results.columns import DIFFERENCE
 from rac_ray.results.entered import Asked, Entered, Ground
 from rac_ray.results.findings import FEW
+from rac_ray.results.missing import counts_of, in_words
 from rac_ray.results.places import Gap, Pair, ahead, gap_of, lead, ranges
 from rac_ray.results.recipes import by_recipe, recipe_column
 from rac_ray.results.sides import Side, side_of
@@ -34,6 +37,14 @@ class Row:
     recipe: str
     """What tells it from other rows of the model, in words; empty where nothing does."""
     trials: pd.DataFrame
+    """Those that count."""
+    missing: pd.DataFrame
+    """The others: failed ones, those that have not run, and those without an accuracy to rank by."""
+
+    @property
+    def known(self) -> pd.DataFrame:
+        """Trials that tell the row's recipe: those that count, or else the others."""
+        return self.trials if len(self.trials) else self.missing
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,8 @@ class Board:
     @cached_property
     def answers(self) -> Answers:
         """What the trials of all rows said; the model of each is the number of its row."""
-        parts = [_renamed(row, str(number), self.ground.asked) for number, row in enumerate(self.rows)]
+        told = [(number, row) for number, row in enumerate(self.rows) if not self.silent(number)]
+        parts = [_renamed(row, str(number), self.ground.asked) for number, row in told]
         joined = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
         return Answers.of(Tables(epochs=pd.DataFrame(), failures=pd.DataFrame(), **joined))
 
@@ -66,7 +78,9 @@ class Board:
         told = {}
         for number, row in enumerate(self.rows):
             learned, seeds = row.trials["learned"].to_numpy(bool), len(set(row.trials["seed"]))
-            if not self.targets:
+            if self.silent(number):
+                told[number] = in_words(counts_of(row.missing), len(row.missing))
+            elif not self.targets:
                 told[number] = "asked about no other domain"
             elif guesses(learned):
                 told[number] = f"{AT_CHANCE}: {(~learned).sum()} of {counted(len(learned), 'trial')} never learned"
@@ -112,17 +126,25 @@ class Board:
 
     @cached_property
     def order(self) -> list[int]:
-        """Rows by their places and leads; those without a place below, by what they get right on targets."""
+        """Rows by their places and leads; those without a place below, by what they get right on targets; last those
+        of which nothing counts."""
 
         def key(number: int) -> tuple[float, ...]:
             if number in self.places:
                 return (0, *self.places[number], -lead(self.gaps, number)[0].estimate)
-            return (1, -np.nan_to_num(self.away("top1", number).estimate))
+            return (2,) if self.silent(number) else (1, -np.nan_to_num(self.away("top1", number).estimate))
 
         return sorted(range(len(self.rows)), key=key)
 
+    def silent(self, number: int) -> bool:
+        """Whether none of a row's trials counts."""
+        return not len(self.rows[number].trials)
+
     def home(self, number: int) -> float:
-        """Mean top-1 on the source's test clips, or on those that chose the checkpoint where there are no others."""
+        """Mean top-1 on the source's test clips, or on those that chose the checkpoint where there are no others; NaN
+        where no trial counts."""
+        if self.silent(number):
+            return float("nan")
         source = self.ground.source
         part = next(iter([*self.answers.parts(source, ["source_test"]), *self.answers.parts(source, ["source_val"])]))
         return float(self.answers.measure("top1", part, self.answers.places(model=str(number)))[0].mean())
@@ -130,37 +152,80 @@ class Board:
     def away(self, measure: str, number: int) -> Estimate:
         """Mean of a measure over targets, sizes and seeds."""
         places = self.answers.places(model=str(number))
-        if not self.parts:
+        if not self.parts or self.silent(number):
             return NOTHING
         values = np.mean([self.answers.measure(measure, part, places) for part in self.parts], axis=0)
         return interval(self.answers.per_seed(values, places)).within(*self.answers.possible(measure, places))
 
 
 def boards_of(sweeps: Sequence[Entered]) -> tuple[list[Board], dict[str, int]]:
-    """A board of each ground, in order of appearance; and how many trials of each sweep earlier ones have."""
+    """A board of each ground, in order of appearance; and how many trials of each sweep earlier ones have.
+
+    Trials that do not count are told in the row of their model and recipe, or have a row of their own, on a board of
+    trials that learned from the same clips. Where there is no such board they are in none (``without_board``).
+    """
     known: set[str] = set()
     rows: dict[Ground, list[Row]] = {}
     again: dict[str, int] = {}
     for sweep in sweeps:
         again |= {sweep.name: len(sweep.grounds.keys() & known)}
-        for tables in by_recipe(sweep.tables).values():
+        for recipe, tables in by_recipe(sweep.tables).items():
             places: dict[tuple[Ground, str], list[int]] = {}
             for place, (trial_id, model) in enumerate(tables.trials[["trial_id", "model"]].to_numpy().tolist()):
                 if trial_id in sweep.grounds and trial_id not in known:
                     places.setdefault((sweep.grounds[trial_id], model), []).append(place)
             for (ground, model), of in places.items():
-                rows.setdefault(ground, []).append(Row(sweep, model, "", tables.trials.iloc[of]))
+                trials = tables.trials.iloc[of]
+                rows.setdefault(ground, []).append(Row(sweep, model, recipe, trials, trials.iloc[:0]))
         known |= sweep.grounds.keys()
+    _add_missing(rows, sweeps)
     boards = [Board(ground, _with_recipes(of)) for ground, of in rows.items()]
     return boards, {name: count for name, count in again.items() if count}
 
 
+def _add_missing(rows: dict[Ground, list[Row]], sweeps: Sequence[Entered]) -> None:
+    """Tell the rows of each ground which trials are missing, each trial once."""
+    known: set[str] = set()
+    for sweep in sweeps:
+        known |= sweep.grounds.keys()
+        for recipe, tables in by_recipe(sweep.tables).items():
+            left = tables.trials.loc[~tables.trials["trial_id"].isin(list(known))]
+            known |= set(left["trial_id"])
+            groups: Any = left.groupby(["source", "data", "model"], sort=False, dropna=False)
+            for (source, data, model), missing in groups:
+                alike = [ground for ground in rows if ground[:3] == (sweep.study.name, source, data)]
+                if alike:
+                    _tell(rows, alike, Row(sweep, model, recipe, missing.iloc[:0], missing))
+
+
+def _tell(rows: dict[Ground, list[Row]], grounds: Sequence[Ground], new: Row) -> None:
+    """Add the missing trials of a row to the row that is the same otherwise, or the row itself, to the ground of which
+    rows are the most like it."""
+
+    def likeness(row: Row) -> tuple[bool, ...]:
+        return row.sweep is new.sweep, row.recipe == new.recipe, row.model == new.model
+
+    ground = max(grounds, key=lambda ground: max(map(likeness, rows[ground])))
+    place = next((place for place, row in enumerate(rows[ground]) if all(likeness(row))), None)
+    if place is None:
+        rows[ground].append(new)
+    else:
+        rows[ground][place] = replace(rows[ground][place], missing=new.missing)
+
+
+def without_board(boards: Sequence[Board], sweep: Entered) -> pd.DataFrame:
+    """The trials of a sweep that no board tells of."""
+    rows = [row for board in boards for row in board.rows]
+    told = {trial_id for row in rows for trials in (row.trials, row.missing) for trial_id in trials["trial_id"]}
+    return sweep.tables.trials.loc[~sweep.tables.trials["trial_id"].isin(list(told))]
+
+
 def _with_recipes(rows: Sequence[Row]) -> list[Row]:
     """The rows of a board, with what tells those of one model apart."""
-    trials = pd.concat([row.trials for row in rows], ignore_index=True)
+    trials = pd.concat([row.known for row in rows], ignore_index=True)
     own = [name for name in rows[0].sweep.study.every_variant if name in trials]
     words = recipe_column(trials, own).tolist()
-    ends = np.cumsum([len(row.trials) for row in rows]).tolist()
+    ends = np.cumsum([len(row.known) for row in rows]).tolist()
     told = ("; ".join(dict.fromkeys(words[start:end])) for start, end in pairwise([0, *ends]))
     return [replace(row, recipe=recipe) for row, recipe in zip(rows, told, strict=True)]
 

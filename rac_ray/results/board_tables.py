@@ -8,6 +8,7 @@ import pandas as pd
 from rac_ray.results.at_chance import guesses
 from rac_ray.results.board import Board
 from rac_ray.results.columns import VARIANT
+from rac_ray.results.missing import KINDS, counts_of
 from rac_ray.results.places import Gap, corrected, lead
 from rac_ray.results.statistics import ALPHA, NOTHING
 from rac_ray.results.summaries import BY_SIZE
@@ -15,41 +16,43 @@ from rac_ray.results.summaries import BY_SIZE
 BOARD_COLUMNS = [
     "board", "study", "source", "first_place", "last_place", "model", "recipe", "variant", "lead", "low",
     "high", "compared", "reason", "source_top1", "target_top1", "robustness_ratio", "ratio_low", "ratio_high",
-    "trials", "seeds", "sizes", "never_learned", "fewest_parameters", "most_parameters", "seconds", "epochs",
+    "trials", "seeds", "sizes", "never_learned", *KINDS, "fewest_parameters", "most_parameters", "seconds", "epochs",
     "max_epochs", "sweep", "preset", "commit", "capsule", "device", "which_seeds", "data",
 ]  # fmt: skip
 PAIR_COLUMNS = [
     "board", "source", "first", "first_recipe", "first_sweep", "second", "second_recipe", "second_sweep", "difference",
     "low", "high", "p", "holm", "decided", "seeds", "trials", "reason",
 ]  # fmt: skip
-PLACES = {"first_place": "Int64", "last_place": "Int64"}
+WHOLE = dict.fromkeys(("first_place", "last_place", "fewest_parameters", "most_parameters"), "Int64")
+"""Columns of whole numbers that a row may lack."""
 
 
 def board_table(board: Board, number: int) -> pd.DataFrame:
     """A row per model of the board with this number, in the order of places."""
     rows = [{"board": number, **_row(board, place)} for place in board.order]
-    return pd.DataFrame(rows, columns=BOARD_COLUMNS).astype(PLACES)
+    return pd.DataFrame(rows, columns=BOARD_COLUMNS).astype(WHOLE)
 
 
 def _row(board: Board, number: int) -> dict[str, object]:
     row, ground = board.rows[number], board.ground
-    trials, learned = row.trials, row.trials["learned"].to_numpy(bool)
+    trials, learned, known = row.trials, row.trials["learned"].to_numpy(bool), row.known
     gap, compared = lead(board.gaps, number)
-    ratio = NOTHING if guesses(learned) else board.away("robustness_ratio", number)
+    ratio = NOTHING if board.silent(number) or guesses(learned) else board.away("robustness_ratio", number)
     first, last = board.places.get(number, (pd.NA, pd.NA))
     trained = trials.drop_duplicates("training_id")
     sizes = trials["parameters"].astype(int).tolist()
     return {
         "study": ground.study, "source": ground.source, "first_place": first, "last_place": last, "model": row.model,
-        "recipe": row.recipe, "variant": _listed(trials, VARIANT),
+        "recipe": row.recipe, "variant": _listed(known, VARIANT),
         "lead": gap.estimate, "low": gap.low, "high": gap.high, "compared": compared,
         "reason": board.reason(number), "source_top1": board.home(number),
         "target_top1": board.away("top1", number).estimate, "robustness_ratio": ratio.estimate,
         "ratio_low": ratio.low, "ratio_high": ratio.high, "trials": len(trials), "seeds": len(set(trials["seed"])),
         "sizes": len(trials[BY_SIZE].drop_duplicates()), "never_learned": int((~learned).sum()),
-        "fewest_parameters": min(sizes), "most_parameters": max(sizes),
+        **counts_of(row.missing),
+        "fewest_parameters": min(sizes, default=pd.NA), "most_parameters": max(sizes, default=pd.NA),
         "seconds": _mean(trained, "seconds_total"), "epochs": _mean(trained, "epochs"),
-        "max_epochs": max(trials["max_epochs"].astype(int).tolist()), "sweep": row.sweep.name,
+        "max_epochs": max(known["max_epochs"].astype(int).tolist()), "sweep": row.sweep.name,
         "preset": row.sweep.preset, "commit": _listed(trials, "commit"),
         "capsule": row.sweep.digest, "device": _listed(trials, "device"),
         "which_seeds": _listed(trials, "seed"), "data": ground.data,
@@ -78,7 +81,8 @@ def pair_table(board: Board, number: int) -> pd.DataFrame:
 
 
 def _mean(trials: pd.DataFrame, name: str) -> float:
-    return float(np.mean(trials[name].to_numpy(float)))
+    """NaN of none."""
+    return float(np.mean(trials[name].to_numpy(float))) if len(trials) else float("nan")
 
 
 def _listed(trials: pd.DataFrame, name: str) -> str:

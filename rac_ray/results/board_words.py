@@ -6,11 +6,13 @@ from typing import Any
 import pandas as pd
 
 from rac_ray.counted import counted, duration
+from rac_ray.results import missing
 from rac_ray.results.analysis import SPREAD_NOTE
 from rac_ray.results.board import Board
 from rac_ray.results.columns import DIFFERENCE
 from rac_ray.results.formats import cells, signed
 from rac_ray.results.looks import look_of
+from rac_ray.results.missing import KINDS
 from rac_ray.results.names import domain_name
 
 LEAD = "points ahead"
@@ -18,7 +20,9 @@ TITLE = (
     f"{LEAD}: by how many points of a percent a model is right more often on other domains than the other models are "
     f"at the same accuracy on their own domain {SPREAD_NOTE}; place: those that this leaves it, at 5% over all pairs"
 )
-UNITS = {1e6: "M", 1e3: "k"}
+MISSING = "missing trials"
+"""Column of trials that do not count."""
+UNITS = {1e9: "G", 1e6: "M", 1e3: "k"}
 """Letters of numbers of parameters."""
 
 
@@ -43,13 +47,15 @@ def shown_table(table: pd.DataFrame, sweeps: Mapping[str, int]) -> pd.DataFrame:
         "other domains %": _percent(table["target_top1"].tolist()),
         "robustness ratio": cells(ratio, digits=2),
         "parameters": [
-            " to ".join(dict.fromkeys(map(in_short, each)))
+            " to ".join(dict.fromkeys("-" if pd.isna(count) else in_short(count) for count in each))
             for each in table[["fewest_parameters", "most_parameters"]].to_numpy().tolist()
         ],
-        "time per trial": [duration(seconds) for seconds in table["seconds"]],
+        "time per trial": ["-" if pd.isna(seconds) else duration(seconds) for seconds in table["seconds"]],
+        MISSING: [missing.in_short(row) for row in table.to_dict("records")],
         "sweep": [str(sweeps[name]) for name in table["sweep"]],
     }
-    return pd.DataFrame(columns).drop(columns=[] if any(recipes) else [DIFFERENCE])
+    unused = [*([] if any(recipes) else [DIFFERENCE]), *([] if table[list(KINDS)].to_numpy().any() else [MISSING])]
+    return pd.DataFrame(columns).drop(columns=unused)
 
 
 def _percent(shares: Sequence[float]) -> list[str]:
@@ -62,9 +68,10 @@ def place_in_words(first: Any, last: Any) -> str:
 
 
 def in_short(count: float) -> str:
-    """``850``, ``4.2k``, ``1.3M``."""
-    unit = next((unit for unit in UNITS if count >= unit), 1)
-    return f"{count / unit:.3g}{UNITS.get(unit, '')}"
+    """``850``, ``4.2k``, ``1.3M``, ``7G``, in three digits."""
+    shown = float(f"{count:.3g}")
+    unit = next((unit for unit in UNITS if shown >= unit), 1)
+    return f"{shown / unit:g}{UNITS.get(unit, '')}"
 
 
 def names(table: pd.DataFrame, sweeps: Mapping[str, int]) -> list[str]:
@@ -118,22 +125,30 @@ def sweeps_table(tables: Sequence[pd.DataFrame], sweeps: Mapping[str, int]) -> p
                 "seeds": _joined(mine["which_seeds"]),
                 "at most epochs": _joined(mine["max_epochs"]),
                 "trials": str(mine["trials"].sum()),
+                MISSING: _missing_of(mine),
                 "device": _joined(mine["device"]),
             }
         )
     return pd.DataFrame(rows)
 
 
+def _missing_of(rows: pd.DataFrame) -> str:
+    """``3 of 24 trials failed, 1 has not run`` of all rows of a sweep; a dash where none is missing."""
+    counts = {kind: sum(rows[kind].tolist()) for kind in KINDS}
+    return missing.in_words(counts, sum(counts.values()) + sum(rows["trials"].tolist())) or "-"
+
+
 def _joined(values: pd.Series) -> str:
-    """Different values of cells, which may list several, in order of appearance."""
-    return ", ".join(dict.fromkeys(word for value in values for word in str(value).split(", ")))
+    """Different values of cells, which may list several, in order of appearance; a dash for none."""
+    words = dict.fromkeys(word for value in values for word in str(value).split(", "))
+    return ", ".join(filter(None, words)) or "-"
 
 
 def sweep_lines(table: pd.DataFrame) -> list[str]:
     """A line for each sweep of a ``sweeps_table``."""
     return [
         f"sweep {row['sweep']}: {row['name']}; preset {row['preset']}; capsule {row['capsule']}; commit "
-        f"{row['commit']}; seeds {row['seeds']}; at most {row['at most epochs']} epochs; {row['trials']} trials on "
-        f"{row['device']}"
+        f"{row['commit']}; seeds {row['seeds']}; at most {row['at most epochs']} epochs; "
+        f"{counted(int(row['trials']), 'trial')} on {row['device']}{'' if row[MISSING] == '-' else f'; {row[MISSING]}'}"
         for row in table.to_dict("records")
     ]

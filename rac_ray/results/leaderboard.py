@@ -11,7 +11,7 @@ import pandas as pd
 from rac_ray.counted import counted
 from rac_ray.errors import DONE
 from rac_ray.results import formats
-from rac_ray.results.board import Board, boards_of
+from rac_ray.results.board import Board, boards_of, without_board
 from rac_ray.results.board_tables import board_table, pair_table
 from rac_ray.results.board_words import (
     TITLE,
@@ -23,6 +23,7 @@ from rac_ray.results.board_words import (
     without_place,
 )
 from rac_ray.results.entered import Entered, StudyOf, apart, enter
+from rac_ray.results.missing import counts_of, in_words
 from rac_ray.results.names import UNNAMED, domain_name
 from rac_ray.results.on_terminal import fitted, near, wrapped
 from rac_ray.results.page_tables import with_names
@@ -77,7 +78,7 @@ class Leaderboard:
 
     @property
     def notes(self) -> list[str]:
-        """Which boards cannot be compared, and which trials count elsewhere."""
+        """Which boards cannot be compared, which trials are on none, and which count elsewhere."""
         first = self.boards[0]
         domains = first.rows[0].sweep.study.domains
         said = [
@@ -85,6 +86,10 @@ class Leaderboard:
             f"{apart(board.ground, first.ground, lambda key: domain_name(domains, key))}."
             for number, board in enumerate(self.boards[1:], 2)
         ]
+        for sweep in self.sweeps:
+            if count := len(trials := without_board(self.boards, sweep)):
+                told = in_words(counts_of(trials), count)
+                said.append(f"On no board, since no trial on the same clips counts: of {sweep.name} {told}.")
         return said + [
             f"{counted(count, 'trial')} of {name} {'is' if count == 1 else 'are'} in a sweep that was named before it, "
             "and counted there."

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from rac_ray.identity import Evaluation, Recipe, Training, Trial
+from rac_ray.store.files import RECORD
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.training.task import Counts, Task
-from tests.records import CLIPS, record_of, written
+from tests.records import CLIPS, give_up, record_of, written
 
 HOME, SEEDS, SIZES = 0.8, (0, 42, 61), (2, 4)
 """Top-1 on the source, unless somebody says otherwise."""
@@ -46,4 +47,16 @@ def write_sweep(
     ledger.register([task for task, _ in tasks], ledger.scan([task for task, _ in tasks]), "ts_grid")
     for _, record in tasks:
         written(ledger, record)
+    return folder
+
+
+def unfinished(folder: Path, model: str, *, failed: Sequence[int] = (), not_run: Sequence[int] = ()) -> Path:
+    """The sweep as if a model's trials under these seeds had failed, or had not run."""
+    ledger = Ledger(Storage.at(folder))
+    for training_id in ledger.training_ids():
+        (trial,) = ledger.trial(training_id)["trials"]
+        if trial["model"] == model and trial["seed"] in (*failed, *not_run):
+            ledger.folder(training_id).delete(RECORD)
+            if trial["seed"] in failed:
+                give_up(ledger, training_id)
     return folder

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from rac_ray.results.board import Board, boards_of
+from rac_ray.results.board import Board, boards_of, without_board
 from rac_ray.results.board_tables import BOARD_COLUMNS, PAIR_COLUMNS, board_table, pair_table
 from rac_ray.results.entered import enter
 from tests.results.studies import SHAPES
-from tests.results.sweeps import write_sweep
+from tests.results.sweeps import unfinished, write_sweep
 
 THREE = {"bag": 0.4, "cnn3d": 0.6, "convlstm": 0.5}
 
@@ -130,3 +130,52 @@ def test_what_cannot_be_compared_has_a_board_of_its_own(tmp_path: Path) -> None:
     found, again = boards(first, *others)
     assert [[row.sweep.name for row in each.rows] for each in found] == [[str(first)], *([str(of)] for of in others)]
     assert again == {}
+
+
+MISSING = ["trials", "failed", "not_run", "unranked"]
+
+
+def test_trials_that_failed_or_have_not_run_are_told_in_their_models_row(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "one", THREE, seeds=range(5))
+    unfinished(folder, "cnn3d", failed=[0], not_run=[3])
+    unfinished(folder, "convlstm", failed=[2])
+    unfinished(folder, "bag", failed=[0, 1], not_run=[2, 3, 4])
+    table = board_table(board(folder), 1).set_index("model")
+    assert list(table.index) == ["cnn3d", "convlstm", "bag"]
+    assert table[MISSING].to_numpy().tolist() == [[6, 2, 2, 0], [8, 2, 0, 0], [0, 4, 6, 0]]
+    assert table["reason"].tolist() == ["", "", "4 of 10 trials failed, 6 have not run"]
+    silent = table.loc["bag"]
+    assert silent[["first_place", "source_top1", "target_top1", "robustness_ratio", "seconds"]].isna().all()
+    assert silent[["fewest_parameters", "most_parameters"]].isna().all()
+    assert silent[["seeds", "sizes", "never_learned", "compared", "max_epochs"]].tolist() == [0, 0, 0, 0, 100]
+    assert pair_table(board(folder), 1)[["first", "second"]].to_numpy().tolist() == [["cnn3d", "convlstm"]]
+
+
+def test_a_recipe_of_which_no_trial_has_finished_is_a_row_of_its_own(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "one", {"cnn3d": 0.6, "bag": 0.4}, recipe={"batch_size": 8})
+    unfinished(folder, "cnn3d", failed=[0, 42, 61])
+    write_sweep(folder, {"cnn3d": 0.5})
+    table = board_table(board(folder), 1)
+    assert table[["model", "recipe", *MISSING]].to_numpy().tolist() == [
+        ["cnn3d", "batch 64", 6, 0, 0, 0], ["bag", "batch 8", 6, 0, 0, 0], ["cnn3d", "batch 8", 0, 6, 0, 0],
+    ]  # fmt: skip
+
+
+def test_missing_trials_stand_on_the_board_of_their_clips(tmp_path: Path) -> None:
+    """All of mine on other clips failed, and so did one that theirs has."""
+    mine = write_sweep(tmp_path / "mine", {"cnn3d": 0.6})
+    write_sweep(mine, {"bag": 0.4}, source="mnist_bg", data="elsewhere")
+    unfinished(mine, "bag", failed=[0, 42], not_run=[61])
+    theirs = write_sweep(tmp_path / "theirs", {"bag": 0.4, "cnn3d": 0.6})
+    unfinished(theirs, "cnn3d", failed=[0])
+    found, _ = boards(mine, theirs)
+    assert [[(row.model, len(row.trials), len(row.missing)) for row in each.rows] for each in found] == [
+        [("cnn3d", 6, 0), ("bag", 6, 0)]
+    ]
+    ((row, *_),) = [each.rows for each in found]
+    assert sorted(without_board(found, row.sweep)["state"]) == ["failed"] * 4 + ["pending"] * 2
+    other = write_sweep(tmp_path / "other", {"vivit": 0.5}, source="mnist_bg", data="elsewhere")
+    found, _ = boards(mine, other)
+    assert [[(row.model, len(row.trials), len(row.missing)) for row in each.rows] for each in found] == [
+        [("cnn3d", 6, 0)], [("vivit", 6, 0), ("bag", 0, 6)],
+    ]  # fmt: skip

@@ -22,7 +22,7 @@ from rac_ray.results.board_words import (
 from rac_ray.results.entered import enter
 from rac_ray.results.names import DomainWords
 from tests.results.studies import Shapes
-from tests.results.sweeps import write_sweep
+from tests.results.sweeps import unfinished, write_sweep
 
 
 class Named(Shapes):
@@ -46,6 +46,8 @@ def test_a_place_is_one_or_several_or_none() -> None:
 
 def test_numbers_of_parameters_are_short() -> None:
     assert [in_short(count) for count in (7, 850, 4_210, 66_000, 1_300_000)] == ["7", "850", "4.21k", "66k", "1.3M"]
+    assert [in_short(count) for count in (1_000, 999_499, 999_600, 999_600_000)] == ["1k", "999k", "1M", "1G"]
+    assert [in_short(count) for count in (1_200_000_000, 7e12)] == ["1.2G", "7000G"]
 
 
 @pytest.mark.parametrize(
@@ -112,3 +114,22 @@ def test_sweeps_say_what_they_stand_on(tmp_path: Path) -> None:
         f"sweep 1: {one}; preset -; capsule -; commit abc123; seeds 0, 42, 61; at most 100 epochs; 12 trials on cpu",
         f"sweep 2: {two}; preset -; capsule -; commit def456; seeds 7, 8; at most 100 epochs; 4 trials on gpu",
     ]
+
+
+def test_missing_trials_are_told_where_there_are_some(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "one", {"cnn3d": 0.6, "bag": 0.4})
+    unfinished(unfinished(folder, "cnn3d", failed=[0]), "bag", failed=[0, 42], not_run=[61])
+    table = board_table(board(folder), 1)
+    shown = shown_table(table, {str(folder): 1})
+    assert shown[
+        ["model", "place", "missing trials", "parameters", "time per trial", "own domain %"]
+    ].to_numpy().tolist() == [
+        ["3D CNN", "-", "2 failed", "2k to 4k", "11 s", "80"],
+        ["Bag of frames", "-", "4 failed, 2 not run", "-", "-", "-"],
+    ]
+    assert without_place(table, {str(folder): 1}) == [
+        "no place: 3D CNN: too few seeds: 2 of the 3 that a place needs",
+        "no place: Bag of frames: 4 of 6 trials failed, 2 have not run",
+    ]
+    (line,) = sweep_lines(sweeps_table([table], {str(folder): 1}))
+    assert line.endswith("; seeds 42, 61; at most 100 epochs; 4 trials on cpu; 6 of 12 trials failed, 2 have not run")

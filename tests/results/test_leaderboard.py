@@ -18,7 +18,7 @@ from rac_ray.results.leaderboard import write_leaderboard
 from rac_ray.store.storage import Storage
 from tests.browsing import NEEDS_CHROMIUM, Seen, browser, seen
 from tests.results.studies import SHAPES
-from tests.results.sweeps import write_sweep
+from tests.results.sweeps import unfinished, write_sweep
 
 __all__ = ["browser", "seen"]
 
@@ -102,6 +102,20 @@ def test_what_cannot_be_compared_stands_apart_and_says_why(sweeps: Path, capsys:
         "other clips of 2dot/test, 2dot/val, 5dot/test, mnist/test."
     ) in said
     assert pd.read_parquet("board/tables/leaderboard.parquet")["board"].tolist() == [1, 1, 2]
+
+
+def test_no_failed_trial_vanishes(tmp_path: Path) -> None:
+    """Of one source all trials failed, so that there is no board for them."""
+    folder = write_sweep(tmp_path / "one", {"cnn3d": 0.6, "bag": 0.4})
+    write_sweep(folder, {"vivit": 0.4}, source="mnist_bg", data="elsewhere")
+    unfinished(unfinished(folder, "bag", failed=[0]), "vivit", failed=[0, 42, 61])
+    found = write_leaderboard([str(folder)], Storage.at(tmp_path / "board"), lambda _: SHAPES)
+    lines = " ".join(found.lines())
+    assert "2 of 12 trials failed" in lines
+    assert f"On no board, since no trial on the same clips counts: of {folder} 6 of 6 trials failed." in found.answers
+    (told,) = found.value()["boards"]
+    assert {row["model"]: row["failed"] for row in told["rows"]} == {"cnn3d": 0, "bag": 2}
+    assert "2 failed" in (tmp_path / "board/tables/leaderboard.md").read_text()
 
 
 def test_the_page_runs_nothing_that_records_say(sweeps: Path) -> None:
