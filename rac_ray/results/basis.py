@@ -1,6 +1,6 @@
 """What tables and figures stand on, in words for people: how many trials, of which clips, tested with which weights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rac_ray.counted import counted
 from rac_ray.training.selection import BEST_EPOCH, NEAREST_EPOCH
@@ -30,6 +30,11 @@ def trials_in_words(states: Mapping[str, int], planned: int) -> str:
         return f"all {planned} planned trials are done"
     said = [f"{done} of {planned} planned trials {BECAME['done'][done != 1]}"]
     return ", ".join([*said, *(counted(states[state], *BECAME[state]) for state in others)])
+
+
+def untold_in_words(folders: Sequence[str]) -> str:
+    """``2 folders tell no trial: 0a.., 0b..``, as their plans are damaged; or nothing."""
+    return f"{counted(len(folders), 'folder tells', 'folders tell')} no trial: {', '.join(folders)}" if folders else ""
 
 
 def clips_in_words(about: Iterable[str]) -> str:

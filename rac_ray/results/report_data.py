@@ -9,6 +9,7 @@ import pandas as pd
 
 from rac_ray.results.answers import DENOMINATORS
 from rac_ray.results.at_chance import rule_in_words
+from rac_ray.results.basis import untold_in_words
 from rac_ray.results.claim_rows import ClaimRow
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, RECIPE_COLUMNS, SIZE_NAME
 from rac_ray.results.confusions import confusions
@@ -84,6 +85,7 @@ def payload(
         "clips": shown,
         "withoutClips": {name: without_credentials(why) for name, why in left_out.items()},
         "failures": _failures(tables.failures),
+        "untold": untold_in_words(tables.untold),
     }
 
 

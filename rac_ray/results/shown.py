@@ -104,10 +104,12 @@ def _written(
     lines = [
         *printed_tables(analysis),
         *_failures(tables.trials),
+        *_untold(tables),
         *changes_in_words(analysis.verdict_changes, "tuning"),
         *changes_in_words(analysis.clip_changes, "training on these clips"),
     ]
     value: dict[str, Any] = {"counts": counts, "folder": folder.root, "trials": plain_rows(tables.trials)}
+    value["untold"] = tables.untold
     changes = {recipe: plain_rows(table) for recipe, table in analysis.verdict_changes.items()}
     value |= {"tuned": changes} if changes else {}
     value |= {name: _numbers(analysis, name) for name in ("accuracy", "robustness")}
@@ -189,6 +191,12 @@ def _failures(trials: pd.DataFrame) -> list[str]:
             ["trial_id", SIZE_NAME, "model", "hidden_units", "source", "seed", "reason"]
         ].itertuples(index=False)
     ]
+
+
+def _untold(tables: Tables) -> list[str]:
+    """A line for each folder that tells no trial, with the last of what is known."""
+    reasons = dict(zip(tables.failures["trial_id"], tables.failures["reason"], strict=True))
+    return [f"FAILED {training_id}: {reasons[training_id]}" for training_id in tables.untold]
 
 
 def _reported(

@@ -1,6 +1,7 @@
 """Records to tidy DataFrames: trials, epochs, evaluations, predictions, failures. No Ray, no torch.
 
-Failed trials and trials that have not run keep their row in ``trials``, with the reason.
+Failed trials and trials that have not run keep their row in ``trials``, with the reason. A folder of which nobody can
+tell what was planned there keeps one in ``failures``, and is named by all that stands on the tables.
 """
 
 import io
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rac_ray.errors import BadInput
-from rac_ray.results.basis import clips_in_words, trials_in_words, weights_in_words
+from rac_ray.results.basis import clips_in_words, trials_in_words, untold_in_words, weights_in_words
 from rac_ray.results.candidates import candidate_rows
 from rac_ray.results.columns import (
     DIFFERENCE,
@@ -71,7 +72,8 @@ class Tables:
     predictions: pd.DataFrame
     """One row per trial, evaluation set and clip."""
     failures: pd.DataFrame
-    """One row per failed attempt, also of trials that a later attempt finished."""
+    """One row per failed attempt, also of trials that a later attempt finished, and one per training whose plan is
+    damaged; ``trial_id`` is the training's."""
     candidates: pd.DataFrame = field(default_factory=lambda: candidate_rows([], None))
     """One row per recipe that a search tried; ``trial_id`` is the candidate's training."""
     looks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=LOOK_COLUMNS))
@@ -102,9 +104,16 @@ class Tables:
 
     @property
     def provenance(self) -> str:
-        """What the study says about its clips, and which weights were tested."""
+        """Folders that tell no trial, what the study says about its clips, and which weights were tested."""
         clips = clips_in_words(self.trials["about"].dropna())
-        return "; ".join(filter(None, (clips, weights_in_words(self.trials["selection_rule"].dropna()))))
+        weights = weights_in_words(self.trials["selection_rule"].dropna())
+        return "; ".join(filter(None, (untold_in_words(self.untold), clips, weights)))
+
+    @property
+    def untold(self) -> list[str]:
+        """Ids of trainings that have left a trace, and no plan that says which trials they are."""
+        known = {value for name in ("trial_id", "training_id") if name in self.trials for value in self.trials[name]}
+        return sorted({*self.failures["trial_id"]} - known) if len(self.failures) else []
 
 
 def load(
@@ -125,13 +134,14 @@ def load(
     driver = ledger.driver(watch=False)
     entries, read = _read(ledger, ledger.scan(tasks, whole=False))
     plans = {task.training_id: task for task in tasks or ()}
-    told = [
-        row
-        for training_id, entry in sorted(entries.items())
-        if entry.sizes and (TRIAL in entry.sizes or entry.record is not None)
-        for row in _told(ledger, entry, plans.get(training_id), driver)
-        if row.training_id == training_id  # a copy of another one's folder is no training
-    ]
+    told, untold = list[Told](), list[dict[str, Any]]()
+    for training_id, entry in sorted(entries.items()):
+        rows = _told(ledger, entry, plans.get(training_id), driver) if entry.sizes else []
+        if isinstance(rows, str):
+            why = {"attempt": entry.attempts, "class": "damaged", "reason": rows, "given_up": True}
+            untold += [*_failure_rows(ledger, entry), {"trial_id": training_id, **why}]
+        else:  # a copy of another one's folder is no training
+            told += [row for row in rows if row.training_id == training_id]
     chosen = [entries[training_id] for training_id in dict.fromkeys(row.training_id for row in told)]
     variants = list(dict.fromkeys(name for row in told for name in row.variants))
     trials = _frame([row.values() for row in told], TRIAL_COLUMNS, variants)
@@ -145,20 +155,22 @@ def load(
         evaluations=evaluations.assign(**{DIFFERENCE: [recipes[trial_id] for trial_id in evaluations["trial_id"]]}),
         predictions=_stacked(read, told, PREDICTIONS, _predictions_of),
         failures=pd.DataFrame(
-            [row for entry in chosen for row in _failure_rows(ledger, entry)], columns=FAILURE_COLUMNS
+            [*(row for entry in chosen for row in _failure_rows(ledger, entry)), *untold], columns=FAILURE_COLUMNS
         ),
         candidates=candidate_rows(SearchBook(folder).all(), searches),
         looks=look_rows(DecisionBook(folder).all(), {row.training_id: row.trial["trial_id"] for row in reversed(told)}),
     )
 
 
-def _told(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[Told]:
-    """The trials of a training; none, and a warning, where nobody can tell what they are."""
+def _told(ledger: Ledger, entry: Entry, task: Task | None, driver: str | None) -> list[Told] | str:
+    """The trials of a training, or, where nobody can tell what they are, what is wrong."""
+    if task is None and TRIAL not in entry.sizes and entry.record is None:
+        return f"damaged: its plan ({TRIAL}) is missing"
     try:
         return trials_of(ledger, entry, task, driver)
     except Damaged as error:
         LOGGER.warning("left out: %s", error)
-        return []
+        return f"damaged: its plan ({TRIAL}) cannot be read"
 
 
 def _stored(folder: Storage) -> Tables:

@@ -234,7 +234,7 @@ class Results:
     def code(self) -> int:
         if self.stopped == BY_HAND:
             return INTERRUPTED
-        return FAILED if self.unlogged else exit_code(self.counts)
+        return FAILED if self.unlogged or self.plain.get("untold") else exit_code(self.counts)
 
     def value(self) -> dict[str, Any]:
         return {**self.plain, **({} if self.retried is None else {"retried": [*self.retried]})}

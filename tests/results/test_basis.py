@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from rac_ray.results.basis import clips_in_words, trials_in_words, weights_in_words
+from rac_ray.results.basis import clips_in_words, trials_in_words, untold_in_words, weights_in_words
 from rac_ray.training.selection import Selection
 
 BEST = "of its best epoch: highest validation accuracy where it was trained, the first of equals"
@@ -28,6 +28,12 @@ BEST = "of its best epoch: highest validation accuracy where it was trained, the
 )
 def test_every_planned_trial_is_counted(states: dict[str, int], said: str) -> None:
     assert trials_in_words(Counter(states), sum(states.values())) == said
+
+
+def test_folders_that_tell_no_trial_are_named() -> None:
+    assert untold_in_words([]) == ""
+    assert untold_in_words(["0a"]) == "1 folder tells no trial: 0a"
+    assert untold_in_words(["0a", "0b"]) == "2 folders tell no trial: 0a, 0b"
 
 
 def test_what_trials_say_of_their_clips_stands_once() -> None:

@@ -1,6 +1,7 @@
 """What ``results`` prints and writes, from records that tests wrote."""
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -64,6 +65,22 @@ def test_tables_failures_and_the_invariant_are_printed(
     assert "\nIn short: 6 of 8 trials are done, with " in out
     assert (tmp_path / "to/tables/trials.parquet").exists()
     assert "reproduced" not in out
+
+
+def test_a_failed_trial_whose_plan_is_lost_does_not_vanish(
+    sweep_folder: Path, tmp_path: Path, trials: list[Trial]
+) -> None:
+    """All others are done; the exit code is that of a failure."""
+    lost, pending = (sweep_folder / "trials" / trial.trial_id for trial in trials[6:])
+    (lost / "trial.json").unlink()
+    shutil.rmtree(pending)
+    found = show(Storage.at(sweep_folder), Storage.at(tmp_path / "to"), Wanted(), study_of=lambda _tables: SHAPES)
+    out, said = as_text(found, as_json=False), f"1 folder tells no trial: {lost.name}"
+    assert (found.code, found.value()["untold"]) == (1, [lost.name])
+    assert f"FAILED {lost.name}: damaged: its plan (trial.json) is missing" in out.splitlines()
+    assert f"6 trials planned = 6 done + 0 failed + 0 running + 0 pending; {said}; clips" in " ".join(out.split())
+    assert f'"untold":"{said}"' in (tmp_path / "to/report.html").read_text()
+    assert said in " ".join((tmp_path / "to/tables/figure3-2dot.md").read_text().split())
 
 
 @pytest.mark.parametrize("packed", [False, True])

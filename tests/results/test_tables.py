@@ -143,14 +143,48 @@ def test_planned_trials_that_left_no_trace_stand_in_the_stamp(sweep_folder: Path
 
 
 @pytest.mark.parametrize("content", [b"", b"7", b"{}", b'{"trials": [7]}', b"\xff"])
-def test_a_training_whose_plan_is_damaged_is_left_out_with_a_warning(
+def test_a_training_whose_plan_is_damaged_is_named_with_a_warning(
     content: bytes, sweep_folder: Path, trials: list[Trial], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It has no record either; with a plan its trial is known all the same."""
     (sweep_folder / "trials" / trials[7].trial_id / "trial.json").write_bytes(content)
-    assert set(load(sweep_folder).trials["trial_id"]) == {trial.trial_id for trial in trials[:7]}
+    tables = load(sweep_folder)
+    assert set(tables.trials["trial_id"]) == {trial.trial_id for trial in trials[:7]}
     assert f"{trials[7].trial_id}/trial.json is not the plan of a training" in caplog.text
+    assert tables.untold == [trials[7].trial_id]
+    row = tables.failures.set_index("trial_id").loc[trials[7].trial_id]
+    assert (row["attempt"], row["class"], row["given_up"]) == (0, "damaged", True)
+    assert row["reason"] == "damaged: its plan (trial.json) cannot be read"
     assert len(load(sweep_folder, [task_of(trials[7])]).trials) == 1
+
+
+def test_a_failed_training_without_a_plan_is_named(sweep_folder: Path, tmp_path: Path, trials: list[Trial]) -> None:
+    """By what stands on the tables, also once they were written; with a plan it is a failed trial."""
+    lost = trials[6].trial_id
+    (sweep_folder / "trials" / lost / "trial.json").unlink()
+    tables = load(sweep_folder)
+    rows = tables.failures.query("trial_id == @lost")[["attempt", "class", "reason"]].to_numpy().tolist()
+    assert rows == [
+        [1, "not finite", "NotFinite: nan"],
+        [1, "damaged", "damaged: its plan (trial.json) is missing"],
+    ]
+    assert tables.stamp.startswith(
+        f"6 of 7 planned trials are done, 1 has not run; 1 folder tells no trial: {lost}; clips: digits optdigits; "
+    )
+    tables.write(Storage.at(tmp_path / "tables"))
+    assert load(tmp_path / "tables").untold == [lost]
+    planned = load(sweep_folder, [task_of(trials[6])])
+    assert planned.trials[["state", "reason"]].to_numpy().tolist() == [["failed", "not finite: NotFinite: nan"]]
+    assert planned.untold == []
+
+
+def test_where_no_plan_is_left_every_folder_is_named(sweep_folder: Path, trials: list[Trial]) -> None:
+    for trial in trials:
+        (sweep_folder / "trials" / trial.trial_id / "trial.json").unlink()
+        (sweep_folder / "trials" / trial.trial_id / "record.json").unlink(missing_ok=True)
+        (sweep_folder / "trials" / trial.trial_id / "log.txt").write_text("")
+    tables = load(sweep_folder)
+    assert (len(tables.trials), tables.untold) == (0, sorted(trial.trial_id for trial in trials))
 
 
 def cut_off(path: Path) -> None:

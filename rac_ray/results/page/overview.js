@@ -118,7 +118,9 @@ function failureTable(rows, withTrial) {
 
 function failures() {
   const known = data.failures.filter((row) => Object.hasOwn(data.details.rows, row.trial_id));
-  return known.length ? failureTable(known, true) : [make("p", { class: "empty" }, "No attempt has failed.")];
+  const untold = data.untold ? [make("p", { class: "note" }, `${data.untold}.`)] : [];
+  const none = untold.length ? [] : [make("p", { class: "empty" }, "No attempt has failed.")];
+  return [...untold, ...(known.length ? failureTable(known, true) : none)];
 }
 
 function provenance() {
