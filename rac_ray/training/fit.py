@@ -5,6 +5,7 @@ Knows Lightning, not Ray: the worker passes what a distributed run needs as trai
 
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.plugins.environments import LightningEnvironment  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor
 
 from rac_ray.data.feed import Batches
@@ -23,6 +25,9 @@ from rac_ray.store.storage import Storage
 from rac_ray.training.classifier import Classifier, to_unit_range
 from rac_ray.training.progress import TrialProgress
 from rac_ray.training.selection import Keeper
+
+# A trial is one process of its own, or of a group that Ray starts: what Lightning says of `srun` is no use to anybody.
+warnings.filterwarnings("ignore", "The `srun` command is available on your system but is not used")
 
 
 class DamagedCheckpoint(RuntimeError):
@@ -99,7 +104,8 @@ def early_stopping(recipe: Recipe) -> EarlyStopping:
 
 
 def trainer_of(recipe: Recipe, callbacks: list[pl.Callback], scratch: str, **options: Any) -> pl.Trainer:
-    """A trainer that leaves nothing in any place but the callbacks'."""
+    """A trainer that leaves nothing in any place but the callbacks', and asks no Slurm how many processes it has."""
+    options = {"plugins": [LightningEnvironment()], **options}
     return pl.Trainer(
         max_epochs=recipe.max_epochs,
         callbacks=callbacks,

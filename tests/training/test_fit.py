@@ -65,6 +65,17 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
+def test_a_job_of_slurm_is_not_asked_how_many_processes_there_are(
+    make_training, train: Clips, val: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training: Training = make_training("timesformer1")
+    alone = fitted(training, train, val, tmp_path / "alone")
+    for name, value in {"NTASKS": "4", "JOB_NAME": "rac_ray", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    in_a_job = fitted(training, train, val, tmp_path / "job")
+    assert same_weights(alone.model, in_a_job.model)
+
+
 @pytest.mark.parametrize("name", ["cnn3d", "timesformer1"])
 def test_equals_a_plain_loop(name: str, make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
     training: Training = make_training(name)
