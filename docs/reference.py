@@ -6,7 +6,6 @@ models compares the same trials of each. What the pages say in words is written 
 """
 
 import re
-import shutil
 import sys
 import tempfile
 from collections import defaultdict
@@ -24,6 +23,7 @@ from rac_ray.store.storage import Storage
 from rac_ray.studies.temporal_shape.study import REFERENCE, TemporalShape
 from rac_ray.sweep.outcomes import Wanted
 from rac_ray.training.task import Task
+from tests.browsing import CHROMIUM
 
 ROOT, PRESET = Path(__file__).parents[1], "laptop"
 TITLE = f"ts_grid {PRESET}"
@@ -80,8 +80,8 @@ def refresh(sweep: Path) -> str:
         tables = sorted((folder / OUTPUTS / "tables").glob("figure[34]-*.md"))
         page = with_tables((ROOT / FINDINGS).read_text(), [_table(each.read_text()) for each in tables])
         (ROOT / FINDINGS).write_text(page)
-        for shown in re.findall(r"pictures/reference-([\w-]+\.png)", page):
-            (PICTURES / f"reference-{shown}").write_bytes((folder / OUTPUTS / "figures" / shown).read_bytes())
+        for drawn in re.findall(r"pictures/reference-([\w-]+\.png)", page):
+            (PICTURES / f"reference-{drawn}").write_bytes((folder / OUTPUTS / "figures" / drawn).read_bytes())
         (PICTURES / "product.png").write_bytes(picture(folder / RECORDS, len(tasks)))
         wanted, out = Wanted(verdict=True), Storage.at(folder / "shown")
         shown = show(Storage.at(folder / RECORDS), out, wanted, lambda _: TemporalShape(), tasks, title=TITLE)
@@ -91,9 +91,8 @@ def refresh(sweep: Path) -> str:
 
 def screens(report: Path) -> None:
     """Pictures of a report's first screen in a light and in a dark system."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for scheme in SCHEMES:
             page = browser.new_page(viewport=SCREEN, color_scheme=scheme)
             page.goto(report.as_uri())

@@ -50,7 +50,7 @@ MUNGE = (
 TOLD = "sbatch --nodes=2 --gpus-per-node=8 --time=12:00:00 cluster/slurm.sh sweeps/ts_grid.py"
 """The command of docs/clusters.md."""
 GRID = "--preset demo --models timesformer1 --hidden-units 2,4 --seeds 42,61 --max-epochs 2"
-FOUND = [program for program in PROGRAMS if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+LACKING = [program for program in PROGRAMS if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    if reason := f"not installed: {', '.join(FOUND)}" if FOUND else cannot():
+    if reason := f"not installed: {', '.join(LACKING)}" if LACKING else cannot():
         pytest.skip(reason)
     shared, key = tmp_path / "shared", tmp_path / "id_ed25519"
     (shared / "state").mkdir(parents=True)
