@@ -18,19 +18,23 @@ def fullest(table: pd.DataFrame, keys: Sequence[str] = ("model",)) -> pd.DataFra
 
 
 def in_one_row(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """A long table whose counts are the same in all rows of one value of ``keys``, so that they can be one row.
-
-    Counts that differ by evaluation set are told as ``1 to 3``. The column ``never learned`` is in words, of the most
-    trials.
-    """
+    """A long table whose counts are the same in all rows of one value of ``keys``, so that they can be one row: those
+    of ``BASIS``, and the column ``never learned``, in words, of the most trials."""
     most = fullest(table, keys)
     words = dict(zip(_rows(most, keys), counted(most), strict=True))
-    told = {"never learned": [words[row] for row in _rows(table, keys)]}
-    for name in BASIS:
-        counts = list(zip(_rows(table, keys), table[name].tolist(), strict=True))
-        ends = [sorted({count for row, count in counts if row == mine}) for mine, _ in counts]
-        if any(len(each) > 1 for each in ends):
-            told[name] = [each[0] if len(each) == 1 else f"{each[0]} to {each[-1]}" for each in ends]
+    return counts_in_one_row(table, keys, BASIS).assign(**{"never learned": [words[row] for row in _rows(table, keys)]})
+
+
+def counts_in_one_row(table: pd.DataFrame, keys: Sequence[str], counts: Sequence[str]) -> pd.DataFrame:
+    """A long table with the same counts in all rows of one value of ``keys``: those that differ by evaluation set are
+    told as ``1 to 3``."""
+    told = {}
+    for name in counts:
+        ends = table.groupby(list(keys), sort=False)[name].agg(["min", "max"])
+        if not ends["min"].equals(ends["max"]):
+            words = [least if least == most else f"{least} to {most}" for least, most in ends.to_numpy().tolist()]
+            told_of = dict(zip(_rows(ends.reset_index(), keys), words, strict=True))
+            told[name] = [told_of[row] for row in _rows(table, keys)]
     return table.assign(**told)
 
 

@@ -4,6 +4,7 @@ import matplotlib.lines
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.findings import FEW
@@ -11,7 +12,7 @@ from rac_ray.results.looks import look_of, stamped
 from rac_ray.results.panels import left_labelled, panels_of
 from rac_ray.results.statistics import interval
 from rac_ray.studies.diving48 import published
-from rac_ray.studies.diving48.tables import RATIOS, ratio_of
+from rac_ray.studies.diving48.tables import RATIOS, asked_both, ratio_of
 
 ACROSS = ("s1", "s2", "t")
 
@@ -35,7 +36,8 @@ def table1(analysis: Analysis, source: str) -> Figure:
     for number, model in enumerate(models):
         look, at = look_of(model), np.arange(len(RATIOS)) + (number - 1) * 0.26
         means = np.array([ratio_of(analysis.answers, source, model, ratio) for ratio in RATIOS])
-        errors = np.abs(means[:, 1:].T - means[:, 0]) if _enough(analysis, source, model) else None
+        sure = [_enough(analysis, asked_both(analysis.answers, source, model, ratio)) for ratio in RATIOS]
+        errors = np.where(sure, np.abs(means[:, 1:].T - means[:, 0]), np.nan)
         axes.errorbar(
             at - 0.05, means[:, 0], errors, color=look.color, marker=look.marker, linestyle="", label=look.label
         )
@@ -82,18 +84,21 @@ def _ours(axes: Axes, analysis: Analysis, source: str, experiment: str) -> None:
         if not len(places):
             continue
         parts = [reference, *((target, "test") for target in ACROSS)]
-        spreads = [interval(answers.per_seed(answers.measure("top1", part, places), places)) for part in parts]
+        asked = [answers.asked(places, part) for part in parts]
+        measured = zip(parts, asked, strict=True)
+        spreads = [
+            interval(answers.per_seed(answers.measure("top1", part, of_part), of_part)) for part, of_part in measured
+        ]
         mean, low, high = 100 * np.array(spreads).T
         look = look_of(model)
         axes.plot(range(len(parts)), mean, color=look.color, marker=look.marker, label=look.label)
-        if _enough(analysis, source, model):
-            axes.fill_between(range(len(parts)), low, high, color=look.color, alpha=0.15, linewidth=0)
+        sure = [_enough(analysis, of_part) for of_part in asked]
+        axes.fill_between(range(len(parts)), low, high, sure, color=look.color, alpha=0.15, linewidth=0)
 
 
-def _enough(analysis: Analysis, source: str, model: str) -> bool:
-    """Whether a model has enough seeds for an interval."""
-    trials = analysis.answers.trials
-    return trials["seed"].iloc[analysis.answers.places(source=source, model=model)].nunique() >= FEW
+def _enough(analysis: Analysis, places: NDArray[np.int64]) -> bool:
+    """Whether trials have enough seeds for an interval."""
+    return analysis.answers.trials["seed"].iloc[places].nunique() >= FEW
 
 
 def _papers(axes: Axes, experiment: str) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rac_ray.results.answers import Answers, distinct
 from rac_ray.results.columns import EXPERIMENT, TOP5
 from rac_ray.results.findings import FEW
+from rac_ray.results.partly_asked import counts_in_one_row
 from rac_ray.results.statistics import NOTHING, Estimate, interval
 from rac_ray.studies.diving48 import published
 from rac_ray.studies.diving48.published import ORIGINAL
@@ -20,17 +21,28 @@ RATIOS: Mapping[str, tuple[str, str]] = {
     "T/S1": ("t", "s1"),
 }
 """Columns of the paper's tables: target, and what its top-1 is divided by."""
+ROW = ["experiment", "model"]
+"""What has a row in the tables as they are shown."""
 ALL = "a-h"
 """Table 1's row label: the mean over all experiments that a model has."""
 
 
 def ratio_of(answers: Answers, source: str, model: str, column: str, experiment: str | None = None) -> Estimate:
     """A ratio of one model, over seeds and clips, and over experiments unless one is named."""
-    places = _places(answers, source, model, experiment)
+    places = asked_both(answers, source, model, column, experiment)
     if not len(places):
         return NOTHING
     target, against = RATIOS[column]
     return interval(answers.per_seed(answers.relative((target, "test"), against, places), places))
+
+
+def asked_both(
+    answers: Answers, source: str, model: str, column: str, experiment: str | None = None
+) -> NDArray[np.int64]:
+    """The trials that were asked about both evaluation sets of a ratio."""
+    target, against = RATIOS[column]
+    below = next(iter(answers.parts(source, [against])), (against, "test"))
+    return answers.asked(_places(answers, source, model, experiment), (target, "test"), below)
 
 
 def _places(answers: Answers, source: str, model: str, experiment: str | None) -> NDArray[np.int64]:
@@ -51,17 +63,21 @@ def diving_table(answers: Answers) -> pd.DataFrame:
     for experiment in [*answers.experiments, ALL]:
         one = None if experiment == ALL else experiment
         for model in answers.models(ORIGINAL):
-            places = _places(answers, ORIGINAL, model, one)
-            if not len(places):
+            if not len(_places(answers, ORIGINAL, model, one)):
                 continue
-            basis = {"seeds": int(answers.trials["seed"].iloc[places].nunique()), "trials": len(places)}
             for ratio in RATIOS:
+                basis = _basis(answers, asked_both(answers, ORIGINAL, model, ratio, one))
                 spread = ratio_of(answers, ORIGINAL, model, ratio, one)
                 found = {"mean": spread.estimate, "low": spread.low, "high": spread.high, **basis}
                 paper = _printed(experiment, model, ratio)
                 rows.append({"experiment": experiment, "model": model, "ratio": ratio, **found, "paper": paper})
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(asterisk=_asterisks(table)) if len(table) else table
+
+
+def _basis(answers: Answers, places: NDArray[np.int64]) -> dict[str, int]:
+    """How many seeds and trials a figure stands on."""
+    return {"seeds": int(answers.trials["seed"].iloc[places].nunique()), "trials": len(places)}
 
 
 def domain_table(answers: Answers) -> pd.DataFrame:
@@ -75,11 +91,11 @@ def domain_table(answers: Answers) -> pd.DataFrame:
         found = answers.evaluations.query("source == @ORIGINAL")
         for key in sorted(distinct(found, columns[:5]).to_numpy().tolist(), key=lambda key: key[:2]):
             experiment, model, target, split, _ = key
-            places = _places(answers, ORIGINAL, model, experiment)
+            places = answers.asked(_places(answers, ORIGINAL, model, experiment), (target, split))
             spread = interval(answers.per_seed(answers.measure("top1", (target, split), places), places)).within(0, 1)
             same = (found[columns[:5]] == key).all(axis=1)
             figures = [spread.estimate, spread.low, spread.high, found.loc[same, TOP5].mean()]
-            rows.append([*key, *figures, answers.trials["seed"].iloc[places].nunique(), len(places)])
+            rows.append([*key, *figures, *_basis(answers, places).values()])
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -93,7 +109,7 @@ def shown_domains(table: pd.DataFrame) -> pd.DataFrame:
         f"{target} {split}" if target == ORIGINAL else target
         for target, split in zip(table["target"], table["split"], strict=True)
     ]
-    long = table[["experiment", "model", "seeds"]].assign(domain=names, text=texts)
+    long = counts_in_one_row(table, ROW, ["seeds"])[[*ROW, "seeds"]].assign(domain=names, text=texts)
     wide = long.set_index(["experiment", "model", "seeds", "domain"])["text"].unstack("domain", sort=False)
     wide.columns.name = None
     return wide.fillna("-").reset_index()
@@ -129,7 +145,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         )
     ]
     papers = ["-" if pd.isna(paper) else f"{paper:.3g}" for paper in table["paper"]]
-    long = table[["experiment", "model", "seeds"]].assign(ratio=table["ratio"], ours=ours, paper=papers)
+    known = counts_in_one_row(table, ROW, ["seeds"])
+    long = known[[*ROW, "seeds", "ratio"]].assign(ours=ours, paper=papers)
     wide = long.set_index(["experiment", "model", "seeds", "ratio"]).unstack("ratio", sort=False)
     pairs = [(f"{ratio}", f"{ratio} paper") for ratio in RATIOS]
     frame = pd.DataFrame(index=wide.index)

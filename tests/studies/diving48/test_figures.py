@@ -4,7 +4,7 @@ import pytest
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.figures import COMMON
 from rac_ray.studies.diving48.figures import figure5, figure6, table1
-from tests.results.synthetic import sweep
+from tests.results.synthetic import sweep, unasked
 from tests.studies.diving48.sweep import DIVES, diving_sweep
 
 
@@ -55,3 +55,14 @@ def test_a_source_has_its_own_figures(analysis: Analysis) -> None:
 def test_without_experiments_only_the_papers_points_are_drawn() -> None:
     figure = figure5(Analysis(sweep(lambda *_: 0.5, models=("cnn3d",), sizes=(2,)), DIVES), "2dot")
     assert len(figure.axes[0].lines) == 3 + 1
+
+
+def test_a_set_that_too_few_seeds_were_asked_about_has_no_interval() -> None:
+    truth = {"original": 0.3, "s1": 0.08, "s2": 0.09, "t": 0.07}
+    tables = diving_sweep(lambda model, target: truth[target], models=("cnn3d",))
+    few = Analysis(unasked(tables, "t/test", "seed != 42"), DIVES)
+    panel = figure5(few, "original").axes[0]
+    assert np.isfinite(np.asarray(panel.lines[0].get_ydata(), float)).all()
+    assert panel.collections[0].get_datalim(panel.transData).get_points()[:, 0].tolist() == [0, 2]
+    ours = table1(few, "original").axes[0].collections[0]
+    assert [bool(np.isfinite(path.vertices).all()) for path in ours.get_paths()] == [True, True, False, False]

@@ -3,7 +3,7 @@ import pytest
 from rac_ray.results.analysis import Analysis
 from rac_ray.results.answers import Answers
 from rac_ray.studies.diving48.tables import ALL, diving_table, domain_table, shown, shown_domains
-from tests.results.synthetic import sweep
+from tests.results.synthetic import sweep, unasked
 from tests.studies.diving48.sweep import DIVES, diving_sweep
 
 TRUTH = {
@@ -76,3 +76,24 @@ def test_temporal_shape_has_no_such_table() -> None:
     assert diving_table(Answers.of(tables)).empty
     assert "diving48" not in [sheet.name for sheet in Analysis(tables, DIVES).sheets]
     assert shown(diving_table(Answers.of(diving_sweep(lambda *_: 0.3)))).shape == (6, 11)
+
+
+def test_means_and_counts_are_of_the_trials_that_were_asked() -> None:
+    tables = diving_sweep(lambda model, target: TRUTH[model][target])
+    tables.evaluations["top5"] = 0.9
+    part = unasked(tables, "t/test", "model == 'cnn3d' and experiment == 'a' and seed != 42")
+    answers = Answers.of(part)
+    ratios = diving_table(answers)
+    rows = ratios.set_index(["experiment", "model", "ratio"])
+    assert [rows.loc[("a", "cnn3d", ratio), "trials"] for ratio in ("S1/V", "T/V", "T/S1")] == [5, 1, 1]
+    assert [rows.loc[(ALL, "cnn3d", ratio), "seeds"] for ratio in ("S1/V", "T/V")] == [5, 5]
+    assert rows.loc[(ALL, "cnn3d", "T/V"), "trials"] == 6
+    frame = shown(ratios).set_index(["experiment", "model"])
+    assert len(frame) == 3 * 2
+    assert frame["seeds"].tolist() == ["1 to 5", 5, 5, 5, 5, 5]
+    assert "[" in frame.loc[("a", "cnn3d"), "S1/V"]
+    assert "[" not in frame.loc[("a", "cnn3d"), "T/V"]
+    domains = domain_table(answers)
+    of_t = domains.query("experiment == 'a' and model == 'cnn3d' and target == 't'").iloc[0]
+    assert (of_t["seeds"], of_t["trials"]) == (1, 1)
+    assert shown_domains(domains)["seeds"].tolist() == ["1 to 5", 5, 5, 5]
