@@ -78,7 +78,7 @@ def generate(
         val_clips=val_clips,
         test_clips=test_clips,
         symbols=all_symbols(words(places(digits))),
-        factors=factors_of(sources, Grid.models, words(factors)),
+        factors=factors_of(sources, Grid.models, words(factors), SPECS[spec]),
         paired_clips=paired_clips,
         spec=SPECS[spec],
     )

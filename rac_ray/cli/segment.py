@@ -71,12 +71,12 @@ def train(frames: str, *, out: str, device: str = "auto", settings: Settings) ->
 
     def say(row: dict[str, Any]) -> None:
         figures = ", ".join(f"{name} {row[name]:.4f}" for name in ("train_loss", "val_iou_boxes", "mask_ap"))
-        say_line(f"epoch {row['epoch']}: {figures}, {row['seconds']:.0f} s")
+        say_line(f"epoch {row['epoch'] + 1}: {figures}, {row['seconds']:.0f} s")
 
     tuned = finetune(find_frames(Path(frames)), folder, settings, device=chosen, report=say)
     best = tuned.best
     print(
-        f"{folder.address(BEST_CHECKPOINT)}: epoch {best['epoch']} of {len(tuned.epochs)}, "
+        f"{folder.address(BEST_CHECKPOINT)}: epoch {best['epoch'] + 1} of {len(tuned.epochs)}, "
         f"val_iou_boxes {best['val_iou_boxes']:.4f}, mask_ap {best['mask_ap']:.4f}"
     )
     return DONE

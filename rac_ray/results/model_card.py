@@ -123,7 +123,7 @@ def _trials(analysis: "Analysis", having: Collection[str]) -> list[str]:
             "source": trials["source"],
             "seed": trials["seed"],
             "parameters": [f"{count:.0f}" for count in trials["parameters"]],
-            "epoch": [f"{epoch:.0f}" for epoch in trials["best_epoch"]],
+            "epoch": [f"{epoch + 1:.0f}" for epoch in trials["best_epoch"]],
             **{head: scores[head].tolist() for head in scores},
         }
     )

@@ -155,7 +155,7 @@ def _train(
         pairs = [_example(frame, settings, epoch, device) for frame in batch]
         loss = sum(network([image for image, _ in pairs], [target for _, target in pairs]).values(), torch.tensor(0.0))
         if not math.isfinite(value := loss.item()):
-            raise BadInput(f"the loss is {value} in epoch {epoch}; a lower --learning-rate may help")
+            raise BadInput(f"the loss is {value} in epoch {epoch + 1}; a lower --learning-rate may help")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -93,7 +93,7 @@ def described(about: Mapping[str, Any], folder: str) -> list[str]:
         chosen = next((c for c in record["selected"] if c["level"] == trial.get("level")), None)
         seconds = record["seconds"]["total"]
         if chosen:
-            lines.append(f"result: val top-1 {chosen['val_top1']:.3f} in epoch {chosen['epoch']}, {seconds:.0f} s")
+            lines.append(f"result: val top-1 {chosen['val_top1']:.3f} in epoch {chosen['epoch'] + 1}, {seconds:.0f} s")
     attempt = about["attempt"] if about["state"] == "running" else None
     if attempt and {"host", "pid", "began_at"} <= attempt.keys():
         lines.append(f"running: on {attempt['host']}, process {attempt['pid']}, since {attempt['began_at']}")

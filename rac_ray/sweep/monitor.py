@@ -5,7 +5,7 @@ Tune nor Ray.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -60,6 +60,8 @@ class Running:
     clips_per_second: float = 0.0
     epoch_seconds: float = 0.0
     """Of the last one."""
+    trained: bool = False
+    """Whether its training was done before, so that it is only evaluated, unless its weights are gone."""
 
     @property
     def most_seconds_left(self) -> float:
@@ -67,14 +69,23 @@ class Running:
         return (self.training.recipe.max_epochs - self.epochs) * self.epoch_seconds
 
     @property
+    def evaluates(self) -> bool:
+        """Whether there are no epochs to tell of."""
+        return self.trained and not self.epochs
+
+    @property
     def words(self) -> str:
         """How far it is, in a sentence."""
+        if self.evaluates:
+            return f"{self.training.name} is evaluated"
         best = f", best {100 * self.best:.1f}%" if self.epochs else ""
         return f"{self.training.name} epoch {self.epochs}/{self.training.recipe.max_epochs}{best}"
 
     @property
     def row(self) -> str:
         """How far it is, for the progress; its name last, of which a narrow terminal shows less."""
+        if self.evaluates:
+            return f"is evaluated  {self.training.name}"
         most = self.training.recipe.max_epochs
         best = f"{100 * self.best:5.1f}" if self.epochs else "    -"
         epochs = f"{self.epochs:>{len(str(most))}}/{most}"
@@ -93,6 +104,8 @@ class Monitor:
     """Expected seconds of the whole run; 0 when nobody knows."""
     verbose: bool = False
     """Whether each epoch gets a line, too."""
+    trained: Collection[str] = ()
+    """Ids of those whose training was done before this run."""
     what: str = "trial"
     """Name of one of what is counted, for the summary."""
     live: TextIO | None = None
@@ -113,8 +126,9 @@ class Monitor:
     def started(self, training: Training, attempt: int, resources: Mapping[str, float], stacked: int = 1) -> None:
         """An attempt at a trial runs, in a process with so many seeds of it."""
         share = self.queue.packing.share(training.kind) / stacked
-        self.running[training.training_id] = Running(training, self.clock(), share)
-        again = f", attempt {attempt}" if attempt > 1 else ""
+        trained = training.training_id in self.trained
+        self.running[training.training_id] = Running(training, self.clock(), share, trained=trained)
+        again = ", to be evaluated" if trained else f", attempt {attempt}" if attempt > 1 else ""
         part = f", {resources['GPU']:.3g} GPU" if resources.get("GPU") else ""
         together = f", {stacked} stacked" if stacked > 1 else ""
         self.say(f"{training.training_id} start  {training.name}{again}{part}{together}")
@@ -127,7 +141,7 @@ class Monitor:
         running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
         if self.verbose:
             self.say(
-                f"{training.training_id} epoch  {training.name}: {row['epoch']}, train loss {row['train_loss']:.4f}, "
+                f"{training.training_id} epoch  {training.name}: {running.epochs}, train loss {row['train_loss']:.4f}, "
                 f"val top-1 {row['val_top1']:.3f}, {row['seconds']:.1f} s"
             )
         self.tick()
@@ -139,7 +153,7 @@ class Monitor:
         counts = self.queue.counts()
         self.say(
             f"{training.training_id} done   {training.name}: val top-1 {record.best_val_top1:.3f} in epoch "
-            f"{record.best_epoch} of {record.epochs}, {record.seconds['total']:.0f} s; "
+            f"{record.best_epoch + 1} of {record.epochs}, {record.seconds['total']:.0f} s; "
             f"{counts['done']}/{len(self.queue.states)} done, {counts['failed']} failed, {self.time_left()}"
         )
 

@@ -30,10 +30,14 @@ class Going:
     """None before the first epoch is over."""
     most_seconds_left: float | None
     """Time of the epochs that are left if none is saved by early stopping; None while nobody knows."""
+    evaluates: bool = False
+    """Whether it was trained before, and is only evaluated."""
 
     @property
     def words(self) -> str:
         """``epoch 3/20, best 45.1%, at most 2.1 min left``."""
+        if self.evaluates:
+            return "is evaluated"
         best = [] if self.best_val_top1 is None else [f"best {100 * self.best_val_top1:.1f}%"]
         left = [] if self.most_seconds_left is None else [f"at most {duration(self.most_seconds_left)} left"]
         return ", ".join([f"epoch {self.epochs}/{self.most_epochs}", *best, *left])
@@ -84,6 +88,7 @@ class ProgressFile:
                 running.training.recipe.max_epochs,
                 running.best if running.epochs else None,
                 running.most_seconds_left if running.epochs else None,
+                running.evaluates,
             )
             for training_id, running in self._monitor.running.items()
         }

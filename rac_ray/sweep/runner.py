@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rac_ray.counted import counted, duration
-from rac_ray.errors import BadInput
 from rac_ray.store.entry import Entry, State
 from rac_ray.store.ledger import DRIVER
 from rac_ray.store.lock import Lock, holding
@@ -25,6 +24,7 @@ from rac_ray.sweep.listening import Listener, Listeners
 from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import Monitor, say_line
 from rac_ray.sweep.packing import Machine, Packing
+from rac_ray.sweep.pixels import pixels_of, require_same_pixels
 from rac_ray.sweep.placing import placed
 from rac_ray.sweep.planner import BYTES_PER_TRAINING, Plan, bytes_of, local_gpus, precision_on
 from rac_ray.sweep.price import FORECAST, Price, compared, price_of, this_device
@@ -89,7 +89,8 @@ def run_plan(
             plan.folder.write_json(FORECAST, price.as_dict())
             if packing.elastic:
                 count_resources_here()
-            reason = _tune(plan, queue, resources, price, lock, say, trainable, searching, listeners)
+            monitor = _monitor_of(plan, queue, resources, price, entries, say)
+            reason = _tune(plan, monitor, resources, lock, trainable, searching, listeners)
             if reason:
                 return reason
             finished = sum(queue.states[training.training_id] == "done" for training in queue.trainings)
@@ -189,48 +190,39 @@ def no_room(storage: Storage, for_trainings: int) -> str:
     )
 
 
-def require_same_pixels(plan: Plan, entries: Mapping[str, Entry]) -> None:
-    """BadInput when finished trainings saw other pixels than the data folder holds now, though the spec is the same.
-
-    An id covers what clips are made from; what other versions of the image libraries make of it shows only in the
-    pixels.
-    """
-    now = content_of(plan)
-    for task in plan.tasks:
-        record = entries[task.training_id].record
-        if record is None:
-            continue
-        contents = {each.part: each.content for each in record.evaluations}
-        same = [*task.trained_on, *(e.part for e in task.evaluations if contents.get(e.part) == e.content)]
-        other = [part for part in same if record.content.get(part) != now[task.training.clips_key].get(part)]
-        if other:
-            raise BadInput(
-                f"trial {task.training_id} was trained with other pixels in {other[0]} than {plan.data.root} holds "
-                "(made by other library versions); use its data folder or another --storage"
-            )
-
-
-def content_of(plan: Plan) -> dict[str, Mapping[str, str]]:
-    """Hashes over the pixels of each part of the data, by the key of the trainings that read them."""
-    found = {}
-    for part in plan.parts:
-        content = plan.study.content(part.grid, part.data, part.tasks)
-        found |= {task.training.clips_key: content for task in part.tasks}
-    return found
-
-
-def _tune(
+def _monitor_of(
     plan: Plan,
     queue: Queue,
     resources: Resources,
     price: Price,
-    lock: Lock,
+    entries: Mapping[str, Entry],
     say: Callable[[str], None],
+) -> Monitor:
+    """What tells of the run: lines, and progress on a terminal."""
+    wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
+    one_each = "candidate" if plan.is_search else "trial"
+    return Monitor(
+        queue,
+        say,
+        price.expected,
+        wall,
+        resources.verbose,
+        {training_id for training_id, entry in entries.items() if entry.record is not None},
+        one_each if len(plan.trials) == len(plan.tasks) else "training",
+        live=sys.stderr if say is say_line and sys.stderr.isatty() else None,
+    )
+
+
+def _tune(
+    plan: Plan,
+    monitor: Monitor,
+    resources: Resources,
+    lock: Lock,
     trainable: Trainable,
     searching: "Searching | None",
     listeners: Sequence[Listener],
 ) -> str:
-    """Run the queue's trainings through Tune; returns why it stopped early, or nothing."""
+    """Run the monitored queue's trainings through Tune; returns why it stopped early, or nothing."""
     from ray import tune
 
     from rac_ray.sweep.follow import Follower
@@ -239,12 +231,8 @@ def _tune(
     from rac_ray.sweep.tuning import through_tune
 
     tasks = {task.training_id: task for task in plan.tasks}
+    queue = monitor.queue
     first = {training.clips_key: training for training in reversed(queue.trainings)}
-    live = sys.stderr if say is say_line and sys.stderr.isatty() else None
-    wall = price.forecast.wall_seconds.expected if price.forecast else 0.0
-    one_each = "candidate" if plan.is_search else "trial"
-    what = one_each if len(plan.trials) == len(plan.tasks) else "training"
-    monitor = Monitor(queue, say, price.expected, wall, resources.verbose, what, live=live)
     progress = ProgressFile(plan.sweep, lock.holder.token, monitor)
     told = Listeners((SweepMetrics(plan.study.name), progress, *listeners))
     for task in plan.tasks:
@@ -294,7 +282,7 @@ def _setting(plan: Plan, packing: Packing, resources: Resources, lock: Lock, scr
         ledger=plan.ledger,
         driver=lock.holder.token,
         study=plan.study.name,
-        content=content_of(plan),
+        content=pixels_of(plan),
         workers=(packing.fewest, packing.workers) if packing.elastic else packing.workers,
         per_worker=packing.per_worker(),
         lost_workers=resources.budgets.preempted if packing.elastic else 0,

@@ -68,7 +68,7 @@ def teller(job: Job, group: Group, logs: Sequence[TrialLog]) -> Callable[[dict[s
     def tell(row: dict[str, Any]) -> None:
         _LOGGER.info(
             "%(seed)sepoch %(epoch)d: train loss %(train_loss).4f, val top-1 %(val_top1).3f, %(seconds).1f s",
-            {**row, "seed": f"seed {job.task.training.seed}, " if len(logs) > 1 else ""},
+            {**row, "epoch": row["epoch"] + 1, "seed": f"seed {job.task.training.seed}, " if len(logs) > 1 else ""},
         )
         for log in logs if row["epoch"] == 0 or job.setting.in_groups else ():
             log.write()
@@ -105,7 +105,7 @@ def evaluate_all(job: Job, group: Group, feeds: Feeds, record: Record, beat: Cal
         )
         scores += [each.score(job.training_id, epoch) for each in found]
         tables += [each.table(score.evaluation_id) for each, score in zip(found, scores[-len(found) :], strict=True)]
-        _LOGGER.info("epoch %d evaluated on %d clips", epoch, sum(len(each.clip_ids) for each in found))
+        _LOGGER.info("epoch %d evaluated on %d clips", epoch + 1, sum(len(each.clip_ids) for each in found))
     group.report({"evaluated": len(scores)})
     if group.leads:
         new = {each.evaluation_id for each in scores}

@@ -127,7 +127,7 @@ class TrialProgress(Checkpoint):
         """An epoch's row, which is taken down, as are its weights if they are the best so far. Raises NotFinite."""
         for name, said in (("train_loss", "training"), ("val_loss", "validation")):
             if not math.isfinite(figures[name]):
-                raise NotFinite(f"{said} loss is {figures[name]} in epoch {epoch}")
+                raise NotFinite(f"{said} loss is {figures[name]} in epoch {epoch + 1}")
         if figures["val_top1"] > self.best_top1:
             self.best_top1 = figures["val_top1"]
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}

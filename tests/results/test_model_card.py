@@ -99,7 +99,7 @@ def test_every_trial_has_a_row_with_its_own_numbers(tables: Tables) -> None:
     for row in table.to_dict("records"):
         trial_id = str(row["trial"]).strip("[").partition("]")[0]
         trial = tables.trials.set_index("trial_id").loc[trial_id]
-        assert (row["hidden units"], row["seed"], row["epoch"]) == (str(trial["hidden_units"]), str(trial["seed"]), "3")
+        assert (row["hidden units"], row["seed"], row["epoch"]) == (str(trial["hidden_units"]), str(trial["seed"]), "4")
         assert row["parameters"] == str(1000 * trial["hidden_units"])
         for each in tables.evaluations.query("trial_id == @trial_id").to_dict("records"):
             assert row[f"{each['target']} {each['split']}"] == f"{100 * each['top1']:.1f}"

@@ -150,7 +150,7 @@ def test_a_loss_that_is_not_finite_is_told(
             return {"loss": self.weight.sum() * torch.inf}
 
     monkeypatch.setattr(module, "build_network", lambda *_arguments: Exploding())
-    with pytest.raises(BadInput, match=r"the loss is inf in epoch 0; a lower --learning-rate may help"):
+    with pytest.raises(BadInput, match=r"the loss is inf in epoch 1; a lower --learning-rate may help"):
         finetune(frames, Storage.at(tmp_path), SMALL, device=CPU)
 
 

@@ -37,8 +37,8 @@ def test_the_readme_commands_in_their_order(command, shards: Storage, tmp_path: 
     code, out, err = command(*train, *SMALL)
     assert (code, err) == (0, "")
     epoch, last = out.splitlines()
-    assert epoch.startswith("epoch 0: train_loss ")
-    assert "best.ckpt: epoch 0 of 1, val_iou_boxes " in last
+    assert epoch.startswith("epoch 1: train_loss ")
+    assert "best.ckpt: epoch 1 of 1, val_iou_boxes " in last
     shutil.copytree(shards.root, tmp_path / "data/diving48")
     code, out, err = command(*masks, "--splits", "test", "--actors", "1")
     assert (code, err) == (0, "")

@@ -118,7 +118,7 @@ def test_a_finished_and_a_running_trial(make_training) -> None:
     trial = Trial(training)
     done = Entry(training.training_id, {**EMPTY, "record.json": 900}, recorded(training))
     lines = described(description(trial, done, None, [], [finished(training)]), "/f")
-    assert lines[1:3] == ["state: done", "result: val top-1 0.500 in epoch 3, 12 s"]
+    assert lines[1:3] == ["state: done", "result: val top-1 0.500 in epoch 4, 12 s"]
     assert lines[-2] == "nearest finished trial: there is none on this storage"
     attempt = {"attempt": 2, "driver": "token", "host": "node3", "pid": 77, "began_at": "2026-01-01T00:00:00Z"}
     running = Entry(training.training_id, EMPTY, None, attempt)

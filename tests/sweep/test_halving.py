@@ -142,7 +142,7 @@ def test_a_candidate_that_fails_is_a_visible_rival_and_may_be_tried_again(local_
     (search,) = searches(tmp_path).values()
     failed = next(each for each in search["candidates"] if each["changes"].get("learning_rate") == 1e38)
     assert (failed["state"], failed["val_top1"]) == ("failed", [])
-    assert "loss is nan in epoch 0" in failed["reason"]
+    assert "loss is nan in epoch 1" in failed["reason"]
     assert search["chosen"] != failed["training_id"]
     assert candidates_of(plan) is None
     again = candidates_of(replace(plan, retry_failed=True))

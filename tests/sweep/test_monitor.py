@@ -19,15 +19,15 @@ PREEMPTED = {"class": "preempted", "reason": "the trial's process died"}
 GOLDEN = """\
 {a} start  timesformer1 h=4 2dot seed=0
 {b} start  timesformer1 h=4 2dot seed=1
-{a} epoch  timesformer1 h=4 2dot seed=0: 0, train loss 1.6094, val top-1 0.250, 2.0 s
+{a} epoch  timesformer1 h=4 2dot seed=0: 1, train loss 1.6094, val top-1 0.250, 2.0 s
 {b} failed timesformer1 h=4 2dot seed=1: preempted: the trial's process died; again in 5 s (traceback: /f/1)
-{a} done   timesformer1 h=4 2dot seed=0: val top-1 0.510 in epoch 2 of 7, 33 s; 2/4 done, 0 failed, about 80 s left
+{a} done   timesformer1 h=4 2dot seed=0: val top-1 0.510 in epoch 3 of 7, 33 s; 2/4 done, 0 failed, about 80 s left
 {c} start  timesformer1 h=4 2dot seed=2
 {c} FAILED timesformer1 h=4 2dot seed=2: not finite: NotFinite: training loss is nan in epoch 3; given up \
 (traceback: /f/2)
 {b} start  timesformer1 h=4 2dot seed=1, attempt 2
 2/4 done, 1 failed, 1 running, 0 clips/s, about 1.7 min left; timesformer1 h=4 2dot seed=1 epoch 0/3
-{b} done   timesformer1 h=4 2dot seed=1: val top-1 0.510 in epoch 2 of 7, 33 s; 3/4 done, 1 failed, none left
+{b} done   timesformer1 h=4 2dot seed=1: val top-1 0.510 in epoch 3 of 7, 33 s; 3/4 done, 1 failed, none left
 4 trials planned = 3 done + 1 failed + 0 running + 0 pending; 1.7 min, 40% of the machine idle
 """
 
@@ -131,6 +131,28 @@ def test_a_log_is_told_every_half_a_minute(trainings: list[Training]) -> None:
         monitor.tick()
     names = "timesformer1 h=4 2dot seed=0 epoch 1/3, best 50.0%; timesformer1 h=4 2dot seed=1 epoch 0/3"
     assert lines[before:] == [f"1/4 done, 2 running, 240 clips/s, just begun; {names}"] * 2
+
+
+def test_a_trained_trial_is_evaluated_and_has_no_epochs_unless_its_weights_are_gone(trainings: list[Training]) -> None:
+    lines: list[str] = []
+    clock = Clock()
+    first, second = trainings[:2]
+    monitor, queue = monitored(trainings, clock, say=lines.append, trained={first.training_id})
+    for training in (first, second):
+        assert queue.next()
+        queue.started(training.training_id)
+        monitor.started(training, 2, {"CPU": 1})
+    clock.now = 30.0
+    monitor.tick()
+    assert lines == [
+        f"{first.training_id} start  timesformer1 h=4 2dot seed=0, to be evaluated",
+        f"{second.training_id} start  timesformer1 h=4 2dot seed=1, attempt 2",
+        "1/4 done, 2 running, 0 clips/s, just begun; timesformer1 h=4 2dot seed=0 is evaluated; "
+        "timesformer1 h=4 2dot seed=1 epoch 0/3",
+    ]
+    assert monitor.running[first.training_id].row == "is evaluated  timesformer1 h=4 2dot seed=0"
+    monitor.epoch(first, ROW)
+    assert monitor.running[first.training_id].words == "timesformer1 h=4 2dot seed=0 epoch 1/3, best 50.0%"
 
 
 def test_of_many_running_trials_a_log_is_told_some(make_training) -> None:

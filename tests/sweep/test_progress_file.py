@@ -18,6 +18,7 @@ def trainings(make_training) -> list[Training]:
 def test_words() -> None:
     assert Going(3, 20, 0.4512, 126.0).words == "epoch 3/20, best 45.1%, at most 2.1 min left"
     assert Going(0, 20, None, None).words == "epoch 0/20"
+    assert Going(0, 20, None, None, evaluates=True).words == "is evaluated"
 
 
 def test_what_the_driver_knows_is_what_is_read(trainings: list[Training], tmp_path: Path) -> None:

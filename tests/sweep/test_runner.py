@@ -92,7 +92,7 @@ def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of: Call
         ("timesformer1", 0): "done",
         ("timesformer1", 1): "done",
     }
-    assert rows["reason"].to_dict()["cnn3d", 0] == "not finite: NotFinite: training loss is nan in epoch 0"
+    assert rows["reason"].to_dict()["cnn3d", 0] == "not finite: NotFinite: training loss is nan in epoch 1"
     failed = next(task.training for task in plan.tasks if task.training.model == "cnn3d")
     (failure,) = plan.ledger.failures(failed.training_id)
     assert "Traceback" in failure["traceback"]
@@ -103,7 +103,7 @@ def test_a_trial_that_raises_is_a_visible_row_and_the_others_go_on(plan_of: Call
     assert any(
         line
         == f"{failed.training_id} FAILED cnn3d h=2 2dot seed=0: not finite: NotFinite: training loss is nan in epoch "
-        f"0; given up (traceback: {path})"
+        f"1; given up (traceback: {path})"
         for line in told
     )
     assert "4 trials planned = 2 done + 2 failed + 0 running + 0 pending; " in lines[-1]

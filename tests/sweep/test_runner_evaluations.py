@@ -217,7 +217,8 @@ def test_a_record_without_evaluations_is_evaluated_and_not_trained(plan_of: Call
     folder = plan.ledger.folder(task.training_id)
     folder.write_bytes("record.json", msgspec.structs.replace(record, evaluations=[]).as_json())
     assert plan.entries()[task.training_id].reason(None) == "trained; 6 evaluations are missing"
-    assert sum(" start " in line for line in run(plan, faults.trains_nothing)) == 1
+    (start,) = [line for line in run(plan, faults.trains_nothing) if " start " in line]
+    assert start == f"{task.training_id} start  {task.training.name}, to be evaluated"
     (after,) = predictions_of(plan).values()
     assert after.equals(before)
     assert records_of(plan)[task.training_id].evaluations == record.evaluations

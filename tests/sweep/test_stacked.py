@@ -102,7 +102,7 @@ def test_a_seed_that_fails_is_the_only_one_that_does(
     lines = run(plan, breaks_one_seed)
     assert sum(" done   " in line for line in lines) == 2
     (told,) = [line for line in lines if "FAILED" in line]
-    assert "seed=1: not finite: NotFinite: validation loss is nan in epoch 1; given up" in told
+    assert "seed=1: not finite: NotFinite: validation loss is nan in epoch 2; given up" in told
     failures = {task.training.seed: plan.ledger.failures(task.training_id) for task in plan.tasks}
     assert [len(failures[seed]) for seed in SEEDS] == [0, 1, 0]
     assert any("attempt 1 at seed 1 failed" in line for line in failures[1][0]["log_tail"])

@@ -257,7 +257,7 @@ def test_seed_zero_is_a_seed(make_training, train: Clips, val: Clips, tmp_path: 
 
 
 def test_a_loss_that_is_not_finite_is_told(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
-    with pytest.raises(NotFinite, match="training loss is nan in epoch 0"):
+    with pytest.raises(NotFinite, match="training loss is nan in epoch 1"):
         fitted(make_training("cnn3d", learning_rate=1e38), train, val, tmp_path)
 
 

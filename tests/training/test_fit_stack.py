@@ -128,7 +128,7 @@ def test_a_seed_whose_loss_is_not_finite_harms_no_other(
         [seats[0], replace(seats[1], build=broken), seats[2]], trainings[0].recipe, device=torch.device("cpu")
     )
     assert isinstance(second, NotFinite)
-    assert str(second) == "training loss is nan in epoch 0"
+    assert str(second) == "training loss is nan in epoch 1"
     assert not (tmp_path / "1" / "last.ckpt").exists()
     for found, training in ((first, trainings[0]), (third, trainings[2])):
         assert isinstance(found, Fit)

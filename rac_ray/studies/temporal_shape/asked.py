@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rac_ray.errors import BadInput, one_of
 from rac_ray.studies.temporal_shape.domains import DIRECTIONS, LONG
 from rac_ray.studies.temporal_shape.factors import FACTORS
+from rac_ray.studies.temporal_shape.spec import TemporalShapeSpec
 
 ALL = "all"
 """All factors that the sources can have."""
@@ -17,14 +18,18 @@ def check_sources(sources: Sequence[str]) -> None:
             raise one_of("source domain", source, DIRECTIONS)
 
 
-def factors_of(sources: Sequence[str], models: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
-    """The factors that are asked for; ``all`` stands for those that change something of one of the sources.
+def factors_of(
+    sources: Sequence[str], models: Sequence[str], asked: Sequence[str], spec: TemporalShapeSpec
+) -> tuple[str, ...]:
+    """The factors that are asked for; ``all`` stands for those that change something of one of the sources' clips.
 
     Raises BadInput for one that is none of those, and for clips of a length that none of the models takes.
     """
     check_sources(sources)
     known = [
-        factor for factor in FACTORS if any(DIRECTIONS[source].with_factors([factor]).further for source in sources)
+        factor
+        for factor in FACTORS
+        if any(DIRECTIONS[source].with_factors([factor], spec).further for source in sources)
     ]
     for factor in asked:
         if factor not in (*known, ALL):

@@ -97,7 +97,7 @@ class TemporalShape(Study):
         narrowed = replace(with_axes(grid, AXES, asked), symbols=symbols, spec=spec, endless=endless)
         if factors is None:
             return narrowed
-        return replace(narrowed, factors=factors_of(narrowed.sources, narrowed.models, words(factors)))
+        return replace(narrowed, factors=factors_of(narrowed.sources, narrowed.models, words(factors), spec))
 
     def values(self, grid: Grid) -> Mapping[str, str]:
         """The name of the spec, and whether training clips are stored or drawn."""

@@ -409,7 +409,7 @@ def test_a_killed_worker_is_another_attempt_and_changes_no_prediction(data: Stor
         log = plan.ledger.folder(task.training_id)
         while not killed.is_set():
             text = log.read_bytes("log.txt").decode() if log.exists("log.txt") else ""
-            if "epoch 0" in text and log.exists("last.ckpt"):
+            if "epoch 1" in text and log.exists("last.ckpt"):
                 os.kill(int(re.findall(r"process (\d+)", text)[0]), signal.SIGKILL)
                 killed.set()
             time.sleep(0.05)

@@ -288,11 +288,18 @@ def test_a_direction_is_also_tested_on_its_own_domain_with_factors() -> None:
 
 def test_all_factors_are_those_that_change_something_of_a_source() -> None:
     sizes, models = ["size1", "size7", "size11"], ["cnn3d"]
-    assert factors_of(["2dot"], models, ["all"]) == factors_of(["mnist_bg", "2dot"], models, ["all"]) == tuple(FACTORS)
-    assert factors_of(["mnist_bg"], models, ["all"]) == tuple(name for name in FACTORS if name not in sizes)
-    assert factors_of(["2dot"], models, ["slow", "drift", "slow"]) == ("slow", "drift")
-    assert factors_of(["2dot"], ["cnn3d", "convgru"], ["long30"]) == ("long30",)
-    assert factors_of(["2dot"], models, []) == ()
+    assert (
+        factors_of(["2dot"], models, ["all"], SPEC)
+        == factors_of(["mnist_bg", "2dot"], models, ["all"], SPEC)
+        == tuple(FACTORS)
+    )
+    released = tuple(name for name in FACTORS if name not in [*sizes, "flicker"])
+    assert factors_of(["mnist_bg"], models, ["all"], SPEC) == released
+    text = factors_of(["mnist_bg"], models, ["all"], TemporalShapeSpec.paper_text())
+    assert set(text) == {*released, "flicker"} - {"static"}
+    assert factors_of(["2dot"], models, ["slow", "drift", "slow"], SPEC) == ("slow", "drift")
+    assert factors_of(["2dot"], ["cnn3d", "convgru"], ["long30"], SPEC) == ("long30",)
+    assert factors_of(["2dot"], models, [], SPEC) == ()
 
 
 @pytest.mark.parametrize(
@@ -300,6 +307,7 @@ def test_all_factors_are_those_that_change_something_of_a_source() -> None:
     [
         (["2dot"], "reverse", "unknown factor of 2dot 'reverse'; did you mean reversed? valid: static, flicker, "),
         (["mnist_bg"], "size7", "unknown factor of mnist_bg 'size7'; valid: static, .*, shuffled, all$"),
+        (["mnist_bg"], "flicker", "unknown factor of mnist_bg 'flicker'; valid: static, drift, .*, shuffled, all$"),
         (["2dot", "mnist_bg"], "2dot_drift", "unknown factor of 2dot and mnist_bg '2dot_drift';"),
         (["3dot"], "drift", "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
         (["2dot"], "long40", "factor long40 has longer clips, which cnn3d and vivit cannot take; valid: static, .*, "
@@ -308,7 +316,7 @@ def test_all_factors_are_those_that_change_something_of_a_source() -> None:
 )  # fmt: skip
 def test_factors_that_are_none_are_named(sources: list[str], factor: str, message: str) -> None:
     with pytest.raises(BadInput, match=message.replace("?", r"\?")):
-        factors_of(sources, ["cnn3d", "vivit"], [factor])
+        factors_of(sources, ["cnn3d", "vivit"], [factor], SPEC)
 
 
 def test_each_further_domain_has_a_name_and_about_six_words() -> None:
