@@ -7,6 +7,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "docs/sweeps.md", "docs/settings.md", "docs/results.md", "docs/report.md", "docs/temporal-shape.md",
     "docs/diving48.md", "docs/clusters.md", "docs/extending.md", "docs/speed.md", "docs/models.md",
+    "docs/workstation.md",
 )  # fmt: skip
 """Those whose commands are run from here, in the order in which they are read."""
 
