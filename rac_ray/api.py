@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.errors import BadInput
 from rac_ray.loggers.asked import Logging, following, logged, over
@@ -44,10 +43,10 @@ from rac_ray.sweep.driving import added_at_most, candidates_of_searches, run_mis
 from rac_ray.sweep.loading import loading
 from rac_ray.sweep.monitor import say_line
 from rac_ray.sweep.outcomes import BY_HAND, Described, Planned, Results, Status, Wanted
-from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.program import Program
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.search import SearchBook
+from rac_ray.sweep.showing import counted_of, shown_of
 from rac_ray.sweep.variants import in_common, variations
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def run(
             study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners
         )
         if reason == BY_HAND:
-            return replace(_counted(made), stopped=reason, retried=retried)
+            return replace(counted_of(made), stopped=reason, retried=retried)
         wanted = Wanted(verdict=deciding.until_decided, report=report)
         found = replace(shown_of(made, wanted=wanted), stopped=reason, retried=retried)
         for news in listeners:
@@ -188,27 +187,11 @@ def describe(
     trial
         A trial's id or the beginning of it.
     """
-    from rac_ray.sweep.explain import description, finished_trials
+    from rac_ray.sweep.explain import described_trial
 
-    plans = [as_last_run(study, name, where, which, asked) for name in looked_at(study, preset, where)]
-    made, tasks = plans[0], [task for each in plans for task in each.tasks]
-    known = {each.trial_id: (task, each) for task in tasks for each in task.asked}
-    mine = {task.training_id for task in tasks}
-    others = [training_id for training_id in made.ledger.training_ids() if training_id not in mine]
-    found = [trial_id for trial_id in (*known, *others) if trial and trial_id.startswith(trial)]
-    if len(found) != 1:
-        which_ones = counted(len(found), "trial begins with", "trials begin with") if found else "no trial begins with"
-        raise BadInput(f"{which_ones} {trial!r}; valid: one id of `status --verbose` or its beginning")
-    (trial_id,) = found
-    finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]
-    if trial_id in known:
-        task, it = known[trial_id]
-        training_id, entry = task.training_id, made.ledger.scan([task], whole=True)[task.training_id]
-    else:
-        training_id, entry = trial_id, made.ledger.entry(trial_id)
-        it = {"trial_id": trial_id, **made.ledger.trial(trial_id)}
-    about = description(it, entry, made.ledger.driver(), made.ledger.failures(training_id), finished)
-    return Described(about, made.ledger.folder(training_id).root)
+    return described_trial(
+        [as_last_run(study, name, where, which, asked) for name in looked_at(study, preset, where)], trial
+    )
 
 
 def cancel(study: Study, preset: str = "", *, where: Where = _HERE) -> Cancelled:
@@ -352,24 +335,3 @@ def submit(
     places = ["--storage", ledger.storage.above.root, "--data", Storage.at(where.places(study, preset)[1]).root]
     job = submit_job(address, program, [*arguments, "--address", "auto", *places], folder=ledger.storage)
     return Submitted(job, program.said([*watch, *places]))
-
-
-def _counted(made: Plan) -> Results:
-    """The trials of a plan by state; nothing is computed or written."""
-    from rac_ray.results.analysis import Analysis
-    from rac_ray.results.shown import counts_of
-    from rac_ray.results.tables import load
-
-    planned = len(made.trials)
-    analysis = Analysis(load(made.ledger.storage.root, **made.shown), made.study, planned)
-    counts = counts_of(analysis, planned)
-    return Results(analysis, made.outputs.root, counts, {"counts": counts}, [])
-
-
-def shown_of(made: Plan, to: str | None = None, wanted: Wanted | None = None) -> Results:
-    """The results of a plan, written to its folder or ``to``."""
-    from rac_ray.results.shown import show
-
-    folder = Storage.at(to) if to else made.outputs
-    shown = {**made.shown, "title": made.title}
-    return show(made.ledger.storage, folder, wanted or Wanted(), lambda _tables: made.study, **shown)

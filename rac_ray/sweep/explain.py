@@ -1,13 +1,17 @@
 """Why a trial is or is not done: where it stands, and what it differs in from the nearest finished one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from rac_ray.counted import counted
+from rac_ray.errors import BadInput
 from rac_ray.identity import Trial, values_in
 from rac_ray.store.entry import Entry
 from rac_ray.store.ledger import Ledger
+from rac_ray.sweep.outcomes import Described
+from rac_ray.sweep.planner import Plan
 
 _AXES = ("model", "hidden_units", "source", "seed", "experiment", "size", "level", "variant")
 COMPONENTS = (*_AXES, "options", "recipe", "data", "training_version")
@@ -53,6 +57,31 @@ def finished_trials(ledger: Ledger) -> list[dict[str, Any]]:
         if entry.record
         for trial in entry.record.trials
     ]
+
+
+def described_trial(plans: Sequence[Plan], trial: str) -> Described:
+    """The trial whose id begins so: one of some plans on one storage, or another one of the sweep.
+
+    Raises BadInput where none begins so, or several do.
+    """
+    made, tasks = plans[0], [task for each in plans for task in each.tasks]
+    known = {each.trial_id: (task, each) for task in tasks for each in task.asked}
+    mine = {task.training_id for task in tasks}
+    others = [training_id for training_id in made.ledger.training_ids() if training_id not in mine]
+    found = [trial_id for trial_id in (*known, *others) if trial and trial_id.startswith(trial)]
+    if len(found) != 1:
+        which_ones = counted(len(found), "trial begins with", "trials begin with") if found else "no trial begins with"
+        raise BadInput(f"{which_ones} {trial!r}; valid: one id of `status --verbose` or its beginning")
+    (trial_id,) = found
+    finished = [row for ledger in (*made.ledger.others(), made.ledger) for row in finished_trials(ledger)]
+    if trial_id in known:
+        task, it = known[trial_id]
+        training_id, entry = task.training_id, made.ledger.scan([task], whole=True)[task.training_id]
+    else:
+        training_id, entry = trial_id, made.ledger.entry(trial_id)
+        it = {"trial_id": trial_id, **made.ledger.trial(trial_id)}
+    about = description(it, entry, made.ledger.driver(), made.ledger.failures(training_id), finished)
+    return Described(about, made.ledger.folder(training_id).root)
 
 
 def description(
