@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +29,36 @@ def make(tmp_path: Path, data: str) -> Callable[..., Plan]:  # noqa: F811
     return made
 
 
+@pytest.fixture(scope="module")
+def undisturbed(data: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:  # noqa: F811
+    """What that training comes to if nothing happens to it; each way is run once."""
+
+    @cache
+    def of(feed: str) -> dict[str, Any]:
+        plan = plan_of(ONE, tmp_path_factory.mktemp("undisturbed"), Path(data), asked={"feed": [feed]})
+        run(plan)
+        assert way(plan) == feed
+        return outcome(plan)
+
+    return of
+
+
 def way(plan: Plan) -> str:
     record = plan.ledger.record(plan.tasks[0].training_id)
     assert record is not None
     return record.way
 
 
-def test_streamed_clips_train_to_the_bits_of_resident_ones(make: Callable[..., Plan]) -> None:
-    resident, streamed = make("resident"), make("streamed")
-    run(resident)
-    run(streamed)
-    assert outcome(streamed) == outcome(resident)
-    assert (way(resident), way(streamed)) == ("resident", "streamed")
+def test_streamed_clips_train_to_the_bits_of_resident_ones(undisturbed: Callable[[str], dict[str, Any]]) -> None:
+    assert undisturbed("streamed") == undisturbed("resident")
 
 
-def test_drawn_clips_train_to_the_same_bits_again(make: Callable[..., Plan], tmp_path: Path) -> None:
+def test_drawn_clips_train_to_the_same_bits_again(
+    make: Callable[..., Plan], undisturbed: Callable[[str], dict[str, Any]]
+) -> None:
     drawn = make("online")
     run(drawn)
-    again = plan_of(ONE, tmp_path / "again", Path(drawn.data.root), asked={"feed": ["online"]})
-    run(again)
-    assert outcome(again) == outcome(drawn)
-    assert way(drawn) == "online"
+    assert outcome(drawn) == undisturbed("online")
     record = drawn.ledger.record(drawn.tasks[0].training_id)
     assert record is not None
     assert record.content.keys() == {"2dot/val", *(each.part for each in record.evaluations)}
@@ -65,15 +74,13 @@ def test_drawn_clips_train_to_the_same_bits_again(make: Callable[..., Plan], tmp
     ],
 )
 def test_a_kill_in_the_middle_of_an_epoch_skips_and_repeats_no_clip(
-    feed: str, make: Callable[..., Plan], tmp_path: Path
+    feed: str, make: Callable[..., Plan], undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     """The trial goes on from a checkpoint in the middle of the epoch, to the same bits."""
-    undisturbed = plan_of(ONE, tmp_path / "undisturbed", Path(make(feed).data.root), asked={"feed": [feed]})
-    run(undisturbed)
     (diary := tmp_path / "diary").mkdir()
     plan = make(feed)
     run(plan, partial(faults.kills_itself_midway, str(diary)))
-    assert outcome(plan) == outcome(undisturbed)
+    assert outcome(plan) == undisturbed(feed)
     first, second = sorted(diary.iterdir())
     begun = [json.loads(line) for line in first.read_text().splitlines()]
     taken_up = json.loads(second.read_text().splitlines()[0])
@@ -85,10 +92,10 @@ def test_a_kill_in_the_middle_of_an_epoch_skips_and_repeats_no_clip(
 
 
 @pytest.mark.parametrize("harm", ["damages", pytest.param("deletes", marks=pytest.mark.slow)])
-def test_a_shard_that_goes_or_rots_is_a_failure_of_the_data(harm: str, tmp_path: Path) -> None:
+def test_a_shard_that_goes_or_rots_is_a_failure_of_the_data(
+    harm: str, undisturbed: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
     """The sentence names it; the next run makes it again and the trial goes on, to the bits of an undisturbed one."""
-    undisturbed = plan_of(ONE, tmp_path / "undisturbed", tmp_path / "other", asked={"feed": ["streamed"]})
-    run(undisturbed)
     plan = plan_of(ONE, tmp_path / "results", tmp_path / "data", asked={"feed": ["streamed"]})
     lines = run(plan, partial(faults.harms_a_shard, harm, plan.data.root))
     training_id = plan.tasks[0].training_id
@@ -98,4 +105,4 @@ def test_a_shard_that_goes_or_rots_is_a_failure_of_the_data(harm: str, tmp_path:
     assert f"2dot/train-00000-of-00001.parquet {words}" in failures[0]["reason"]
     assert "1 failed" in lines[-1]
     run(replace(plan, retry_failed=True))
-    assert outcome(plan) == outcome(undisturbed)
+    assert outcome(plan) == undisturbed("streamed")

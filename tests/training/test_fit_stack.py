@@ -74,7 +74,9 @@ def require_equal(found: Fit, alone: Fit) -> None:
     assert all(torch.equal(value, expected[name]) for name, value in found.model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "convgru" else []) for name in MODELS]
+)
 def test_every_seed_ends_as_alone(name: str, make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
     trainings = [make_training(name, seed=seed, max_epochs=2) for seed in SEEDS]
     for found, training in zip(stack(trainings, train, val, tmp_path / "s"), trainings, strict=True):

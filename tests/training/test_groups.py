@@ -1,7 +1,7 @@
 """One, two, three and four workers train every model to the same numbers, in real worker groups (gloo)."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.training.fitting import fitted
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2, precision="32")
 """Of three workers, two have three clips of a step and one has two."""
+OF_THE_STUDY = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
 Parts = tuple[Clips, Clips]
 """Training and validation."""
 
@@ -50,9 +51,9 @@ def trained(model: str, parts: Parts, folder: Path, group: Group) -> None:
         torch.save({"rows": result.epochs, "logits": np.stack(logits)}, folder / "found.pt")
 
 
-def in_a_group(parts: Parts, folder: Path, _config: Any = None) -> None:
+def in_a_group(models: Sequence[str], parts: Parts, folder: Path, _config: Any = None) -> None:
     """What each rank runs: one model after the other, each with a group's plugins of its own."""
-    for model in MODELS:
+    for model in models:
         trained(model, parts, folder / model, group_of_workers())
 
 
@@ -69,34 +70,45 @@ def parts(make_clips: Callable[..., Clips]) -> Parts:
 
 
 @pytest.fixture(scope="module")
-def alone(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def alone(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """What a model comes to in one process; each is trained once."""
     folder = tmp_path_factory.mktemp("alone")
-    for model in MODELS:
+
+    @cache
+    def of(model: str) -> dict[str, Any]:
         (folder / model).mkdir()
         trained(model, parts, folder / model, Group(Place(), lambda _row: None))
-    return found_in(folder)
+        return found_in(folder, model)
+
+    return of
 
 
-def found_in(folder: Path) -> dict[str, Any]:
-    return {model: torch.load(folder / model / "found.pt", weights_only=False) for model in MODELS}
+def found_in(folder: Path, model: str) -> dict[str, Any]:
+    return torch.load(folder / model / "found.pt", weights_only=False)
 
 
 @pytest.mark.parametrize(
-    "workers", [pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)]
+    ("workers", "models"),
+    [
+        (3, OF_THE_STUDY),
+        *(pytest.param(count, MODELS, marks=pytest.mark.slow, id=f"{count}-all") for count in (2, 3, 4)),
+    ],
 )
-def test_workers_train_as_one_does(workers: int, parts: Parts, alone: dict[str, Any], tmp_path: Path) -> None:
+def test_workers_train_as_one_does(
+    workers: int, models: Sequence[str], parts: Parts, alone: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
     """Only sums are rounded otherwise: logits within 1e-4 after an epoch, and 1e-3 after two."""
     TorchTrainer(
-        partial(in_a_group, parts, tmp_path),
+        partial(in_a_group, tuple(models), parts, tmp_path),
         scaling_config=train.ScalingConfig(num_workers=workers),
         run_config=train.RunConfig(storage_path=str(tmp_path / "ray")),
     ).fit()
-    together = found_in(tmp_path)
-    for model in MODELS:
+    for model in models:
+        together, single = found_in(tmp_path, model), alone(model)
         for epoch, tolerance in enumerate((1e-4, 1e-3)):
-            row, expected = (found[model]["rows"][epoch] for found in (together, alone))
+            row, expected = (found["rows"][epoch] for found in (together, single))
             assert row["clips"] == expected["clips"] == 32 + 13
             for name in ("train_loss", "train_top1", "val_loss", "val_top1"):
                 assert row[name] == pytest.approx(expected[name], rel=10 * tolerance), (model, epoch, name)
-            off = np.abs(together[model]["logits"][epoch] - alone[model]["logits"][epoch]).max()
+            off = np.abs(together["logits"][epoch] - single["logits"][epoch]).max()
             assert off < tolerance, (model, epoch)
