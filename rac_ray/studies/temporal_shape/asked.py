@@ -23,14 +23,11 @@ def factors_of(
 ) -> tuple[str, ...]:
     """The factors that are asked for; ``all`` stands for those that change something of one of the sources' clips.
 
-    Raises BadInput for one that is none of those, and for clips of a length that none of the models takes.
+    Some may change nothing of clips by this spec, and something by another one. Raises BadInput where all of them do
+    so, for one that changes nothing by any, and for clips of a length that none of the models takes.
     """
     check_sources(sources)
-    known = [
-        factor
-        for factor in FACTORS
-        if any(DIRECTIONS[source].with_factors([factor], spec).further for source in sources)
-    ]
+    known = _changing(sources)
     for factor in asked:
         if factor not in (*known, ALL):
             raise one_of(f"factor of {' and '.join(sources)}", factor, (*known, ALL))
@@ -39,7 +36,18 @@ def factors_of(
                 f"factor {factor} has longer clips, which {' and '.join(models)} cannot take; valid: "
                 f"{', '.join(each for each in known if each not in LONG)}, or a model of any length"
             )
-    return tuple(known if ALL in asked else dict.fromkeys(asked))
+    here = _changing(sources, spec)
+    if asked and not {ALL, *here} & set(asked):
+        raise BadInput(
+            f"{' and '.join(asked)} {'changes' if len(asked) == 1 else 'change'} nothing of the clips of "
+            f"{' and '.join(sources)}, which have it already; valid: {', '.join(here)}, {ALL}"
+        )
+    return tuple(here if ALL in asked else dict.fromkeys(asked))
+
+
+def _changing(sources: Sequence[str], spec: TemporalShapeSpec | None = None) -> list[str]:
+    """The factors that change something of one of the sources, by one spec or by any."""
+    return [name for name in FACTORS if any(DIRECTIONS[each].with_factors([name], spec).further for each in sources)]
 
 
 def take_any_length(models: Sequence[str]) -> bool:

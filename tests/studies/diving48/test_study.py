@@ -332,7 +332,7 @@ def test_one_training_serves_experiments_and_what_is_asked_later_is_only_evaluat
     lines = ran(first, verbose=True)
     (task,) = first.tasks
     start = lines.index(f"{task.training_id} start  small original seed=42")
-    assert [line.split(": ")[1][0] for line in lines if line.startswith(f"{task.training_id} epoch")] == ["0", "1"]
+    assert [line.split(": ")[1][0] for line in lines if line.startswith(f"{task.training_id} epoch")] == ["1", "2"]
     assert lines[-2].startswith("1 trial planned = 1 done + 0 failed + 0 running + 0 pending; ")
     assert start < len(lines) - 2
     tables = load(plan.ledger.storage.root)

@@ -300,6 +300,7 @@ def test_all_factors_are_those_that_change_something_of_a_source() -> None:
     assert factors_of(["2dot"], models, ["slow", "drift", "slow"], SPEC) == ("slow", "drift")
     assert factors_of(["2dot"], ["cnn3d", "convgru"], ["long30"], SPEC) == ("long30",)
     assert factors_of(["2dot"], models, [], SPEC) == ()
+    assert factors_of(["mnist_bg"], models, ["flicker", "drift"], SPEC) == ("flicker", "drift"), "as in another spec"
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,8 @@ def test_all_factors_are_those_that_change_something_of_a_source() -> None:
     [
         (["2dot"], "reverse", "unknown factor of 2dot 'reverse'; did you mean reversed? valid: static, flicker, "),
         (["mnist_bg"], "size7", "unknown factor of mnist_bg 'size7'; valid: static, .*, shuffled, all$"),
-        (["mnist_bg"], "flicker", "unknown factor of mnist_bg 'flicker'; valid: static, drift, .*, shuffled, all$"),
+        (["mnist_bg"], "flicker", "^flicker changes nothing of the clips of mnist_bg, which have it already; valid: "
+                                  "static, drift, .*, shuffled, all$"),
         (["2dot", "mnist_bg"], "2dot_drift", "unknown factor of 2dot and mnist_bg '2dot_drift';"),
         (["3dot"], "drift", "unknown source domain '3dot'; valid: 2dot, mnist_bg"),
         (["2dot"], "long40", "factor long40 has longer clips, which cnn3d and vivit cannot take; valid: static, .*, "
