@@ -1,6 +1,7 @@
 """Models of which not all trials were asked about every evaluation set: what is said of them in tables of one row."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import pandas as pd
 
@@ -30,9 +31,9 @@ def counts_in_one_row(table: pd.DataFrame, keys: Sequence[str], counts: Sequence
     told as ``1 to 3``."""
     told = {}
     for name in counts:
-        ends = table.groupby(list(keys), sort=False)[name].agg(["min", "max"])
-        if not ends["min"].equals(ends["max"]):
-            words = [least if least == most else f"{least} to {most}" for least, most in ends.to_numpy().tolist()]
+        ends = cast(pd.DataFrame, table.groupby(list(keys), sort=False)[name].agg(["min", "max"]))
+        words = [least if least == most else f"{least} to {most}" for least, most in ends.to_numpy().tolist()]
+        if any(isinstance(each, str) for each in words):
             told_of = dict(zip(_rows(ends.reset_index(), keys), words, strict=True))
             told[name] = [told_of[row] for row in _rows(table, keys)]
     return table.assign(**told)
