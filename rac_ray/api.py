@@ -189,9 +189,8 @@ def describe(
     """
     from rac_ray.sweep.explain import described_trial
 
-    return described_trial(
-        [as_last_run(study, name, where, which, asked) for name in looked_at(study, preset, where)], trial
-    )
+    plans = [as_last_run(study, name, where, which, asked) for name in looked_at(study, preset, where)]
+    return described_trial(plans, trial)
 
 
 def cancel(study: Study, preset: str = "", *, where: Where = _HERE) -> Cancelled:

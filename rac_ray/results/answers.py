@@ -148,14 +148,16 @@ class Answers:
         least, most = (float(end[~np.isnan(end)].mean()) if (~np.isnan(end)).any() else float("nan") for end in ends)
         return least, most
 
+    def reference(self, source: str, against: str) -> Part:
+        """The evaluation set that ``against`` names: a role of the source, or a target domain."""
+        return next(iter(self.parts(source, [against])), (against, "test"))
+
     def relative(self, part: Part, against: str | None, places: NDArray[np.int64]) -> Draws:
-        """(1 + D, len(places)) of top-1, divided by that on the evaluation set that ``against`` names, if it does: a
-        role of the trials' source, or a target domain."""
+        """(1 + D, len(places)) of top-1, divided by that on the ``reference`` that ``against`` names, if it does."""
         top1 = self.measure("top1", part, places)
         if against is None:
             return top1
-        source = self.trials["source"].iloc[places[0]]
-        reference = next(iter(self.parts(source, [against])), (against, "test"))
+        reference = self.reference(self.trials["source"].iloc[places[0]], against)
         return robustness_ratio(top1, self.measure("top1", reference, places))
 
     def per_seed(self, values: Draws, places: NDArray[np.int64]) -> Draws:

@@ -17,6 +17,7 @@ from rac_ray.data.shards import Clips
 from rac_ray.identity import Recipe, Training
 from rac_ray.models import MODELS, build_model
 from rac_ray.store.files import LAST_CHECKPOINT
+from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.sweep.stages import Group
 from rac_ray.sweep.worker import group_of_workers
 from rac_ray.training import progress
@@ -25,7 +26,6 @@ from tests.training.fitting import fitted
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=2, patience=2, precision="32")
 """Of three workers, two have three clips of a step and one has two."""
-OF_THE_STUDY = ("convlstm", "cnn3d", "timesformer1", "timesformer8")
 Parts = tuple[Clips, Clips]
 """Training and validation."""
 
@@ -90,7 +90,7 @@ def found_in(folder: Path, model: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("workers", "models"),
     [
-        (3, OF_THE_STUDY),
+        (3, Grid.models),
         *(pytest.param(count, MODELS, marks=pytest.mark.slow, id=f"{count}-all") for count in (2, 3, 4)),
     ],
 )

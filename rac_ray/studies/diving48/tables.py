@@ -41,8 +41,8 @@ def asked_both(
 ) -> NDArray[np.int64]:
     """The trials that were asked about both evaluation sets of a ratio."""
     target, against = RATIOS[column]
-    below = next(iter(answers.parts(source, [against])), (against, "test"))
-    return answers.asked(_places(answers, source, model, experiment), (target, "test"), below)
+    places = _places(answers, source, model, experiment)
+    return answers.asked(places, (target, "test"), answers.reference(source, against))
 
 
 def _places(answers: Answers, source: str, model: str, experiment: str | None) -> NDArray[np.int64]:
