@@ -7,6 +7,7 @@ Tune nor Ray.
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rac_ray.counted import about_left, counted, duration
@@ -99,7 +100,7 @@ class Monitor:
     queue: Queue
     say: Callable[[str], None]
     expected: Mapping[str, float] = field(default_factory=dict)
-    """Expected seconds of each trial by id; without one all count the same."""
+    """Expected seconds of each trial by id; where there are none, each counts as those that this run has seen."""
     expected_wall: float = 0.0
     """Expected seconds of the whole run; 0 when nobody knows."""
     verbose: bool = False
@@ -118,6 +119,8 @@ class Monitor:
         self.busy_seconds = 0.0
         """Seconds that trials ran, each weighed with its share of the machine."""
         self._work_done = 0.0
+        self._seen: dict[tuple[str, str, bool], float] = {}
+        """Seconds of the whole machine that a trial takes, by what is alike; of all epochs, until one has ended."""
         self._drawn = -_REDRAW_SECONDS
         self._told = self.began
         self._display = _shown_on(self.live) if self.live else None
@@ -139,6 +142,7 @@ class Monitor:
         running.epochs, running.best = row["epoch"] + 1, row["best_val_top1"]
         running.epoch_seconds = row["seconds"]
         running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
+        self._seen.setdefault(self._alike(training), training.recipe.max_epochs * row["seconds"] * running.share)
         if self.verbose:
             self.say(
                 f"{training.training_id} epoch  {training.name}: {running.epochs}, train loss {row['train_loss']:.4f}, "
@@ -148,7 +152,10 @@ class Monitor:
 
     def done(self, training: Training, record: Record) -> None:
         """A trial has a record."""
-        self._ended(training)
+        running = self._ended(training)
+        if running is not None:
+            seconds = record.epochs * running.epoch_seconds or self.clock() - running.began
+            self._seen[self._alike(training)] = seconds * running.share
         self._work_done += self._expected(training)
         counts = self.queue.counts()
         self.say(
@@ -216,16 +223,25 @@ class Monitor:
             f"{100 * self.idle_share():.0f}% of the machine idle"
         )
 
-    def _ended(self, training: Training) -> None:
+    def _ended(self, training: Training) -> Running | None:
+        """What was known of a trial that runs no more."""
         running = self.running.pop(training.training_id, None)
         if running:
             self.busy_seconds += (self.clock() - running.began) * running.share
+        return running
+
+    def _alike(self, training: Training) -> tuple[str, str, bool]:
+        """What trials have in common that take as long: model and size, source, whether they are only evaluated."""
+        return training.kind, training.source, training.training_id in self.trained
 
     def _expected(self, training: Training) -> float:
-        return self.expected.get(training.training_id, 1.0)
+        """What a trial weighs against the others; without a forecast it is seconds of the whole machine, as seen."""
+        if self.expected or not self._seen:
+            return self.expected.get(training.training_id, 1.0)
+        return self._seen.get(self._alike(training), fmean(self._seen.values()))
 
     def time_left(self) -> str:
-        """The time left by the pace so far, or, until a trial has ended, by what was expected."""
+        """The time left by the pace so far, or, until a trial has ended, by what was expected, or by its epochs."""
         counts = self.queue.counts()
         if not counts["pending"] + counts["running"]:
             return "none left"
@@ -233,9 +249,13 @@ class Monitor:
         left = [each for each in self.queue.trainings if self.queue.states[each.training_id] in going]
         elapsed = self.clock() - self.began
         if self._work_done:
-            return about_left(elapsed / self._work_done * sum(self._to_do(training) for training in left))
+            begun = sum(self._expected(each.training) - self._to_do(each.training) for each in self.running.values())
+            pace = elapsed / (self._work_done + begun)
+            return about_left(pace * sum(self._to_do(training) for training in left))
         if elapsed < self.expected_wall:
             return about_left(self.expected_wall - elapsed)
+        if self._seen and not self.expected:
+            return about_left(sum(self._to_do(training) for training in left))
         return "longer than was expected" if self.expected_wall else "just begun"
 
     def _to_do(self, training: Training) -> float:

@@ -204,7 +204,7 @@ def _monitor_of(
     return Monitor(
         queue,
         say,
-        price.expected,
+        price.expected if price.forecast else {},
         wall,
         resources.verbose,
         {training_id for training_id, entry in entries.items() if entry.record is not None},

@@ -61,7 +61,7 @@ def test_done_of_all_rate_time_left_and_running_trials(
 ) -> None:
     monitor, clock = on_terminal
     assert terminal.shown() == [
-        f"{'━' * 5}╺{'━' * 14} 1/4 done, 2 running, 240 clips/s, just begun",
+        f"{'━' * 5}╺{'━' * 14} 1/4 done, 2 running, 240 clips/s, about 8 s left",
         "epoch 1/3  best  50.0%    240 clips/s  timesformer1 h=4 2dot seed=0",
         "epoch 0/3  best     -%      0 clips/s  timesformer1 h=4 2dot seed=1",
     ]

@@ -130,7 +130,7 @@ def test_a_log_is_told_every_half_a_minute(trainings: list[Training]) -> None:
         clock.now = now
         monitor.tick()
     names = "timesformer1 h=4 2dot seed=0 epoch 1/3, best 50.0%; timesformer1 h=4 2dot seed=1 epoch 0/3"
-    assert lines[before:] == [f"1/4 done, 2 running, 240 clips/s, just begun; {names}"] * 2
+    assert lines[before:] == [f"1/4 done, 2 running, 240 clips/s, about 8 s left; {names}"] * 2
 
 
 def test_a_trained_trial_is_evaluated_and_has_no_epochs_unless_its_weights_are_gone(trainings: list[Training]) -> None:
@@ -191,7 +191,36 @@ def test_time_left_weighs_trials_by_what_was_expected(trainings: list[Training])
     queue.started(b.training_id)
     monitor.started(b, 1, {})
     monitor.epoch(b, ROW)
-    assert monitor.time_left() == "about 42 s left", "one of b's three epochs is over"
+    assert monitor.time_left() == "about 36 s left", "one of b's three epochs is over"
+
+
+def test_time_left_without_a_forecast_is_told_by_the_epochs_that_were_seen(make_training) -> None:
+    clock = Clock()
+    first, second = make_training(), make_training(seed=1)
+    larger = make_training(hidden_units=8)
+    every = (first, second, larger)
+    queue = Queue(
+        dict.fromkeys((each.training_id for each in every), "pending"),
+        every,
+        Packing(Machine(2)),
+        Budgets(),
+        clock=clock,
+    )
+    monitor = Monitor(queue, lambda _line: None, clock=clock)
+    assert monitor.time_left() == "just begun"
+    for training in (first, larger):
+        queue.started(training.training_id)
+        monitor.started(training, 1, {})
+    clock.now = 20.0
+    monitor.epoch(first, {**ROW, "seconds": 20.0})
+    assert monitor.time_left() == "about 80 s left", "30 - 10 s of the whole machine, 30 of the other seed, 30 guessed"
+    clock.now = 40.0
+    monitor.epoch(larger, {**ROW, "seconds": 40.0})
+    monitor.epoch(first, {**ROW, "epoch": 1, "seconds": 20.0})
+    assert monitor.time_left() == "about 80 s left", "10 + 30 + (60 - 20)"
+    queue.done(first.training_id)
+    monitor.done(first, record_of(task_of(first), epochs=2, seconds={"total": 40.0}))
+    assert monitor.time_left() == "about 60 s left", "40 s of the machine were used, and 60 are left"
 
 
 def test_a_candidate_that_is_cut_has_ended(trainings: list[Training]) -> None:
