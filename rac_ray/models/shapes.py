@@ -1,11 +1,14 @@
 """Models as shapes without values: their parameters are counted, and none is allocated or drawn."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
+
+from rac_ray.identity import digest_of
 
 
 class _SmallTables(TorchFunctionMode):
@@ -33,3 +36,9 @@ def shaped(build: Callable[[], nn.Module]) -> nn.Module:
     except RuntimeError:  # a model that mixes such a table with its parameters
         with torch.device("meta"):
             return build()
+
+
+@lru_cache(maxsize=4096)
+def weights_digest(build: Callable[[], nn.Module]) -> str:
+    """Digest of the names and shapes of a model's weights: a model of one's own may change under its name."""
+    return digest_of([[name, list(tensor.shape)] for name, tensor in shaped(build).state_dict().items()])

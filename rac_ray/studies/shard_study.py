@@ -7,7 +7,6 @@ itself.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,6 +106,7 @@ class ShardStudy(Study):
     def tasks(self, grid: ShardGrid, data: Storage, precision: str) -> list[Task]:
         """One task per model, hidden units and seed, seeds innermost, on the clips that ``provide`` has brought."""
         from rac_ray.data.subject import ShardSubject
+        from rac_ray.models.shapes import weights_digest
 
         manifest = self._manifest(grid, data)
         splits, identity = manifest["splits"], self._identity(grid, manifest)
@@ -124,7 +124,7 @@ class ShardStudy(Study):
             for hidden in grid.hidden_units:
                 build = _model(grid, model, hidden, len(classes))
                 subject = ShardSubject(build, train, val, len(classes), shape, data)
-                options = {"weights": _weights_of(build)}
+                options = {"weights": weights_digest(build)}
                 for seed in grid.seeds:
                     training = Training(model, hidden, grid.source, seed, recipe, content, options=options)
                     tasks.append(Task(training, subject, evaluations, counts, (train, val)))
@@ -186,14 +186,6 @@ def _model(grid: ShardGrid, model: str, hidden_units: int, classes: int) -> "Bui
     frames, channels, size, _ = grid.clip_shape
     sizes = {"num_frames": frames, "frame_size": size, "channels": channels, "num_classes": classes}
     return Builder(model, hidden_units).with_options(**sizes)
-
-
-@lru_cache(maxsize=4096)
-def _weights_of(build: Callable[[], Any]) -> str:
-    """Digest of the names and shapes of a model's weights: an own model may change under its name."""
-    from rac_ray.models.shapes import shaped
-
-    return digest_of([[name, list(tensor.shape)] for name, tensor in shaped(build).state_dict().items()])
 
 
 SHOWN = ("target", "source_test")

@@ -21,9 +21,9 @@ def run_task(
     outstanding.
 
     ``tasks`` are all of the run, by training id; ``clips`` are references to those that lie in memory, by
-    ``Subject.key``, and ``made_from`` is what makes clips again, by the trainings' ``clips_key``. Whatever is raised
-    becomes a failure file, and the other tasks go on. A full disk is no failure of the task: it halts the sweep. After
-    memory ran out the process ends, so that the next task begins in a clean one.
+    ``Subject.key``, and ``made_from`` is what makes clips again, by the trainings' ``clips_key`` and model. Whatever is
+    raised becomes a failure file, and the other tasks go on. A full disk is no failure of the task: it halts the sweep.
+    After memory ran out the process ends, so that the next task begins in a clean one.
     """
     with loading():
         import ray
@@ -57,7 +57,7 @@ def job_of(task: Task, attempt: int, clips: Mapping[str, Any], made_from: Any, s
     """An attempt at a task that begins now, here."""
     keys = {part: task.subject.key(part) for part in parts_of(task)}
     mine = {part: clips[key] for part, key in keys.items() if key in clips}
-    made = made_from.get(task.training.clips_key)
+    made = made_from.get((task.training.clips_key, task.training.model))
     return Job(task, attempt, setting, platform.node(), time.monotonic(), made, mine)
 
 

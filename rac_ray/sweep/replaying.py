@@ -114,7 +114,7 @@ def replay_capsule(
     ledger = Ledger(Storage.at(folder / RECORDS))
     records, found = [], dict[str, str]()
     for training_id, entry in sorted(ledger.scan().items()):
-        if entry.record is not None:
+        if entry.record is not None and entry.record.evaluations:
             records.append(entry.record)
         reason = wrong(ledger, entry.record, entry.record.study) if entry.record else entry.damaged
         found |= {training_id: reason} if reason else {}

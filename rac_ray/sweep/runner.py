@@ -232,7 +232,7 @@ def _tune(
 
     tasks = {task.training_id: task for task in plan.tasks}
     queue = monitor.queue
-    first = {training.clips_key: training for training in reversed(queue.trainings)}
+    first = {(training.clips_key, training.model): training for training in reversed(queue.trainings)}
     progress = ProgressFile(plan.sweep, lock.holder.token, monitor)
     told = Listeners((SweepMetrics(plan.study.name), progress, *listeners))
     for task in plan.tasks:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from rac_ray.errors import BadInput
-from rac_ray.identity import Recipe
-from rac_ray.models import register
+from rac_ray.identity import Recipe, Training
+from rac_ray.models import MODELS, register
+from rac_ray.models.shapes import weights_digest
 from rac_ray.sweep.axes import RECIPE_OPTIONS
 from rac_ray.sweep.only import Only
 from rac_ray.sweep.planner import Plan, parameters_of
@@ -105,6 +107,24 @@ def test_a_model_of_ones_own_may_have_a_choice_too(tmp_path: Path, monkeypatch: 
     seen.clear()
     task.subject.build()
     assert seen == ["layer"]
+
+
+def test_a_model_of_ones_own_is_known_by_the_shapes_of_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may change under its name; models of the package, whose names stand for what they are, have no such digest."""
+    from rac_ray import models
+
+    def planned_with(width: int) -> Training:
+        monkeypatch.setattr(models, "MODELS", dict(MODELS))
+        register("wide")(lambda hidden, **_shape: torch.nn.Linear(width, hidden))
+        weights_digest.cache_clear()
+        return plan(tmp_path, models=["wide"], seeds=[0], batch_size=[8]).tasks[0].training
+
+    narrow, wide, again = (planned_with(width) for width in (4, 8, 4))
+    assert narrow.training_id == again.training_id != wide.training_id
+    assert [*narrow.options] == ["weights"]
+    assert plan(tmp_path, seeds=[0]).tasks[0].training.options == {}
 
 
 def test_verbs_that_run_nothing_know_the_recipes_of_the_last_run(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,28 @@ def test_clips_are_rendered_as_the_trial_saw_them(capsule: Path) -> None:
 def test_the_report_shows_clips_that_were_misclassified(capsule: Path) -> None:
     page = (capsule.parent / "r/ts_grid/small/report.html").read_text()
     assert "data:image/gif" in page
+
+
+def test_a_trial_is_trained_again_with_its_own_normalisation(capsule: Path) -> None:
+    ledger = Ledger(Storage.at(capsule.parent / "r/ts_grid"))
+    record = next(iter(ledger.records(ledger.training_ids()).values()))
+    own, layer = record, with_changes(record, recipe=replace(record.recipe, normalisation="layer"))
+    norms = [
+        {type(module).__name__ for module in STUDY.again(each)[0].build().modules()} & {"PlainBatchNorm3d", "FrameNorm"}
+        for each in (own, layer)
+    ]
+    assert norms == [{"PlainBatchNorm3d"}, {"FrameNorm"}]
+
+
+def test_a_training_that_nobody_asked_anything_is_not_finished(tmp_path: Path, make_training) -> None:
+    """A sweep may be packed while one stands between its training and its evaluations."""
+    sweep = write_sweep(tmp_path / "sweep", {"cnn3d": 0.6}, sizes=(2,))
+    first, *_ = sorted((sweep / "trials").iterdir())
+    record = json.loads((first / "record.json").read_text())
+    (first / "record.json").write_text(json.dumps({**record, "evaluations": [], "dataset": None}))
+    pack(Storage.at(sweep), tmp_path / "out.tar.zst", SHAPES)
+    found = replay_capsule(tmp_path / "out.tar.zst", tmp_path / "again", 0, 0, lambda _: SHAPES)
+    assert (found.trainings, found.wrong) == (2, {})
 
 
 def test_a_trial_that_came_out_otherwise_is_told() -> None:

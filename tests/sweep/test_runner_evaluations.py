@@ -159,6 +159,18 @@ def test_longer_clips_are_asked_of_a_finished_sweeps_models_of_any_length(
     np.testing.assert_allclose(np.stack(table.sort_values("clip_id")["logits"].tolist()), said, atol=1e-5)
 
 
+def test_records_say_of_each_model_what_it_was_asked(plan_of: Callable[..., Plan], tmp_path: Path) -> None:
+    """Of two models one alone takes longer clips, whichever comes first."""
+    plan = plan_of(seeds=(0,), factors=("long40",))
+    run(replace(plan, ledger=Ledger(Storage.at(tmp_path / "fresh/tiny"))))
+    records = Ledger(Storage.at(tmp_path / "fresh/tiny")).records([task.training_id for task in plan.tasks])
+    for record in records.values():
+        read = {*record.content}
+        assert {*(record.dataset or {})["clips"]} == read, record.model
+        assert TemporalShape().again(record)[0].num_classes == 5
+    assert len({"2dot_long40/test" in record.content for record in records.values()}) == 2
+
+
 def test_new_evaluations_are_those_of_a_sweep_that_had_them_from_the_start(
     plan_of: Callable[..., Plan], tmp_path: Path
 ) -> None:

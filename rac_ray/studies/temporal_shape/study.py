@@ -14,7 +14,7 @@ from rac_ray.counted import counted
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import part_keys
 from rac_ray.errors import BadInput
-from rac_ray.identity import Evaluation, Training, digest_of
+from rac_ray.identity import Evaluation, Recipe, Training, digest_of
 from rac_ray.results.paper import Drawn
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -31,6 +31,7 @@ from rac_ray.studies.temporal_shape.results import DRAWN, NAMED, QUESTION, shape
 from rac_ray.studies.temporal_shape.spec import SPECS
 from rac_ray.studies.temporal_shape.symbols import all_symbols
 from rac_ray.studies.temporal_shape.trajectories import FRAME_SIZE, LABEL_NAMES, NUM_FRAMES
+from rac_ray.sweep.axes import with_normalisation
 from rac_ray.sweep.feeds import FEED, ONLINE, STORED
 from rac_ray.sweep.forecast import Interval
 from rac_ray.sweep.options import Option, integers, named, places, with_axes, words
@@ -56,6 +57,8 @@ CLIPS_PER_SECOND = 1500.0
 """Clips that one core generates."""
 REFERENCE = Path(__file__).with_name("reference.tar.zst")
 """A capsule of what has been run of the preset laptop; what it says is in docs/findings.md."""
+OURS = (*MODELS, *FURTHER_MODELS)
+"""Models whose names say what they are; of any other one trainings are known by the shapes of its weights, too."""
 OWN = "own"
 """What a spec without a name is called."""
 AXES = {"source": "sources", "models": "models", "hidden_units": "hidden_units", "seeds": "seeds"}
@@ -111,6 +114,8 @@ class TemporalShape(Study):
 
     def tasks(self, grid: Grid, data: Storage, precision: str) -> list[Task]:
         """One task per source, model, hidden units and seed, seeds innermost. Raises BadInput."""
+        from rac_ray.models.shapes import weights_digest
+
         check_grid(grid)
         dataset = dataset_of(grid)
         dataset.require_own(data)
@@ -122,8 +127,9 @@ class TemporalShape(Study):
             content, recipe = trained_content(grid, dataset, direction), grid.recipe(model).resolved(precision)
             for hidden in grid.hidden_units:
                 subject = subject_of(model, hidden, direction, data, drawn, grid.spec.shapes)
+                options = {} if model in OURS else {"weights": weights_digest(subject.build)}
                 for seed in grid.seeds:
-                    training = Training(model, hidden, name, seed, recipe, content)
+                    training = Training(model, hidden, name, seed, recipe, content, options=options)
                     tasks.append(Task(training, subject, **shared))
         return tasks
 
@@ -193,7 +199,7 @@ class TemporalShape(Study):
         from rac_ray.data.feed import Opening
         from rac_ray.data.feeding import ClipFeeds
 
-        clips = rendered_parts(record)
+        clips = rendered_parts(record, record.content)
         if untold := [each.part for each in record.evaluations if each.part not in clips]:
             raise BadInput(f"trial {record.training_id} does not say what {untold[0]} was made from")
         direction, dataset = DIRECTIONS[record.source].within(clips), record.dataset or {}
@@ -201,6 +207,8 @@ class TemporalShape(Study):
         if "endless" in dataset:
             drawn = partial(EndlessClips, GeneratedClips.from_dict(dataset), direction.trained_on, dataset["endless"])
         subject = subject_of(record.model, record.hidden_units, direction, Storage(""), drawn, record.classes)
+        if record.recipe.normalisation != Recipe.normalisation:
+            subject = replace(subject, build=with_normalisation(subject.build, record.training()))
         return subject, ClipFeeds(subject, Opening(record.seed, record.recipe.batch_size, clips=clips))
 
 
