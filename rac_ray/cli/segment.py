@@ -22,7 +22,8 @@ DESCRIPTION = """Divers in Diving48: fine-tune Mask R-CNN on the released frames
 Broomé et al., WACV 2023, section 3.3 and supplemental: 303 frames, COCO weights, SGD, at most 100 epochs.
 
     python sweeps/segment_divers.py train FRAMES --out results/segmentation
-    python sweeps/segment_divers.py masks data/diving48 --checkpoint results/segmentation/best.ckpt --out data/masks
+    python sweeps/segment_divers.py masks data/diving48 --splits test \\
+        --checkpoint results/segmentation/best.ckpt --out data/masks
 """
 
 
@@ -116,10 +117,10 @@ def masks(
 
     Examples
     --------
-    rac-ray diving48 masks data/diving48 --checkpoint results/segmentation/best.ckpt --out data/masks
+    rac-ray diving48 masks data/diving48 --splits test --checkpoint best.ckpt --out data/masks
     """
     with needs_extra("segmentation"):
-        from rac_ray.segmentation.infer import segment_clips
+        from rac_ray.segmentation.infer import require_positive, segment_clips
         from rac_ray.segmentation.network import torchvision
     from rac_ray.sweep.monitor import say_line
     from rac_ray.sweep.resources import Resources
@@ -127,6 +128,7 @@ def masks(
 
     wanted = None if splits is None else words(splits)
     require_some("splits", wanted)
+    require_positive(frames_per_step, actors)
     torchvision()
     folder = Storage.at(out)
     with ray_session(Resources(address=address, num_cpus=num_cpus), "segment_divers"):

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from rac_ray.counted import counted
 from rac_ray.data.shards import METADATA_KEY
 from rac_ray.errors import BadInput, needs_extra
 from rac_ray.store.parquet import NO_TABLE, in_short
@@ -161,16 +162,28 @@ def made_of(folder: Storage, name: str) -> tuple[str, str] | None:
         return msgspec.json.decode(metadata.get(OF_KEY, b"null"), type=tuple[str, str] | None)
 
 
-def require_made_of(masks: str, contents: Mapping[str, str]) -> None:
-    """Raise BadInput for masks of shards that have other clips by now; ``contents`` are the shards', by name."""
+def require_made_of(masks: str, contents: Mapping[str, str], *, whole: bool = False) -> list[str]:
+    """Names of the files with masks of some shards, or of nobody knows which; ``contents`` are the shards', by name.
+
+    Raises BadInput for masks of shards that have other clips by now, and, if they are to be ``whole``, for shards
+    without masks where all files say of which shard they are.
+    """
     folder, name = placed(masks)
-    for file in mask_files(folder, name):
-        shard, content = made_of(folder, file) or ("", "")
+    shards = {file: made_of(folder, file) for file in mask_files(folder, name)}
+    for file, (shard, content) in ((file, known) for file, known in shards.items() if known):
         if shard in contents and contents[shard] != content:
             raise BadInput(
                 f"masks {folder.address(file)} were made of other clips than {shard} has now; "
                 "make them again with `segment_divers.py masks`"
             )
+    masked = {known[0] for known in shards.values() if known}
+    lacking = sorted(contents.keys() - masked)
+    if whole and lacking and None not in shards.values():
+        raise BadInput(
+            f"masks {masks!r} lack those of {len(lacking)} of {counted(len(contents), 'shard')}, {lacking[0]} first; "
+            "make them with `segment_divers.py masks`"
+        )
+    return [file for file, known in shards.items() if known is None or known[0] in contents]
 
 
 class MaskTable:

@@ -135,7 +135,7 @@ def split_frames(
 
 
 def by_video(frames: Sequence[FrameFiles], pattern: str = VIDEO_PATTERN) -> dict[str, list[FrameFiles]]:
-    """Frames by their recording, the first group of ``pattern`` over the whole name, or the name where it fits not.
+    """Frames by their recording, the first group of ``pattern`` over the whole name, or the name where that is nothing.
 
     Raises BadInput for a pattern that is no regular expression with a group.
     """
@@ -148,7 +148,7 @@ def by_video(frames: Sequence[FrameFiles], pattern: str = VIDEO_PATTERN) -> dict
     groups: dict[str, list[FrameFiles]] = {}
     for frame in frames:
         found = compiled.fullmatch(frame.name)
-        groups.setdefault(found[1] if found else frame.name, []).append(frame)
+        groups.setdefault((found and found[1]) or frame.name, []).append(frame)
     return dict(sorted(groups.items()))
 
 

@@ -70,8 +70,9 @@ def segment_clips(
     """Write the masks of all clips of ``splits`` (None: all) that ``out`` lacks or has of other pixels; needs a Ray.
 
     There is an actor per GPU, or per CPU where there are none, or ``actors``. Raises BadInput for data without a
-    manifest, unknown splits, weights that cannot be read, and an ``out`` of other weights or data.
+    manifest, unknown splits, weights that cannot be read, an ``out`` of other weights or data, and numbers below 1.
     """
+    require_positive(frames_per_step, actors)
     content = checkpoint_bytes(checkpoint)
     loaded = parsed_checkpoint(content, checkpoint)
     loaded.network()
@@ -97,6 +98,13 @@ def segment_clips(
     rows = _segmented(data, clips, ray.put(content), frames_per_step, actors)
     instances = _written(rows, wanted, contents, out, say)
     return SegmentationSummary(len(by_shard), len(wanted), len(clips), instances)
+
+
+def require_positive(frames_per_step: int, actors: int | None) -> None:
+    """Raise BadInput for numbers below 1."""
+    for what, number in (("frames per step", frames_per_step), ("actors", 1 if actors is None else actors)):
+        if number < 1:
+            raise BadInput(f"{what}: {number}; valid: 1 or more")
 
 
 class Segmenter:

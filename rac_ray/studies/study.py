@@ -205,6 +205,10 @@ class Study(ABC):
 
         raise BadInput(f"clips of {self.name} are not rendered again")
 
+    def clip_shape(self, record: "Record") -> Sequence[int] | None:
+        """Shape (T, C, H, W) of the clips that a finished training's model takes; None: Temporal Shape's."""
+        return (record.dataset or {}).get("clip_shape")
+
     def built(self, record: "Record") -> "nn.Module":
         """A finished training's model, without its weights. Raises BadInput where it cannot be built.
 
@@ -213,7 +217,7 @@ class Study(ABC):
         from rac_ray.models import build_model
 
         options = {name: value for name, value in record.options.items() if name not in ("architecture", "weights")}
-        if shape := (record.dataset or {}).get("clip_shape"):
+        if shape := self.clip_shape(record):
             frames, channels, size, _ = shape
             options |= {"num_frames": frames, "channels": channels, "frame_size": size}
         name = record.options.get("architecture", record.model)

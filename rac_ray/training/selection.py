@@ -30,7 +30,7 @@ class Selected:
     epoch: int
     val_top1: float
     reached: bool = True
-    """Whether the training came within REACH of the level at all."""
+    """Whether the best epoch is at least as good as the level, or less than REACH below it."""
 
 
 @dataclass(frozen=True)

@@ -186,3 +186,17 @@ def test_masks_know_the_clips_that_they_were_made_of(tmp_path: Path) -> None:
     (tmp_path / "masks/broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(BadInput, match=r"broken\.parquet are corrupt"):
         require_made_of(folder.root, {})
+
+
+def test_masks_of_all_shards_are_asked_for_where_all_say_whose_they_are(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path / "masks")
+    contents = {"test-0.parquet": "one", "test-1.parquet": "two"}
+    write_masks(folder, "test-0.parquet", two_divers("a_00001"), made_of=("test-0.parquet", "one"))
+    sentence = r"masks '.*masks' lack those of 1 of 2 shards, test-1\.parquet first; make them with"
+    with pytest.raises(BadInput, match=sentence):
+        require_made_of(folder.root, contents, whole=True)
+    assert require_made_of(folder.root, contents) == ["masks/test-0.parquet"]
+    write_masks(folder, "train-0.parquet", two_divers("c_00001"), made_of=("train-0.parquet", "three"))
+    write_masks(folder, "mine.parquet", two_divers("b_00002"))
+    counted = ["masks/mine.parquet", "masks/test-0.parquet"]
+    assert sorted(require_made_of(folder.root, contents, whole=True)) == counted, "those of training clips do not count"

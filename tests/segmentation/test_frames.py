@@ -59,6 +59,7 @@ def test_a_video_is_the_name_without_the_numbers_at_its_end() -> None:
     names = ["aB3_00012-7", "aB3_00013_frame_2", "_x-Y9_00001", "_x-Y9_00002_1", "single"]
     assert list(by_video(named(*names))) == ["_x-Y9", "aB3", "single"]
     assert list(by_video(named("p1f1", "p1f2", "p2f1"), r"(p\d)f\d")) == ["p1", "p2"]
+    assert list(by_video(named("p1f1", "p1f2", "q2"), r"(p\d)f\d|q\d")) == ["p1", "q2"], "the group takes no part"
 
 
 def test_what_cannot_be_split_is_told() -> None:

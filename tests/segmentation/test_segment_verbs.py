@@ -40,7 +40,7 @@ def test_the_readme_commands_in_their_order(command, shards: Storage, tmp_path: 
     assert epoch.startswith("epoch 1: train_loss ")
     assert "best.ckpt: epoch 1 of 1, val_iou_boxes " in last
     shutil.copytree(shards.root, tmp_path / "data/diving48")
-    code, out, err = command(*masks, "--splits", "test", "--actors", "1")
+    code, out, err = command(*masks, "--actors", "1")
     assert (code, err) == (0, "")
     assert ": masks of 1 of 1 shard made, 1 clip, " in out
     made = list((tmp_path / masks[-1]).glob("*.parquet"))
@@ -60,6 +60,11 @@ def test_the_readme_commands_in_their_order(command, shards: Storage, tmp_path: 
         (["train", "FRAMES", "--out", "o", "--batch-size", "0"], "--batch-size is 0; valid: 1 or more"),
         (["train", "FRAMES", "--out", "o", "--weights", "no.pth"], "there are no weights at 'no.pth'; valid: coco, "),
         (["train", "FRAMES"], "out is required; see "),
+        (
+            ["masks", "data", "--checkpoint", "c.pt", "--out", "o", "--frames-per-step", "0"],
+            "frames per step: 0; valid: 1",
+        ),
+        (["masks", "data", "--checkpoint", "c.pt", "--out", "o", "--actors", "0"], "actors: 0; valid: 1 or more"),
         (["masks", "data", "--checkpoint", "c.pt", "--out", "o", "--splits", ","], "--splits names nothing; give one"),
     ],
 )

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from rac_ray.data.decoder import Decoder, Frames, Rejected, decoded_frames
-from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, placed
+from rac_ray.data.masks import HEIGHT, WIDTH, FrameMasks, MaskTable, placed
 from rac_ray.errors import BadInput, one_of
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.shape_texture import DOMAINS, published_video, render
 from rac_ray.studies.diving48.sizes import NUM_FRAMES
+
+NOBODY = FrameMasks(*[np.zeros((0, HEIGHT, WIDTH), np.bool_)] * 2)
+"""The masks of a frame without anybody."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +26,16 @@ class Rendered:
     """Frames of a domain from a clip's own frames and its masks."""
 
     domain: str
-    folder: Storage
-    name: str
-    """Of a file of masks in ``folder``, or of a folder of such files."""
+    masks: tuple[Storage, str] | None
+    """Folder, and in it the name of a file of masks or of a folder of such files; None for a domain that has them all.
+    """
     codec: bool = False
     """Through the encoder of the authors' files."""
 
     def __call__(self, clip_id: str, frames: Frames) -> Frames:
         """Frames (T, H, W, 3) uint8 of any size to (T, 369, 492, 3); BadInput for a clip without masks."""
-        masks = _table(self.folder, self.name).clip(clip_id, len(frames), HEIGHT, WIDTH)
+        count = len(frames)
+        masks = _table(*self.masks).clip(clip_id, count, HEIGHT, WIDTH) if self.masks else [NOBODY] * count
         return render(self.domain, frames, masks, codec=self.codec)
 
 
@@ -39,6 +45,12 @@ class Published:
 
     domain: str
     folder: Path
+
+    def require_folder(self) -> None:
+        """Raise BadInput where there is no folder of the domain's videos."""
+        place = self.folder / DOMAINS[self.domain].published
+        if not place.is_dir():
+            raise BadInput(f"there are no published videos of domain {self.domain!r}: {str(place)!r} is no folder")
 
     def __call__(self, clip_id: str, frames: Frames) -> Frames:
         """Frames (32, 369, 492, 3) uint8 of a clip's video; ``frames``, the clip's own, are not used.
@@ -61,7 +73,8 @@ def domain_frames(
     """What makes a domain's frames: None for ``original``, which is as the shards have it.
 
     ``masks`` is the path or URI of a file, or folder, of masks; ``published`` the folder of the authors' videos, which
-    then count instead. Raises BadInput for an unknown domain and for one whose masks are missing.
+    then count instead. ``control`` needs neither. Raises BadInput for an unknown domain and for one whose masks are
+    missing.
     """
     if domain not in DOMAINS:
         raise one_of("domain of Diving48", domain, DOMAINS)
@@ -69,10 +82,12 @@ def domain_frames(
         return None
     if published is not None and DOMAINS[domain].published:
         return Published(domain, published)
+    if DOMAINS[domain].keep == "all":
+        return Rendered(domain, None, codec)
     if masks is None:
-        raise BadInput(f"domain {domain!r} needs masks, or the folder of the published videos")
-    folder, name = placed(masks)
-    return Rendered(domain, folder, name, codec)
+        also = ", or the folder of the published videos" if codec else ": published videos went through the encoder"
+        raise BadInput(f"domain {domain!r} needs masks{also}")
+    return Rendered(domain, placed(masks), codec)
 
 
 @lru_cache(maxsize=2)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from rac_ray.data.dataset import Say
 from rac_ray.data.manifest import require_manifest, shard_contents
-from rac_ray.data.masks import mask_files, placed, require_made_of
+from rac_ray.data.masks import placed, require_made_of
 from rac_ray.errors import BadInput, one_of
 from rac_ray.identity import Evaluation, Training, Trial, digest_of
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.claims import DIVING48
-from rac_ray.studies.diving48.domains import Rendered, domain_frames
+from rac_ray.studies.diving48.domains import Published, Rendered, domain_frames
 from rac_ray.studies.diving48.facts import FACTS
 from rac_ray.studies.diving48.grid import PRESETS, DivingGrid
 from rac_ray.studies.diving48.lists import SPLITS
 from rac_ray.studies.diving48.naming import NAMED, QUESTION
 from rac_ray.studies.diving48.published import PRINTED
-from rac_ray.studies.diving48.shape_texture import RENDERING
+from rac_ray.studies.diving48.shape_texture import DOMAINS, RENDERING
+from rac_ray.studies.diving48.sizes import CHANNELS, FRAME_SIZE, NUM_FRAMES
 from rac_ray.studies.study import COMMAND, Study
 from rac_ray.sweep.options import Option, integers, place, with_axes, words
 from rac_ray.training.selection import Selection
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rac_ray.results.analysis import Analysis
     from rac_ray.results.figures import Draw
     from rac_ray.results.sheet import Sheet
+    from rac_ray.store.record import Record
     from rac_ray.training.probe import Probe
 
 DESCRIPTION = f"""Diving48: is what a video model has learned shape, or texture?
@@ -117,7 +119,8 @@ class Diving48(Study):
         if grid.validation not in root["val"]:
             raise one_of("validation split", grid.validation, root["val"])
         evaluations, frames = evaluations_of(root, grid, masks_of(grid, data))
-        val = len(root["val"][grid.validation])
+        left_out = root["splits"]["train"].get("left_out", {})
+        val = sum(clip_id not in left_out for clip_id in root["val"][grid.validation])
         train, test = (root["splits"][split]["clips"] for split in ("train", "test"))
         counts = Counts(train - val, val, {e.part: val if e.split == "val" else test for e in evaluations})
         content = trained_content(root, grid)
@@ -188,6 +191,10 @@ class Diving48(Study):
 
         return dive_names(classes)
 
+    def clip_shape(self, record: "Record") -> Sequence[int]:
+        """That of all clips, which are resized for the models."""
+        return NUM_FRAMES, CHANNELS, FRAME_SIZE, FRAME_SIZE
+
     def sheets(self, analysis: "Analysis") -> "list[Sheet]":
         """Tables 1 to 7."""
         from rac_ray.studies.diving48.results import diving_sheets
@@ -221,7 +228,8 @@ def evaluations_of(
 ) -> tuple[tuple[Evaluation, ...], dict[str, Any]]:
     """What checkpoints are asked, with what makes the frames of each part.
 
-    Raises BadInput for missing masks, for those of other clips than the test part has now, and for an unknown domain.
+    Raises BadInput for missing masks, for those of other clips than the test part has now, for a folder without
+    published videos, and for an unknown domain.
     """
     published = Path(grid.published) if grid.published else None
     train, test = (digest_of(manifest["identity"], manifest["splits"][split]["content"]) for split in ("train", "test"))
@@ -231,16 +239,17 @@ def evaluations_of(
     if SOURCE in grid.domains:
         found.append(Evaluation(SOURCE, "test", "source_test", digest_of(test)))
         frames[f"{SOURCE}/test"] = None
-    if masks:
-        require_made_of(masks, shard_contents(manifest, ["test"]))
-    made_by = digest_of_masks(masks) if masks else None
+    made_by = digest_of_masks(masks, manifest) if masks else None
     for codec in grid.codecs:
         videos = published if codec else None  # the authors' went through it
         for domain in grid.domains:
             if domain != SOURCE:
                 made = domain_frames(domain, masks=masks, published=videos, codec=codec)
+                if isinstance(made, Published):
+                    made.require_folder()
                 version = [RENDERING] if isinstance(made, Rendered) else []
-                content = digest_of(test, domain, made_by, videos is not None, codec, *version)
+                by = made_by if DOMAINS[domain].keep != "all" else None
+                content = digest_of(test, domain, by, videos is not None, codec, *version)
                 target = Evaluation(domain, "test", "target", content, variant_of(codec))
                 frames[target.part] = made
                 found.append(target)
@@ -257,7 +266,8 @@ def masks_of(grid: DivingGrid, data: Storage) -> str | None:
     return data.below("masks", "masks.parquet").root if grid.drawn and not grid.masks else grid.masks
 
 
-def digest_of_masks(masks: str) -> str:
-    """Of a file of masks, or of all in a folder."""
-    folder, name = placed(masks)
-    return hashlib.sha256(b"".join(folder.read_bytes(each) for each in mask_files(folder, name))).hexdigest()
+def digest_of_masks(masks: str, manifest: Mapping[str, Any]) -> str:
+    """Of a file of masks, or of those in a folder that are of test clips: no others are edited."""
+    folder, _ = placed(masks)
+    files = require_made_of(masks, shard_contents(manifest, ["test"]), whole=True)
+    return hashlib.sha256(b"".join(folder.read_bytes(each) for each in files)).hexdigest()

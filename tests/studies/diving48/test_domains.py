@@ -7,7 +7,7 @@ import pytest
 
 from rac_ray.data.generate import generate
 from rac_ray.data.jpegs import JpegClips, load_clip
-from rac_ray.data.masks import HEIGHT, WIDTH, MaskTable, rows_of, write_masks
+from rac_ray.data.masks import HEIGHT, WIDTH, FrameMasks, MaskTable, rows_of, write_masks
 from rac_ray.data.order import Share
 from rac_ray.data.source import places
 from rac_ray.data.streaming import StreamedBatches
@@ -61,6 +61,15 @@ def test_the_codec_is_an_option(root: Storage) -> None:
     assert 0 < changed.mean() < 10
 
 
+def test_the_control_needs_no_masks(root: Storage) -> None:
+    """Nothing of it is edited: clips without masks have it, too."""
+    own = find_clip(root, places(root, "test")[0].clip_id)
+    control = domain_frames("control")
+    assert control is not None
+    nobody = [FrameMasks(*[np.zeros((0, HEIGHT, WIDTH), bool)] * 2)] * len(own)
+    np.testing.assert_array_equal(control("nobody", own), render("control", own, nobody))
+
+
 def test_published_videos_count_instead_of_masks(root: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "published/blurbg_04mask"
     folder.mkdir(parents=True)
@@ -87,6 +96,8 @@ def test_bad_input_is_told(root: Storage) -> None:
     with pytest.raises(BadInput, match="unknown domain of Diving48 'x'; valid: original, control, s1, s2, t"):
         domain_frames("x")
     with pytest.raises(BadInput, match="domain 't' needs masks, or the folder of the published videos"):
+        domain_frames("t", codec=True)
+    with pytest.raises(BadInput, match="domain 't' needs masks: published videos went through the encoder"):
         domain_frames("t")
     frames = domain_frames("t", masks=f"{root.root}/masks")
     assert frames is not None

@@ -23,6 +23,7 @@ from rac_ray.data.masks import write_masks
 from rac_ray.errors import BadInput
 from rac_ray.identity import Recipe
 from rac_ray.results import load
+from rac_ray.results.weights import load_model
 from rac_ray.store.storage import Storage
 from rac_ray.studies.diving48.dataset import OfficialVideos
 from rac_ray.studies.diving48.domains import Published, Rendered
@@ -99,6 +100,34 @@ def test_the_study_is_six_trainings_that_serve_eight_experiments(data: Storage, 
     assert {task.training.seed for task in seeds.tasks} == {42, 61, 47}
     assert (len(seeds.tasks), len(seeds.trials)) == (18, 3 * 23)
     assert {trial.trial_id for trial in plan.trials} < {trial.trial_id for trial in seeds.trials}
+
+
+def test_masks_of_training_clips_change_no_evaluation(data: Storage, tmp_path: Path) -> None:
+    """Only test clips are edited."""
+    masks = Storage.at(shutil.copytree(f"{data.root}/masks", tmp_path / "masks"))
+    before = ids(planned(data, tmp_path, masks=masks.root))
+    shard, *_ = shard_contents(require_manifest(data), ["train"]).items()
+    write_masks(masks, "train.parquet", [], ["clip"], made_of=shard)
+    assert ids(planned(data, tmp_path, masks=masks.root)) == before
+
+
+def test_published_videos_stand_alone(data: Storage, tmp_path: Path) -> None:
+    for folder in ("blurbg_04mask", "masked_divers_all_masks"):
+        (tmp_path / folder).mkdir()
+    plan = planned(data, tmp_path, masks=None, published=str(tmp_path))
+    assert [each.part for each in plan.tasks[0].evaluations][2:] == ["control/test", "s1/test", "t/test"]
+
+
+def test_videos_that_are_left_out_are_no_validation_clips(data: Storage, tmp_path: Path) -> None:
+    manifest = require_manifest(data)
+    whole = planned(data, tmp_path).tasks[0].counts
+    (gone, *_) = manifest["val"]["authors"]
+    train = manifest["splits"]["train"]
+    manifest["splits"]["train"] = {**train, "clips": train["clips"] - 1, "left_out": {gone: "was not there"}}
+    root = Storage.at(tmp_path / "data")
+    root.write_json(MANIFEST, manifest)
+    counts = planned(root, tmp_path, masks=f"{data.root}/masks/{MASKS}").tasks[0].counts
+    assert (counts.train, counts.val) == (whole.train, whole.val - 1)
 
 
 def test_masks_of_other_clips_are_refused(data: Storage, tmp_path: Path) -> None:
@@ -208,6 +237,8 @@ def test_a_codec_is_another_trial_of_the_same_training(data: Storage, tmp_path: 
         "control/test": True, "s1/test": True, "t/test": True,
         "control codec=no/test": False, "s1 codec=no/test": False, "t codec=no/test": False,
     }  # fmt: skip
+    for folder in ("blurbg_04mask", "masked_divers_all_masks"):
+        (tmp_path / folder).mkdir()
     published = asking(data, tmp_path, codec=["yes", "no"], published=str(tmp_path))
     frames = cast(DivingSubject, published.tasks[0].subject).frames
     assert [type(frames[part]) for part in ("s1/test", "s1 codec=no/test")] == [Published, Rendered]
@@ -270,6 +301,8 @@ def test_other_pixels_of_the_same_domain_are_another_evaluation(
     data: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of what is rendered; the authors' own videos, and clips that nobody edits, are what they were."""
+    for folder in ("blurbg_04mask", "masked_divers_all_masks"):
+        (tmp_path / folder).mkdir()
     plans = [planned(data, tmp_path), planned(data, tmp_path, published=str(tmp_path))]
     monkeypatch.setattr("rac_ray.studies.diving48.study.RENDERING", RENDERING + 1)
     later = [planned(data, tmp_path), planned(data, tmp_path, published=str(tmp_path))]
@@ -281,8 +314,10 @@ def test_other_pixels_of_the_same_domain_are_another_evaluation(
 
 
 def test_bad_input_is_named(data: Storage, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="domain 'control' needs masks, or the folder of the published videos"):
+    with pytest.raises(BadInput, match="domain 's1' needs masks, or the folder of the published videos"):
         planned(data, tmp_path, masks=None)
+    with pytest.raises(BadInput, match=r"no published videos of domain 's1': '.*/blurbg_04mask' is no folder"):
+        planned(data, tmp_path, published=str(tmp_path))
     with pytest.raises(BadInput, match="unknown validation split 'mine'; valid: authors, grouped"):
         planned(data, tmp_path, validation="mine")
 
@@ -346,6 +381,9 @@ def test_one_training_serves_experiments_and_what_is_asked_later_is_only_evaluat
         ["s1", "test", "target"],
         ["t", "test", "target"],
     ]
+    model = load_model(done["trial_id"], plan.ledger.storage.root)
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 32, 3, 224, 224)).shape == (1, 48)
     epochs = plan.ledger.folder(task.training_id).read_bytes("epochs.parquet")
     entries = plan.entries()
     assert list(plan.states(entries, None).values()) == ["done", "unreached"]
