@@ -136,7 +136,7 @@ def make_sweep(folder: Path) -> Sweep:
     made.sweep.write_json(CANCEL, {"token": "another's", "by": "somebody"})
     made.sweep.write_json(JOB_FILE, SubmittedJob("http://127.0.0.1:9", "job-1", "python x.py", "now").as_dict())
     probe = Probe("cnn3d h=2", 8, 2, 0.1, 0.1, 1_000_000, "cpu")
-    remember_probes(made.sweep.above, "a machine", {("cnn3d h=2", 8): probe})
+    remember_probes(made.sweep.above, "a machine", {("cnn3d h=2", 8, ""): probe})
     _search(made)
     _declare(folder)
     return sweep

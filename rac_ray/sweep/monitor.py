@@ -119,7 +119,8 @@ class Monitor:
         self.busy_seconds = 0.0
         """Seconds that trials ran, each weighed with its share of the machine."""
         self._work_done = 0.0
-        self._seen: dict[tuple[str, str, bool], float] = {}
+        self._replicates = {each.training_id: each.replicates_key for each in self.queue.trainings}
+        self._seen: dict[tuple[str, bool], float] = {}
         """Seconds of the whole machine that a trial takes, by what is alike; of all epochs, until one has ended."""
         self._drawn = -_REDRAW_SECONDS
         self._told = self.began
@@ -230,9 +231,9 @@ class Monitor:
             self.busy_seconds += (self.clock() - running.began) * running.share
         return running
 
-    def _alike(self, training: Training) -> tuple[str, str, bool]:
-        """What trials have in common that take as long: model and size, source, whether they are only evaluated."""
-        return training.kind, training.source, training.training_id in self.trained
+    def _alike(self, training: Training) -> tuple[str, bool]:
+        """What trials have in common that take as long: all but the seed, and whether they are only evaluated."""
+        return self._replicates[training.training_id], training.training_id in self.trained
 
     def _expected(self, training: Training) -> float:
         """What a trial weighs against the others; without a forecast it is seconds of the whole machine, as seen."""

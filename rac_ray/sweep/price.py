@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rac_ray.counted import counted, duration
+from rac_ray.identity import digest_of
 from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -146,13 +147,16 @@ def price_of(
     device = device or device_of_trials(packing)
     packing.machine, packing.trials = replace(packing.machine, gpu_memory=device.gpu_memory), len(missing)
     records = [entry.record for entry in entries.values() if entry.record is not None]
-    tasks = {_key(task, entries): task for task in missing}
+    alike: dict[ClassKey, list[Task]] = {}
+    for task in missing:
+        alike.setdefault(_key(task, entries), []).append(task)
+    tasks = {key: group[0] for key, group in alike.items()}
     costs = {key: _from_records(task, records, packing, device) for key, task in tasks.items()}
     probes = known_probes(stored, device.name)
     unknown = {
-        _probe_key(task, packing): task
+        probe_key(task, packing): task
         for key, task in tasks.items()
-        if costs[key] is None and _probe_key(task, packing) not in probes
+        if costs[key] is None and probe_key(task, packing) not in probes
     }
     if unknown and options.seconds:
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
@@ -160,16 +164,16 @@ def price_of(
         if remember:
             remember_probes(stored, device.name, probes)
     costs |= {
-        key: _from_probe(task, probes[_probe_key(task, packing)], packing)
+        key: _from_probe(task, probes[probe_key(task, packing)], packing)
         for key, task in tasks.items()
-        if costs[key] is None and _probe_key(task, packing) in probes
+        if costs[key] is None and probe_key(task, packing) in probes
     }
     packing.peaks = {task.training.kind: cost.bytes for key, task in tasks.items() if (cost := costs[key]) is not None}
     guesses = {key: plan.study.assumed(task) for key, task in tasks.items() if costs[key] is None}
     assumed = {key: _from_probe(tasks[key], guess, packing) for key, guess in guesses.items() if guess is not None}
     costs |= assumed
     classes = {
-        key: _class_forecast([t for t in missing if _key(t, entries) == key], cost, records, packing, entries)
+        key: _class_forecast(alike[key], cost, records, packing, entries, trains=key.trains)
         for key, cost in costs.items()
         if cost is not None
     }
@@ -179,10 +183,11 @@ def price_of(
     return Price(
         forecast=forecast(list(classes.values()), fixed) if whole else None,
         expected={
-            task.training_id: classes[_key(task, entries)].seconds(classes[_key(task, entries)].epochs_mean)
+            task.training_id: classes[key].seconds(classes[key].epochs_mean)
             if whole
             else float(parameters_of(task.subject.build))
-            for task in missing
+            for key, group in alike.items()
+            for task in group
         },
         peaks=packing.peaks,
         disk=plan.bytes_expected(entries),
@@ -192,16 +197,15 @@ def price_of(
 
 
 class ClassKey(NamedTuple):
-    """Tasks of one key have the same left to do."""
+    """Tasks of one key have the same left to do: they differ in their seeds alone."""
 
-    kind: str
-    source: str
+    replicates: str
     trains: bool
     """Whether there are no weights yet."""
 
 
 def _key(task: Task, entries: Mapping[str, Entry]) -> ClassKey:
-    return ClassKey(task.training.kind, task.training.source, entries[task.training_id].record is None)
+    return ClassKey(task.training.replicates_key, entries[task.training_id].record is None)
 
 
 def _from_records(task: Task, records: Sequence[Record], packing: Packing, device: Device) -> Cost | None:
@@ -224,10 +228,16 @@ def _from_probe(task: Task, probe: Probe, packing: Packing) -> Cost:
 
 
 def _class_forecast(
-    tasks: Sequence[Task], cost: Cost, records: Sequence[Record], packing: Packing, entries: Mapping[str, Entry]
+    tasks: Sequence[Task],
+    cost: Cost,
+    records: Sequence[Record],
+    packing: Packing,
+    entries: Mapping[str, Entry],
+    *,
+    trains: bool,
 ) -> ClassForecast:
     first = tasks[0]
-    training, recipe, trains = first.training, first.training.recipe, _key(first, entries).trains
+    training, recipe = first.training, first.training.recipe
     seen = [record.epochs for record in records if (record.model, record.recipe) == (training.model, recipe)]
     mean, sd = expected_epochs(recipe, seen) if trains else (0.0, 0.0)
     least, most = epoch_bounds(recipe) if trains else (0, 0)
@@ -243,7 +253,7 @@ def _class_forecast(
         train_clips=first.counts.train // recipe.batch_size * recipe.batch_size,
         val_clips=first.counts.val,
         eval_clips=max(_clips_to_evaluate(task, entries[task.training_id].record) for task in tasks),
-        share=packing.share(training.kind),
+        share=min(1.0, packing.share(training.kind)),
         workers=packing.workers,
     )
 
@@ -254,8 +264,15 @@ def _clips_to_evaluate(task: Task, record: Record | None) -> int:
     return sum(map(task.counts.of, task.outstanding(record).values()))
 
 
-def _probe_key(task: Task, packing: Packing) -> ProbeKey:
-    return task.training.kind, -(-task.training.recipe.batch_size // packing.workers)
+def probe_key(task: Task, packing: Packing) -> ProbeKey:
+    """By which the probe of a task's steps is kept."""
+    from rac_ray.models.shapes import weights_digest
+
+    recipe, subject = task.training.recipe, task.subject
+    steps = digest_of(
+        subject.clip_shape, subject.num_classes, weights_digest(subject.build), recipe.precision, recipe.optimiser
+    )
+    return task.training.kind, -(-recipe.batch_size // packing.workers), steps
 
 
 def compared(price: Price, seconds: float, finished: int) -> dict[str, Any]:

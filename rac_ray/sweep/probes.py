@@ -14,8 +14,8 @@ from rac_ray.training.probe import Probe
 from rac_ray.training.task import Task
 
 PROBES = "probes.json"
-ProbeKey = tuple[str, int]
-"""Kind, and clips of one worker's step."""
+ProbeKey = tuple[str, int, str]
+"""Kind, clips of one worker's step, and ``Probe.steps``."""
 
 
 def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads: int) -> Iterator[Probe]:
@@ -26,9 +26,9 @@ def _probe_group(tasks: Sequence[tuple[ProbeKey, Task]], seconds: float, threads
 
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    for (kind, batch), task in tasks:
+    for (kind, batch, steps), task in tasks:
         recipe = replace(task.training.recipe, batch_size=batch)
-        yield probe(kind, task.subject, recipe, device=device, seconds=seconds)
+        yield replace(probe(kind, task.subject, recipe, device=device, seconds=seconds), steps=steps)
 
 
 def run_probes(
@@ -51,14 +51,14 @@ def run_probes(
             going.remove(ready)
             continue
         probe: Any = ray.get(measured)
-        found[probe.kind, probe.batch_size] = probe
+        found[probe.kind, probe.batch_size, probe.steps] = probe
         say(f"probed {probe.kind}, {len(tasks) - len(found)} left")
     return found
 
 
 def known_probes(storage: Storage, device: str) -> dict[ProbeKey, Probe]:
-    """Earlier probes on a device, by kind and batch size; those of version 0.1 do not count."""
-    return {(probe.kind, probe.batch_size): probe for probe in _stored_probes(storage).get(device, ())}
+    """Earlier probes on a device; those of version 0.1 do not count."""
+    return {(probe.kind, probe.batch_size, probe.steps): probe for probe in _stored_probes(storage).get(device, ())}
 
 
 def remember_probes(storage: Storage, device: str, probes: Mapping[ProbeKey, Probe]) -> None:

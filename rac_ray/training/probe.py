@@ -52,6 +52,9 @@ class Probe:
     with the batch makes that too much for a small one."""
     device: str
     """The GPU's name, or the processor's."""
+    steps: str = ""
+    """Digest of what steps depend on beside kind and batch: clips, weights, precision, optimiser. A kind of one name
+    may be of several studies, and of clips of several sizes."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

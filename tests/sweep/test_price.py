@@ -1,12 +1,15 @@
 """The price of a plan from stored probes and records; the real probe is in tests/test_verbs.py."""
 
 import platform
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from rac_ray.data.subject import ShardSubject
+from rac_ray.sweep.axes import with_recipe
 from rac_ray.sweep.packing import Machine, Packing
 from rac_ray.sweep.planner import Plan
 from rac_ray.sweep.price import (
@@ -18,6 +21,7 @@ from rac_ray.sweep.price import (
     compared,
     device_of_trials,
     price_of,
+    probe_key,
     this_device,
 )
 from rac_ray.sweep.probes import remember_probes
@@ -35,7 +39,8 @@ def priced(plan: Plan, **pricing: float) -> tuple[Price, Packing]:
 
 
 def store(plan: Plan) -> None:
-    remember_probes(plan.ledger.storage.above, platform.node(), {("timesformer1 h=2", 8): PROBE})
+    key = probe_key(plan.tasks[0], Packing(Machine(2)))
+    remember_probes(plan.ledger.storage.above, platform.node(), {key: replace(PROBE, steps=key[2])})
 
 
 def finished(plan: Plan, task: Task, **changes: Any) -> None:
@@ -70,6 +75,45 @@ def test_from_a_stored_probe(tmp_path: Path) -> None:
     assert price.lines()[0] == "3 trials are missing; expected [95% interval] on 2 CPUs:"
     assert "at 3600/h" in price.lines()[3]
     assert price.disk.low < price.disk.expected < price.disk.high
+
+
+def test_trials_of_other_recipes_are_priced_by_their_own(tmp_path: Path) -> None:
+    """In whatever order their values are named."""
+    plan = tiny_plan(tmp_path)
+    store(plan)
+    longer = [with_recipe(task, {"max_epochs": 30}, ["max_epochs"]) for task in plan.tasks]
+    orders = ((plan.tasks, longer), (longer, plan.tasks))
+    prices = [priced(replace(plan, tasks=(*one, *other)))[0] for one, other in orders]
+    epoch = 16 * 0.5 + 8 * 0.25
+    means = {3: 3.0, 30: sum(range(4, 31)) / 27}
+    for price in prices:
+        for task in (*plan.tasks, *longer):
+            epochs = means[task.training.recipe.max_epochs]
+            assert price.expected[task.training_id] == pytest.approx(OVERHEAD_SECONDS + epochs * epoch + 48 * 0.25)
+
+
+def test_a_probe_is_of_its_clips_weights_and_precision(tmp_path: Path) -> None:
+    """Of another study, or of larger clips, it says nothing."""
+    plan = tiny_plan(tmp_path)
+    task, packing = plan.tasks[0], Packing(Machine(2))
+    other = [
+        replace(task, subject=replace(cast(ShardSubject, task.subject), clip_shape=(20, 1, 128, 128))),
+        with_recipe(task, {"optimiser": "adamw"}, []),
+    ]
+    keys = [probe_key(each, packing) for each in (task, *other)]
+    assert keys[0] == probe_key(plan.tasks[1], packing)
+    assert (len({key[:2] for key in keys}), len({key[2] for key in keys})) == (1, 3)
+
+
+def test_a_group_that_shrinks_is_priced_on_a_machine_that_is_too_small_for_it(tmp_path: Path) -> None:
+    plan = tiny_plan(tmp_path)
+    packing = Packing(Machine(2), workers=4, fewest=1)
+    key = probe_key(plan.tasks[0], packing)
+    probe = replace(PROBE, batch_size=key[1], steps=key[2])
+    remember_probes(plan.ledger.storage.above, platform.node(), {key: probe})
+    price = price_of(plan, packing, plan.entries(), Pricing(0), print, device=this_device())
+    assert price.forecast
+    assert price.forecast.wall_seconds.expected > max(price.expected.values())
 
 
 def test_a_machine_that_costs_nothing_is_priced_too(tmp_path: Path) -> None:
