@@ -24,6 +24,8 @@ TRAINING_VERSION = 2
 
 Version 1 had everything that a trial was evaluated on in its id, and batch statistics of each worker alone."""
 
+OPEN_FIELDS = ("stop_at", "clip_norm")
+"""Of a recipe, those that may be none."""
 PRECISIONS = ("auto", "32", "16-mixed", "bf16-mixed")
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("constant", "cosine")
@@ -102,6 +104,9 @@ class Recipe:
     """For models that have a choice (all but transformers); ``layer`` is over each frame of each clip alone."""
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is None and name not in OPEN_FIELDS:
+                raise BadInput(f"{name} is none; valid: a value, only {' and '.join(OPEN_FIELDS)} may be none")
         for name, valid in WORD_FIELDS.items():
             if getattr(self, name) not in valid:
                 raise one_of(name, getattr(self, name), valid)

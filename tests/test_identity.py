@@ -156,6 +156,8 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
         ({"label_smoothing": -0.1}, "label_smoothing is -0.1; valid: from 0 to below 1"),
         ({"weight_decay": float("inf")}, "weight_decay is inf; valid: from 0 to below inf"),
         ({"stop_at": float("nan")}, "stop_at is nan; valid: from 0 to below inf"),
+        ({"warm_up": None}, "warm_up is none; valid: a value, only stop_at and clip_norm may be none"),
+        ({"learning_rate": None}, "learning_rate is none; valid: a value"),
         ({"max_epochs": 10**10}, "max_epochs is 10000000000; valid: at most 1000000000"),
     ],
 )

@@ -146,10 +146,13 @@ class Searching:
         tasks = self._candidates[search_id]
         while (number := len(self._records[search_id].candidates)) < len(tasks):
             training_id = tasks[number].training_id
-            if self.book.ledger.record(training_id) is None:
+            if self.queue.states[training_id] == "failed":  # given up in another search
+                self._settle(search_id, [], summary(self.book.ledger.failures(training_id)[-1]))
+            elif self.book.ledger.record(training_id) is None:
                 self.queue.release(training_id)
                 return
-            self._settle(search_id, self._curve(training_id), "")
+            else:
+                self._settle(search_id, self._curve(training_id), "")
         self._chosen(search_id)
 
     def _curve(self, training_id: str) -> list[float]:

@@ -17,6 +17,8 @@ WORDS = ("model", "source", "trial_id", "state", "experiment", "size", "variant"
 NUMBERS = ("hidden_units", "seed", *(each.name for each in fields(Recipe) if each.name not in WORD_FIELDS))
 ALIASES = {"h": "hidden_units"}
 CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*([^<>=!]*?)\s*")
+WHOLE = re.compile(r"[+-]?\d+")
+"""A number that is no fraction: seeds have more digits than a float."""
 MOST_TOLD = 12
 """Values that a sentence lists."""
 ORDER = {
@@ -93,11 +95,14 @@ def _condition(text: str, words: Sequence[str]) -> Condition:
     if operator in ORDER and "|" in value:
         raise BadInput(f"--only compares {name} {operator} with several values {value!r}; valid: one")
     values = [part.strip() for part in value.split("|")]
-    return Condition(name, operator, tuple(_number(name, part) if name in NUMBERS else part for part in values))
+    parsed = tuple(_number(name, part) if name in NUMBERS else part for part in values)
+    if operator in ORDER and parsed == (None,):
+        raise BadInput(f"--only compares {name} {operator} none; valid: a number, or none with = and !=")
+    return Condition(name, operator, parsed)
 
 
 def _number(name: str, text: str) -> float | None:
     try:
-        return None if text == "none" else float(text)
+        return None if text == "none" else int(text) if WHOLE.fullmatch(text) else float(text)
     except ValueError as error:
         raise BadInput(f"--only compares {name} with {text!r}, which is not a number") from error

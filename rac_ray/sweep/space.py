@@ -46,6 +46,10 @@ class Range:
 
         return (tune.loguniform if self.scale == "log" else tune.uniform)(self.low, self.high)
 
+    def given(self, drawn: float) -> float:
+        """What a recipe gets of a drawn number: few digits, and within the bounds."""
+        return min(max(float(f"{drawn:.{DIGITS}g}"), self.low), self.high)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -56,7 +60,7 @@ class Choice:
     @property
     def text(self) -> str:
         return "|".join(
-            "none" if value is None else f"{value:g}" if _is_number(value) else value for value in self.ends
+            "none" if value is None else f"{value:.12g}" if _is_number(value) else value for value in self.ends
         )
 
     @property
@@ -69,6 +73,10 @@ class Choice:
         from ray import tune
 
         return tune.choice(list(self.values))
+
+    def given(self, drawn: Any) -> Any:
+        """What a recipe gets of a choice: that, to the last digit."""
+        return drawn
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class Space:
         while True:
             random = np.random.RandomState(seed_for("candidate", number, *seed) % 2**32)
             ((_, point),) = generate_variants(dict(domains), random_state=random)
-            yield {name: _short(name, value) for name, value in point.items()}
+            yield {name: self.fields[name].given(value) for name, value in point.items()}
             number += 1
 
 
@@ -146,10 +154,6 @@ def _number(name: str, text: str) -> float:
         return float(text)
     except ValueError as error:
         raise BadInput(f"--tune has a bound {text!r} of {name}, which is not a number") from error
-
-
-def _short(name: str, value: Any) -> Any:
-    return float(f"{value:.{DIGITS}g}") if _is_number(value) and name not in WHOLE else value
 
 
 def _is_number(value: Any) -> bool:

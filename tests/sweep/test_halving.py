@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,11 +19,15 @@ from rac_ray.data.feed import Opening
 from rac_ray.results import load
 from rac_ray.store.record import Record
 from rac_ray.sweep.attempt import run_task
-from rac_ray.sweep.halving import Halving, candidates_of
+from rac_ray.sweep.halving import Halving, Searching, candidates_of
 from rac_ray.sweep.outcomes import Results
+from rac_ray.sweep.packing import Machine, Packing
+from rac_ray.sweep.planner import Plan
+from rac_ray.sweep.queue import Queue
 from rac_ray.sweep.resources import Resources
-from rac_ray.sweep.runner import run_plan
+from rac_ray.sweep.runner import queue_for, run_plan
 from rac_ray.sweep.search import SearchBook
+from rac_ray.training.task import Task
 from tests.sweep import tiny_search
 from tests.sweep.tiny_search import SEARCHED, TRIALS, TUNE
 from tests.sweep.tiny_sweep import plan_of
@@ -148,6 +153,40 @@ def test_a_candidate_that_fails_is_a_visible_rival_and_may_be_tried_again(local_
     again = candidates_of(replace(plan, retry_failed=True))
     assert again is not None
     assert failed["training_id"] not in again.settled
+
+
+def begun(plan: Plan) -> tuple[list[Task], Queue, Searching]:
+    """The candidates of a plan's search, and their queue as a run would have it."""
+    candidates = candidates_of(plan)
+    assert candidates is not None
+    lock: Any = SimpleNamespace(holder=SimpleNamespace(token="me"), stop_reason="")
+    price: Any = SimpleNamespace(expected={task.training_id: 1.0 for task in candidates.tasks})
+    queue = queue_for(candidates, Resources(), Packing(Machine(2)), candidates.entries(), price, lock)
+    searching = Searching(candidates, lambda _line: None)
+    searching.begin(queue)
+    return list(candidates.tasks), queue, searching
+
+
+def test_a_candidate_that_another_search_gave_up_is_a_failed_one_here(tmp_path: Path) -> None:
+    """The recipe as given is the first candidate of each search of a model, by one id."""
+    grid = replace(SEARCHED, models=("cnn3d",))
+    tunes = (["learning_rate=0.001|0.02"], ["optimiser=sgd|adamw"])
+    first, second = (
+        plan_of(grid, tmp_path / "results", tmp_path / "data", asked={"tune": tune, "tune_trials": 2}) for tune in tunes
+    )
+    tasks, _, searching = begun(first)
+    shared, ledger = tasks[0].training_id, searching.book.ledger
+    ledger.begin(shared, 1, "me")
+    ledger.fail(shared, 1, {"class": "not finite", "reason": "NotFinite: training loss is nan in epoch 1"})
+    ledger.decide(shared, 1, retry=False)
+    searching.ended(shared, "not finite: it is nan")
+    tasks, queue, _ = begun(second)
+    assert tasks[0].training_id == shared
+    found = next(each for each in searches(tmp_path).values() if "optimiser" in str(each["space"]))
+    assert [(each["state"], "nan in epoch 1" in each["reason"]) for each in found["candidates"]] == [("failed", True)]
+    ticket = queue.next()
+    assert ticket is not None
+    assert ticket.training.training_id == tasks[1].training_id
 
 
 class Blindfold:

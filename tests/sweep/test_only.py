@@ -61,6 +61,12 @@ def test_what_a_filter_selects(text: str, ids: list[str]) -> None:
     assert chosen(text) == ids
 
 
+def test_seeds_have_more_digits_than_a_float() -> None:
+    large = 2**53 + 1
+    assert Only.parse(f"seed={large}").holds({"seed": large})
+    assert not Only.parse(f"seed={large}").holds({"seed": large - 1})
+
+
 def test_variants_of_the_study_are_fields() -> None:
     only = Only.parse("spec=paper|own,codec!=no", ("spec", "codec"))
     rows = [{"spec": spec, "codec": codec} for spec in ("released", "paper", "own") for codec in ("yes", "no")]
@@ -89,6 +95,7 @@ def test_only_a_filter_on_the_state_needs_the_ledger() -> None:
         ),
         ("model<cnn3d", "--only compares model with '<'; valid: = and !="),
         ("seed=x", "--only compares seed with 'x', which is not a number"),
+        ("h<none", "--only compares hidden_units < none; valid: a number, or none with = and !="),
         ("h<=4|8", "--only compares hidden_units <= with several values '4|8'; valid: one"),
     ],
 )

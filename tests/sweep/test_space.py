@@ -39,6 +39,17 @@ def test_draws_are_the_same_for_a_seed_and_lie_in_the_space() -> None:
     assert all(float(f"{rate:.3g}") == rate for rate in rates), "short numbers, for names"
 
 
+def test_choices_are_taken_to_the_last_digit_and_draws_stay_within_their_bounds() -> None:
+    fine = space_of(["learning_rate=0.001234|0.0012349", "momentum=0.9|0.9995"])
+    points = list(islice(fine.draws(1), 60))
+    assert {point["learning_rate"] for point in points} == {0.001234, 0.0012349}
+    assert {point["momentum"] for point in points} == {0.9, 0.9995}
+    assert fine.texts == ["learning_rate=0.001234|0.0012349", "momentum=0.9|0.9995"]
+    near = space_of(["momentum=uniform(0.99,0.9999)"])
+    drawn = [point["momentum"] for point in islice(near.draws(1), 300)]
+    assert max(drawn) == 0.9999, "0.99985 and more would be 1 in three digits"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
