@@ -77,7 +77,7 @@ def generate(root: Storage, dataset: Dataset, say: Say = lambda _line: None, *, 
         for name in work.damaged(manifest):
             say(f"data {root.address(name)} is damaged; it is made again")
             root.delete(name)
-        _clear_temporaries(root)
+        _clear_temporaries(root, {MANIFEST, *(shard.name for shards in dataset.parts().values() for shard in shards)})
         whole = work.whole(manifest)
         entries, made = work.make(manifest, whole)
         outcome = work.outcome(manifest, whole, entries)
@@ -200,8 +200,9 @@ def _made_or_kept(
     return dataset.write(root, shard, lambda _shard: rows), True
 
 
-def _clear_temporaries(root: Storage) -> None:
-    """Remove what a killed run left under temporary names."""
+def _clear_temporaries(root: Storage, names: Collection[str]) -> None:
+    """Remove what a killed run left under temporary names of files; those of others may be written right now."""
     if root.is_local:
         for left in Path(root.root).rglob(f"*{TEMPORARY_MARK}*"):
-            left.unlink(missing_ok=True)
+            if left.relative_to(root.root).as_posix().partition(TEMPORARY_MARK)[0] in names:
+                left.unlink(missing_ok=True)

@@ -212,8 +212,6 @@ class Storage:
                 _flush_to_disk(temporary)
                 Path(temporary).replace(path)
             else:
-                if system.type_name not in OBJECT_STORES:
-                    system.create_dir(folder, recursive=True)
                 content = Path(temporary).read_bytes()
                 self._ask(lambda: _upload(system, path, content))
         finally:
@@ -300,9 +298,16 @@ def _temporary(name: str) -> bool:
 
 
 def _upload(system: fs.FileSystem, path: str, content: bytes) -> None:
-    """Write an object whole; ``fs.copy_files`` would lose the error of a failed last request."""
-    with system.open_output_stream(path) as stream:
+    """Write an object whole; ``fs.copy_files`` would lose the error of a failed last request. Where there are folders,
+    what is written appears as it is written, and gets its name at the end."""
+    with_folders = system.type_name not in OBJECT_STORES
+    place = f"{path}{TEMPORARY_MARK}{uuid.uuid4().hex[:8]}" if with_folders else path
+    if with_folders:
+        system.create_dir(path.rsplit("/", 1)[0], recursive=True)
+    with system.open_output_stream(place) as stream:
         stream.write(content)
+    if with_folders:
+        system.move(place, path)
 
 
 def _flush_to_disk(path: str) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -59,12 +60,17 @@ def test_names_delete_and_below(tmp_path: Path) -> None:
 
 
 def test_other_file_systems_through_pyarrow(tmp_path: Path) -> None:
-    """A ``file://`` URI goes the way that object stores go: write elsewhere, copy on success."""
+    """A ``file://`` URI goes the way that other file systems go: write elsewhere, copy, and rename on success."""
     storage = Storage.at(f"file://{tmp_path}/store")
     assert not storage.is_local
     storage.write_json("deep/er.json", [1])
     assert storage.read_json("deep/er.json") == [1]
-    assert storage.names("deep") == ["er.json"]
+    with (tmp_path / "store/deep/er.json").open() as reader:
+        storage.write_json("deep/er.json", [2])
+        assert json.load(reader) == [1], "a reader has what it has opened"
+    assert storage.read_json("deep/er.json") == [2]
+    assert list(storage.sizes("deep")) == ["er.json"]
+    assert storage.sizes("deep", temporary=True) == {}
 
 
 def test_an_unknown_scheme_is_named() -> None:

@@ -50,12 +50,30 @@ def test_all_classes_are_drawn() -> None:
 
 def test_kept_clips_are_shards_of_their_own(tmp_path: Path) -> None:
     kept = source(keep=Storage.at(tmp_path))
-    loaded = draw(kept, kept.items(5, [2, 4, 6]))
+    loaded = draw(kept, kept.items(5, range(12)))
     (path,) = tmp_path.rglob("*.parquet")
-    assert str(path.relative_to(tmp_path)) == "endless/2dot/seed-42/epoch-0005/000002-000006-00000-of-00001.parquet"
+    assert str(path.relative_to(tmp_path)) == "endless/2dot/seed-42/epoch-0005/000000-000011-00000-of-00001.parquet"
     table = pq.read_table(path)
-    assert table["clip_id"].to_pylist() == [f"2dot/endless/seed-42/epoch-0005/{n:06d}" for n in (2, 4, 6)]
+    assert table["clip_id"].to_pylist() == [f"2dot/endless/seed-42/epoch-0005/{n:06d}" for n in range(12)]
     assert [bytes(clip) for clip in table["frames"].to_pylist()] == [clip.tobytes() for clip in loaded.frames]
     before = path.stat().st_mtime_ns
     draw(kept, kept.items(5, [2, 4, 6]))
     assert path.stat().st_mtime_ns == before
+
+
+def test_files_of_kept_clips_are_the_same_whoever_draws_them(tmp_path: Path) -> None:
+    """A worker that has every other clip, and one that takes an epoch up in its middle, write no clip twice."""
+    whole, pieces = (source(clips=100, keep=Storage.at(tmp_path / name)) for name in ("whole", "pieces"))
+    for places in (range(64), range(64, 100)):
+        draw(whole, whole.items(0, places))
+    for places in (range(56, 100), range(1, 64, 2), range(0, 64, 2)):
+        draw(pieces, pieces.items(0, places))
+    first, second = (
+        {
+            str(path.relative_to(tmp_path / name)): pq.read_table(path, columns=["clip_id", "frames", "label"])
+            for path in (tmp_path / name).rglob("*.parquet")
+        }
+        for name in ("whole", "pieces")
+    )
+    assert len(first) == 2
+    assert first == second
