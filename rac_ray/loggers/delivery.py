@@ -136,7 +136,11 @@ def _send_start(connection: Connection, start: Start) -> None:
         return
     from ray.cloudpickle import dumps  # pyright: ignore[reportAttributeAccessIssue]
 
-    connection.send_bytes(dumps(start))
+    try:
+        content = dumps(start)
+    except Exception as error:  # whatever pickling says of a class of somebody's own
+        raise Stopped(f"it cannot be sent to a process of its own: {type(error).__name__}: {error}") from error
+    connection.send_bytes(content)
 
 
 def _require_answer(connection: Connection, seconds: float) -> None:

@@ -34,9 +34,14 @@ class Home:
         module, _, name = self.place.partition(":")
         try:
             found: Study | Callable[[], Study] = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise BadInput(f"study {self.recorded[0]!r} of {self.place} cannot be loaded: {error}") from error
-        study = found if isinstance(found, Study) else found()
+            study = found if isinstance(found, Study) else found()
+        except Exception as error:  # whatever another package raises
+            why = f"{type(error).__name__}: {error}"
+            raise BadInput(f"study {self.recorded[0]!r} of {self.place} cannot be loaded: {why}") from error
+        if not isinstance(study, Study):
+            raise BadInput(
+                f"{self.place} is {type(study).__name__}; valid: a study, or a function or class that makes one"
+            )
         if study.name != self.recorded[0]:
             raise BadInput(f"{self.place} is {study.name!r}; valid: the name of its entry point, {self.recorded[0]!r}")
         return study

@@ -137,11 +137,20 @@ def test_every_study_is_listed(rac_ray: Callable[..., tuple[int | str | None, st
 OUTSIDE = """
 from dataclasses import replace
 
+from rac_ray.studies.study import Study
 from rac_ray.studies.temporal_shape.grid import DEMO
 from rac_ray.studies.temporal_shape.study import TemporalShape
 
 GRID = replace(DEMO, models=("cnn3d",), hidden_units=(2,), seeds=(42,))
 STUDY = TemporalShape("mine", {"own": GRID}, "own", "Mine: {command} plan")
+
+
+class Half(Study):
+    name, presets, default_preset = "half", {}, ""
+
+
+def nothing():
+    return 7
 """
 
 
@@ -151,7 +160,8 @@ def test_a_study_of_another_package_has_a_command(tmp_path: Path) -> None:
     about.mkdir(parents=True)
     (tmp_path / "site/other_package.py").write_text(OUTSIDE)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
-    entries = "mine = other_package:STUDY\nwrong = other_package:STUDY\ngone = no_package:STUDY\n"
+    places = {"mine": "STUDY", "wrong": "STUDY", "half": "Half", "none": "nothing"}
+    entries = "".join(f"{word} = other_package:{name}\n" for word, name in places.items()) + "gone = no_package:STUDY\n"
     (about / "entry_points.txt").write_text(f"[rac_ray.studies]\n{entries}")
     (tmp_path / "empty").mkdir()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path / "site"), str(ROOT)))}
@@ -169,6 +179,11 @@ def test_a_study_of_another_package_has_a_command(tmp_path: Path) -> None:
     assert re.search(r"│ mine +A study of other\. +│", said("--help")[1])
     named = "other_package:STUDY is 'mine'; valid: the name of its entry point, 'wrong'"
     assert said("wrong", "plan") == (2, f"error: {named}\n")
-    gone = "study 'gone' of no_package:STUDY cannot be loaded: No module named 'no_package'"
+    gone = "study 'gone' of no_package:STUDY cannot be loaded: ModuleNotFoundError: No module named 'no_package'"
     assert said("gone", "plan") == (2, f"error: {gone}\n")
+    half = "study 'half' of other_package:Half cannot be loaded: TypeError: Can't instantiate abstract class Half"
+    code, out = said("half", "plan")
+    assert (code, out.startswith(f"error: {half}"), out.count("\n")) == (2, True, 1)
+    none = "other_package:nothing is int; valid: a study, or a function or class that makes one"
+    assert said("none", "plan") == (2, f"error: {none}\n")
     assert list((tmp_path / "empty").iterdir()) == []

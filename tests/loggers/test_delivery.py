@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -127,6 +128,20 @@ def test_a_driver_that_is_killed_leaves_no_process_and_a_closed_logger(tmp_path:
     while diary.lines_of(tmp_path / "diary")[-1]["what"] != "close" and time.monotonic() < until:
         time.sleep(0.05)
     assert [line["what"] for line in diary.lines_of(tmp_path / "diary")] == ["made", "write", "close"]
+
+
+def test_a_logger_that_cannot_be_sent_to_its_process_is_told(tmp_path: Path) -> None:
+    lock = threading.Lock()
+
+    class Locked(diary.Diary):
+        def close(self) -> None:
+            with lock:
+                super().close()
+
+    told = delivery(Locked, tmp_path)
+    told.put(Look(told.start.ledger.training_ids()[0], "running"))
+    close(told, 60)
+    assert told.stopped == "it cannot be sent to a process of its own: TypeError: cannot pickle '_thread.lock' object"
 
 
 @pytest.mark.slow
