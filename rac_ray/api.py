@@ -78,8 +78,9 @@ def run(
 ) -> Results:
     """Run what is missing of the grid, then show what there is.
 
-    With ``retry_failed`` trials that were given up are run once more, with fresh budgets. After Ctrl-C trials are
-    counted, and nothing is shown or written. Raises Busy when another driver lives on the sweep.
+    With ``retry_failed`` trials of the preset's last run that were given up are run once more, with fresh budgets: what
+    is left open is that run's. After Ctrl-C trials are counted, and nothing is shown or written. Raises Busy when
+    another driver lives on the sweep.
 
     Parameters
     ----------
@@ -87,6 +88,7 @@ def run(
         Write one HTML page, report.html, at the end; it opens offline.
     """
     preset = preset_of(study, preset)
+    asked = with_last(study, preset, where, asked) if retry_failed else asked
     with following(logs, Sweep(study.name, preset), ledger_of(study, preset, where), say) as listeners:
         made, reason, retried = run_missing(
             study, preset, where, which, resources, deciding, retry_failed, say, asked, listeners
@@ -109,13 +111,15 @@ def plan(
     resources: Resources = _ONE_MACHINE,
     deciding: Deciding = _AS_PLANNED,
     retry_failed: bool = False,
+    as_last: bool = True,
     dry_run: bool = False,
     say: Say = say_line,
     **asked: Any,
 ) -> Planned:
     """Say what would run and what it costs; runs a short probe and nothing else.
 
-    With ``retry_failed`` the trials that were given up are listed once more, with the reasons.
+    With ``retry_failed`` the trials that were given up are listed once more, with the reasons. Unless ``as_last``, what
+    is left open is the preset's own, as for a run, and not that of the preset's last run.
 
     Parameters
     ----------
@@ -126,8 +130,8 @@ def plan(
         from rac_ray.sweep.runner import precision_for, price_plan
 
     preset = preset_of(study, preset)
-    made = planned(study, preset, where, which, with_last(study, preset, where, asked), precision_for(resources))
-    made = replace(made, retry_failed=retry_failed)
+    asked = with_last(study, preset, where, asked) if as_last else asked
+    made = replace(planned(study, preset, where, which, asked, precision_for(resources)), retry_failed=retry_failed)
     price, entries = price_plan(made, resources, say, remember=not dry_run), made.entries()
     candidates = candidates_of_searches(made)
     trials = trials_of(made, entries, made.ledger.driver(watch=False))

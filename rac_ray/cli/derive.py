@@ -23,7 +23,7 @@ from rac_ray.counted import counted
 from rac_ray.errors import BadInput, one_of
 from rac_ray.sweep.options import Option
 
-NOT_OFFERED = ("study", "say", "asked", "retry_failed")
+NOT_OFFERED = ("study", "say", "asked", "retry_failed", "as_last")
 """Parameters of verbs that no command line has."""
 HELP_ALL = "--help-all"
 HELP = ("-h", "--help", HELP_ALL)

@@ -35,7 +35,7 @@ from rac_ray.errors import DONE, INTERRUPTED, BadInput
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.studies.study import COMMAND, Study
-from rac_ray.sweep.asked import as_last_run, looked_at, require_started
+from rac_ray.sweep.asked import as_last_run, looked_at, require_started, typed_last
 from rac_ray.sweep.outcomes import Outcome, Results, Wanted, as_text
 from rac_ray.sweep.program import Program
 
@@ -194,6 +194,8 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
         settings["say"] = lambda line: print(line, file=sys.stderr, flush=True)
     if name == "retry":
         settings["retry_failed"] = True
+    if name == "run" and given["dry_run"]:
+        settings["as_last"] = False
     if given.get("watch") is not None:
         require_one(given)
         return _watched(study, given, settings, asked)
@@ -207,7 +209,8 @@ def _act(study: Study, program: Program, name: str, verb: Verb, arguments: list[
     code = _told(replace(outcome, listed=True) if given.get("list") else outcome, given)
     if isinstance(outcome, Results) and not given["json"] and code != INTERRUPTED:
         preset, asked_here = (names or [given["preset"]])[0], what_is_asked(study, arguments[1:])
-        print(f"next: {next_step(study, program, preset, given['storage'], asked_here, outcome)}")
+        last = typed_last(study, preset, settings["where"], asked)
+        print(f"next: {next_step(study, program, preset, given['storage'], asked_here, last, outcome)}")
     return code
 
 

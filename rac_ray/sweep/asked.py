@@ -118,6 +118,13 @@ def with_last(study: "Study", preset: str, where: Where, asked: Mapping[str, Any
     }
 
 
+def typed_last(study: "Study", preset: str, where: Where, asked: Mapping[str, Any]) -> list[str]:
+    """The words by which a run is given what the preset's last one was and this command was not."""
+    last = with_last(study, preset, where, asked)
+    left_open = [option for option in study.all_options if asked.get(option.name) is None and last[option.name]]
+    return [word for option in left_open for word in option.typed(last[option.name])]
+
+
 def ledger_of(study: "Study", preset: str, where: Where) -> Ledger:
     """The sweep's ledger, for verbs that need no plan."""
     storage, _ = where.places(study, preset_of(study, preset))

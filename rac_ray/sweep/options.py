@@ -32,6 +32,14 @@ class Option:
         """Type of its values, as far as ``parse`` says what it returns."""
         return str if self.parse is str else get_annotations(self.parse).get("return", Any)
 
+    def typed(self, value: Any) -> list[str]:
+        """The words of a command line that say a value."""
+        flag = f"--{self.name.replace('_', '-')}"
+        if self.repeated:
+            return [word for text in value for word in (flag, text)]
+        values = value if isinstance(value, list | tuple) else [value]
+        return [flag, ",".join("none" if each is None else str(each) for each in values)]
+
     def remembered(self, value: Any, where: str) -> Any:
         """A value that a file has of it. Raises BadInput, with ``where``, for one that ``parse`` cannot have given."""
         try:

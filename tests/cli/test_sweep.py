@@ -12,6 +12,8 @@ from rac_ray.identity import Recipe
 from rac_ray.models import MODELS
 from rac_ray.studies.temporal_shape.grid import Grid
 from rac_ray.studies.temporal_shape.study import TemporalShape
+from rac_ray.sweep.planner import make_plan
+from rac_ray.sweep.remembered import remember_options
 from sweeps.diving48 import STUDY as DIVING48
 
 RECIPE = Recipe(learning_rate=0.01, batch_size=8, max_epochs=1, patience=1)
@@ -251,6 +253,27 @@ def test_a_dry_run_is_the_plan_and_writes_nothing(more: tuple[str, ...], run_swe
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_a_dry_run_shows_what_the_same_run_would_do_and_not_what_the_last_one_did(run_sweep) -> None:
+    """Verbs that run nothing know the last run's options; what comes next is told with them."""
+    made = make_plan(STUDY, "small", "results", "data/tiny-small", {"max_epochs": [2]}, precision="32")
+    remember_options(made, made.asked)
+    made.ledger.register(made.tasks, made.entries(), STUDY.name)
+
+    def ids(*arguments: str) -> set[str]:
+        code, out, _ = run_sweep(*arguments, *NO_PROBE, "--json")
+        assert code == 0
+        return {trial["training_id"] for trial in json.loads(out)["trials"]}
+
+    asked = {task.training_id for task in made.tasks}
+    assert ids("plan") == ids("retry", "--dry-run") == ids("run", "--dry-run", "--max-epochs", "2") == asked
+    assert ids("run", "--dry-run").isdisjoint(asked)
+    (made.ledger.folder(made.tasks[0].training_id)).write_bytes("log.txt", b"begun")
+    _, out, _ = run_sweep("results", "--preset", "small")
+    follows = out.splitlines()[-1]
+    assert " run " in follows
+    assert "--max-epochs 2" in follows
+
+
 @pytest.mark.usefixtures("local_ray")
 def test_a_dry_run_that_probes_writes_nothing_either(run_sweep) -> None:
     probe = ("--probe-seconds", "0.01")
@@ -274,8 +297,6 @@ def test_clean_takes_one_of_yes_and_dry_run(run_sweep) -> None:
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_failed_trial_is_exit_code_1(run_sweep) -> None:
-    from rac_ray.sweep.planner import make_plan
-
     (trial,) = make_plan(STUDY, "small", "results", "data/tiny-small", precision="32").trials
     folder = Path("results/tiny/trials") / trial.trial_id
     folder.mkdir(parents=True)
