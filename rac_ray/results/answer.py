@@ -29,6 +29,8 @@ class Standing:
     kept: Mapping[str, float] = field(default_factory=dict)
     """Share of what a model knows beyond guessing that it keeps on other domains, by the name of a model that learned;
     the highest first."""
+    told_by: int = 0
+    """Seeds of the claim that stands on most of them."""
     right: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     """Share of clips on which a model that learned is right, by its name: of its own domain, and the lowest and the
     highest of other domains. Of a sweep with one source."""
@@ -97,7 +99,7 @@ def _ruled(standing: Standing) -> str:
         return "This study states no claims to test: compare the models in the figures."
     if not tested:
         return f"None of the study's {counted(claims, 'claim')} could be tested yet."
-    if standing.seeds < FEW:
+    if standing.told_by < FEW:
         return _of_these_models(standing, tested, claims)
     found = {ruling: count for ruling, count in standing.rulings.items() if ruling.startswith(DECIDED)}
     if not found:
@@ -113,7 +115,7 @@ DECIDED = ("reproduced", "contradicted")
 
 def _of_these_models(standing: Standing, tested: int, claims: int) -> str:
     said = (
-        f"With {counted(standing.seeds, 'seed')} nothing can be concluded about architectures: {tested} of the "
+        f"With {counted(standing.told_by, 'seed')} nothing can be concluded about architectures: {tested} of the "
         f"study's {counted(claims, 'claim')} could be tested"
     )
     holds, fails = (standing.rulings.get(f"{word} for these models", 0) for word in ("holds", "fails"))
@@ -127,8 +129,8 @@ def _to_decide(standing: Standing) -> str:
     undecided = len(standing.missing)
     if not undecided or not sum(standing.rulings.values()):
         return ""
-    if standing.seeds < FEW:
-        lacking = FEW - standing.seeds
+    if standing.told_by < FEW:
+        lacking = FEW - standing.told_by
         return f"At least {counted(lacking, 'more seed')} {'is' if lacking == 1 else 'are'} needed for a verdict."
     known = [missing for missing in standing.missing if missing is not None]
     if not known:

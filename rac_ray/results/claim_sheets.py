@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 
 def claim_sheets(analysis: "Analysis") -> list[Sheet]:
-    """Those of trials of one recipe."""
-    return [_claims(analysis), _sensitivity(analysis), _looks(analysis)]
+    """Those of trials of one recipe.
+
+    Other choices are not ruled on where verdicts stand on looks: theirs would not be corrected for having looked.
+    """
+    choices = [] if len(analysis.tables.looks) else [_sensitivity(analysis)]
+    return [_claims(analysis), *choices, _looks(analysis)]
 
 
 def paper_sheets(analysis: "Analysis") -> list[Sheet]:

@@ -100,8 +100,8 @@ def _comparison(tables: Tables, answers: Answers, one: Places, other: Places, pa
     per_seed = answers.per_seed(difference, first)
     return {
         **interval(per_seed).within(*_possible(answers, "robustness_ratio", first, second))._asdict(),
-        "p": mean_p(per_seed),
-        "sign_flip_p": sign_flip_p(per_seed[0]),
+        "p": mean_p(per_seed) if per_seed.shape[1] > 1 else NAN,
+        "sign_flip_p": sign_flip_p(per_seed[0]) if per_seed.shape[1] > 1 else NAN,
         **_improvement(answers, part, first, second),
         **_matched_difference(answers, "robustness_ratio", part, by_size, "same_size"),
         **_matched_difference(answers, "top1", part, by_accuracy, "same_accuracy"),

@@ -229,9 +229,14 @@ def learning_curves(analysis: Analysis, source: str) -> Figure:
         for trial_id, learned, *size in zip(*(chosen[name] for name in named), strict=True):
             alpha = 0.3 + 0.7 * sizes.index(tuple(size)) / (len(sizes) - 1) if len(sizes) > 1 else 1.0
             rows = curves[trial_id]
-            style = (":" if learned is False else "-") + ("." if len(rows) < FEW_EPOCHS else "")
             axes.plot(
-                rows["epoch"] + 1, 100 * rows["val_top1"], style, color=look_of(model).color, alpha=alpha, linewidth=0.9
+                rows["epoch"] + 1,
+                100 * rows["val_top1"],
+                linestyle="-" if learned is pd.NA or learned else ":",
+                marker="." if len(rows) < FEW_EPOCHS else None,
+                color=look_of(model).color,
+                alpha=alpha,
+                linewidth=0.9,
             )
         chance_line(axes, analysis.answers.chance(source))
         axes.set(title=f"{look_of(model).label}, {size_range(sizes)}", xlabel="epoch", ylim=(0, 100))

@@ -23,9 +23,9 @@ def plainly(contrast: Contrast, effect: Estimate, domains: Domains = UNNAMED) ->
         case (_, Term() as term) if contrast.over == "slope":
             said = _says(term, _more(effect.turned), domains)
         case Term() as term, float() | int() as limit:
-            said = f"{_says(term, _share(limit, effect), domains)}; the limit is {100 * limit:g}%"
+            said = f"{_says(term, _share(term, limit, effect), domains)}; the limit is {100 * limit:g}%"
         case float() | int() as limit, Term() as term:
-            said = f"{_says(term, _share(limit, effect.turned), domains)}; the limit is {100 * limit:g}%"
+            said = f"{_says(term, _share(term, limit, effect.turned), domains)}; the limit is {100 * limit:g}%"
         case _:
             raise ValueError(f"{contrast} is of no model")
     pace = "with each doubling of hidden units, " if contrast.over == "slope" else ""
@@ -51,10 +51,12 @@ def _at(term: Term, domains: Domains) -> str:
     return f"on {clips}{names}{sizes}{f' in experiments {term.experiments}' if term.experiments else ''}"
 
 
-def _share(limit: float, effect: Estimate) -> str:
-    """What was measured itself, given how far it lies above a limit; its interval ends where shares do."""
+def _share(term: Term, limit: float, effect: Estimate) -> str:
+    """What was measured itself, given how far it lies above a limit; the interval of an accuracy ends where shares do,
+    while a ratio may be above 1."""
+    most = 100.0 if term.against is None else math.inf
     estimate, low, high = (100 * (limit + value) for value in effect)
-    return f"{estimate:.1f}%{_between(max(low, 0.0), min(high, 100.0))}"
+    return f"{estimate:.1f}%{_between(max(low, 0.0), min(high, most))}"
 
 
 def _more(effect: Estimate) -> str:

@@ -76,7 +76,9 @@ class Look(NamedTuple):
 
 
 def look_of(model: str) -> Look:
-    return Look(*LOOKS.get(model, (model, None, "D")))
+    """A model without a look of its own is called as it is named, and told from one of ours of that name."""
+    taken = model not in LOOKS and model in {label for label, *_ in LOOKS.values()}
+    return Look(*LOOKS.get(model, (f"{model} (own)" if taken else model, None, "D")))
 
 
 def with_time(models: Iterable[str]) -> str:

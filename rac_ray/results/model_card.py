@@ -75,7 +75,7 @@ def _index(analysis: "Analysis", data_id: str) -> Iterator[dict[str, Any]]:
         groups: Any = part.accuracy.groupby(["source", "model"], sort=False)
         for (source, model), rows in groups:
             results = []
-            for row in rows.to_dict("records"):
+            for row in rows.dropna(subset=["mean"]).to_dict("records"):
                 basis = f"mean over {counted(row['trials'], 'trial')}"
                 metrics = [{"type": "accuracy", "name": f"top-1, {basis}", "value": number(row["mean"])}]
                 ratio = kept.get((source, model, row["target"])) if row["role"] == "target" else None

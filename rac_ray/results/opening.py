@@ -84,6 +84,7 @@ def standing_of(analysis: "Analysis", planned: int) -> Standing:
         Counter(verdict.outcome for verdict in verdicts),
         [verdict.seeds_missing for verdict in verdicts if verdict.outcome in UNDECIDED],
         kept_by(analysis),
+        max((verdict.seeds for verdict in verdicts if verdict.outcome != "not run"), default=fewest_seeds(finished)),
         right_by(analysis),
     )
 

@@ -84,7 +84,7 @@ def payload(
         "mistakes": mistakes,
         "clips": shown,
         "withoutClips": {name: without_credentials(why) for name, why in left_out.items()},
-        "failures": _failures(tables.failures),
+        "failures": _failures(tables.failures, tables.trials),
         "untold": untold_in_words(tables.untold),
     }
 
@@ -205,10 +205,16 @@ def _epochs(epochs: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
     }
 
 
-def _failures(failures: pd.DataFrame) -> list[dict[str, Any]]:
-    """All failed attempts, in the order of the table; of a long traceback its end."""
+def _failures(failures: pd.DataFrame, trials: pd.DataFrame) -> list[dict[str, Any]]:
+    """All failed attempts at trainings of the table, in its order, with the trials that each serves; of a long
+    traceback its end."""
     columns = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback"]
-    rows = [dict(zip(columns, row, strict=True)) for row in rows_of(failures.reindex(columns=columns))]
+    served: dict[str, list[str]] = {}
+    trainings = trials.get("training_id", trials["trial_id"]).fillna(trials["trial_id"])  # older tables have none
+    for trial_id, training_id in zip(trials["trial_id"], trainings, strict=True):
+        served.setdefault(training_id, []).append(trial_id)
+    found = [dict(zip(columns, row, strict=True)) for row in rows_of(failures.reindex(columns=columns))]
+    rows = [{**row, "trials": served[row["trial_id"]]} for row in found if row["trial_id"] in served]
     for row in rows:
         text = row["traceback"] or ""
         row["traceback"] = text if len(text) <= TRACEBACK_CHARACTERS else f"[...]\n{text[-TRACEBACK_CHARACTERS:]}"

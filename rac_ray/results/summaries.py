@@ -89,15 +89,16 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
     - ``area``: mean ratio over the range of log parameters that all models of the source share.
     - ``effective``: target top-1 beyond what source-test top-1 predicts, on the line of the other models.
 
-    Models at chance, of which fewer than half of the trials have learned, have none of these.
+    ``seeds`` are those that a statistic stands on, which may be fewer than its trials have: an area takes seeds of
+    which all of the range has run. Models at chance, of which fewer than half of the trials have learned, have none.
     """
     rows = []
     for group, of_group in _groups(answers, by_size=False):
         for part in answers.parts(group["source"], ["target"]):
             places = answers.asked(of_group, part)
             rows += [
-                {**group, "target": part[0], "statistic": name, **_named(spread), **_basis(answers, of)}
-                for name, (spread, of) in _statistics(tables, answers, part, places).items()
+                {**group, "target": part[0], "statistic": name, **_named(spread), **_basis(answers, of), "seeds": seeds}
+                for name, (spread, of, seeds) in _statistics(tables, answers, part, places).items()
             ]
     table = pd.DataFrame(rows, columns=["source", "model", "target", "statistic", *SPREAD, *BASIS])
     return without_guesses(table, SPREAD)
@@ -105,19 +106,32 @@ def robustness_table(tables: Tables, answers: Answers) -> pd.DataFrame:
 
 def _statistics(
     tables: Tables, answers: Answers, part: Part, places: NDArray[np.int64]
-) -> dict[str, tuple[Estimate, NDArray[np.int64]]]:
-    """Each statistic of trials that were asked about a target, and the trials that it is of; NOTHING of no trials."""
+) -> dict[str, tuple[Estimate, NDArray[np.int64], int]]:
+    """Each statistic of trials that were asked about a target, the trials that it is of, and how many seeds it stands
+    on; NOTHING of no trials."""
     possible, tested = answers.possible("robustness_ratio", places), _tested(answers, places)
     effective, areas = _effective(answers, part, tested), _areas(tables, answers, part, places)
-    of_learned = mean_over(answers, "chance_corrected_ratio", part, _learned(answers, places))
+    learned, whole = _learned(answers, places), answers.grid(places).ravel()
+    ratio, tested_ratio = (
+        mean_over(answers, "robustness_ratio", part, places), mean_over(answers, "ratio_to_source_test", part, tested),
+    )  # fmt: skip
+    all_, of_tested = _seeds(answers, places), _seeds(answers, tested)
     return {
-        "ratio": (mean_over(answers, "robustness_ratio", part, places), places),
-        "ratio_to_source_test": (mean_over(answers, "ratio_to_source_test", part, tested), tested),
-        "chance_corrected_ratio": (of_learned, places),
-        "effective": (interval(answers.per_seed(effective, tested)).within(-1, 1), tested),
-        "ratio_iqm": (_middle(answers, "robustness_ratio", part, places).within(*possible), places),
-        "area": (interval(areas).within(*possible), places),
-    }
+        "ratio": (ratio, places, all_),
+        "ratio_to_source_test": (tested_ratio, tested, of_tested),
+        "chance_corrected_ratio": (
+            mean_over(answers, "chance_corrected_ratio", part, learned), places, _seeds(answers, learned),
+        ),
+        "effective": (interval(answers.per_seed(effective, tested)).within(-1, 1), tested, of_tested),
+        "ratio_iqm": (
+            _middle(answers, "robustness_ratio", part, places).within(*possible), places, _seeds(answers, whole),
+        ),
+        "area": (interval(areas).within(*possible), places, areas.shape[1]),
+    }  # fmt: skip
+
+
+def _seeds(answers: Answers, places: NDArray[np.int64]) -> int:
+    return len(set(answers.trials["seed"].to_numpy()[places]))
 
 
 def _tested(answers: Answers, places: NDArray[np.int64]) -> NDArray[np.int64]:

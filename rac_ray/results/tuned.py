@@ -1,12 +1,16 @@
 """Two recipes side by side: as given and as a search chose, the study's own training clips and others."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from rac_ray.counted import counted
-from rac_ray.results.columns import DIFFERENCE, SIZE_NAME, VARIANT
+from rac_ray.results.at_chance import guesses
+from rac_ray.results.columns import DIFFERENCE, EXPERIMENT, SIZE_NAME, VARIANT
+from rac_ray.results.findings import FEW
+from rac_ray.results.formats import signed
 from rac_ray.results.recipes import READINGS, value_of
 from rac_ray.results.statistics import interval
 from rac_ray.results.verdicts import Verdict
@@ -50,31 +54,33 @@ def before_and_after(given: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
     """Means over the seeds that both have, from the evaluations of each, and the mean difference by seed.
 
     Columns as_given, tuned, difference (tuned less as given) with its 95% interval over seeds; ``measure`` is top1 or,
-    of targets, one of the ratios.
+    of targets, one of the ratios, which a model at chance on either side has not. Experiments are compared each with
+    itself, and count once for a seed.
     """
-    keys = [*WHAT, "role", "seed"]
-    both = given.merge(tuned, on=keys, suffixes=("_given", "_tuned"))
+    both = given.merge(tuned, on=[*WHAT, EXPERIMENT, "role", "seed"], suffixes=("_given", "_tuned"))
     rows = []
     groups: Any = both.groupby([*WHAT, "role"], sort=False)
     for key, group in groups:
+        able = not any(guesses(group[f"learned_{side}"].to_numpy(bool)) for side in ("given", "tuned"))
+        by_seed = group.groupby("seed")[[f"{name}_{side}" for name in COMPARED for side in ("given", "tuned")]].mean()
         for measure in COMPARED if key[-1] == "target" else COMPARED[:1]:
-            before, after = group[f"{measure}_given"].to_numpy(float), group[f"{measure}_tuned"].to_numpy(float)
-            spread = interval((after - before)[None])
-            means = (before.mean(), after.mean(), spread.estimate, spread.low, spread.high, group["seed"].nunique())
-            rows.append((*key, measure, *means))
+            before, after = by_seed[f"{measure}_given"].to_numpy(float), by_seed[f"{measure}_tuned"].to_numpy(float)
+            means = (before.mean(), after.mean(), *interval((after - before)[None]))
+            told = means if able or measure == "top1" else [math.nan] * len(means)
+            rows.append((*key, measure, *told, len(by_seed)))
     return pd.DataFrame(rows, columns=BEFORE_AND_AFTER_COLUMNS)
 
 
 def side_by_side(table: pd.DataFrame) -> list[str]:
-    """``40.0 to 44.4: +4.4 [1.1, 7.7]`` of each row of ``before_and_after``; top-1 in %."""
+    """``40.0 to 44.4: +4.4 [+1.1, +7.7]`` of each row of ``before_and_after``; top-1 in %; a dash for none."""
     scales = [100 if measure == "top1" else 1 for measure in table["measure"]]
     numbers = table[["as_given", "tuned", "difference", "low", "high"]].mul(scales, axis=0).to_numpy(float)
-    return [
-        f"{before:.{d}f} to {after:.{d}f}: {difference:+.{d}f} [{low:.{d}f}, {high:.{d}f}]"
-        for (before, after, difference, low, high), d in zip(
-            numbers, [1 if scale == 100 else 3 for scale in scales], strict=True
-        )
-    ]
+    told = []
+    for (before, after, *difference), seeds, scale in zip(numbers, table["seeds"], scales, strict=True):
+        digits = 1 if scale == 100 else 3
+        said = signed(*difference, enough=seeds >= FEW, digits=digits)
+        told.append(said if math.isnan(before) else f"{before:.{digits}f} to {after:.{digits}f}: {said}")
+    return told
 
 
 def verdict_changes(given: Sequence[Verdict], tuned: Sequence[Verdict]) -> pd.DataFrame:

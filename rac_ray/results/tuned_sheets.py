@@ -41,6 +41,12 @@ def candidate_sheet(tables: Tables) -> Sheet:
     return Sheet("search", title, table, rounded(table.drop(columns=["trial_id"])))
 
 
+def _with_learned(tables: Tables) -> pd.DataFrame:
+    """A sweep's evaluations, each with whether its trial has learned."""
+    learned = tables.trials[["trial_id", "learned"]].dropna()
+    return tables.evaluations.merge(learned, on="trial_id")
+
+
 def _pairs(
     analysis: "Analysis", name: str, what: str, pairs: Mapping[str, str], changes: Mapping[str, pd.DataFrame]
 ) -> list[Sheet]:
@@ -49,7 +55,7 @@ def _pairs(
     parts = analysis.by_recipe
     long = stacked(
         {
-            new: before_and_after(parts[given].tables.evaluations, parts[new].tables.evaluations)
+            new: before_and_after(_with_learned(parts[given].tables), _with_learned(parts[new].tables))
             for new, given in pairs.items()
         }
     )

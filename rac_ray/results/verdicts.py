@@ -99,14 +99,26 @@ class Verdict:
 
     @property
     def seeds_missing(self) -> int | None:
-        """Seeds still needed to decide; 0 when it is decided, None when no number would do or it is unknown."""
+        """Seeds still needed to decide it as the effects point; 0 when it is decided.
+
+        None when no number would do or it is unknown: where a measure cannot be told, and where measures point apart.
+        """
         if self.outcome in DECIDED:
             return 0
-        open_ones = [found for each in self.measurements for found in each.found.values() if not found.effect.low > 0]
-        wanted = [each.needed for each in open_ones or [each.paper for each in self.measurements]]
-        if not wanted or any(needed is None for needed in wanted):
-            return None
-        return max(1, max(needed or 0 for needed in wanted) - self.seeds)
+        asked = [list(each.asked.values()) for each in self.measurements]
+        each_way = (
+            _needed([found for of_contrast in asked for found in of_contrast], 1),
+            *(_needed(a, -1) for a in asked),
+        )
+        known = [needed for needed in each_way if needed is not None]
+        return max(1, min(known) - self.seeds) if known else None
+
+
+def _needed(asked: Sequence[Finding | Silent], sign: int) -> int | None:
+    """Seeds with which all of some measures would show an effect of this sign as observed; None: no number of them."""
+    found = [each for each in asked if isinstance(each, Finding) and sign * each.effect.estimate > 0]
+    wanted = [each.needed for each in found if each.needed is not None]
+    return max(wanted) if asked and len(wanted) == len(asked) else None
 
 
 def decided_first(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -18,7 +18,9 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             id="no trial done",
         ),
         pytest.param(
-            Standing(4, 4, 1, ABLE, {"underpowered": 5, "holds for these models": 1, "not run": 5}, [None] * 6),
+            Standing(
+                4, 4, 1, ABLE, {"underpowered": 5, "holds for these models": 1, "not run": 5}, [None] * 6, told_by=1
+            ),
             [
                 "All 4 trials are done, with 1 seed, and every model is above chance where it was trained.",
                 "With 1 seed nothing can be concluded about architectures: 6 of the study's 11 claims could "
@@ -38,7 +40,7 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             id="one trial of several",
         ),
         pytest.param(
-            Standing(8, 8, 2, ALL_GUESS, {"underpowered": 2, "not run": 9}, [3, None]),
+            Standing(8, 8, 2, ALL_GUESS, {"underpowered": 2, "not run": 9}, [3, None], told_by=2),
             [
                 "All 8 trials are done, with 2 seeds. No model is above chance, so nothing can be said of how robust "
                 "they are.",
@@ -49,7 +51,7 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             id="two seeds and models at chance",
         ),
         pytest.param(
-            Standing(12, 9, 3, ONE_GUESSES, {"underpowered": 6, "not run": 5}, [4, 4, 9, None, None, None]),
+            Standing(12, 9, 3, ONE_GUESSES, {"underpowered": 6, "not run": 5}, [4, 4, 9, None, None, None], told_by=3),
             [
                 "9 of 12 trials are done, with 3 seeds. ConvLSTM and 3D CNN learned; TimeSf-1 is at chance, so nothing "
                 "can be said of how robust it is.",
@@ -59,7 +61,7 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
             id="all undecided",
         ),
         pytest.param(
-            Standing(20, 20, 5, ABLE, {"reproduced": 3, "underpowered": 1, "not run": 7}, [None]),
+            Standing(20, 20, 5, ABLE, {"reproduced": 3, "underpowered": 1, "not run": 7}, [None], told_by=5),
             [
                 "All 20 trials are done, with 5 seeds, and every model is above chance where it was trained.",
                 "Of the study's 11 claims, 3 are reproduced; 1 of the 4 that could be tested is undecided.",
@@ -69,7 +71,12 @@ ALL_GUESS = {"TimeSf-1": False, "TimeSf-8": False}
         ),
         pytest.param(
             Standing(
-                20, 20, 5, ABLE, {"reproduced in the paper's measure only": 1, "contradicted": 2, "underpowered": 0}
+                20,
+                20,
+                5,
+                ABLE,
+                {"reproduced in the paper's measure only": 1, "contradicted": 2, "underpowered": 0},
+                told_by=5,
             ),
             [
                 "All 20 trials are done, with 5 seeds, and every model is above chance where it was trained.",
@@ -116,6 +123,12 @@ def test_the_model_that_keeps_most_is_named_without_a_claim() -> None:
         "38 to 42% on average over other domains; this order is not tested."
     )
     assert look_next(Standing(12, 0)) == ""
+
+
+def test_a_model_of_few_seeds_takes_nothing_from_claims_on_others() -> None:
+    """One further model with one seed, beside two with five on which a claim was decided."""
+    found = answer(Standing(11, 11, 1, ABLE, {"reproduced": 1, "not run": 10}, told_by=5))
+    assert found[1] == "Of the study's 11 claims, 1 is reproduced."
 
 
 def test_what_was_seen_is_told_of_the_model_that_is_right_most_often_at_home() -> None:

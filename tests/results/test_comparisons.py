@@ -56,6 +56,23 @@ def test_models_without_a_size_in_common_are_compared_at_matched_size_only() -> 
     assert len(paired(answers, answers.places(model="convlstm"), answers.places(model="cnn3d"))[0]) == 0
 
 
+def test_models_that_share_no_two_seeds_are_no_comparison_that_others_are_corrected_for() -> None:
+    first, second = (
+        sweep(better_on_mnist, models=models, sizes=(4,), seeds=seeds)
+        for models, seeds in ((PAIR, (42, 61, 47)), (("timesformer8",), (53, 57, 47)))
+    )
+    frames = (
+        pd.concat(each, ignore_index=True) for each in zip(vars(first).values(), vars(second).values(), strict=True)
+    )
+    tables = Tables(*frames)
+    table = comparison_table(tables, Answers.of(tables)).set_index(["first", "second", "target"])
+    row = table.loc[(*PAIR, "mnist")]
+    assert row["holm"] <= len(set(table.index.get_level_values("target"))) * row["p"]
+    apart = table[table["pairs"] == 1]
+    assert len(apart) == len(table) * 2 / 3
+    assert apart[["p", "holm", "bh", "sign_flip_p"]].isna().all().all()
+
+
 def test_pairs_of_one_seed_of_several_have_no_interval() -> None:
     """Only under seed 42 are both models equally accurate at home."""
 

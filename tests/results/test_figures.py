@@ -81,6 +81,17 @@ def test_there_is_a_learning_curve_per_finished_trial(analysis: Analysis) -> Non
     assert all(float(place).is_integer() for place in figure.axes[0].get_xticks())
 
 
+def test_curves_of_trials_that_never_learned_are_dotted_and_short_ones_have_marks(analysis: Analysis) -> None:
+    trials = analysis.tables.trials
+    never = trials["trial_id"] == trials.query("model == 'cnn3d'")["trial_id"].iloc[0]
+    learned = trials["learned"].astype("boolean").mask(never, False)
+    tables = replace(analysis.tables, trials=trials.assign(learned=learned))
+    figure = learning_curves(Analysis(tables, analysis.study), "2dot")
+    curves = figure.axes[0].lines[:-1]
+    assert [line.get_linestyle() for line in curves] == [":", "-", "-", "-"]
+    assert {line.get_marker() for line in curves} == {"."}, "of five epochs each has a mark"
+
+
 def test_all_figures_are_written_as_png_and_svg(analysis: Analysis, tmp_path: Path) -> None:
     names = write_all(pictures(analysis), Storage.at(tmp_path / "figures"))
     assert names == [f"{name}-2dot.{suffix}" for name in COMMON for suffix in ("png", "svg")]

@@ -184,6 +184,16 @@ def test_trials_that_never_learned_have_no_ratios(tables: Tables) -> None:
     ]  # fmt: skip
 
 
+def test_failures_are_those_of_all_trials_that_their_training_serves(tables: Tables) -> None:
+    """Failures have a training's id, and the trials of several levels have ids of their own."""
+    failed = tables.failures["trial_id"].iloc[0]
+    at = tables.trials["trial_id"] == failed
+    levels = [tables.trials[at].assign(trial_id=each, training_id=failed) for each in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")]
+    trials = pd.concat([tables.trials[~at].assign(training_id=tables.trials["trial_id"]), *levels], ignore_index=True)
+    (first, *_) = payload_of(replace(tables, trials=trials))["failures"]
+    assert (first["trial_id"], first["trials"]) == (failed, ["aaaaaaaaaaaa", "bbbbbbbbbbbb"])
+
+
 def test_of_a_long_traceback_the_end_is_kept(tables: Tables) -> None:
     texts = ["", "x" * TRACEBACK_CHARACTERS, "y" * TRACEBACK_CHARACTERS + "end"]
     shown = payload_of(replace(tables, failures=tables.failures.assign(traceback=texts)))["failures"]

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from rac_ray.results.answers import Answers
+from rac_ray.results.formats import cells
 from rac_ray.results.summaries import accuracy_table, ratio_table, robustness_table
 from rac_ray.results.tables import Tables
 from tests.results.synthetic import by_name, sweep, unasked
@@ -77,6 +78,22 @@ def test_robustness_by_every_statistic(tables: Tables, answers: Answers) -> None
     assert never["never_learned"] == 10
     convolving = one(table, "model == 'cnn3d' and target == 'mnist' and statistic == 'effective'")
     assert convolving["high"] < 0  # less on mnist than the others at such a source accuracy
+
+
+def test_a_statistic_says_on_how_many_seeds_it_stands(tables: Tables) -> None:
+    """One seed alone has run the larger size: there is an area of one seed, and no interval of it."""
+    gone = tables.trials.query("hidden_units == 32 and seed != 42")["trial_id"]
+    part = replace(
+        tables,
+        trials=tables.trials[~tables.trials["trial_id"].isin(gone)].reset_index(drop=True),
+        evaluations=tables.evaluations[~tables.evaluations["trial_id"].isin(gone)].reset_index(drop=True),
+        predictions=tables.predictions[~tables.predictions["trial_id"].isin(gone)].reset_index(drop=True),
+    )
+    table = robustness_table(part, Answers.of(part)).query("model == 'cnn3d' and target == 'mnist'")
+    rows = table.set_index("statistic")
+    assert rows["trials"].tolist() == [6] * len(rows)
+    assert rows["seeds"].to_dict() == {**dict.fromkeys(rows.index, 5), "area": 1}
+    assert cells(table.query("statistic == 'area'"))[0].endswith("*")
 
 
 def test_a_source_without_a_test_split_has_no_ratio_to_it(tables: Tables) -> None:

@@ -19,12 +19,15 @@ from rac_ray.results.verdicts import Ruling, Verdict
 KEY = {"source": "2dot", "model": "cnn3d", "size": "", "hidden_units": 4}
 
 
-def evaluations(tops: Sequence[float], seeds: Sequence[int], role: str = "target") -> pd.DataFrame:
+def evaluations(
+    tops: Sequence[float], seeds: Sequence[int], role: str = "target", experiment: str = "", learned: bool = True
+) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
                 **KEY, "target": "5dot", "split": "test", "role": role, "seed": seed, "top1": top1,
                 "robustness_ratio": 2 * top1, "chance_corrected_ratio": top1 / 2,
+                "experiment": experiment, "learned": learned,
             }
             for seed, top1 in zip(seeds, tops, strict=True)
         ]
@@ -37,7 +40,22 @@ def test_differences_are_by_seed_of_the_seeds_that_both_have() -> None:
     row = table.iloc[0]
     assert (row["as_given"], row["tuned"], row["seeds"]) == (pytest.approx(0.3), pytest.approx(0.4), 3)
     assert row[["difference", "low", "high"]].tolist() == pytest.approx([0.1, 0.1, 0.1]), "each seed gains as much"
-    assert side_by_side(table)[:2] == ["30.0 to 40.0: +10.0 [10.0, 10.0]", "0.600 to 0.800: +0.200 [0.200, 0.200]"]
+    assert side_by_side(table)[:2] == [
+        "30.0 to 40.0: +10.0 [+10.0, +10.0]", "0.600 to 0.800: +0.200 [+0.200, +0.200]",
+    ]  # fmt: skip
+
+
+def test_few_seeds_have_no_interval_and_models_at_chance_no_ratio() -> None:
+    given, tuned = evaluations([0.2], [1], learned=False), evaluations([0.9], [1])
+    assert side_by_side(before_and_after(given, tuned)) == ["20.0 to 90.0: +70.0*", "-", "-"]
+
+
+def test_experiments_are_compared_each_with_itself() -> None:
+    """As many as a training serves count once for its seed."""
+    levels = {"a": 0.3, "b": 0.6, "c": 0.9}
+    given = pd.concat([evaluations([top] * 3, [1, 2, 3], experiment=name) for name, top in levels.items()])
+    row = before_and_after(given, given).iloc[0]
+    assert row[["as_given", "difference", "low", "high", "seeds"]].tolist() == pytest.approx([0.6, 0, 0, 0, 3])
 
 
 def test_ratios_are_of_targets() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from rac_ray.results.answers import Answers
 from rac_ray.results.claims import Claim, Contrast, Term
-from rac_ray.results.findings import Measurement, measure
+from rac_ray.results.findings import Finding, Measurement, measure
+from rac_ray.results.measures import Name, Silent
+from rac_ray.results.statistics import Estimate
 from rac_ray.results.verdict_words import reason, verdict_table
 from rac_ray.results.verdicts import Verdict, decided_first, judge
 from rac_ray.studies.diving48.claims import DIVING48
@@ -136,6 +138,33 @@ def test_the_permutations_p_of_five_seeds_stands_beside_the_other() -> None:
     assert (finding.permutation_p, finding.seeds, finding.pairs) == (0.0625, 5, 5)
     assert finding.p < 0.001
     assert found.outcome == "reproduced"
+
+
+def test_seeds_that_are_missing_are_those_of_the_measure_that_needs_most() -> None:
+    """In the direction in which all measures point; where they point apart no number of seeds decides it."""
+    (found,) = verdicts(
+        slightly, CLAIM, between_seeds=0.02, of_clips=0.0, sizes=(2,), clips=1000, seeds=range(4)
+    ).values()
+    (measured,) = found.measurements
+    whole = measured.paper
+
+    def missing(**needed: int | Silent | None) -> int | None:
+        findings: dict[Name, Finding | Silent] = {
+            name: each if isinstance(each, Silent) else replace(whole, needed=each, effect=Estimate(0.1, -0.1, 0.3))
+            for name, each in needed.items()
+        }  # pyright: ignore[reportAssignmentType]
+        return replace(found, measurements=(replace(measured, by_measure=findings),)).seeds_missing
+
+    assert missing(paper=3, corrected=3, matched=12) == 8
+    assert missing(paper=12, corrected=3, matched=3) == 8
+    assert missing(paper=3, corrected=None, matched=3) is None
+    assert missing(paper=3, matched=Silent("cannot be told", needed=True)) is None
+    assert missing(paper=3, matched=Silent("is not asked", needed=False)) == 1
+    apart: dict[Name, Finding | Silent] = {
+        "paper": replace(whole, needed=9, effect=Estimate(0.1, -0.1, 0.3)),
+        "corrected": replace(whole, needed=9, effect=Estimate(-0.1, -0.3, 0.1)),
+    }
+    assert replace(found, measurements=(replace(measured, by_measure=apart),)).seeds_missing is None
 
 
 def test_one_seed_is_never_enough() -> None:

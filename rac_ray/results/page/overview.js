@@ -100,9 +100,9 @@ function failureTable(rows, withTrial) {
   const own = ["attempt", "class", "reason", "then", "host", "traceback"];
   const heads = withTrial ? ["trial", "model", "hidden units", ...own] : own;
   const lines = rows.map((row) => {
-    const trial = withTrial ? recordOf(row.trial_id) : null;
+    const trial = withTrial ? recordOf(row.trials[0]) : null;
     const about = withTrial
-      ? [make("a", { href: trialHash(row.trial_id) }, row.trial_id), modelName(trial.model), shown(trial.hidden_units)]
+      ? [make("a", { href: trialHash(row.trials[0]) }, row.trial_id), modelName(trial.model), shown(trial.hidden_units)]
       : [];
     const then = row.given_up === true ? "given up" : row.given_up === false ? "tried again" : "–";
     const cells = [...about, shown(row.attempt), shown(row.class), shown(row.reason), then, shown(row.host)];
@@ -117,10 +117,9 @@ function failureTable(rows, withTrial) {
 }
 
 function failures() {
-  const known = data.failures.filter((row) => Object.hasOwn(data.details.rows, row.trial_id));
   const untold = data.untold ? [make("p", { class: "note" }, `${data.untold}.`)] : [];
   const none = untold.length ? [] : [make("p", { class: "empty" }, "No attempt has failed.")];
-  return [...untold, ...(known.length ? failureTable(known, true) : none)];
+  return [...untold, ...(data.failures.length ? failureTable(data.failures, true) : none)];
 }
 
 function provenance() {

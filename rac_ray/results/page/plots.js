@@ -86,16 +86,19 @@ function hoverText(point) {
   ].join("<br>");
 }
 
+function grouped(points, key) {
+  const groups = new Map();
+  for (const point of points) groups.set(key(point), [...(groups.get(key(point)) ?? []), point]);
+  return [...groups.values()];
+}
+
 // Sizes of which fewer than half of the trials have learned are at chance and have no mean.
 function meanBySize(points) {
-  const bySize = new Map();
-  for (const point of points) bySize.set(point.hidden_units, [...(bySize.get(point.hidden_units) ?? []), point.ratio]);
-  const able = (size) => {
-    const alike = points.filter((point) => point.hidden_units === size);
-    return alike.filter((point) => point.learned !== false).length >= alike.length / 2;
-  };
-  const sizes = [...bySize.keys()].filter(able).sort((a, b) => a - b);
-  return { sizes, means: sizes.map((size) => bySize.get(size).reduce((a, b) => a + b, 0) / bySize.get(size).length) };
+  const able = (alike) => alike.filter((point) => point.learned !== false).length >= alike.length / 2;
+  const bySize = grouped(points, (point) => JSON.stringify([point.hidden_units, point.size])).filter(able);
+  bySize.sort((one, other) => one[0].hidden_units - other[0].hidden_units);
+  const mean = (alike) => alike.reduce((sum, point) => sum + point.ratio, 0) / alike.length;
+  return { sizes: bySize.map((alike) => alike[0].hidden_units), means: bySize.map(mean) };
 }
 
 // Sizes that stand too close to the one before keep their tick without a label.
@@ -108,15 +111,18 @@ function sizeLabels(sizes) {
   });
 }
 
-// One point per trial and a line through the means over seeds; models stand a little beside each other.
+// One point per trial, and for each recipe and experiment a line through the means over seeds; models stand a little
+// beside each other.
 function ratioFigure(name, points, top) {
   const models = Object.keys(data.models);
   const traces = models.filter((model) => !hiddenModels.has(model)).flatMap((model) => {
     const own = points.filter((point) => point.model === model);
     const { colour, symbol } = data.models[model];
     const shift = 2 ** (DODGE * (models.indexOf(model) - (models.length - 1) / 2));
-    const { sizes, means } = meanBySize(own);
-    const line = { x: sizes.map((size) => size * shift), y: means, mode: "lines", line: { color: colour, width: 2 } };
+    const lines = grouped(own, (point) => JSON.stringify([point.recipe, point.experiment])).map(meanBySize);
+    const drawn = lines.map(({ sizes, means }) => ({
+      x: sizes.map((size) => size * shift), y: means, mode: "lines", line: { color: colour, width: 2 }, hoverinfo: "skip",
+    }));
     const marks = {
       x: own.map((point) => point.hidden_units * shift),
       y: own.map((point) => (point.learned === false ? 0 : point.ratio)),
@@ -130,7 +136,7 @@ function ratioFigure(name, points, top) {
         opacity: own.map((point) => (point.learned === false ? 0.35 : 0.85)),
       },
     };
-    return [{ ...line, hoverinfo: "skip" }, marks];
+    return [...drawn, marks];
   });
   const sizes = [...new Set(points.map((point) => point.hidden_units))].sort((a, b) => a - b);
   const ends = [Math.log10(sizes[0]) - 0.12, Math.log10(sizes[sizes.length - 1]) + 0.12];

@@ -140,7 +140,7 @@ function mistakes(trialId, evaluations) {
 }
 
 function attempts(trialId) {
-  const rows = data.failures.filter((failure) => failure.trial_id === trialId);
+  const rows = data.failures.filter((failure) => failure.trials.includes(trialId));
   return rows.length ? [make("h2", {}, "Failed attempts"), ...failureTable(rows, false)] : [];
 }
 

@@ -70,8 +70,8 @@ def _drops(analysis: Analysis, source: str, experiments: str) -> Figure:
         axes.set_title(f"experiment {experiment}")
     left_labelled(panels, "accuracy (%)")
     paper = matplotlib.lines.Line2D([], [], color="grey", linestyle="--", marker="o", markerfacecolor="none")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend([*handles, paper], [*labels, "paper"], loc="outside upper left", ncols=5, frameon=False)
+    named = dict(pair for axes in panels for pair in zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    figure.legend([*named.values(), paper], [*named, "paper"], loc="outside upper left", ncols=5, frameon=False)
     return stamped(figure, analysis.stamp)
 
 
