@@ -39,6 +39,11 @@ start() {
 start "${nodes[0]}" --head --node-ip-address="$ip" --port="${address#*:}" --temp-dir="/tmp/ray-$SLURM_JOB_ID"
 timeout 120 sh -c "until ray health-check --address $address > /dev/null 2>&1; do sleep 1; done"
 for node in "${nodes[@]:1}"; do start "$node" --address="$address"; done
+# The sweep asks once what the cluster has.
+timeout 300 python -c 'import sys, time, ray
+ray.init(sys.argv[1], log_to_driver=False, logging_level="error")
+while sum(node["Alive"] for node in ray.nodes()) < int(sys.argv[2]): time.sleep(1)' "$address" "${#nodes[@]}" ||
+  echo "not all nodes are there after five minutes; the sweep takes those that are" >&2
 
 python "$@" --address "$address" &
 sweep=$!

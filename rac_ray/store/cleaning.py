@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rac_ray.errors import BadInput
 from rac_ray.store.entry import Entry
-from rac_ray.store.files import LAST_CHECKPOINT, LEVEL, is_weights
+from rac_ray.store.files import LAST_CHECKPOINT, LEVEL, RECORD, is_weights
 from rac_ray.store.ledger import TRIALS, Ledger
 
 
@@ -20,7 +20,7 @@ def leftovers(ledger: Ledger, entries: Mapping[str, Entry], best_checkpoints: bo
     found = ledger.storage.sizes(temporary=True)
     for training_id, entry in entries.items():
         for name, size in entry.sizes.items():
-            running = name == LAST_CHECKPOINT or (name.startswith(LEVEL) and entry.record is None)
+            running = name == LAST_CHECKPOINT or (name.startswith(LEVEL) and RECORD not in entry.sizes)
             weights = entry.done and is_weights(name)
             if (running and entry.state(None) in ("done", "failed")) or (best_checkpoints and weights):
                 found[f"{TRIALS}/{training_id}/{name}"] = size

@@ -69,14 +69,23 @@ class Ledger:
 
         def write(task: "Task") -> None:
             entry, folder = entries[task.training_id], self.folder(task.training_id)
-            if TRIAL not in entry.sizes:
-                trials = [trial.as_dict() for trial in task.asked]
-                folder.write_json(TRIAL, {**task.training.as_dict(), "study": study, "trials": trials})
+            known = self._planned(task.training_id) if task.trials and TRIAL in entry.sizes else {}
+            trials = {**known, **{trial.trial_id: trial.as_dict() for trial in task.asked}}
+            if TRIAL not in entry.sizes or (task.trials and trials.keys() > known.keys()):
+                about = {**task.training.as_dict(), "study": study, "trials": [*trials.values()]}
+                folder.write_json(TRIAL, about)
             if entry.record is not None and (more := with_trials(entry.record, task.asked)) != entry.record:
                 folder.write_bytes(RECORD, more.as_json())
 
         with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             list(pool.map(write, tasks))
+
+    def _planned(self, training_id: str) -> dict[str, Any]:
+        """The trials by id that somebody has written down of a training; none of a file that is damaged."""
+        try:
+            return {each["trial_id"]: each for each in self.trial(training_id).get("trials", [])}
+        except Damaged:
+            return {}
 
     def trial(self, training_id: str) -> dict[str, Any]:
         """The plan of a training that ``register`` wrote. Raises Damaged for a file that is none."""

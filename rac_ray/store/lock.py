@@ -51,7 +51,8 @@ class Holder:
 
     token: str
     machine: str
-    """Host name and boot id: processes can be looked up only from the same."""
+    """Host name, boot id and namespace of process ids: processes can be looked up only from the same. Containers of one
+    host may have one name."""
     pid: Annotated[int, msgspec.Meta(ge=0, le=MOST_PID)]
     process_started: str | None
     """The kernel's start time of the process, which tells it from a later one with the same pid."""
@@ -96,7 +97,7 @@ def living_holder(folder: Storage, name: str, watch: bool = True) -> Holder | No
 
 def request_cancel(folder: Storage, holder: Holder) -> None:
     """Ask a holder, wherever it runs, to stop at its next beat."""
-    folder.write_json(CANCEL, {"token": holder.token, "by": f"{getpass.getuser()} on {platform.node()}"})
+    folder.write_json(CANCEL, {"token": holder.token, "by": f"{_user()} on {platform.node()}"})
 
 
 class Lock:
@@ -111,7 +112,7 @@ class Lock:
             machine=_machine(),
             pid=os.getpid(),
             process_started=_process_started(os.getpid()),
-            user=getpass.getuser(),
+            user=_user(),
             since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             command=shlex.join(Path(word).name if "/" in word else word for word in sys.argv[:6]),
         )
@@ -220,8 +221,18 @@ def _busy(folder: Storage, holder: Holder | None) -> Busy:
 
 
 def _machine() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    return f"{platform.node()}/{boot.read_text().strip() if boot.exists() else uuid.getnode()}"
+    boot, processes = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    ids = [boot.read_text().strip() if boot.exists() else str(uuid.getnode())]
+    ids += [str(processes.readlink())] if processes.is_symlink() else []
+    return "/".join([platform.node(), *ids])
+
+
+def _user() -> str:
+    """The user's name, or number where there is none, as in containers that run as anybody."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _process_started(pid: int) -> str | None:

@@ -39,11 +39,14 @@ S3_OPTIONS = ("endpoint_override", "scheme", "region")
 TRANSIENT = re.compile(
     r"AWS Error (NETWORK_CONNECTION|INTERNAL_FAILURE|SERVICE_UNAVAILABLE|SLOW_DOWN|THROTTLING|REQUEST_TIMEOUT"
     r"|UNKNOWN \(HTTP status (408|429|5\d\d)\))"
+    r"|google::cloud::Status\((UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|RESOURCE_EXHAUSTED)"
 )
 REFUSED = re.compile(
     r"AWS Error (ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|NO_SUCH_BUCKET|INVALID_CLIENT_TOKEN_ID"
     r"|MISSING_AUTHENTICATION_TOKEN|EXPIRED_TOKEN|UNRECOGNIZED_CLIENT|UNKNOWN \(HTTP status (30\d|40[0-7])\))"
+    r"|Could not create a (OAuth2 access token)"
 )
+"""Without credentials Google's client says, too, that it is unavailable."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -55,7 +58,7 @@ _JITTER = random.Random()
 
 def is_transient(error: OSError) -> bool:
     """Whether an object store may answer the same request a little later."""
-    return TRANSIENT.search(str(error)) is not None
+    return TRANSIENT.search(str(error)) is not None and REFUSED.search(str(error)) is None
 
 
 def persistent(act: Callable[[], Result], seconds: float = RETRY_SECONDS) -> Result:
@@ -83,7 +86,9 @@ def refusal(root: str, error: OSError) -> BadInput | None:
     found = REFUSED.search(str(error))
     if found is None:
         return None
-    return BadInput(f"storage {root!r} refuses access ({found[1]}); check the bucket's name, region and credentials")
+    return BadInput(
+        f"storage {root!r} refuses access ({found[1] or found[3]}); check the bucket's name, region and credentials"
+    )
 
 
 def split_root(root: str) -> tuple[str, str]:
@@ -97,12 +102,20 @@ def opened(root: str) -> tuple[fs.FileSystem, str]:
     place, query = split_root(root)
     if not place.startswith("s3://"):
         try:
-            return fs.FileSystem.from_uri(root)
+            return fs.FileSystem.from_uri(_impatient(root))
         except (ValueError, OSError) as error:
             raise BadInput(f"cannot open storage {root!r}: {error}") from error
     bucket, _, folder = place.removeprefix("s3://").partition("/")
     path = f"{bucket}/{folder}".rstrip("/")
     return _bucket(bucket, query, _endpoint()), path
+
+
+def _impatient(root: str) -> str:
+    """A URI by which Google's own client tries again for no longer than another store is waited for."""
+    place, query = split_root(root)
+    if not place.startswith(("gs://", "gcs://")) or "retry_limit_seconds" in query:
+        return root
+    return f"{root}{'&' if query else '?'}retry_limit_seconds={SILENT_SECONDS:g}"
 
 
 def _endpoint() -> str:

@@ -15,6 +15,7 @@ FAILURE_CLASSES: dict[str, FailureClass] = {
     "NotFinite": "not finite",
     "MemoryError": "out of memory",
     "OutOfMemoryError": "out of memory",
+    "ArrowMemoryError": "out of memory",
     "BadInput": "data",
     "DamagedCheckpoint": "data",
     "ArrowInvalid": "data",
@@ -25,19 +26,23 @@ FAILURE_CLASSES: dict[str, FailureClass] = {
     "WorkerCrashedError": "preempted",
     "OwnerDiedError": "preempted",
     "ObjectLostError": "preempted",
+    "ObjectReconstructionFailedError": "preempted",
+    "ObjectFetchTimedOutError": "preempted",
     "PreemptionError": "preempted",
     "WorkerHealthCheckFailedError": "preempted",
     "WorkerHealthCheckTimeoutError": "preempted",
     "WorkerGroupStartupTimeoutError": "preempted",
+    "WorkerGroupStartupFailedError": "preempted",
     "ActorPlacementGroupRemoved": "preempted",
 }
 """Class by an exception's name; every other one is the code's."""
 OUT_OF_MEMORY = {
-    "code": ("out of memory", "ALLOC_FAILED"),
+    "code": ("out of memory", "ALLOC_FAILED", "can't allocate memory", "Cannot allocate memory"),
     "preempted": ("running low on memory",),
 }
-"""Words in the message of an exception of that class that mean memory: cuBLAS and cuDNN raise RuntimeError, and Ray,
-when it kills a process that would exhaust its node, says why only in the message of the actor's death."""
+"""Words in the message of an exception of that class that mean memory: cuBLAS, cuDNN and torch on CPUs raise
+RuntimeError, the system OSError, and Ray, when it kills a process that would exhaust its node, says why only in the
+message of the actor's death."""
 
 
 PEER_LOST = ("Connection reset by peer", "Connection closed by peer", "ncclRemoteError")
@@ -85,10 +90,12 @@ def classify(name: str, message: str) -> FailureClass:
 
 
 def causes(error: BaseException) -> list[BaseException]:
-    """An exception and what it came of, the first cause last: of a worker group its first worker's, of a Ray task what
-    it raised. The chain may be a circle: an exception that Ray hands on is raised anew by whoever asks again."""
+    """An exception and what it came of, the first cause last: of a worker group its first worker's, or what its
+    controller met, of a Ray task what it raised. The chain may be a circle: an exception that Ray hands on is raised
+    anew by whoever asks again."""
     found: list[BaseException] = []
-    cause: BaseException | None = next(iter(getattr(error, "worker_failures", {}).values()), error)
+    of_group = [*getattr(error, "worker_failures", {}).values(), getattr(error, "controller_failure", None)]
+    cause: BaseException | None = next((each for each in of_group if isinstance(each, BaseException)), error)
     while cause is not None and not any(cause is each for each in found):
         found.append(cause)
         raised = getattr(cause, "cause", None)  # by a Ray task
@@ -113,7 +120,10 @@ def failure_of(error: BaseException) -> dict[str, Any]:
 
 def lost_process(error: BaseException | None, where: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What is kept when a trial's process died without a word; ``error`` is what Ray says of its actor, ``where`` what
-    the attempt wrote down of its process when it began."""
+    the attempt wrote down of its process when it began. A process that raised, and could not write that down, is told
+    by what it raised."""
+    if error is not None and isinstance(getattr(error, "cause", None), Exception):
+        return failure_of(error)
     said = " ".join(str(error).split()) if error else ""
     known = f" {where['pid']} on {where['host']}" if where and {"pid", "host"} <= where.keys() else ""
     why = said[:300] or "neither it nor Ray says why; the machine's kernel log tells of memory that ran out"

@@ -58,8 +58,13 @@ def feeds_of(job: Job, group: Group) -> Feeds:
 
 
 def record_with_weights(job: Job) -> Record | None:
-    """What the training came to, if the ledger has its weights."""
-    return job.setting.ledger.record(job.training_id) if job.folder.exists(BEST_CHECKPOINT) else None
+    """What the training came to, if the ledger has its weights, those of checkpoints that are yet to be asked, too."""
+    record = job.setting.ledger.record(job.training_id)
+    if record is None:
+        return None
+    asked = job.task.outstanding(knowing_levels(record, job.task))
+    needed = {BEST_CHECKPOINT, *(checkpoint_file(record, epoch) for epoch in asked)}
+    return record if needed <= {*job.folder.names()} else None
 
 
 def teller(job: Job, group: Group, logs: Sequence[TrialLog]) -> Callable[[dict[str, Any]], None]:

@@ -21,7 +21,7 @@ class TrialLog(logging.Handler):
         formatter.converter = time.gmtime
         self.setFormatter(formatter)
         self.folder = folder
-        self._lines = folder.read_bytes(LOG).decode().splitlines() if folder.exists(LOG) else []
+        self._lines = folder.read_bytes(LOG).decode(errors="replace").splitlines() if folder.exists(LOG) else []
 
     def __enter__(self) -> "TrialLog":
         logging.captureWarnings(True)
@@ -41,4 +41,5 @@ class TrialLog(logging.Handler):
 
     def write(self) -> None:
         """Bring the file up to date; called at each checkpoint and at the end."""
-        self.folder.write_bytes(LOG, "".join(f"{line}\n" for line in self._lines[-MOST_LINES:]).encode())
+        text = "".join(f"{line}\n" for line in self._lines[-MOST_LINES:])
+        self.folder.write_bytes(LOG, text.encode(errors="backslashreplace"))

@@ -59,6 +59,19 @@ def test_checkpoints_of_levels_stay_while_a_training_may_go_on(ledger: Ledger, m
     assert weights < set(leftovers(ledger, ledger.scan(), best_checkpoints=True))
 
 
+def test_levels_of_a_training_whose_table_is_damaged_stay(ledger: Ledger, make_task) -> None:
+    """It is only evaluated again, with these weights."""
+    task = make_task()
+    register(ledger, [task])
+    finish(ledger, task)
+    folder = ledger.folder(task.training_id)
+    folder.write_bytes("level-epoch-3.ckpt", b"level")
+    folder.write_bytes("predictions.parquet", folder.read_bytes("predictions.parquet")[:100])
+    entries = ledger.scan([task])
+    assert entries[task.training_id].state(None) == "failed"
+    assert leftovers(ledger, entries) == {}
+
+
 def test_nothing_is_cleaned_below_a_living_driver(ledger: Ledger) -> None:
     with holding(ledger.storage, DRIVER), pytest.raises(BadInput, match=r"has a running driver; `cancel` it first"):
         leftovers(ledger, {})

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from rac_ray.identity import Training, Trial
+from rac_ray.results import load
 from rac_ray.store.entry import Entry, State, added_up, spoken_of
 from rac_ray.store.ledger import DRIVER, Ledger
 from rac_ray.store.lock import Lock, holding
@@ -290,6 +291,17 @@ def test_registering_again_changes_nothing(ledger: Ledger, make_task) -> None:
     path.unlink()
     register(ledger, [task])
     assert Training.from_dict(ledger.trial(task.training_id)) == task.training
+
+
+def test_a_trial_that_a_later_plan_asks_of_a_training_is_written_down_too(ledger: Ledger, make_task) -> None:
+    """So that it does not vanish from a folder's results while the training fails."""
+    task = make_task()
+    first, second = (Trial(task.training, name, level) for name, level in (("a", 0.3), ("b", 0.9)))
+    register(ledger, [replace(task, trials=(first,))])
+    register(ledger, [replace(task, trials=(second,))])
+    give_up(ledger, task.training_id)
+    told = load(ledger.storage.root).trials
+    assert told[["trial_id", "state"]].to_numpy().tolist() == [[first.trial_id, "failed"], [second.trial_id, "failed"]]
 
 
 def test_finished_trainings_of_other_sweeps_are_copied(ledger: Ledger, make_task, tmp_path: Path) -> None:

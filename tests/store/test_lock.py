@@ -53,6 +53,27 @@ def test_a_second_holder_is_told_who_holds_it_and_what_to_do(folder: Storage, ho
     assert sentence.endswith("wait, `cancel` it, or take it over with --take-over")
 
 
+def test_a_holder_in_another_container_of_the_host_holds_it_too(folder: Storage, quick: None) -> None:
+    """It may have this host's name, and its process number says nothing here."""
+    apart = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", HOLD, folder.root]
+    with subprocess.Popen(apart, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout
+        if process.stdout.readline() != "held\n":
+            pytest.skip("namespaces of processes are not allowed here")
+        found = living_holder(folder, NAME, watch=False)
+        assert found is not None
+        assert found.pid == 1
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_user_without_a_name_is_a_number(folder: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert Lock(folder, NAME).holder.user == str(os.getuid())
+
+
 def test_a_killed_holder_holds_nothing(folder: Storage, holder) -> None:
     os.kill(holder.pid, signal.SIGKILL)  # not waited for yet: a zombie holds nothing either
     time.sleep(0.2)

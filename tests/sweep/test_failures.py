@@ -39,6 +39,11 @@ def test_the_back_off_doubles_up_to_five_minutes() -> None:
         ("RuntimeError", "CUDA error: out of memory", "out of memory"),
         ("RuntimeError", "cuBLAS error: CUBLAS_STATUS_ALLOC_FAILED", "out of memory"),
         ("MemoryError", "", "out of memory"),
+        ("RuntimeError", "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes", "out of memory"),
+        ("ArrowMemoryError", "malloc of size 64 failed", "out of memory"),
+        ("OSError", "[Errno 12] Cannot allocate memory", "out of memory"),
+        ("OSError", "google::cloud::Status(UNAVAILABLE: Retry policy exhausted in Get: 503", "preempted"),
+        ("ObjectReconstructionFailedError", "", "preempted"),
         ("ActorDiedError", "killed due to the node running low on memory", "out of memory"),
         # What Ray says of every process killed by SIGKILL, whoever did it:
         ("ActorDiedError", "possible root causes: (1) SIGKILL by OOM killer due to high memory usage", "preempted"),
@@ -91,6 +96,27 @@ def test_a_process_that_died_without_a_word() -> None:
     failure = lost_process(RuntimeError("The actor died\n  unexpectedly"))
     assert failure["reason"].endswith("(killed, or its node was lost): The actor died unexpectedly")
     assert lost_process(RuntimeError("the node was running low on memory"))["class"] == "out of memory"
+
+
+def test_a_process_that_raised_and_could_not_write_is_told_by_what_it_raised() -> None:
+    """As on a node that may not write to the storage: no retry for lost machines mends that."""
+    from ray.exceptions import RayTaskError
+
+    raised = RayTaskError("train", "a traceback", BadInput("storage 's3://b/x' refuses access (ACCESS_DENIED)"))
+    failure = lost_process(raised)
+    assert (failure["class"], failure["reason"]) == (
+        "data",
+        "BadInput: storage 's3://b/x' refuses access (ACCESS_DENIED)",
+    )
+
+
+def test_a_group_that_found_no_machines_in_time_is_told_by_its_controllers_failure() -> None:
+    from ray.train import ControllerError
+    from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
+
+    failure = failure_of(ControllerError(WorkerGroupStartupTimeoutError(4)))
+    assert failure["class"] == "preempted"
+    assert failure["reason"].startswith("WorkerGroupStartupTimeoutError: The worker group startup timed out after")
 
 
 def test_a_process_of_which_ray_knows_nothing_is_named() -> None:

@@ -1,15 +1,19 @@
 """What a record tells after a further plan has asked its training about other domains."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from rac_ray.data.feed import Place
+from rac_ray.identity import Trial
 from rac_ray.store.ledger import Ledger
+from rac_ray.store.record import Checkpoint
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.job import Job, Setting
-from rac_ray.sweep.stages import Group, evaluate_all
+from rac_ray.sweep.stages import Group, evaluate_all, record_with_weights
 from tests.records import record_of, task_of, written
 
 
@@ -25,3 +29,22 @@ def test_the_parts_of_an_earlier_plan_stay_in_what_the_clips_were_made_from(tmp_
     found = ledger.record(task.training_id)
     assert found is not None
     assert found.dataset == {"kind": "shapes", "clips": {"2dot/val": 100, "5dot/test": 90, "mnist/test": 100}}
+
+
+@pytest.mark.parametrize("gone", ["best.ckpt", "level-epoch-0003.ckpt", ""])
+def test_a_training_is_only_evaluated_where_it_has_all_weights_that_are_asked(
+    gone: str, tmp_path: Path, make_training
+) -> None:
+    task = task_of(make_training())
+    task = replace(task, trials=(Trial(task.training, "a", 0.3),))
+    ledger = Ledger(Storage.at(tmp_path))
+    selected = [Checkpoint(level=0.3, epoch=3, val_top1=0.3)]
+    record = record_of(task, selected=selected, kept=[(3, 0.3)])
+    written(ledger, msgspec.structs.replace(record, evaluations=[]))
+    folder = ledger.folder(task.training_id)
+    for name in ("best.ckpt", "level-epoch-0003.ckpt"):
+        folder.write_bytes(name, b"weights")
+    if gone:
+        folder.delete(gone)
+    job = Job(task, 1, Setting(ledger, "token", "ts_grid"), "here", 0.0)
+    assert (record_with_weights(job) is None) == bool(gone)

@@ -45,6 +45,16 @@ def test_the_oldest_lines_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [line[-1] for line in folder.read_bytes("log.txt").decode().splitlines()] == ["2", "3", "4"]
 
 
+def test_a_name_that_is_no_text_is_logged_all_the_same(tmp_path: Path) -> None:
+    folder = Storage.at(tmp_path)
+    folder.write_bytes("log.txt", b"an earlier attempt \xff\n")
+    with TrialLog(folder):
+        logging.getLogger("rac_ray").warning("video %s is left out", "a\udcff.mp4")
+    first, second = folder.read_bytes("log.txt").decode().splitlines()
+    assert first == "an earlier attempt \ufffd"
+    assert second.endswith("video a\\udcff.mp4 is left out")
+
+
 def test_an_exception_leaves_the_log(tmp_path: Path) -> None:
     folder = Storage.at(tmp_path)
 
