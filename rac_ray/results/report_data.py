@@ -211,7 +211,8 @@ def _failures(failures: pd.DataFrame, trials: pd.DataFrame) -> list[dict[str, An
     columns = ["trial_id", "attempt", "class", "reason", "given_up", "host", "traceback"]
     served: dict[str, list[str]] = {}
     for trial_id, training_id in trials.reindex(columns=["trial_id", "training_id"]).to_numpy().tolist():
-        served.setdefault(trial_id if pd.isna(training_id) else training_id, []).append(trial_id)  # old tables have none
+        known = trial_id if pd.isna(training_id) else training_id  # older tables have none
+        served.setdefault(known, []).append(trial_id)
     found = [dict(zip(columns, row, strict=True)) for row in rows_of(failures.reindex(columns=columns))]
     rows = [{**row, "trials": served[row["trial_id"]]} for row in found if row["trial_id"] in served]
     for row in rows:

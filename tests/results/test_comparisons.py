@@ -69,7 +69,7 @@ def test_models_that_share_no_two_seeds_are_no_comparison_that_others_are_correc
     table = comparison_table(tables, Answers.of(tables)).set_index(["first", "second", "target"])
     row = table.loc[(*PAIR, "mnist")]
     assert row["holm"] <= len(set(table.index.get_level_values("target"))) * row["p"]
-    apart = table[table["pairs"] == 1]
+    apart = table.query("pairs == 1")
     assert len(apart) == len(table) * 2 / 3
     assert np.isnan(apart[["p", "holm", "bh", "sign_flip_p"]].to_numpy(float)).all()
 
