@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pytest
 
 from rac_ray.cli.exits import run_command
 from rac_ray.errors import BadInput
+from rac_ray.store.object_store import _impatient, is_transient, refusal
 from rac_ray.store.storage import Storage
 from tests.object_server import CREDENTIALS, Fault, ObjectServer, object_server
 
@@ -180,6 +182,40 @@ def test_a_command_whose_storage_stays_away_ends_with_a_sentence(
     said = capsys.readouterr().err
     assert said.startswith("error: the storage has not answered for 120 s; the same command goes on: ")
     assert said.count("\n") == 1
+
+
+class Unavailable(BaseHTTPRequestHandler):
+    """Answers 503 to whatever is asked."""
+
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_googles_storage_that_does_not_answer_is_asked_again_and_then_told() -> None:
+    """Its own client would go on for a quarter of an hour."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Unavailable) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options = f"scheme=http&endpoint_override=127.0.0.1:{server.server_port}&retry_limit_seconds=1"
+        store = replace(Storage.at(f"gs://anonymous@bucket/x?{options}"), retry_seconds=0.5)
+        with pytest.raises(OSError, match="UNAVAILABLE") as told:
+            store.names()
+        server.shutdown()
+    assert is_transient(told.value)
+    assert _impatient("gs://bucket/x") == "gs://bucket/x?retry_limit_seconds=20"
+    assert _impatient("gs://bucket/x?scheme=http") == "gs://bucket/x?scheme=http&retry_limit_seconds=20"
+
+
+def test_google_without_credentials_is_one_sentence() -> None:
+    said = OSError("google::cloud::Status(UNAVAILABLE: Could not create a OAuth2 access token to authenticate")
+    assert not is_transient(said)
+    sentence = (
+        "storage 'gs://b/x' refuses access (OAuth2 access token); check the bucket's name, region and credentials"
+    )
+    assert str(refusal("gs://b/x", said)) == sentence
 
 
 def test_long_waits_are_told(store: Storage, server: ObjectServer, caplog: pytest.LogCaptureFixture) -> None:
