@@ -20,6 +20,10 @@ def test_an_unknown_model_keeps_its_name() -> None:
     assert look_of("convlstm").color == "#0072B2"
 
 
+def test_a_model_that_is_named_as_one_of_ours_is_called_is_told_from_it() -> None:
+    assert (look_of("convlstm").label, look_of("ConvLSTM").label) == ("ConvLSTM", "ConvLSTM (own)")
+
+
 def test_what_models_do_with_time_is_said_of_those_that_are_shown() -> None:
     assert with_time(["cnn3d", "mamba", "timesformer8"]) == (
         "What each model does with time: 3D CNN convolves over neighbouring frames; "
