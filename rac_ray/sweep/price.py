@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rac_ray.counted import counted, duration
-from rac_ray.identity import digest_of
+from rac_ray.identity import Recipe, digest_of
 from rac_ray.store.entry import Entry
 from rac_ray.store.record import Record
 from rac_ray.store.storage import Storage
@@ -36,6 +36,9 @@ START_SECONDS = 15.0
 """Ray's start and the first import of everything in a trial's process."""
 OVERHEAD_SECONDS = 0.5
 """Time of a trial without records, beyond training and evaluation."""
+
+AS_LONG = ("learning_rate", "momentum", "weight_decay", "schedule", "warm_up", "label_smoothing", "clip_norm")
+"""Fields of a recipe that change no step's time, and the number of epochs in a way that nobody knows before."""
 
 
 @dataclass(frozen=True)
@@ -197,15 +200,21 @@ def price_of(
 
 
 class ClassKey(NamedTuple):
-    """Tasks of one key have the same left to do: they differ in their seeds alone."""
+    """Tasks of one key have the same left to do."""
 
-    replicates: str
+    kind: str
+    source: str
+    grid: str
+    steps: Recipe
+    """What decides how long steps take, and how many there are."""
     trains: bool
     """Whether there are no weights yet."""
 
 
 def _key(task: Task, entries: Mapping[str, Entry]) -> ClassKey:
-    return ClassKey(task.training.replicates_key, entries[task.training_id].record is None)
+    training, usual = task.training, Recipe()
+    steps = replace(training.recipe, **{name: getattr(usual, name) for name in AS_LONG})
+    return ClassKey(training.kind, training.source, training.grid_key, steps, entries[task.training_id].record is None)
 
 
 def _from_records(task: Task, records: Sequence[Record], packing: Packing, device: Device) -> Cost | None:
