@@ -21,7 +21,7 @@ from rac_ray.results.comparisons import comparison_table, seeds_compared
 from rac_ray.results.findings import Measurements, measure_all
 from rac_ray.results.flips import flip_table
 from rac_ray.results.formats import FEW_SEEDS, TOO_FEW_SEEDS, cells, wide
-from rac_ray.results.looks import look_of
+from rac_ray.results.looks import called, look_of
 from rac_ray.results.names import SPLITS, domain_name
 from rac_ray.results.over_looks import judge_over_looks, seen_of
 from rac_ray.results.page_tables import COUNTS, comparison_page, spread_page
@@ -192,12 +192,13 @@ class Analysis:
         for name, (file, title, rows, columns, scale, digits) in SPREAD_SHEETS.items():
             long: pd.DataFrame = getattr(self, name).query("source == @source")
             index = [row for row in rows if row != SIZE_NAME or any(long[SIZE_NAME])]
-            called = {"model": [look_of(model).label for model in long["model"]]}
             text = cells(long, scale=scale, digits=digits)
             if "split" not in columns:  # ratios; accuracy is told of models at chance, too, if they were asked
                 text = marked(text, long)
             counts = in_one_row(long, [row for row in index if row not in COUNTS])
-            named = counts.assign(**called, **{column: self._named(long, column) for column in columns})
+            named = counts.assign(
+                model=called(long["model"]), **{column: self._named(long, column) for column in columns}
+            )
             shown = wide(named, [*index, "never learned"], columns, text)
             title = (
                 f"Trained on {domain_name(self.study.domains, source)}: {title} {SPREAD_NOTE}{self.imbalance(source)}"

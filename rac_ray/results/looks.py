@@ -76,9 +76,14 @@ class Look(NamedTuple):
 
 
 def look_of(model: str) -> Look:
-    """A model without a look of its own is called as it is named, and told from one of ours of that name."""
-    taken = model not in LOOKS and model in {label for label, *_ in LOOKS.values()}
-    return Look(*LOOKS.get(model, (f"{model} (own)" if taken else model, None, "D")))
+    return Look(*LOOKS.get(model, (model, None, "D")))
+
+
+def called(models: Iterable[str]) -> list[str]:
+    """Names of models: one that is named as one of ours beside it is called is told from that."""
+    keys = list(models)
+    ours = {look_of(each).label for each in keys if each in LOOKS}
+    return [f"{each} (own)" if each not in LOOKS and each in ours else look_of(each).label for each in keys]
 
 
 def with_time(models: Iterable[str]) -> str:

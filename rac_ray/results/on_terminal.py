@@ -10,7 +10,7 @@ import pandas as pd
 from rac_ray.results.claim_rows import NOT_PRINTED, ClaimRow
 from rac_ray.results.columns import DIFFERENCE, EXPERIMENT
 from rac_ray.results.formats import FEW_SEEDS, TOO_FEW_SEEDS, cells
-from rac_ray.results.looks import look_of
+from rac_ray.results.looks import called
 from rac_ray.results.names import domain_name, set_name
 from rac_ray.results.partly_asked import fullest
 from rac_ray.results.verdict_words import p_in_short
@@ -57,7 +57,7 @@ def accuracy_by_domain(analysis: "Analysis", long: pd.DataFrame) -> pd.DataFrame
     most = fullest(long)[["model", "trials", "never_learned"]].to_numpy().tolist()
     learned = {model: f"{all_ - never} of {all_}" for model, all_, never in most}
     said = long.assign(
-        model=[look_of(model).label for model in long["model"]],
+        model=called(long["model"]),
         learned=[learned[model] for model in long["model"]],
         domain=[
             set_name(analysis.study.domains, target, split, role)

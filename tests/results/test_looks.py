@@ -6,6 +6,7 @@ from rac_ray.results.looks import (
     LOOKS,
     ON_PAGE,
     WITH_TIME,
+    called,
     look_of,
     on_page,
     picture_of,
@@ -21,7 +22,8 @@ def test_an_unknown_model_keeps_its_name() -> None:
 
 
 def test_a_model_that_is_named_as_one_of_ours_is_called_is_told_from_it() -> None:
-    assert (look_of("convlstm").label, look_of("ConvLSTM").label) == ("ConvLSTM", "ConvLSTM (own)")
+    assert called(["convlstm", "ConvLSTM", "mine"]) == ["ConvLSTM", "ConvLSTM (own)", "mine"]
+    assert called(["ConvLSTM"]) == ["ConvLSTM"]
 
 
 def test_what_models_do_with_time_is_said_of_those_that_are_shown() -> None:
