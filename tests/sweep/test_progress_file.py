@@ -36,12 +36,12 @@ def test_what_the_driver_knows_is_what_is_read(trainings: list[Training], tmp_pa
     file.refresh()
     first, second = (training.training_id for training in trainings[:2])
     going = {first: Going(1, 3, 0.5, 4.0), second: Going(0, 3, None, None)}
-    assert progress_of(sweep, "me") == Progress("me", "just begun", going)
+    assert progress_of(sweep, "me") == Progress("me", "about 8 s left", going)
     assert progress_of(sweep, "another") is None, "what a dead driver has left does not count"
     monitor.epoch(trainings[1], ROW)
     clock.now = 3.9
     file.refresh()
-    assert progress_of(sweep, "me") == Progress("me", "just begun", going), "it is written every two seconds"
+    assert progress_of(sweep, "me") == Progress("me", "about 8 s left", going), "it is written every two seconds"
     file.close()
     assert not sweep.exists(PROGRESS)
 
