@@ -101,7 +101,7 @@ def test_the_last_runs_options_count_where_none_are_given(folder: Path, tmp_path
     done = "69 trials planned = 66 done + 3 unreached + 0 failed + 0 running + 0 pending"
     places = f"--storage {tmp_path}/results --data {folder}/data/diving48"
     unknown = script(f"status {places}", tmp_path)
-    assert (unknown.returncode, "domain 'control' needs masks" in unknown.stderr) == (2, True)
+    assert (unknown.returncode, "domain 's1' needs masks" in unknown.stderr) == (2, True)
     ran = script(f"--masks data/masks --num-cpus 64 --num-gpus 8 {places}", folder)
     assert (ran.returncode, done in ran.stdout, " start " in ran.stdout) == (0, True, False), ran.stdout + ran.stderr
     shown, never = script(f"status {places}", tmp_path), "never reached a validation top-1 of"
@@ -125,7 +125,7 @@ def test_results_before_anything_has_run(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("plan", "domain 'control' needs masks, or the folder of the published videos"),
+        ("plan", "domain 's1' needs masks, or the folder of the published videos"),
         ("plan --experiment z --masks data/masks", "unknown experiment 'z'; valid: a, b, c, d, e, f, g, h"),
         (
             "paln",

@@ -84,9 +84,10 @@ def domain_frames(
         return Published(domain, published)
     if DOMAINS[domain].keep == "all":
         return Rendered(domain, None, codec)
+    if masks is None and codec:
+        raise BadInput(f"domain {domain!r} needs masks, or the folder of the published videos")
     if masks is None:
-        also = ", or the folder of the published videos" if codec else ": published videos went through the encoder"
-        raise BadInput(f"domain {domain!r} needs masks{also}")
+        raise BadInput(f"domain {domain!r} needs masks: published videos went through the encoder")
     return Rendered(domain, placed(masks), codec)
 
 
