@@ -134,7 +134,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_a_job_that_is_put_back_into_the_queue_goes_on(site: Site) -> None:
     assert TOLD in COMMANDS
     job = site.submitted(f"{TOLD} {GRID}")
-    site.wait(job, "epoch 1/2")
+    site.wait(job, "1/4 done")
     site.ask(f"scancel --batch --signal=USR1 {job}")
     site.wait(job, "interrupted")
     while site.state(job) != "PENDING":
