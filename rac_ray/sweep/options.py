@@ -32,22 +32,25 @@ class Option:
         """Type of its values, as far as ``parse`` says what it returns."""
         return str if self.parse is str else get_annotations(self.parse).get("return", Any)
 
+    @property
+    def flag(self) -> str:
+        """As in ``--hidden-units``."""
+        return f"--{self.name.replace('_', '-')}"
+
     def typed(self, value: Any) -> list[str]:
         """The words of a command line that say a value."""
-        flag = f"--{self.name.replace('_', '-')}"
         if self.repeated:
-            return [word for text in value for word in (flag, text)]
+            return [word for text in value for word in (self.flag, text)]
         values = value if isinstance(value, list | tuple) else [value]
-        return [flag, ",".join("none" if each is None else str(each) for each in values)]
+        return [self.flag, ",".join("none" if each is None else str(each) for each in values)]
 
     def remembered(self, value: Any, where: str) -> Any:
         """A value that a file has of it. Raises BadInput, with ``where``, for one that ``parse`` cannot have given."""
         try:
             return msgspec.convert(value, self.kind)
         except msgspec.ValidationError as error:
-            given = f"--{self.name.replace('_', '-')}"
             raise BadInput(
-                f"{where} has {str(value)[:100]!r} for {given} ({error}); delete it, or give {given}"
+                f"{where} has {str(value)[:100]!r} for {self.flag} ({error}); delete it, or give {self.flag}"
             ) from error
 
 

@@ -156,21 +156,14 @@ def price_of(
     tasks = {key: group[0] for key, group in alike.items()}
     costs = {key: _from_records(task, records, packing, device) for key, task in tasks.items()}
     probes = known_probes(stored, device.name)
-    unknown = {
-        probe_key(task, packing): task
-        for key, task in tasks.items()
-        if costs[key] is None and probe_key(task, packing) not in probes
-    }
+    probed = {key: probe_key(task, packing) for key, task in tasks.items() if costs[key] is None}
+    unknown = {steps: tasks[key] for key, steps in probed.items() if steps not in probes}
     if unknown and options.seconds:
         say(f"probing {len(unknown)} of the plan's models and sizes, {options.seconds:g} s for each step")
         probes |= run_probes(unknown, packing, options.seconds, say)
         if remember:
             remember_probes(stored, device.name, probes)
-    costs |= {
-        key: _from_probe(task, probes[probe_key(task, packing)], packing)
-        for key, task in tasks.items()
-        if costs[key] is None and probe_key(task, packing) in probes
-    }
+    costs |= {key: _from_probe(tasks[key], probes[steps], packing) for key, steps in probed.items() if steps in probes}
     packing.peaks = {task.training.kind: cost.bytes for key, task in tasks.items() if (cost := costs[key]) is not None}
     guesses = {key: plan.study.assumed(task) for key, task in tasks.items() if costs[key] is None}
     assumed = {key: _from_probe(tasks[key], guess, packing) for key, guess in guesses.items() if guess is not None}
