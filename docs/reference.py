@@ -13,10 +13,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from docs.picture import picture
 from rac_ray.results.capsule import OUTPUTS, RECORDS, pack, unpack
+from rac_ray.results.looks import look_of
+from rac_ray.results.names import domain_name
 from rac_ray.results.shown import show
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
@@ -61,6 +64,21 @@ def with_tables(page: str, tables: Sequence[str]) -> str:
     return page
 
 
+def by_size(table: Path) -> str:
+    """Top-1 in % of a source's test clips and of each target's, one number for each size: ``90, 91, 94``.
+
+    ``table`` is a CSV of accuracy by size, with means in [0, 1].
+    """
+    tested = pd.read_csv(table, comment="#").query("split == 'test'")
+    domains = TemporalShape().domains
+    targets = list(tested["target"].unique())
+    lines = [["test clips of", *(domain_name(domains, target) for target in targets)], ["---"] * (1 + len(targets))]
+    for model, of_model in tested.groupby("model", sort=False):
+        means = [of_model.loc[of_model["target"] == target, "mean"] for target in targets]
+        lines.append([look_of(str(model)).label, *(", ".join(f"{100 * mean:.0f}" for mean in each) for each in means)])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
 def with_count(page: str, trials: int, of: int) -> str:
     """The page with so many trials in ``24 of 72 trials``, wherever lines end."""
     return re.sub(rf"\b\d+(\s+of\s+{of}\s+trials\b)", rf"{trials}\1", page)
@@ -78,7 +96,9 @@ def refresh(sweep: Path) -> str:
         for name in COUNTED:
             (ROOT / name).write_text(with_count((ROOT / name).read_text(), len(ids), len(tasks)))
         tables = sorted((folder / OUTPUTS / "tables").glob("figure[34]-*.md"))
-        page = with_tables((ROOT / FINDINGS).read_text(), [_table(each.read_text()) for each in tables])
+        sizes = [f"accuracy-by-size-{source}.csv" for source in sorted({task.training.source for task in tasks})]
+        compact = [by_size(folder / OUTPUTS / "tables" / name) for name in sizes]
+        page = with_tables((ROOT / FINDINGS).read_text(), [*(_table(each.read_text()) for each in tables), *compact])
         (ROOT / FINDINGS).write_text(page)
         for drawn in re.findall(r"pictures/reference-([\w-]+\.png)", page):
             (PICTURES / f"reference-{drawn}").write_bytes((folder / OUTPUTS / "figures" / drawn).read_bytes())

@@ -1,8 +1,10 @@
 """What goes into the package's study, and how the pages about it are kept to it."""
 
+from pathlib import Path
+
 import pytest
 
-from docs.reference import planned, whole_slices, with_count, with_tables
+from docs.reference import by_size, planned, whole_slices, with_count, with_tables
 from rac_ray.training.task import Task
 
 PAGE = """First words.
@@ -44,6 +46,14 @@ def test_a_table_takes_the_place_of_the_one_with_its_columns() -> None:
     for other in ("| model | C |\n| --- | --- |\n", PAGE):
         with pytest.raises(ValueError, match=r"tables begin with .*; valid: one"):
             with_tables(PAGE + PAGE, [other])
+
+
+def test_a_row_has_what_a_model_knows_with_each_size(tmp_path: Path) -> None:
+    rows = ["5dot,val,.9,4", "5dot,test,.484666,4", "mnist,test,.25,4", "5dot,test,.9,8", "mnist,test,.316,8"]
+    lines = "".join(f"cnn3d,{row}\n" for row in rows)
+    (tmp_path / "table.csv").write_text(f"# stamp\nmodel,target,split,mean,hidden_units\n{lines}")
+    said = "| test clips of | 5Dot | MNIST |\n| --- | --- | --- |\n| 3D CNN | 48, 90 | 25, 32 |\n"
+    assert by_size(tmp_path / "table.csv") == said
 
 
 def test_counts_of_trials_are_kept_true_across_lines() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from docs.reference import by_size
 from rac_ray.results.capsule import OUTPUTS, ledger_in, reference_of, unpack
 from rac_ray.results.tables import Tables, load
 from rac_ray.store.ledger import Ledger
@@ -83,6 +84,7 @@ def test_what_is_written_about_it_is_what_it_says(
         for table in (f"figure3-{source}", f"figure4-{source}"):
             rows = [line for line in _text(unpacked, f"tables/{table}.md").splitlines() if line.startswith("|")]
             assert "\n".join(rows) in page, f"{table} is on the page as it is"
+        assert by_size(unpacked / OUTPUTS / f"tables/accuracy-by-size-{source}.csv") in page
     for figure in re.findall(r"pictures/reference-([\w-]+\.png)", page):
         shown = repository / "docs/pictures" / f"reference-{figure}"
         assert shown.read_bytes() == (unpacked / OUTPUTS / "figures" / figure).read_bytes()
