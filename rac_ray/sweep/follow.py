@@ -19,6 +19,8 @@ HALT = "halt"
 """Key of a trial's last report when the whole sweep has to stop, with the reason."""
 WHOSE = "training_id"
 """Key of a report: the training that it is about."""
+RESUMED = "resumed"
+"""Key of a report that tells of an epoch of an earlier attempt, after which this one goes on."""
 
 
 def attempts_in(config: Mapping[str, Any]) -> list[tuple[str, int]]:
@@ -90,8 +92,11 @@ class Follower(tune.Callback):
     ) -> None:
         if "val_top1" in result:
             ours = self.tasks[result.get(WHOSE, trial.config["training_id"])].training
-            self.listener.epoch(ours, result)
-            self.monitor.epoch(ours, result)
+            if result.get(RESUMED):
+                self.monitor.resumed(ours, result)
+            else:
+                self.listener.epoch(ours, result)
+                self.monitor.epoch(ours, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         for ours, attempt in self._attempts(trial):

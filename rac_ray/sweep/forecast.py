@@ -93,8 +93,9 @@ def trial_seconds(
 def cost_from_records(records: Iterable[Record], train_clips: int, val_clips: int) -> Cost | None:
     """A kind's cost from finished trainings of it on the same device and the same data sizes: medians over them.
 
-    None where no record tells: a training that was resumed counts its epochs, but not the seconds of its first
-    attempts. Memory is the least peak, as each counts what ran earlier in its process.
+    None where no record tells. A training that was resumed does not: in a record of a former version it has the epochs
+    of all attempts, but the seconds of the last. Memory is the least peak, as each counts what ran earlier in its
+    process.
     """
     whole = [record for record in records if record.attempt == 1 and record.evaluations]
     if not whole:

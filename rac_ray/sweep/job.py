@@ -36,7 +36,7 @@ class Setting:
     keep_shards: bool = False
     """Whether clips that are drawn for an epoch are written to the data folder as well."""
     retell: bool = False
-    """Whether an attempt that goes on from a checkpoint reports the epochs before it, too."""
+    """Whether an attempt that goes on from a checkpoint reports each epoch before it, as it did when it was trained."""
     stall: StallLimits = field(default_factory=StallLimits)
     scratch: str = ""
     """Folder for Ray's own files of a run."""

@@ -56,6 +56,8 @@ class Running:
     share: float
     """Fraction of the machine that it takes."""
     epochs: int = 0
+    before: int = 0
+    """Those of them that earlier attempts have trained."""
     best: float = 0.0
     """Best source-validation top-1 so far, 0 to 1."""
     clips_per_second: float = 0.0
@@ -63,6 +65,11 @@ class Running:
     """Of the last one."""
     trained: bool = False
     """Whether its training was done before, so that it is only evaluated, unless its weights are gone."""
+
+    @property
+    def worked(self) -> float:
+        """Share of all epochs that this attempt has trained."""
+        return (self.epochs - self.before) / self.training.recipe.max_epochs
 
     @property
     def most_seconds_left(self) -> float:
@@ -137,13 +144,19 @@ class Monitor:
         together = f", {stacked} stacked" if stacked > 1 else ""
         self.say(f"{training.training_id} start  {training.name}{again}{part}{together}")
 
+    def resumed(self, training: Training, row: Mapping[str, Any]) -> None:
+        """A trial goes on after an epoch of an earlier attempt."""
+        running = self._at(training, row)
+        running.before = running.epochs
+        self.say(
+            f"{training.training_id} resume {training.name}: after epoch {running.epochs} of "
+            f"{training.recipe.max_epochs}, val top-1 {running.best:.3f} at best"
+        )
+
     def epoch(self, training: Training, row: Mapping[str, Any]) -> None:
         """A trial reported an epoch."""
-        running = self.running[training.training_id]
-        running.epochs, running.best = row["epoch"] + 1, row["best_val_top1"]
-        running.epoch_seconds = row["seconds"]
+        running = self._at(training, row)
         running.clips_per_second = row["clips"] / row["seconds"] if row["seconds"] else 0.0
-        self._seen.setdefault(self._alike(training), training.recipe.max_epochs * row["seconds"] * running.share)
         if self.verbose:
             self.say(
                 f"{training.training_id} epoch  {training.name}: {running.epochs}, train loss {row['train_loss']:.4f}, "
@@ -151,13 +164,21 @@ class Monitor:
             )
         self.tick()
 
+    def _at(self, training: Training, row: Mapping[str, Any]) -> Running:
+        """The trial, once what an epoch says of it is taken down."""
+        running = self.running[training.training_id]
+        running.epochs, running.best = row["epoch"] + 1, row["best_val_top1"]
+        running.epoch_seconds = row["seconds"]
+        self._seen.setdefault(self._alike(training), training.recipe.max_epochs * row["seconds"] * running.share)
+        return running
+
     def done(self, training: Training, record: Record) -> None:
         """A trial has a record."""
         running = self._ended(training)
         if running is not None:
             seconds = record.epochs * running.epoch_seconds or self.clock() - running.began
             self._seen[self._alike(training)] = seconds * running.share
-        self._work_done += self._expected(training)
+        self._work_done += self._expected(training) * (1 - running.before / record.epochs if running else 1)
         counts = self.queue.counts()
         self.say(
             f"{training.training_id} done   {training.name}: val top-1 {record.best_val_top1:.3f} in epoch "
@@ -177,7 +198,8 @@ class Monitor:
 
     def failed(self, training: Training, failure: Mapping[str, Any], wait: float | None, path: str) -> None:
         """An attempt failed, and is or is not tried again; told at once, with where to read on."""
-        self._ended(training)
+        running = self._ended(training)
+        self._work_done += self._expected(training) * running.worked if running else 0
         what = "FAILED" if wait is None else "failed"
         then = "given up" if wait is None else f"again in {wait:.0f} s"
         self.say(f"{training.training_id} {what} {training.name}: {summary(failure)}; {then} (traceback: {path})")
@@ -250,7 +272,7 @@ class Monitor:
         left = [each for each in self.queue.trainings if self.queue.states[each.training_id] in going]
         elapsed = self.clock() - self.began
         if self._work_done:
-            begun = sum(self._expected(each.training) - self._to_do(each.training) for each in self.running.values())
+            begun = sum(self._expected(each.training) * each.worked for each in self.running.values())
             pace = elapsed / (self._work_done + begun)
             return about_left(pace * sum(self._to_do(training) for training in left))
         if elapsed < self.expected_wall:

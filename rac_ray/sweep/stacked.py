@@ -13,7 +13,7 @@ from rac_ray.store.record import Record
 from rac_ray.sweep.failures import classify, disk_is_full
 from rac_ray.sweep.job import Job
 from rac_ray.sweep.recording import leave_failure
-from rac_ray.sweep.stages import Group, evaluate_all, feeds_of, record_with_weights, teller, written
+from rac_ray.sweep.stages import Group, evaluate_all, feeds_of, record_with_weights, resumer, teller, written
 from rac_ray.sweep.trial_log import TrialLog
 from rac_ray.training.fit import Fit
 from rac_ray.training.fit_stack import Seat, fit_stack
@@ -54,7 +54,8 @@ def _train(
     for job in jobs:
         feeds, task = feeds_of(job, group), job.task
         own = task.subject.build, task.training.seed, feeds.train(), feeds.val(), job.folder
-        seats.append(Seat(*own, keeper=task.selection.keeper(), report=teller(job, group, logs)))
+        tell = {"report": teller(job, group, logs), "resumed": resumer(job, group)}
+        seats.append(Seat(*own, keeper=task.selection.keeper(), **tell))
     results = fit_stack(
         seats,
         first.task.training.recipe,

@@ -17,7 +17,7 @@ from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.made_from import with_parts
 from rac_ray.store.record import Evaluated, Record, with_trials
 from rac_ray.sweep.failures import now
-from rac_ray.sweep.follow import WHOSE
+from rac_ray.sweep.follow import RESUMED, WHOSE
 from rac_ray.sweep.job import Job
 from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels, trained_record
 from rac_ray.sweep.trial_log import TrialLog
@@ -78,6 +78,17 @@ def teller(job: Job, group: Group, logs: Sequence[TrialLog]) -> Callable[[dict[s
         for log in logs if row["epoch"] == 0 or job.setting.in_groups else ():
             log.write()
         group.report({**row, WHOSE: job.training_id})
+
+    return tell
+
+
+def resumer(job: Job, group: Group) -> Callable[[Sequence[dict[str, Any]]], None]:
+    """What tells of the epochs that an attempt goes on from: a search of each, else the last alone."""
+
+    def tell(rows: Sequence[dict[str, Any]]) -> None:
+        for row in rows if job.setting.retell else rows[-1:]:
+            again = {} if job.setting.retell else {RESUMED: True}
+            group.report({**row, **again, WHOSE: job.training_id})
 
     return tell
 

@@ -23,7 +23,7 @@ from rac_ray.store.record import Record
 from rac_ray.sweep.job import Job
 from rac_ray.sweep.recording import ended
 from rac_ray.sweep.stacked import run_stack
-from rac_ray.sweep.stages import Group, evaluate_all, feeds_of, record_with_weights, teller, written
+from rac_ray.sweep.stages import Group, evaluate_all, feeds_of, record_with_weights, resumer, teller, written
 from rac_ray.sweep.trial_log import TrialLog
 from rac_ray.training.fit import fit
 from rac_ray.training.watchdog import Watchdog
@@ -98,16 +98,16 @@ def _train(job: Job, group: Group, feeds: Feeds, logs: Sequence[TrialLog], beat:
         weight=group.place.weight(training.recipe.batch_size),
         keeper=task.selection.keeper(),
         report=teller(job, group, logs),
+        resumed=resumer(job, group),
         beat=beat,
         cuda_graphs=job.setting.cuda_graphs and not job.setting.in_groups,
-        retell=job.setting.retell,
         **group.lightning,
     )
     began = job.began if job.host == platform.node() else ready_at
     seconds = {
         "to_first_step": ready_at - began + result.seconds_to_first_step,
-        "training": time.monotonic() - ready_at - result.seconds_to_first_step,
-        "total": time.monotonic() - began,
+        "training": time.monotonic() - ready_at - result.seconds_to_first_step + result.seconds_before,
+        "total": time.monotonic() - began + result.seconds_before,
     }
     return written(job, group, result, seconds)
 

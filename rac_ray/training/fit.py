@@ -6,7 +6,7 @@ Knows Lightning, not Ray: the worker passes what a distributed run needs as trai
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -50,6 +50,8 @@ class Fit:
     """Validation top-1 of the epochs whose checkpoints levels may choose from."""
     seconds_to_first_step: float
     """Time from the call of ``fit`` to the first training step."""
+    seconds_before: float = 0.0
+    """What the epochs took, whole and begun, that an earlier call of ``fit`` had trained."""
 
 
 def fit(
@@ -65,20 +67,20 @@ def fit(
     weight: float = 1.0,
     keeper: Keeper | None = None,
     report: Callable[[dict[str, Any]], None] = lambda _row: None,
+    resumed: Callable[[Sequence[dict[str, Any]]], None] = lambda _rows: None,
     beat: Callable[[], None] = lambda: None,
     trainer_options: Mapping[str, Any] | None = None,
     prepare: Callable[[pl.Trainer], pl.Trainer] = lambda trainer: trainer,
     cuda_graphs: bool = False,
-    retell: bool = False,
 ) -> Fit:
     """Train what ``build`` builds by ``recipe``, from ``folder/last.ckpt`` if there is one, and return its best model.
 
     ``weight`` is this worker's share of a step's clips over an even share. ``keeper`` keeps checkpoints at levels of
-    validation top-1 in ``folder``. ``report`` gets each epoch's row, ``beat`` is called after each step.
-    ``cuda_graphs`` replays the steps of a single worker on a GPU. With ``retell``, ``report`` gets the rows of the
-    epochs before ``last.ckpt``, too. Raises NotFinite when a loss is NaN or infinite, and
-    DamagedCheckpoint. On a CPU a training stopped anywhere and fitted again ends at the same bits; the number of
-    workers changes no more than how sums are rounded.
+    validation top-1 in ``folder``. ``resumed`` gets the rows of the epochs in ``last.ckpt``, if there is one, then
+    ``report`` each new epoch's row; ``beat`` is called after each step. ``cuda_graphs`` replays the steps of a single
+    worker on a GPU. Raises NotFinite when a loss is NaN or infinite, and DamagedCheckpoint. On a CPU a training
+    stopped anywhere and fitted again ends at the same bits; the number of workers changes no more than how sums are
+    rounded.
     """
     started = time.monotonic()
     torch.manual_seed(seed_for("weights", seed))
@@ -87,8 +89,8 @@ def fit(
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / LAST_CHECKPOINT
         checkpoint = fetched(folder, path, progress)
-        for row in progress.epochs if retell else ():
-            report(row)
+        if checkpoint:
+            resumed(progress.epochs)
         if not progress.finished:
             options = trainer_options or {"accelerator": device.type, "devices": 1}
             callbacks = [early_stopping(recipe), progress]
@@ -132,6 +134,7 @@ def fit_of(progress: TrialProgress, model: torch.nn.Module, started: float) -> F
         parameters=count_parameters(model),
         kept=progress.keeper.epochs if progress.keeper else {},
         seconds_to_first_step=(progress.first_step_at or time.monotonic()) - started,
+        seconds_before=progress.seconds_before,
     )
 
 

@@ -37,6 +37,7 @@ class Seat:
     folder: Storage
     keeper: Keeper | None = None
     report: Callable[[dict[str, Any]], None] = lambda _row: None
+    resumed: Callable[[Sequence[dict[str, Any]]], None] = lambda _rows: None
 
 
 class SideBySide:
@@ -106,6 +107,7 @@ def _member(seat: Seat, recipe: Recipe, path: Path, beat: Callable[[], None]) ->
         member.error = error
     if member.checkpoint is not None:
         member.stopping.load_state_dict(member.checkpoint["callbacks"][member.stopping.state_key])
+        seat.resumed(progress.epochs)
     return member
 
 

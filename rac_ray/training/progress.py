@@ -55,6 +55,8 @@ class TrialProgress(Checkpoint):
         self.best_weights: dict[str, Tensor] = {}
         self.finished = False
         self.first_step_at = 0.0
+        self.seconds_before = 0.0
+        """Of the epochs, whole and begun, that came from a checkpoint."""
         self._epoch_started = 0.0
         self.midway: dict[str, Any] = {}
         """Of an epoch that a checkpoint in its middle has begun: the sums of each worker, and the time that it took."""
@@ -71,6 +73,7 @@ class TrialProgress(Checkpoint):
                 setattr(self, name, value)
             elif self.keeper:
                 self.keeper.kept = dict(value)
+        self.seconds_before = sum(row["seconds"] for row in self.epochs) + self.midway.get("seconds", 0.0)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Also of a training that goes on in the middle of an epoch, to which Lightning announces no epoch."""

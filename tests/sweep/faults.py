@@ -77,6 +77,19 @@ def kills_itself(config: dict[str, Any], **given: Any) -> None:
     _breaking(lambda: os.kill(os.getpid(), signal.SIGKILL), config, **given)
 
 
+def kills_itself_after_an_epoch_of_two_steps(config: dict[str, Any], **given: Any) -> None:
+    """The epoch takes a second more, and is in a checkpoint."""
+    original = Classifier.on_validation_epoch_end
+
+    def on_validation_epoch_end(self: Classifier) -> None:
+        time.sleep(1.0 if config["attempt"] == 1 else 0.0)
+        original(self)
+
+    slower = patch.object(Classifier, "on_validation_epoch_end", on_validation_epoch_end)
+    with slower, patch.object(progress, "CHECKPOINT_SECONDS", 0.0):
+        kills_itself(config, **given)
+
+
 @contextmanager
 def _with_a_diary(diary: str, attempt: int, fault: Callable[[int], None]) -> Iterator[None]:
     """Every step leaves a checkpoint, and a line that names its clips by their digests.

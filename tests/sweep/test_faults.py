@@ -129,6 +129,17 @@ def test_a_trial_process_that_is_killed(folder: Path, undisturbed: Path) -> None
     assert_as_undisturbed(plan, folder, undisturbed)
 
 
+def test_a_trial_process_that_is_killed_goes_on_after_its_last_epoch(folder: Path, undisturbed: Path) -> None:
+    """The attempt that goes on says so at once, and the record has the seconds of both."""
+    plan = tiny_plan(folder, seeds=(0,))
+    lines = run(plan, faults.kills_itself_after_an_epoch_of_two_steps)
+    assert sum(" resume " in line and "after epoch 1 of 3" in line for line in lines) == 1
+    tables = load(folder / "results/tiny", plan.tasks)
+    trained, total = tables.trials[["seconds_training", "seconds_total"]].to_numpy().ravel()
+    assert 1 < sum(tables.epochs["seconds"]) <= trained < total
+    assert_as_undisturbed(plan, folder, undisturbed)
+
+
 @pytest.mark.slow
 def test_a_bug_that_goes_away_and_one_without_a_budget(folder: Path, undisturbed: Path) -> None:
     plan = tiny_plan(folder, seeds=(0,))

@@ -12,7 +12,7 @@ from rac_ray.store.entry import STATES
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.failures import Budgets
-from rac_ray.sweep.follow import HALT, Follower, QueueSearcher
+from rac_ray.sweep.follow import HALT, RESUMED, WHOSE, Follower, QueueSearcher
 from rac_ray.sweep.metrics import SweepMetrics
 from rac_ray.sweep.monitor import Monitor
 from rac_ray.sweep.packing import Machine, Packing
@@ -120,6 +120,19 @@ def test_a_trial_that_ended_with_nothing_at_all_is_no_success(follower: Follower
     failure = follower.ledger.failure(task.training_id, 1)
     assert failure
     assert "neither it nor Ray says why" in failure["reason"]
+
+
+def test_an_epoch_of_an_earlier_attempt_is_told_to_people_only(
+    follower: Follower, task: Task, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    monkeypatch.setattr(follower.listener, "epoch", lambda _training, row: heard.append(row["epoch"]))
+    ours = begun(follower)
+    row = {"epoch": 1, "val_top1": 0.25, "best_val_top1": 0.5, "seconds": 2.0, "clips": 480, WHOSE: task.training_id}
+    follower.on_trial_result(0, [], ours, {**row, RESUMED: True})
+    follower.on_trial_result(0, [], ours, {**row, "epoch": 2})
+    assert heard == [2]
+    assert lines[1:] == [f"{task.training_id} resume {task.training.name}: after epoch 2 of 3, val top-1 0.500 at best"]
 
 
 def test_a_halt_stops_the_sweep_and_blames_no_trial(follower: Follower, task: Task) -> None:

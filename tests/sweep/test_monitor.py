@@ -223,6 +223,41 @@ def test_time_left_without_a_forecast_is_told_by_the_epochs_that_were_seen(make_
     assert monitor.time_left() == "about 60 s left", "40 s of the machine were used, and 60 are left"
 
 
+def test_a_trial_that_goes_on_shows_its_epochs_at_once(trainings: list[Training]) -> None:
+    lines: list[str] = []
+    clock = Clock()
+    monitor, queue = monitored(trainings, clock, say=lines.append)
+    first = trainings[0]
+    queue.started(first.training_id)
+    monitor.started(first, 2, {})
+    monitor.resumed(first, {**ROW, "epoch": 1, "seconds": 20.0})
+    assert lines[-1] == f"{first.training_id} resume {first.name}: after epoch 2 of 3, val top-1 0.500 at best"
+    assert monitor.running[first.training_id].words == f"{first.name} epoch 2/3, best 50.0%"
+    assert monitor.time_left() == "about 70 s left", "a third of 30 s of the whole machine, and two more seeds"
+
+
+def test_epochs_of_earlier_attempts_are_no_work_of_a_run(trainings: list[Training]) -> None:
+    """Of two trials of 30 s the first had two of three epochs; after it, and a third of the second, half is over."""
+    clock = Clock()
+    expected = {training.training_id: 30.0 for training in trainings[:3]}
+    monitor, queue = monitored(trainings, clock, say=lambda _line: None, expected=expected, expected_wall=80.0)
+    first, second = trainings[:2]
+    for training in (first, second):
+        queue.started(training.training_id)
+        monitor.started(training, 2, {})
+    monitor.resumed(first, {**ROW, "epoch": 1})
+    clock.now = 10.0
+    queue.done(first.training_id)
+    monitor.done(first, record_of(task_of(first), epochs=3))
+    assert monitor.time_left() == "about 60 s left", "10 s for a third of 30, and twice 30 are left"
+    monitor.epoch(second, ROW)
+    clock.now = 20.0
+    assert monitor.time_left() == "about 50 s left"
+    assert queue.next() is not None
+    monitor.failed(second, PREEMPTED, 5.0, "/f/1")
+    assert monitor.time_left() == "about 60 s left", "an epoch was trained, but the trial may begin anew"
+
+
 def test_a_candidate_that_is_cut_has_ended(trainings: list[Training]) -> None:
     lines: list[str] = []
     clock = Clock()

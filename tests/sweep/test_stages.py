@@ -12,8 +12,9 @@ from rac_ray.identity import Trial
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint
 from rac_ray.store.storage import Storage
+from rac_ray.sweep.follow import RESUMED, WHOSE
 from rac_ray.sweep.job import Job, Setting
-from rac_ray.sweep.stages import Group, evaluate_all, record_with_weights
+from rac_ray.sweep.stages import Group, evaluate_all, record_with_weights, resumer
 from tests.records import record_of, task_of, written
 
 
@@ -48,3 +49,15 @@ def test_a_training_is_only_evaluated_where_it_has_all_weights_that_are_asked(
         folder.delete(gone)
     job = Job(task, 1, Setting(ledger, "token", "ts_grid"), "here", 0.0)
     assert (record_with_weights(job) is None) == bool(gone)
+
+
+def test_an_attempt_that_goes_on_tells_its_last_epoch_and_in_a_search_each(tmp_path: Path, make_training) -> None:
+    task, told = task_of(make_training()), list[dict[str, Any]]()
+    rows, setting = [{"epoch": 0}, {"epoch": 1}], Setting(Ledger(Storage.at(tmp_path)), "token", "ts_grid")
+    group, mine = Group(Place(), told.append), {WHOSE: task.training_id}
+    resumer(Job(task, 2, setting, "here", 0.0), group)([])
+    assert told == []
+    resumer(Job(task, 2, setting, "here", 0.0), group)(rows)
+    assert told == [{"epoch": 1, RESUMED: True, **mine}]
+    resumer(Job(task, 2, replace(setting, retell=True), "here", 0.0), group)(rows)
+    assert told[1:] == [{"epoch": 0, **mine}, {"epoch": 1, **mine}]

@@ -320,12 +320,33 @@ def test_every_step_beats_and_rows_tell_clips_and_waiting(
         assert row["gpu_memory_bytes"] == 0
 
 
-def test_an_attempt_that_goes_on_can_tell_the_epochs_before_it_again(
+def test_an_attempt_that_goes_on_tells_the_epochs_before_it(
     make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
-    training, told = make_training(max_epochs=2), list[dict[str, Any]]()
-    first = fitted(training, train, val, tmp_path)
-    fitted(training, train, val, tmp_path, report=told.append)
-    assert told == [], "the training was over"
-    fitted(training, train, val, tmp_path, report=told.append, retell=True)
-    assert told == first.epochs
+    training, told, before = make_training(max_epochs=2), list[dict[str, Any]](), list[dict[str, Any]]()
+    first = fitted(training, train, val, tmp_path, report=told.append, resumed=before.extend)
+    assert (told, before, first.seconds_before) == (first.epochs, [], 0)
+    again = fitted(training, train, val, tmp_path, report=told.append, resumed=before.extend)
+    assert (told, before) == (first.epochs, first.epochs), "the training was over"
+    assert again.seconds_before == sum(row["seconds"] for row in first.epochs)
+
+
+def test_the_seconds_of_a_begun_epoch_are_among_those_before(
+    make_training, train: Clips, val: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the third step of the second epoch, which a checkpoint after two steps has begun."""
+    monkeypatch.setattr(progress, "MIDWAY_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "STEPS_BETWEEN", 2)
+    training, made, told = make_training(max_epochs=2), list[int](), list[dict[str, Any]]()
+
+    def stop() -> None:
+        made.append(1)
+        if len(made) == 8:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fitted(training, train, val, tmp_path, beat=stop, report=told.append)
+    again = fitted(training, train, val, tmp_path)
+    first, second = (row["seconds"] for row in again.epochs)
+    assert [row["seconds"] for row in told] == [first]
+    assert first < again.seconds_before < first + second

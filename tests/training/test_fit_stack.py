@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,11 @@ def test_seconds_are_shares_of_the_stacks(make_training, train: Clips, val: Clip
     found = stack(trainings, train, val, tmp_path)
     took = time.monotonic() - began
     assert 0 < sum(row["seconds"] for each in found for row in each.epochs) < took
+
+
+def test_a_seed_that_goes_on_tells_the_epochs_before(make_training, train: Clips, val: Clips, tmp_path: Path) -> None:
+    trainings, told = [make_training("cnn3d", seed=seed) for seed in SEEDS], dict[int, Any]()
+    first = stack(trainings[:-1], train, val, tmp_path)
+    seats = [seat_of(each, train, val, tmp_path, resumed=partial(told.__setitem__, each.seed)) for each in trainings]
+    fit_stack(seats, trainings[0].recipe, device=torch.device("cpu"))
+    assert told == {each.seed: fit.epochs for each, fit in zip(trainings, first, strict=False)}
