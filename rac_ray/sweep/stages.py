@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import torch
+from torch import Tensor
 
 from rac_ray.data.feed import Feeds, Opening, Place
 from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.resident import SharedClips
+from rac_ray.errors import BadInput
 from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.made_from import with_parts
 from rac_ray.store.record import Evaluated, Record, with_trials
@@ -23,7 +25,7 @@ from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels,
 from rac_ray.sweep.trial_log import TrialLog
 from rac_ray.training.checkpoints import as_bytes, weights_in
 from rac_ray.training.evaluate import evaluate
-from rac_ray.training.fit import Fit
+from rac_ray.training.fit import DamagedCheckpoint, Fit
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ def evaluate_all(job: Job, group: Group, feeds: Feeds, record: Record, beat: Cal
     tables: list[pa.Table] = []
     for epoch, evaluations in task.outstanding(record).items():
         model = task.subject.build()
-        model.load_state_dict(weights_in(job.folder, checkpoint_file(record, epoch)))
+        model.load_state_dict(_weights(job, group, checkpoint_file(record, epoch)))
         found = evaluate(
             model,
             feeds,
@@ -141,3 +143,13 @@ def evaluate_all(job: Job, group: Group, feeds: Feeds, record: Record, beat: Cal
             finished_at=now(),
         )
         job.setting.ledger.evaluated(whole, pa.concat_tables(tables) if tables else None)
+
+
+def _weights(job: Job, group: Group, name: str) -> dict[str, Tensor]:
+    """The weights of a checkpoint. One that is damaged is dropped, so that the next attempt trains again."""
+    try:
+        return weights_in(job.folder, name)
+    except BadInput as error:
+        if group.leads:
+            job.folder.delete(name)
+        raise DamagedCheckpoint(f"{error}; it was dropped, to be trained again") from None

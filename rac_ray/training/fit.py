@@ -31,7 +31,7 @@ warnings.filterwarnings("ignore", "The `srun` command is available on your syste
 
 
 class DamagedCheckpoint(RuntimeError):
-    """``last.ckpt`` could not be read; it has been dropped, the next attempt starts anew."""
+    """A checkpoint could not be read; it has been dropped, the next attempt starts anew."""
 
 
 @dataclass

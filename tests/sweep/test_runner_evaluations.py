@@ -201,6 +201,24 @@ def test_weights_that_were_deleted_are_trained_again_to_the_same_predictions(pla
     assert len(after) == len(before) + 5 * 6
 
 
+def test_weights_that_are_damaged_are_dropped_and_trained_again(plan_of: Callable[..., Plan]) -> None:
+    few = {"models": ("cnn3d",), "seeds": (0,)}
+    plan = plan_of(**few)
+    run(plan)
+    (before,), (task,) = predictions_of(plan).values(), plan.tasks
+    folder = plan.ledger.folder(task.training_id)
+    folder.write_bytes("best.ckpt", folder.read_bytes("best.ckpt")[:-100])
+    more = plan_of(**few, paired_clips=6)
+    lines = run(more)
+    (told,) = [line for line in lines if " failed cnn3d" in line]
+    damage = f"{folder.address('best.ckpt')} is damaged: it holds no weights (RuntimeError)"
+    assert f"data: DamagedCheckpoint: {damage}; it was dropped, to be trained again" in told
+    assert sum(" done   " in line for line in lines) == 1
+    (after,) = predictions_of(more).values()
+    assert after.slice(0, len(before)).equals(before)
+    assert len(after) == len(before) + 5 * 6
+
+
 @pytest.mark.slow
 def test_a_run_killed_between_training_and_evaluation_goes_on_with_the_evaluation(
     plan_of: Callable[..., Plan], tmp_path: Path
