@@ -210,9 +210,10 @@ def test_weights_that_are_damaged_are_dropped_and_trained_again(plan_of: Callabl
     folder.write_bytes("best.ckpt", folder.read_bytes("best.ckpt")[:-100])
     more = plan_of(**few, paired_clips=6)
     lines = run(more)
-    (told,) = [line for line in lines if " failed cnn3d" in line]
-    damage = f"{folder.address('best.ckpt')} is damaged: it holds no weights (RuntimeError)"
-    assert f"data: DamagedCheckpoint: {damage}; it was dropped, to be trained again" in told
+    (failure,) = more.ledger.failures(task.training_id)
+    assert failure["reason"].startswith(f"DamagedCheckpoint: {folder.address('best.ckpt')} is damaged: it holds no")
+    assert failure["reason"].endswith("; it was dropped, to be trained again")
+    assert (failure["class"], failure["retry"]) == ("data", True)
     assert sum(" done   " in line for line in lines) == 1
     (after,) = predictions_of(more).values()
     assert after.slice(0, len(before)).equals(before)
