@@ -1,18 +1,19 @@
 """Records as trainings leave them, without training: for tests of everything that reads them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from rac_ray.data.subject import ShardSubject
-from rac_ray.identity import Evaluation, Training
+from rac_ray.identity import Evaluation, Training, Trial
 from rac_ray.models import Builder
 from rac_ray.store.ledger import Ledger
 from rac_ray.store.record import Checkpoint, Evaluated, Record, evaluated, named
 from rac_ray.store.storage import Storage
+from rac_ray.training.selection import Selection
 from rac_ray.training.task import Counts, Task
 
 BROKEN = {"class": "code", "reason": "broken", "traceback": ""}
@@ -101,6 +102,17 @@ def written(ledger: Ledger, record: Record) -> Record:
     ledger.trained(msgspec.structs.replace(record, evaluations=[]), [{"epoch": 0, "val_top1": 0.5}], b"weights")
     ledger.evaluated(record, predictions_of(record) if record.evaluations else None)
     return record
+
+
+def asking(task: Task, *levels: float | None) -> Task:
+    """The task with a trial of each level; None: of its best checkpoint."""
+    trials = tuple(Trial(task.training, str(level), level) for level in levels)
+    return replace(task, trials=trials, selection=Selection(tuple(level for level in levels if level is not None)))
+
+
+def chosen(record: Record) -> list[tuple[float | None, int, float, bool]]:
+    """What a record has of each checkpoint that was chosen: level, epoch, validation top-1, whether it was reached."""
+    return [(each.level, each.epoch, each.val_top1, each.reached) for each in record.selected]
 
 
 def register(ledger: Ledger, tasks: Sequence[Task]) -> None:

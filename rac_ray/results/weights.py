@@ -73,7 +73,7 @@ def weights_of(ledger: Ledger, record: Record, trial: Named) -> "dict[str, Tenso
 
 def checkpoint_of(record: Record, trial: Named) -> str:
     """Name of the file with the weights of a finished trial's checkpoint."""
-    from rac_ray.sweep.recording import checkpoint_file
+    from rac_ray.training.weights import checkpoint_file
 
     checkpoint = record.checkpoint(trial.level)
     assert checkpoint is not None

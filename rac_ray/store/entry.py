@@ -8,7 +8,7 @@ import msgspec
 
 from rac_ray.counted import counted
 from rac_ray.identity import Trial
-from rac_ray.store.files import LAST_CHECKPOINT, RECORD, is_failure
+from rac_ray.store.files import BEST_CHECKPOINT, LAST_CHECKPOINT, RECORD, is_failure
 from rac_ray.store.record import Count, Named, Positive, Record
 from rac_ray.store.storage import UNREADABLE
 
@@ -93,7 +93,8 @@ class Entry:
             failure = self.failures[-1]
             return f"{failure['class']}: {failure['reason']}" + (checkpoint if state == "pending" else "")
         if self.record is not None:
-            return f"trained; {counted(self.outstanding, 'evaluation is', 'evaluations are')} missing"
+            again = "" if BEST_CHECKPOINT in self.sizes else ", and its weights: it is trained again"
+            return f"trained; {counted(self.outstanding, 'evaluation is', 'evaluations are')} missing{again}"
         return f"attempt {self.attempts} was interrupted{checkpoint}" if self.attempt else "has not run"
 
     def reason_of(self, trial: Trial | Named, driver: str | None) -> str:

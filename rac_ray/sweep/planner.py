@@ -22,6 +22,7 @@ from rac_ray.sweep.remembered import apart, last_options
 from rac_ray.sweep.search import Search, SearchBook, searches_of, with_choices
 from rac_ray.sweep.variants import Part, of_variation, parts_of, variations
 from rac_ray.training.task import Task
+from rac_ray.training.weights import has_weights
 
 if TYPE_CHECKING:
     from rac_ray.studies.study import MissingData, Study
@@ -125,6 +126,11 @@ class Plan:
         """Tasks that are not done."""
         over = self.settled
         return [task for task in self.tasks if not entries[task.training_id].done and task.training_id not in over]
+
+    def trained(self, entries: Mapping[str, Entry]) -> set[str]:
+        """Ids of finished trainings that have the weights by which they are asked what is missing."""
+        found = [(task, entries[task.training_id]) for task in self.tasks]
+        return {task.training_id for task, entry in found if has_weights(entry.record, entry.sizes, task)}
 
     def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:
         """Other sweeps' ledgers on the same storage that have finished trainings of this plan, by training id."""

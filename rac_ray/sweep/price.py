@@ -5,7 +5,7 @@ A class is probed once per machine (``probes``), and not at all once it has reco
 """
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -66,6 +66,8 @@ class Price:
     machine: str
     """The machine that it was priced for, in words for people."""
     price_per_hour: float | None = None
+    again: int = 0
+    """Those of the missing trials that were finished, and have no weights any more to be asked by."""
 
     def as_dict(self) -> dict[str, Any]:
         price, money = self.price_per_hour, None
@@ -73,6 +75,7 @@ class Price:
             money = self.forecast.money(price).as_dict()
         return {
             "trials": len(self.expected),
+            "trained_again": self.again,
             "machine": self.machine,
             "disk_bytes": self.disk.as_dict(),
             "price_per_hour": price,
@@ -87,6 +90,8 @@ class Price:
         if not self.expected:
             return ["nothing is missing", disk]
         missing = counted(len(self.expected), "trial is missing", "trials are missing")
+        if self.again:
+            missing += f" ({self.again} without weights: trained again)"
         if self.forecast is None:
             return [f"{missing}; no forecast without a probe or records", disk]
         wall, busy = self.forecast.wall_seconds, self.forecast.busy_seconds
@@ -140,7 +145,7 @@ def price_of(
     Unless ``remember``, probes are not kept for the next plan. ``device`` is what a trial gets; None: a task of the
     running Ray tells. Sets what the packing knows of the machine's GPU and of each kind's memory.
     """
-    missing = plan.missing(entries)
+    missing, trained = plan.missing(entries), plan.trained(entries)
     machine = counted(packing.machine.cpus, "CPU", spec="g") + (
         f" and {counted(packing.machine.gpus, 'GPU', spec='g')}" if packing.machine.gpus else ""
     )
@@ -152,7 +157,7 @@ def price_of(
     records = [entry.record for entry in entries.values() if entry.record is not None]
     alike: dict[ClassKey, list[Task]] = {}
     for task in missing:
-        alike.setdefault(_key(task, entries), []).append(task)
+        alike.setdefault(_key(task, trained), []).append(task)
     tasks = {key: group[0] for key, group in alike.items()}
     costs = {key: _from_records(task, records, packing, device) for key, task in tasks.items()}
     probes = known_probes(stored, device.name)
@@ -189,6 +194,7 @@ def price_of(
         disk=plan.bytes_expected(entries),
         machine=machine + (" (steps assumed, not measured)" if assumed else ""),
         price_per_hour=options.price_per_hour,
+        again=sum(entries[each].record is not None for each in {task.training_id for task in missing} - trained),
     )
 
 
@@ -201,13 +207,13 @@ class ClassKey(NamedTuple):
     steps: Recipe
     """What decides how long steps take, and how many there are."""
     trains: bool
-    """Whether there are no weights yet."""
+    """Whether there are no weights, or none any more."""
 
 
-def _key(task: Task, entries: Mapping[str, Entry]) -> ClassKey:
+def _key(task: Task, trained: Collection[str]) -> ClassKey:
     training, usual = task.training, Recipe()
     steps = replace(training.recipe, **{name: getattr(usual, name) for name in AS_LONG})
-    return ClassKey(training.kind, training.source, training.grid_key, steps, entries[task.training_id].record is None)
+    return ClassKey(training.kind, training.source, training.grid_key, steps, training.training_id not in trained)
 
 
 def _from_records(task: Task, records: Sequence[Record], packing: Packing, device: Device) -> Cost | None:
@@ -254,7 +260,9 @@ def _class_forecast(
         most_epochs=most,
         train_clips=first.counts.train // recipe.batch_size * recipe.batch_size,
         val_clips=first.counts.val,
-        eval_clips=max(_clips_to_evaluate(task, entries[task.training_id].record) for task in tasks),
+        eval_clips=max(
+            _clips_to_evaluate(task, None if trains else entries[task.training_id].record) for task in tasks
+        ),
         share=min(1.0, packing.share(training.kind)),
         workers=packing.workers,
     )

@@ -1,14 +1,12 @@
-"""What becomes of a training in its record, and which files a record speaks of."""
+"""What becomes of a training in its record."""
 
 import platform
 import resource
 from collections.abc import Mapping
 
-import msgspec
 import torch
 
 from rac_ray.data.feed import Place
-from rac_ray.store.files import BEST_CHECKPOINT, level_file
 from rac_ray.store.record import Checkpoint, Record, named
 from rac_ray.sweep.failures import failure_of, now
 from rac_ray.sweep.feeds import tells
@@ -17,26 +15,6 @@ from rac_ray.training.fit import Fit
 from rac_ray.training.task import Task
 
 LOG_TAIL_LINES = 40
-
-
-def checkpoint_file(record: Record, epoch: int) -> str:
-    """Name of the file with an epoch's weights."""
-    return level_file(epoch) if epoch in dict(record.kept) else BEST_CHECKPOINT
-
-
-def knowing_levels(record: Record, task: Task) -> Record:
-    """The record with checkpoints that were asked for after the training: the best one, or of those that were kept the
-    nearest to levels."""
-    new = [level for level in dict.fromkeys(t.level for t in task.asked) if record.checkpoint(level) is None]
-    if not new:
-        return record
-    levels = [level for level in new if level is not None]
-    kept = dict(record.kept) or {record.best_epoch: record.best_val_top1}
-    found = task.selection.among(levels, record.best_val_top1, kept)
-    checkpoints = [Checkpoint(level=s.level, epoch=s.epoch, val_top1=s.val_top1, reached=s.reached) for s in found]
-    if None in new:
-        checkpoints.append(Checkpoint(level=None, epoch=record.best_epoch, val_top1=record.best_val_top1))
-    return msgspec.structs.replace(record, selected=[*record.selected, *checkpoints])
 
 
 def content_of(task: Task, content: Mapping[str, str]) -> dict[str, str]:

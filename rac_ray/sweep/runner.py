@@ -207,7 +207,7 @@ def _monitor_of(
         price.expected if price.forecast else {},
         wall,
         resources.verbose,
-        {training_id for training_id, entry in entries.items() if entry.record is not None},
+        plan.trained(entries),
         one_each if len(plan.trials) == len(plan.tasks) else "training",
         live=sys.stderr if say is say_line and sys.stderr.isatty() else None,
     )

@@ -15,17 +15,17 @@ from rac_ray.data.feed import Feeds, Opening, Place
 from rac_ray.data.feeding import ClipFeeds
 from rac_ray.data.resident import SharedClips
 from rac_ray.errors import BadInput
-from rac_ray.store.files import BEST_CHECKPOINT
 from rac_ray.store.made_from import with_parts
 from rac_ray.store.record import Evaluated, Record, with_trials
 from rac_ray.sweep.failures import now
 from rac_ray.sweep.follow import RESUMED, WHOSE
 from rac_ray.sweep.job import Job
-from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels, trained_record
+from rac_ray.sweep.recording import content_of, trained_record
 from rac_ray.sweep.trial_log import TrialLog
 from rac_ray.training.checkpoints import as_bytes, weights_in
 from rac_ray.training.evaluate import evaluate
 from rac_ray.training.fit import DamagedCheckpoint, Fit
+from rac_ray.training.weights import checkpoint_file, has_weights, knowing_levels
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,11 +62,7 @@ def feeds_of(job: Job, group: Group) -> Feeds:
 def record_with_weights(job: Job) -> Record | None:
     """What the training came to, if the ledger has its weights, those of checkpoints that are yet to be asked, too."""
     record = job.setting.ledger.record(job.training_id)
-    if record is None:
-        return None
-    asked = job.task.outstanding(knowing_levels(record, job.task))
-    needed = {BEST_CHECKPOINT, *(checkpoint_file(record, epoch) for epoch in asked)}
-    return record if needed <= {*job.folder.names()} else None
+    return record if has_weights(record, job.folder.names(), job.task) else None
 
 
 def teller(job: Job, group: Group, logs: Sequence[TrialLog]) -> Callable[[dict[str, Any]], None]:

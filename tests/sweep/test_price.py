@@ -169,6 +169,27 @@ def test_a_sweep_with_new_evaluations_is_priced_without_training(tmp_path: Path)
     assert list(price.expected.values()) == pytest.approx([overhead + 5 * 10 * per_eval] * 3)
 
 
+def test_what_has_no_weights_is_priced_with_its_training_and_all_evaluations(tmp_path: Path) -> None:
+    plan = tiny_plan(tmp_path)
+    for task in plan.tasks:
+        finished(plan, task)
+    first = plan.tasks[0]
+    plan.ledger.folder(first.training_id).delete("best.ckpt")
+    assert priced(plan)[0].expected == {}, "nothing is missing"
+    price, _ = priced(tiny_plan(tmp_path, paired_clips=10))
+    overhead, per_eval, per_epoch, seen = 3.0, 24.0 / 48, 40.0, 2
+    evaluated = overhead + 5 * 10 * per_eval
+    assert price.expected == pytest.approx(
+        {task.training_id: evaluated for task in plan.tasks}
+        | {first.training_id: evaluated + 6 * 8 * per_eval + seen * per_epoch}
+    )
+    assert (
+        price.lines()[0]
+        == "3 trials are missing (1 without weights: trained again); expected [95% interval] on 2 CPUs:"
+    )
+    assert price.as_dict()["trained_again"] == 1
+
+
 def test_the_device_is_a_trials_own_without_a_probe_too(tmp_path: Path, local_ray: None) -> None:
     """As on a head without the GPU that trials get: its memory decides how many share one."""
     plan, told = tiny_plan(tmp_path), Device("a GPU", 8e10)

@@ -1,67 +1,21 @@
-"""What becomes of a training in its record, and which files a record speaks of."""
+"""What becomes of a training in its record."""
 
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 import torch
 
 from rac_ray.data.feed import Place
-from rac_ray.identity import Trial
 from rac_ray.store.ledger import Ledger
-from rac_ray.store.record import Checkpoint, Record, read_record
+from rac_ray.store.record import Record, read_record
 from rac_ray.store.storage import Storage
 from rac_ray.sweep.job import Job, Setting
-from rac_ray.sweep.recording import checkpoint_file, content_of, knowing_levels, trained_record
+from rac_ray.sweep.recording import content_of, trained_record
 from rac_ray.training.fit import Fit
-from rac_ray.training.selection import Selection
 from rac_ray.training.task import Task
-from tests.records import record_of
+from tests.records import asking, chosen
 
 TOP1 = [0.2, 0.5, 0.4, 0.7]
-
-
-def asking(task: Task, *levels: float | None) -> Task:
-    """The task with a trial of each level."""
-    trials = tuple(Trial(task.training, str(level), level) for level in levels)
-    return replace(task, trials=trials, selection=Selection(tuple(level for level in levels if level is not None)))
-
-
-def chosen(record: Record) -> list[tuple[float | None, int, float, bool]]:
-    return [(each.level, each.epoch, each.val_top1, each.reached) for each in record.selected]
-
-
-def test_weights_of_kept_epochs_have_files_of_their_own(make_task) -> None:
-    record = record_of(make_task(), kept=[(1, 0.5), (3, 0.7)])
-    assert [checkpoint_file(record, epoch) for epoch in (1, 2, 3)] == [
-        "level-epoch-0001.ckpt",
-        "best.ckpt",
-        "level-epoch-0003.ckpt",
-    ]
-
-
-def test_levels_that_are_asked_for_later_stand_on_what_was_kept(make_task) -> None:
-    task = make_task()
-    record = record_of(
-        asking(task, 0.5),
-        kept=[(0, 0.2), (1, 0.5), (3, 0.7)],
-        selected=[Checkpoint(level=0.5, epoch=1, val_top1=0.5)],
-        best_val_top1=0.7,
-    )
-    assert knowing_levels(record, asking(task, 0.5)) is record
-    wider = knowing_levels(record, asking(task, 0.9, 0.5, 0.3, None))
-    first = (0.5, 1, 0.5, True)
-    assert chosen(wider) == [first, (0.9, 3, 0.7, False), (0.3, 0, 0.2, True), (None, 3, 0.7, True)]
-    assert knowing_levels(wider, asking(task, None, 0.3)) is wider
-    assert msgspec.structs.replace(wider, selected=record.selected) == record
-
-
-def test_a_training_for_its_best_epoch_alone_offers_that_epoch(make_task) -> None:
-    task = make_task()
-    record = knowing_levels(record_of(task, best_val_top1=0.5), asking(task, 0.45, 0.9))
-    assert chosen(record)[1:] == [(0.45, 3, 0.5, True), (0.9, 3, 0.5, False)]
-    assert checkpoint_file(record, 3) == "best.ckpt"
 
 
 def test_pixels_are_those_of_the_evaluations_where_they_were_counted(make_task) -> None:

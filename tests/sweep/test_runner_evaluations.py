@@ -194,7 +194,13 @@ def test_weights_that_were_deleted_are_trained_again_to_the_same_predictions(pla
     plan.ledger.folder(plan.tasks[0].training_id).delete("best.ckpt")
     assert not any(" start " in line for line in run(plan)), "nothing is missing, and nobody needs the weights"
     more = plan_of(**few, paired_clips=6)
-    assert sum(" done   " in line for line in run(more)) == 1
+    (entry,) = more.entries().values()
+    assert entry.reason(None) == "trained; 5 evaluations are missing, and its weights: it is trained again"
+    lines = run(more)
+    assert any("1 trial is missing (1 without weights: trained again)" in line for line in lines)
+    (start,) = [line for line in lines if " start " in line]
+    assert start.endswith(", attempt 2"), "it is not only evaluated"
+    assert sum(" done   " in line for line in lines) == 1
     assert more.ledger.folder(more.tasks[0].training_id).exists("best.ckpt")
     (after,) = predictions_of(more).values()
     assert after.slice(0, len(before)).equals(before)
