@@ -34,6 +34,7 @@ from rac_ray.sweep.planner import make_plan
 from rac_ray.sweep.resources import Resources
 from rac_ray.sweep.runner import run_plan
 from rac_ray.sweep.session import WORKER_ENVIRONMENT
+from rac_ray.training.device import processor_name
 from rac_ray.training.fit import fit
 
 ROOT = Path(__file__).parents[1]
@@ -42,12 +43,9 @@ Row = tuple[str, str, str]
 
 def machine() -> str:
     """The machine, named by what matters here."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
     memory = psutil.virtual_memory().total / 2**30
     software = f"Python {platform.python_version()}, torch {torch.__version__}"
-    return f"{os.cpu_count()} x {name}, {memory:.0f} GiB, {software}"
+    return f"{os.cpu_count()} x {processor_name()}, {memory:.0f} GiB, {software}"
 
 
 def generation() -> Iterator[Row]:

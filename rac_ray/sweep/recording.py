@@ -11,6 +11,7 @@ from rac_ray.store.record import Checkpoint, Record, named
 from rac_ray.sweep.failures import failure_of, now
 from rac_ray.sweep.feeds import tells
 from rac_ray.sweep.job import Job
+from rac_ray.training.device import device_name
 from rac_ray.training.fit import Fit
 from rac_ray.training.task import Task
 
@@ -61,7 +62,7 @@ def trained_record(job: Job, place: Place, result: Fit, seconds: dict[str, float
         classes=task.subject.num_classes,
         content={part: job.content[part] for part in task.trained_on if part in job.content},
         way=tells(task, setting.delivered),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        device=device_name(device),
         workers=setting.most_workers,
         per_worker=dict(setting.per_worker),
         cuda_graphs=_replayed(job, device),

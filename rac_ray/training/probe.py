@@ -6,7 +6,6 @@ that torch has now and with nothing beside it: give it what a trial will have.
 
 import ctypes
 import gc
-import platform
 import resource
 import statistics
 import time
@@ -20,6 +19,7 @@ import torch
 
 from rac_ray.data.feed import Subject
 from rac_ray.identity import Recipe
+from rac_ray.training.device import device_name
 
 if TYPE_CHECKING:
     from rac_ray.training.classifier import Classifier
@@ -131,7 +131,7 @@ def _probe(kind: str, batch_size: int, trained: _Measured, evaluated: _Measured,
         seconds_per_train_clip=trained.seconds_per_clip,
         seconds_per_eval_clip=evaluated.seconds_per_clip,
         peak_bytes=trained.own_bytes + max(trained.step_bytes, evaluated.step_bytes),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        device=device_name(device),
     )
 
 
