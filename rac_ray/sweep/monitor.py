@@ -64,7 +64,7 @@ class Running:
     epoch_seconds: float = 0.0
     """Of the last one."""
     trained: bool = False
-    """Whether its training was done before, so that it is only evaluated, unless its weights are gone."""
+    """Whether its training was done before, so that it is only evaluated, unless its weights are damaged."""
 
     @property
     def worked(self) -> float:
