@@ -48,7 +48,7 @@ Broomé et al., "Recur, Attend or Convolve? On Whether Temporal Modeling Matters
 Action Recognition", WACV 2023, sections 3.2 and 4.1.
 
     {COMMAND} run --preset demo      12 trials on few clips, about 5 minutes on two cores
-    {COMMAND} run --preset laptop    a small real study: 72 trials, about 6 hours on two cores (3 to 9)
+    {COMMAND} run --preset laptop    a small real study: 72 trials, about 10 hours on two cores
     {COMMAND} run --preset paper     the study: 10 h x 4 models x 5 seeds x 2 sources = 400 trials
 """
 CLIP_BYTES = (1_000, 10_000)
