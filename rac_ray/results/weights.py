@@ -10,6 +10,7 @@ from rac_ray.store.ledger import Ledger
 from rac_ray.store.parquet import in_short
 from rac_ray.store.record import Named, Record
 from rac_ray.store.storage import Storage
+from rac_ray.training.weights import checkpoint_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,8 +74,6 @@ def weights_of(ledger: Ledger, record: Record, trial: Named) -> "dict[str, Tenso
 
 def checkpoint_of(record: Record, trial: Named) -> str:
     """Name of the file with the weights of a finished trial's checkpoint."""
-    from rac_ray.training.weights import checkpoint_file
-
     checkpoint = record.checkpoint(trial.level)
     assert checkpoint is not None
     return checkpoint_file(record, checkpoint.epoch) if trial.level is not None else BEST_CHECKPOINT

@@ -128,8 +128,8 @@ class Plan:
         return [task for task in self.tasks if not entries[task.training_id].done and task.training_id not in over]
 
     def trained(self, entries: Mapping[str, Entry]) -> set[str]:
-        """Ids of finished trainings that have the weights by which they are asked what is missing."""
-        found = [(task, entries[task.training_id]) for task in self.tasks]
+        """Ids of the missing tasks that are only evaluated: they are trained, and have the weights for it."""
+        found = [(task, entries[task.training_id]) for task in self.missing(entries)]
         return {task.training_id for task, entry in found if has_weights(entry.record, entry.sizes, task)}
 
     def elsewhere(self, entries: Mapping[str, Entry]) -> dict[str, Ledger]:

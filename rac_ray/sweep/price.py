@@ -194,7 +194,7 @@ def price_of(
         disk=plan.bytes_expected(entries),
         machine=machine + (" (steps assumed, not measured)" if assumed else ""),
         price_per_hour=options.price_per_hour,
-        again=sum(entries[each].record is not None for each in {task.training_id for task in missing} - trained),
+        again=sum(entries[task.training_id].record is not None for task in missing if task.training_id not in trained),
     )
 
 

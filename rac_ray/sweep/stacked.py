@@ -54,8 +54,8 @@ def _train(
     for job in jobs:
         feeds, task = feeds_of(job, group), job.task
         own = task.subject.build, task.training.seed, feeds.train(), feeds.val(), job.folder
-        tell = {"report": teller(job, group, logs), "resumed": resumer(job, group)}
-        seats.append(Seat(*own, keeper=task.selection.keeper(), **tell))
+        report, resumed = teller(job, group, logs), resumer(job, group)
+        seats.append(Seat(*own, keeper=task.selection.keeper(), report=report, resumed=resumed))
     results = fit_stack(
         seats,
         first.task.training.recipe,

@@ -1,5 +1,6 @@
 """Fitting without Ray: against a loop written out, stopped and resumed, early stopping, ties, golden losses."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,23 @@ class Stopped(Exception):
 def one_thread_and_a_checkpoint_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setattr(progress, "CHECKPOINT_SECONDS", 0.0)
+
+
+@pytest.fixture
+def a_checkpoint_every_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "MIDWAY_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "STEPS_BETWEEN", 2)
+
+
+def stopping_in(step: int) -> Callable[[], None]:
+    """A beat that stops training in a step, counted from 1."""
+    steps = itertools.count(1)
+
+    def beat() -> None:
+        if next(steps) == step:
+            raise Stopped
+
+    return beat
 
 
 @pytest.fixture
@@ -133,24 +151,16 @@ def test_a_gpu_trains_alike_with_and_without_graphs(
         assert other["train_loss"] == pytest.approx(one["train_loss"], rel=0.02)
 
 
+@pytest.mark.usefixtures("a_checkpoint_every_two_steps")
 @pytest.mark.parametrize("steps", [2, 3, 6, 8, 12, 14])
 def test_a_trial_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_bits(
-    steps: int, make_training, train: Clips, val: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    steps: int, make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
     """Three training steps and two of validation an epoch; also with a rate that follows the steps."""
-    monkeypatch.setattr(progress, "MIDWAY_SECONDS", -1.0)
-    monkeypatch.setattr(progress, "STEPS_BETWEEN", 2)
     training = make_training("cnn3d", schedule="cosine", warm_up=0.5)
-    whole, made = fitted(training, train, val, tmp_path / "whole"), 0
-
-    def stop() -> None:
-        nonlocal made
-        made += 1
-        if made == steps + 1:
-            raise Stopped
-
+    whole = fitted(training, train, val, tmp_path / "whole")
     with pytest.raises(Stopped):
-        fitted(training, train, val, tmp_path / "stopped", beat=stop)
+        fitted(training, train, val, tmp_path / "stopped", beat=stopping_in(steps + 1))
     again = fitted(training, train, val, tmp_path / "stopped")
     assert without_clock(again) == without_clock(whole)
     assert same_weights(again.model, whole.model)
@@ -331,21 +341,14 @@ def test_an_attempt_that_goes_on_tells_the_epochs_before_it(
     assert again.seconds_before == sum(row["seconds"] for row in first.epochs)
 
 
+@pytest.mark.usefixtures("a_checkpoint_every_two_steps")
 def test_the_seconds_of_a_begun_epoch_are_among_those_before(
-    make_training, train: Clips, val: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_training, train: Clips, val: Clips, tmp_path: Path
 ) -> None:
     """Stopped in the third step of the second epoch, which a checkpoint after two steps has begun."""
-    monkeypatch.setattr(progress, "MIDWAY_SECONDS", -1.0)
-    monkeypatch.setattr(progress, "STEPS_BETWEEN", 2)
-    training, made, told = make_training(max_epochs=2), list[int](), list[dict[str, Any]]()
-
-    def stop() -> None:
-        made.append(1)
-        if len(made) == 8:
-            raise Stopped
-
+    training, told = make_training(max_epochs=2), list[dict[str, Any]]()
     with pytest.raises(Stopped):
-        fitted(training, train, val, tmp_path, beat=stop, report=told.append)
+        fitted(training, train, val, tmp_path, beat=stopping_in(8), report=told.append)
     again = fitted(training, train, val, tmp_path)
     first, second = (row["seconds"] for row in again.epochs)
     assert [row["seconds"] for row in told] == [first]
